@@ -1,0 +1,99 @@
+"""Every error that prunescope raises on purpose.
+
+::
+
+    PrunescopeError            the root: catch this one to catch them all
+    ├── DataError              a file, row, column, image or label is not what it should be
+    │   └── ImageError         an image is missing or cannot be decoded
+    ├── ConfigError            an option or setting has a value that makes no sense
+    ├── CheckpointError        a saved model is absent, damaged, or of another architecture
+    ├── TrainingError          training cannot go on (the loss is not finite, say)
+    └── MissingExtraError      an optional dependency is not installed
+
+The message of each says what was expected, what came, and what to do next. The command line prints
+it without a traceback and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "ImageError",
+    "MissingExtraError",
+    "PrunescopeError",
+    "TrainingError",
+    "one_of",
+    "shorten",
+]
+
+
+class PrunescopeError(Exception):
+    """The root of all errors that prunescope raises on purpose."""
+
+
+class DataError(PrunescopeError):
+    """A file, row, column or label is not what it should be."""
+
+
+class ImageError(DataError):
+    """An image is missing, lies outside the data folder, or cannot be decoded."""
+
+
+class ConfigError(PrunescopeError):
+    """An option or a setting has a value that makes no sense."""
+
+
+class CheckpointError(PrunescopeError):
+    """A saved model is absent, damaged, or of another architecture."""
+
+
+class TrainingError(PrunescopeError):
+    """Training cannot go on."""
+
+
+class MissingExtraError(PrunescopeError):
+    """An optional dependency is needed and not installed.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("training a model", "train"))
+    training a model needs an optional dependency: pip install 'prunescope[train]'
+    """
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs an optional dependency: pip install 'prunescope[{extra}]'"
+        )
+
+
+def shorten(names: Iterable[object], limit: int = 8) -> str:
+    """List names for a message, at most `limit` of them.
+
+    Examples
+    --------
+    >>> shorten(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    listed = [str(name) for name in names]
+    rest = len(listed) - limit
+    shown = ", ".join(listed[:limit])
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def one_of(what: str, value: str, choices: Iterable[str]) -> str:
+    """Word the message for a name that is not among its choices, nearest first.
+
+    Examples
+    --------
+    >>> one_of("method", "gmp", ["one-shot", "gmp-ri", "gmp-pt"])
+    "unknown method 'gmp': did you mean gmp-ri, gmp-pt? choose one of one-shot, gmp-ri, gmp-pt"
+    """
+    names = list(choices)
+    near = difflib.get_close_matches(value, names, n=3)
+    hint = f" did you mean {', '.join(near)}?" if near else ""
+    return f"unknown {what} {value!r}:{hint} choose one of {shorten(names, 40)}"
