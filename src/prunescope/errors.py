@@ -10,6 +10,8 @@
     ├── TrainingError          training cannot go on (the loss is not finite, say)
     └── MissingExtraError      an optional dependency is not installed
 
+    PrunescopeWarning          the result stands, but probably is not what was wanted
+
 The message of each says what was expected, what came, and what to do next. The command line prints
 it without a traceback and exits with code 2.
 """
@@ -26,6 +28,7 @@ __all__ = [
     "ImageError",
     "MissingExtraError",
     "PrunescopeError",
+    "PrunescopeWarning",
     "TrainingError",
     "one_of",
     "shorten",
@@ -69,6 +72,10 @@ class MissingExtraError(PrunescopeError):
         super().__init__(
             f"{purpose} needs an optional dependency: pip install 'prunescope[{extra}]'"
         )
+
+
+class PrunescopeWarning(UserWarning):
+    """The result stands, but probably is not what was wanted."""
 
 
 def shorten(names: Iterable[object], limit: int = 8) -> str:

@@ -1,0 +1,15 @@
+"""Dense models against compressed ones: one tidy table with intervals and statuses.
+
+An *estimate* is a metric's value for one model, attribute and slice, with a bootstrap interval.
+Its *status* says whether it may be used: ``ok``, ``insufficient_support`` (the data offer too
+little), ``undefined`` (the metric has no value for these answers) or ``not_applicable``. The
+*baseline* of a compressed model is the dense model of the same seed, and *delta* is compressed
+minus baseline, resampled in pairs.
+"""
+
+from prunescope.audit.affected import Affected, Flip
+from prunescope.audit.audit import audit
+from prunescope.audit.result import Audit, AuditInfo, ModelInfo, Settings
+from prunescope.audit.table import SCHEMA
+
+__all__ = ["SCHEMA", "Affected", "Audit", "AuditInfo", "Flip", "ModelInfo", "Settings", "audit"]

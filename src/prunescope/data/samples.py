@@ -209,6 +209,54 @@ class Samples:
         )
 
 
+TRUE_WORDS = ("1", "true", "t")
+FALSE_WORDS = ("0", "false", "f")
+
+
+def read_labels(column: pl.Series, source: str) -> NDArray[np.int8]:
+    """Read a column of true, false and null as int8 codes 1, 0 and -1 (unlabelled).
+
+    Booleans, the numbers 0 and 1, and the words true, false, t, f, 0, 1 in any case are read;
+    null and, in text, the empty string mean unlabelled.
+
+    Raises
+    ------
+    DataError
+        Any other value, with its row.
+
+    Examples
+    --------
+    >>> read_labels(pl.Series("Bald", [1, 0, None]), "faces.csv").tolist()
+    [1, 0, -1]
+    >>> read_labels(pl.Series("Bald", ["true", "yes"]), "faces.csv")
+    Traceback (most recent call last):
+    prunescope.errors.DataError: faces.csv: row 2 of column 'Bald' is 'yes': expected a label (0, 1,
+    true, false) or nothing where it is not known
+    """
+    if column.dtype == pl.Boolean:
+        codes = column.cast(pl.Int8)
+    elif column.dtype.is_numeric():
+        codes = pl.select(
+            pl.when(column.is_in([0, 1])).then(column).cast(pl.Int8, strict=False)
+        ).to_series()
+    elif column.dtype == pl.Null:
+        codes = column.cast(pl.Int8)
+    else:
+        words = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+        column = column.set(words == "", None)
+        codes = words.replace_strict(
+            [*TRUE_WORDS, *FALSE_WORDS], [1] * 3 + [0] * 3, default=None, return_dtype=pl.Int8
+        )
+    wrong = codes.is_null() & column.is_not_null()
+    if wrong.any():
+        row = int(wrong.arg_true()[0])
+        raise DataError(
+            f"{source}: row {row + 1} of column {column.name!r} is {column[row]!r}: expected a "
+            "label (0, 1, true, false) or nothing where it is not known"
+        )
+    return codes.fill_null(UNKNOWN).to_numpy().astype(np.int8)
+
+
 def check_ids(ids: pl.Series, source: str = "") -> None:
     """Raise a `DataError` that names the row where an id is null or repeated.
 

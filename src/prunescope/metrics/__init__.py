@@ -1,0 +1,63 @@
+"""Metrics as pure functions of additive statistics.
+
+A *decision* ŷ is the answer to one attribute of one sample; a *label* y is the truth, where known.
+A *slice* is all samples or those with one value of a group. `Statistics` are sums over samples,
+and a metric is a function of them that returns a `Measure`: values with their support. Ranking
+metrics (AUC, average precision) need all scores at once and live in `ranking`.
+"""
+
+from prunescope.metrics.bias import Lean, bias_amplification, largest_difference, lean
+from prunescope.metrics.calibration import expected_calibration_error, uncertainty
+from prunescope.metrics.flips import flip_rate, harmful_flip_rate, helpful_flip_rate
+from prunescope.metrics.ranking import Ranking, rank
+from prunescope.metrics.rates import (
+    accuracy,
+    balanced_accuracy,
+    false_negative_rate,
+    false_positive_rate,
+    precision,
+    rare_value_ratio,
+    selection_rate,
+    true_negative_rate,
+    true_positive_rate,
+)
+from prunescope.metrics.slices import Slices
+from prunescope.metrics.statistics import Measure, Moments, Statistics, count
+from prunescope.metrics.structure import (
+    correlation,
+    correlation_shift,
+    frobenius_norm,
+    interdependence,
+)
+
+__all__ = [
+    "Lean",
+    "Measure",
+    "Moments",
+    "Ranking",
+    "Slices",
+    "Statistics",
+    "accuracy",
+    "balanced_accuracy",
+    "bias_amplification",
+    "correlation",
+    "correlation_shift",
+    "count",
+    "expected_calibration_error",
+    "false_negative_rate",
+    "false_positive_rate",
+    "flip_rate",
+    "frobenius_norm",
+    "harmful_flip_rate",
+    "helpful_flip_rate",
+    "interdependence",
+    "largest_difference",
+    "lean",
+    "precision",
+    "rank",
+    "rare_value_ratio",
+    "selection_rate",
+    "true_negative_rate",
+    "true_positive_rate",
+    "uncertainty",
+]

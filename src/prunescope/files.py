@@ -1,0 +1,55 @@
+"""Writing files so that no half-written one is ever left."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prunescope.errors import DataError
+
+__all__ = ["replacing"]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; rename it to `path` when the block succeeds.
+
+    Folders above `path` are made. If the block fails, `path` is as it was and nothing is left.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be made or written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "new" / "answer.txt"
+    >>> with replacing(target) as beside:
+    ...     _ = beside.write_text("42")
+    >>> target.read_text(), [file.name for file in target.parent.iterdir()]
+    ('42', ['answer.txt'])
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(0o666 & ~_umask())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

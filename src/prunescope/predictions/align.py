@@ -1,0 +1,124 @@
+"""Several models' predictions on the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.errors import DataError, shorten
+from prunescope.predictions.record import Predictions
+
+
+def align(files: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
+    """Bring several models' predictions onto the same samples, joined by id.
+
+    The samples that every file has are kept, in the order of the first file. All results share
+    one `Samples`: a label or group that one file lacks is taken from the others.
+
+    Returns
+    -------
+    aligned : list of Predictions
+    notes : list of str
+        What was reordered or left out, in words.
+
+    Raises
+    ------
+    DataError
+        Attributes differ, no id is shared, or two files tell different truths of one sample.
+    """
+    first, notes = files[0], []
+    ids = first.samples.ids
+    shared = pl.Series(np.ones(len(ids), bool))
+    for other in files[1:]:
+        _check_attributes(first, other)
+        shared &= ids.is_in(other.samples.ids.implode())
+    if not shared.any():
+        raise DataError(
+            f"{shorten(file.name for file in files)} share no sample. Ids look like "
+            f"{shorten(repr(file.samples.ids[0]) for file in files)}: make them agree"
+        )
+    kept = ids.filter(shared)
+    aligned = []
+    for file in files:
+        left_out = len(file.samples) - len(kept)
+        if left_out:
+            notes.append(
+                f"{file.name}: {left_out} of {len(file.samples)} samples left out, because not "
+                "every file has them"
+            )
+        elif not file.samples.ids.equals(kept):
+            notes.append(f"{file.name}: samples stood in another order; joined by id")
+        aligned.append(_arrange(file, kept, first.attributes))
+    samples = _merge([file.samples for file in aligned], [file.name for file in aligned])
+    return [replace(file, samples=samples) for file in aligned], notes
+
+
+def _check_attributes(first: Predictions, other: Predictions) -> None:
+    """Raise where two files do not answer the same questions."""
+    if first.samples.task != other.samples.task:
+        raise DataError(
+            f"{first.name} is {first.samples.task} and {other.name} is {other.samples.task}: "
+            "expected two models of one task"
+        )
+    lacking = sorted(set(first.attributes) - set(other.attributes))
+    added = sorted(set(other.attributes) - set(first.attributes))
+    if lacking or added:
+        parts = [
+            f"{file.name} lacks {shorten(names)}"
+            for file, names in ((other, lacking), (first, added))
+            if names
+        ]
+        raise DataError(
+            f"the attributes of {first.name} and {other.name} differ: {'; '.join(parts)}. "
+            "Drop or rename columns so that both files have the same y__ and logit__ columns"
+        )
+
+
+def _arrange(file: Predictions, ids: pl.Series, attributes: tuple[str, ...]) -> Predictions:
+    """Return the samples `ids` and the attributes in the order given."""
+    if not file.samples.ids.equals(ids):
+        places = pl.DataFrame({"id": file.samples.ids}).with_row_index("row")
+        joined = pl.DataFrame({"id": ids}).join(places, on="id", how="left", maintain_order="left")
+        file = file.take(joined["row"].to_numpy().astype(np.int64))
+    if file.attributes == attributes:
+        return file
+    order = [file.attributes.index(attribute) for attribute in attributes]
+    samples = replace(file.samples, attributes=attributes, labels=file.samples.labels[:, order])
+    return replace(file, samples=samples, logits=file.logits[:, order])
+
+
+def _merge(parts: Sequence[Samples], names: Sequence[str]) -> Samples:
+    """Join what several files say of the same samples; they may not contradict each other."""
+    merged = parts[0]
+    for part, name in zip(parts[1:], names[1:], strict=True):
+        if part is merged:
+            continue
+        both = (merged.labels != UNKNOWN) & (part.labels != UNKNOWN)
+        conflict = both & (merged.labels != part.labels)
+        if conflict.any():
+            row, column = np.argwhere(conflict)[0]
+            raise DataError(
+                f"{names[0]} and {name} disagree on {conflict.sum()} labels, for example on "
+                f"{merged.attributes[column]!r} of id {merged.ids[int(row)]!r}: expected one truth "
+                "for all models"
+            )
+        groups = dict(merged.groups)
+        for group_name, group in part.groups.items():
+            mine = groups.setdefault(group_name, group)
+            if mine.to_series("").ne_missing(group.to_series("")).any():
+                raise DataError(
+                    f"{names[0]} and {name} disagree on the values of group {group_name!r}: "
+                    "expected one truth for all models"
+                )
+        merged = replace(
+            merged,
+            labels=np.where(merged.labels == UNKNOWN, part.labels, merged.labels),
+            groups=groups,
+            cluster=merged.cluster or part.cluster,
+            images=part.images if merged.images is None else merged.images,
+        )
+    return merged

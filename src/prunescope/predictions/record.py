@@ -1,0 +1,171 @@
+"""The record of one model's answers on one split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import expit, logsumexp, softmax
+
+from prunescope.data.samples import Samples
+from prunescope.errors import DataError, shorten
+from prunescope.files import replacing
+from prunescope.predictions.metadata import Metadata
+from prunescope.predictions.tables import (
+    KEY,
+    logits_of,
+    read_table,
+    samples_from,
+    scores_from,
+    table_of,
+)
+
+Scores = Literal["logits", "probability"]
+
+
+@dataclass(frozen=True, repr=False)
+class Predictions:
+    """The logits of one model on N samples, with their labels and groups.
+
+    Parameters
+    ----------
+    samples : Samples
+        N samples with A attributes (or classes).
+    logits : array (N, A) of float32 or float64
+        Never probabilities. All finite.
+    metadata : Metadata
+
+    Raises
+    ------
+    DataError
+        The shape disagrees with the samples, or a logit is NaN or infinite.
+
+    Examples
+    --------
+    >>> samples = Samples(pl.Series(["a", "b"]), ("Bald",), np.array([[1], [0]], np.int8))
+    >>> predictions = Predictions(samples, np.array([[2.0], [-1.0]]), Metadata(name="dense"))
+    >>> predictions
+    Predictions('dense', 2 samples × 1 attribute, no groups)
+    >>> predictions.decisions[:, 0].tolist(), predictions.probabilities[:, 0].round(3).tolist()
+    ([True, False], [0.881, 0.269])
+    """
+
+    samples: Samples
+    logits: NDArray[np.floating[Any]]
+    metadata: Metadata
+
+    def __post_init__(self) -> None:
+        expected = (len(self.samples), len(self.samples.attributes))
+        if self.logits.shape != expected:
+            raise DataError(f"logits have shape {self.logits.shape}: expected {expected}")
+        if not len(self.samples):
+            raise DataError(f"{self.name}: no samples; expected at least one row")
+        bad = ~np.isfinite(self.logits)
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise DataError(
+                f"{self.name}: the logit of {self.attributes[column]!r} for id "
+                f"{self.samples.ids[int(row)]!r} is {self.logits[row, column]}; expected a finite "
+                f"number ({bad.sum()} such values). Did training diverge?"
+            )
+
+    @property
+    def name(self) -> str:
+        """The model's name in tables and reports."""
+        return self.metadata.name or "model"
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the A attributes, or of the classes."""
+        return self.samples.attributes
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """P(attribute): sigmoid of the logits, or softmax over the classes; (N, A) in [0, 1]."""
+        logits = self.logits.astype(np.float64)
+        if self.samples.task == "multiclass":
+            return np.asarray(softmax(logits, axis=1))
+        return np.asarray(expit(logits))
+
+    @cached_property
+    def log_odds(self) -> NDArray[np.floating[Any]]:
+        """Log-odds of each attribute or, against all others, class: (N, A); orders `probabilities`.
+
+        They are the logits of a multi-label task; for a class c, z_c - log Σ_(k≠c) exp(z_k).
+        """
+        if self.samples.task == "multilabel":
+            return self.logits
+        logits = self.logits.astype(np.float64)
+        everyone = logsumexp(logits, axis=1, keepdims=True)
+        return np.asarray(logits - everyone - np.log(-np.expm1(logits - everyone)))
+
+    @cached_property
+    def decisions(self) -> NDArray[np.bool_]:
+        """Answers (N, A): logit > 0, or the class with the highest logit (ties: the first)."""
+        if self.samples.task == "multiclass":
+            best = self.logits.argmax(axis=1)
+            return np.asarray(best[:, None] == np.arange(self.logits.shape[1]))
+        return np.asarray(self.logits > 0)
+
+    def take(self, rows: NDArray[Any]) -> Predictions:
+        """Return the predictions for some samples (indices or a boolean mask)."""
+        return replace(self, samples=self.samples.take(rows), logits=self.logits[rows])
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, scores: Scores = "logits", name: str | None = None
+    ) -> Predictions:
+        """Read a Parquet or CSV file.
+
+        Parameters
+        ----------
+        path : path
+        scores : {"logits", "probability"}
+            What the columns ``logit__*`` hold. Probabilities are turned into logits (log-odds,
+            or logarithms for a multi-class task), kept at least 1e-12 away from 0 and 1. It is
+            never guessed.
+        name : str, optional
+            Name for the model; default: the one in the file's metadata, else the file's stem.
+
+        Raises
+        ------
+        DataError
+            The file is absent, damaged, lacks columns, or holds values that make no sense.
+        """
+        path = Path(path)
+        frame, metadata = read_table(path)
+        samples = samples_from(frame, metadata, path)
+        logits = scores_from(frame, samples.attributes, path)
+        if scores == "probability":
+            logits = logits_of(logits, samples, path)
+        metadata = metadata.model_copy(
+            update={"name": name or metadata.name or path.stem, "task": samples.task}
+        )
+        return cls(samples, logits, metadata)
+
+    def save(self, path: str | Path) -> None:
+        """Write a Parquet file that `load` reads back identically; CSV by the suffix ``.csv``."""
+        path = Path(path)
+        frame = self.to_frame()
+        with replacing(path) as beside:
+            if path.suffix == ".csv":
+                frame.write_csv(beside)
+            else:
+                text = self.metadata.model_dump_json(exclude_none=True)
+                frame.write_parquet(beside, metadata={KEY: text})
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return the table that `save` writes."""
+        return table_of(self.samples, self.logits)
+
+    def __repr__(self) -> str:
+        n, a = self.logits.shape
+        kind = "class" if self.samples.task == "multiclass" else "attribute"
+        plural = ("es" if kind == "class" else "s") if a != 1 else ""
+        groups = f"groups {shorten(self.samples.groups)}" if self.samples.groups else "no groups"
+        return f"Predictions({self.name!r}, {n:,} samples × {a} {kind}{plural}, {groups})"

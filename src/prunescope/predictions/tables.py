@@ -1,0 +1,159 @@
+"""Prediction files as tables: reading, checking and laying out their columns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy.special import logit
+
+from prunescope.data.samples import UNKNOWN, Group, Samples, Task, check_ids, read_labels
+from prunescope.errors import DataError, shorten
+from prunescope.predictions.metadata import Metadata
+
+KEY = "prunescope"
+"""Key of the Parquet file's metadata under which the provenance stands."""
+
+
+def read_table(path: Path) -> tuple[pl.DataFrame, Metadata]:
+    """Read the table and its provenance."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected predictions as .parquet or .csv")
+    try:
+        if path.suffix == ".csv":
+            return pl.read_csv(path, infer_schema_length=None), Metadata()
+        if path.suffix != ".parquet":
+            raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
+        text = pl.read_parquet_metadata(path).get(KEY)
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {reason}") from error
+    try:
+        return frame, Metadata.model_validate(json.loads(text)) if text else Metadata()
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise DataError(
+            f"{path}: its metadata {KEY!r} is not what format version 1 asks for: {error}"
+        ) from error
+
+
+def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples:
+    """Read ids, labels and groups from the columns."""
+    if "id" not in frame.columns:
+        raise DataError(
+            f"{path}: no column 'id'. Expected the columns id, y__<attribute>, logit__<attribute> "
+            f"and optionally group__<name>, image; found {shorten(frame.columns)}"
+        )
+    ids = frame["id"].cast(pl.String)
+    check_ids(ids, str(path))
+    attributes = tuple(
+        column.removeprefix("logit__") for column in frame.columns if column.startswith("logit__")
+    )
+    if not attributes:
+        raise DataError(f"{path}: no column logit__<attribute>; found {shorten(frame.columns)}")
+    labelled = {name.removeprefix("y__") for name in frame.columns if name.startswith("y__")}
+    task: Task = "multiclass" if "y" in frame.columns and not labelled else "multilabel"
+    if task == "multiclass":
+        labels = _one_hot(frame["y"], attributes, path)
+    else:
+        if unmatched := sorted(labelled.symmetric_difference(attributes)):
+            raise DataError(
+                f"{path}: {shorten(unmatched)} stand only as y__ or only as logit__ columns: "
+                "expected both of every attribute"
+            )
+        labels = np.stack([read_labels(frame[f"y__{a}"], str(path)) for a in attributes], axis=1)
+    groups = {
+        column.removeprefix("group__"): Group.from_series(frame[column])
+        for column in frame.columns
+        if column.startswith("group__")
+    }
+    cluster = metadata.dataset.cluster
+    return Samples(
+        ids=ids,
+        attributes=attributes,
+        labels=labels,
+        groups=groups,
+        cluster=cluster if cluster in groups else None,
+        images=frame["image"].cast(pl.String) if "image" in frame.columns else None,
+        task=task,
+    )
+
+
+def _one_hot(truth: pl.Series, classes: tuple[str, ...], path: Path) -> NDArray[np.int8]:
+    """Read the class names of a multi-class file as one-hot rows, all -1 where unlabelled."""
+    names = truth.cast(pl.String)
+    unknown = names.is_not_null() & ~names.is_in(list(classes))
+    if unknown.any():
+        row = int(unknown.arg_true()[0])
+        raise DataError(
+            f"{path}: row {row + 1} has the class {names[row]!r}, which has no column "
+            f"logit__{names[row]}; the classes are {shorten(classes)}"
+        )
+    codes: NDArray[np.int64] = names.replace_strict(
+        list(classes), list(range(len(classes))), default=UNKNOWN, return_dtype=pl.Int64
+    ).to_numpy()
+    labels: NDArray[np.int8] = (codes[:, None] == np.arange(len(classes))).astype(np.int8)
+    labels[codes == UNKNOWN] = UNKNOWN
+    return labels
+
+
+def scores_from(
+    frame: pl.DataFrame, attributes: tuple[str, ...], path: Path
+) -> NDArray[np.floating[Any]]:
+    """Read the columns ``logit__*``: numbers, none missing."""
+    columns = frame.select(f"logit__{attribute}" for attribute in attributes)
+    for column in columns:
+        if not column.dtype.is_numeric():
+            raise DataError(
+                f"{path}: column {column.name!r} holds {column.dtype}: expected numbers"
+            )
+        if column.null_count():
+            row = int(column.is_null().arg_true()[0]) + 1
+            raise DataError(f"{path}: row {row} of column {column.name!r} is empty")
+    single = all(dtype == pl.Float32 for dtype in columns.dtypes)
+    kind = pl.Float32 if single else pl.Float64
+    return np.ascontiguousarray(columns.cast(kind).to_numpy())
+
+
+def logits_of(
+    probabilities: NDArray[np.floating[Any]], samples: Samples, path: Path
+) -> NDArray[np.float64]:
+    """Turn probabilities into logits."""
+    outside = ~((probabilities >= 0) & (probabilities <= 1))
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise DataError(
+            f"{path}: row {row + 1} of column 'logit__{samples.attributes[column]}' is "
+            f"{probabilities[row, column]}: expected probabilities in [0, 1]. If these are logits, "
+            "leave out the option for probabilities"
+        )
+    p = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(p) if samples.task == "multiclass" else logit(p))
+
+
+def table_of(samples: Samples, logits: NDArray[np.floating[Any]]) -> pl.DataFrame:
+    """Lay out samples and logits in the columns of a prediction file."""
+    columns = [samples.ids.alias("id")]
+    if samples.task == "multiclass":
+        known = (samples.labels == 1).any(axis=1)
+        truth = pl.Series("y", samples.attributes).gather(samples.labels.argmax(axis=1))
+        columns.append(truth.set(pl.Series(~known), None))
+    else:
+        for column, attribute in enumerate(samples.attributes):
+            codes = pl.Series(f"y__{attribute}", samples.labels[:, column])
+            columns.append(codes.replace(UNKNOWN, None).cast(pl.Boolean))
+    columns += [
+        pl.Series(f"logit__{attribute}", logits[:, column])
+        for column, attribute in enumerate(samples.attributes)
+    ]
+    columns += [
+        group.to_series(f"group__{group_name}") for group_name, group in samples.groups.items()
+    ]
+    if samples.images is not None:
+        columns.append(samples.images.alias("image"))
+    return pl.DataFrame(columns)
