@@ -1,3 +1,81 @@
-"""Prune vision classifiers and see what pruning did that accuracy hides."""
+"""Prune vision classifiers and see what pruning did that accuracy hides.
+
+The public names are loaded when they are first used, so that ``import prunescope`` is fast and
+needs no torch:
+
+>>> import prunescope as ps
+>>> ps.Predictions.load  # doctest: +ELLIPSIS
+<bound method Predictions.load of <class 'prunescope.predictions.record.Predictions'>>
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunescope.audit import Audit, audit
+    from prunescope.data import DataConfig, Dataset, Samples, load_dataset, synthetic_faces
+    from prunescope.errors import PrunescopeError
+    from prunescope.models import build_model, load_checkpoint, save_checkpoint
+    from prunescope.predictions import Metadata, Predictions, predict
+    from prunescope.pruning import Masks, prune
+    from prunescope.report import write_report
+    from prunescope.training import Recipe, train
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "Audit": "audit",
+    "DataConfig": "data",
+    "Dataset": "data",
+    "Masks": "pruning",
+    "Metadata": "predictions",
+    "Predictions": "predictions",
+    "PrunescopeError": "errors",
+    "Recipe": "training",
+    "Samples": "data",
+    "audit": "audit",
+    "build_model": "models",
+    "load_checkpoint": "models",
+    "load_dataset": "data",
+    "predict": "predictions",
+    "prune": "pruning",
+    "save_checkpoint": "models",
+    "synthetic_faces": "data",
+    "train": "training",
+    "write_report": "report",
+}
+
+__all__ = [
+    "Audit",
+    "DataConfig",
+    "Dataset",
+    "Masks",
+    "Metadata",
+    "Predictions",
+    "PrunescopeError",
+    "Recipe",
+    "Samples",
+    "audit",
+    "build_model",
+    "load_checkpoint",
+    "load_dataset",
+    "predict",
+    "prune",
+    "save_checkpoint",
+    "synthetic_faces",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    """Load a public name from the package that defines it."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'prunescope' has no attribute {name!r}")
+    return getattr(import_module(f"prunescope.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

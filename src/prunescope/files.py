@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     DataError
-        The folder cannot be made or written to.
+        The folder cannot be made or written to, or `path` is a folder.
 
     Examples
     --------
@@ -44,6 +44,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield beside
         beside.chmod(0o666 & ~_umask())
         beside.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -7,9 +7,21 @@ little), ``undefined`` (the metric has no value for these answers) or ``not_appl
 minus baseline, resampled in pairs.
 """
 
+import sys
+from types import ModuleType
+
 from prunescope.audit.affected import Affected, Flip
-from prunescope.audit.audit import audit
+from prunescope.audit.compare import audit
 from prunescope.audit.result import Audit, AuditInfo, ModelInfo, Settings
 from prunescope.audit.table import SCHEMA
 
 __all__ = ["SCHEMA", "Affected", "Audit", "AuditInfo", "Flip", "ModelInfo", "Settings", "audit"]
+
+
+class _CallablePackage(ModuleType):
+    """Lets ``prunescope.audit(...)`` be called, though ``prunescope.audit`` is also a package."""
+
+    __call__ = staticmethod(audit)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -9,17 +9,16 @@ from prunescope.predictions import Predictions
 
 
 class Flip(BaseModel):
-    """One changed answer; `label` is null where unlabelled, probabilities are of "true"."""
+    """One changed answer; `label` is null where unlabelled, probabilities are of "true".
+
+    `harmful` says whether a right answer became wrong.
+    """
 
     attribute: str
     label: bool | None
+    harmful: bool
     dense: float
     compressed: float
-
-    @property
-    def harmful(self) -> bool:
-        """Whether a right answer became wrong."""
-        return self.label is not None and self.label == (self.dense > self.compressed)
 
 
 class Affected(BaseModel):
@@ -44,21 +43,22 @@ def most_affected(baseline: Predictions, other: Predictions, limit: int) -> list
     limit : int
     """
     flipped = baseline.decisions != other.decisions
+    harmful = flipped & (baseline.samples.labels == baseline.decisions)
     moved = np.where(flipped, np.abs(other.probabilities - baseline.probabilities), 0.0)
-    harmful = np.where(baseline.samples.labels == baseline.decisions, moved, 0.0)
-    order = np.lexsort((-moved.sum(axis=1), -harmful.sum(axis=1)))
+    changed = np.flatnonzero(flipped.any(axis=1))
+    total, of_harmful = moved.sum(axis=1), np.where(harmful, moved, 0.0).sum(axis=1)
+    order = changed[np.lexsort((-total[changed], -of_harmful[changed]))]
     samples = baseline.samples
     result = []
     for row in order[:limit].tolist():
         columns = np.flatnonzero(flipped[row])
-        if not len(columns):
-            break
         flips = [
             Flip(
                 attribute=samples.attributes[column],
                 label=None
                 if samples.labels[row, column] < 0
                 else bool(samples.labels[row, column]),
+                harmful=bool(harmful[row, column]),
                 dense=round(float(baseline.probabilities[row, column]), 4),
                 compressed=round(float(other.probabilities[row, column]), 4),
             )

@@ -64,15 +64,15 @@ class Bootstrap:
         """Add up features (N, F) within each slice, per replicate: (R, S, F)."""
         result = np.empty((len(self.weights), len(slices), features.shape[1]), np.float32)
         for index, rows in enumerate(slices.members()):
-            drawn, place = np.unique(self.units[rows], return_inverse=True)
-            values = features[rows]
+            units, values = self.units[rows], features[rows]
+            drawn, place = np.unique(units, return_inverse=True)
             if len(drawn) < len(rows):
                 shape = (len(drawn), len(rows))
                 gather = csr_array(
                     (np.ones(len(rows), np.float32), (place, range(len(rows)))), shape
                 )
-                values = gather @ values
-            result[:, index] = self.weights[:, drawn] @ values
+                units, values = drawn, gather @ values
+            result[:, index] = self.weights[:, units] @ values
         return result
 
     def statistics(

@@ -242,8 +242,7 @@ def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[An
     over = ("norm", "pairs") if of_pairs else ("mean", "attributes")
     texts = [f"{over[0]} over {k} of {total} {over[1]}" for k in range(total)] + [None]
     texts[0] = f"none of the {total} {over[1]} has a value"
-    others = [str(item) for item in estimates.status.ravel() if item != OK]
-    without = max(sorted(set(others)), key=others.count, default=UNDEFINED)
+    without = np.array([_commonest(row) for row in np.atleast_2d(estimates.status)], object)
     n = sizes[:, None] if value.ndim == 2 else sizes[:1]
     summary = replace(
         estimates,
@@ -251,11 +250,17 @@ def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[An
         value=value,
         replicates=replicates,
         support=np.broadcast_to(n, value.shape).astype(np.int64),
-        status=np.where(n_usable == 0, without, OK).astype(object),
+        status=np.where(n_usable == 0, without.reshape(value.shape), OK).astype(object),
         reason=np.array(texts, object)[n_usable],
         group_value=None if estimates.group_value is None else np.array([-1]),
     )
     return summary if of_pairs else _join(estimates, summary)
+
+
+def _commonest(statuses: NDArray[Any]) -> str:
+    """Return the commonest status other than ok."""
+    others = [str(status) for status in statuses if status != OK]
+    return max(sorted(set(others)), key=others.count, default=UNDEFINED)
 
 
 def _mean(values: Floats) -> Floats:

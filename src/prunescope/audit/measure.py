@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,9 +79,8 @@ class Measurer:
         """Share of positives of each attribute in training; NaN where unknown."""
         return self._rates(self.train.prevalence)
 
-    def _rates(self, rates: object) -> Floats:
-        found = rates if isinstance(rates, dict) else {}
-        return np.array([found.get(a, np.nan) for a in self.samples.attributes], np.float64)
+    def _rates(self, rates: Mapping[str, float]) -> Floats:
+        return np.array([rates.get(a, np.nan) for a in self.samples.attributes], np.float64)
 
     def model(self, predictions: Predictions) -> list[Estimates]:
         """Estimate every metric of one model."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from prunescope.audit.affected import Affected
 from prunescope.audit.table import SCHEMA
@@ -41,6 +41,13 @@ class Settings(BaseModel):
     band: tuple[float, float] = (0.1, 0.9)
     trigger: str | None = None
     n_affected: int = Field(default=24, ge=0)
+
+    @field_validator("band")
+    @classmethod
+    def _check_band(cls, band: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= band[0] < band[1] <= 1:
+            raise ValueError("expected two probabilities, the lower one first")
+        return band
 
 
 class ModelInfo(BaseModel):
@@ -112,13 +119,14 @@ class Audit:
                 f"{folder} holds no audit: expected {TABLE_FILE} and {INFO_FILE}, as written by "
                 f"prunescope audit -o {folder}"
             ) from error
-        except (pl.exceptions.PolarsError, json.JSONDecodeError, ValidationError, OSError) as error:
+        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise DataError(f"{folder}: the audit cannot be read: {error}") from error
-        if table.columns != list(SCHEMA):
-            raise DataError(
-                f"{folder / TABLE_FILE} has the columns {shorten(table.columns, 30)}: expected "
-                f"{shorten(SCHEMA, 30)}"
+        if table.schema != pl.Schema(SCHEMA):
+            found, wanted = (
+                shorten((f"{name} ({kind})" for name, kind in schema.items()), 30)
+                for schema in (table.schema, SCHEMA)
             )
+            raise DataError(f"{folder / TABLE_FILE} has the columns {found}: expected {wanted}")
         return cls(table, info)
 
     def __repr__(self) -> str:

@@ -1,0 +1,8 @@
+"""The command line: parse, call, exit code; no logic.
+
+Exit codes: 0 fine, 1 a gate failed, 2 bad usage or data, 130 stopped by Ctrl-C.
+"""
+
+from prunescope.cli.app import main
+
+__all__ = ["main"]

@@ -63,7 +63,8 @@ class Dataset:
 
     def images(self, positions: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the images at `positions` of this data set: (B, 3, H, W), copied."""
-        return self.pixels[self.rows[positions]]
+        chosen: NDArray[np.uint8] = self.pixels[self.rows[positions]]
+        return chosen
 
     def take(self, positions: NDArray[Any]) -> Dataset:
         """Return the samples at `positions` (indices or a boolean mask); pixels are shared."""

@@ -41,7 +41,7 @@ class Group:
     values: tuple[GroupValue, ...]
 
     @classmethod
-    def from_series(cls, series: pl.Series) -> Group:
+    def from_series(cls, series: pl.Series, source: str = "") -> Group:
         """Read a column of booleans, integers or strings; null means unknown.
 
         Raises
@@ -55,9 +55,10 @@ class Group:
             codes = series.cast(pl.Int32).fill_null(UNKNOWN)
             return cls(codes.to_numpy().astype(np.int32), (False, True))
         if not (series.dtype.is_integer() or series.dtype in (pl.String, pl.Categorical, pl.Enum)):
+            where = f"{source}: " if source else ""
             raise DataError(
-                f"group column {series.name!r} holds {series.dtype}: expected booleans, integers "
-                "or strings; cut a number into bands first"
+                f"{where}group column {series.name!r} holds {series.dtype}: expected booleans, "
+                "integers or strings; cut a number into bands first"
             )
         column = series if series.dtype.is_integer() else series.cast(pl.String)
         values = column.drop_nulls().unique().sort()
@@ -237,12 +238,12 @@ def read_labels(column: pl.Series, source: str) -> NDArray[np.int8]:
         codes = column.cast(pl.Int8)
     elif column.dtype.is_numeric():
         codes = pl.select(
-            pl.when(column.is_in([0, 1])).then(column).cast(pl.Int8, strict=False)
+            pl.when((column == 0) | (column == 1)).then(column).cast(pl.Int8, strict=False)
         ).to_series()
     elif column.dtype == pl.Null:
         codes = column.cast(pl.Int8)
     else:
-        words = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+        words = read_text(column, source).str.strip_chars().str.to_lowercase()
         column = column.set(words == "", None)
         codes = words.replace_strict(
             [*TRUE_WORDS, *FALSE_WORDS], [1] * 3 + [0] * 3, default=None, return_dtype=pl.Int8
@@ -255,6 +256,24 @@ def read_labels(column: pl.Series, source: str) -> NDArray[np.int8]:
             "label (0, 1, true, false) or nothing where it is not known"
         )
     return codes.fill_null(UNKNOWN).to_numpy().astype(np.int8)
+
+
+def read_text(column: pl.Series, source: str) -> pl.Series:
+    """Read a column of text, numbers or dates as text; null stays null.
+
+    Raises
+    ------
+    DataError
+        The column holds lists, structures or bytes.
+
+    Examples
+    --------
+    >>> read_text(pl.Series("id", [7, None]), "faces.csv").to_list()
+    ['7', None]
+    """
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        raise DataError(f"{source}: column {column.name!r} holds {column.dtype}: expected text")
+    return column.cast(pl.String)
 
 
 def check_ids(ids: pl.Series, source: str = "") -> None:

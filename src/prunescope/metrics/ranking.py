@@ -64,8 +64,8 @@ def rank(scores: NDArray[np.floating[Any]], labels: NDArray[np.int8]) -> Ranking
         if not positive[column]:
             continue
         order = rows[np.argsort(-scores[rows, column], kind="stable")]
-        true = labels[order, column] == 1
-        tie = np.concatenate([[0], np.cumsum(np.diff(scores[order, column]) != 0)])
+        true, ranked = labels[order, column] == 1, scores[order, column]
+        tie = np.concatenate([[0], np.cumsum(ranked[1:] != ranked[:-1])])
         last = np.append(np.flatnonzero(np.diff(tie)), len(order) - 1)[tie]
         # counts of true and false samples with a score at or above each one's, its ties included
         n_true, n_false = np.cumsum(true)[last], np.cumsum(~true)[last]

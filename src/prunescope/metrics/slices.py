@@ -27,7 +27,8 @@ class Slices:
     values : tuple, length S
         The group's value in each slice; None for slice 0.
     codes : array (G + 1, N) of int
-        For all samples (row 0: zeros) and each group, the slice of each sample; -1 for none.
+        For all samples (row 0: zeros) and each group, the slice of each sample; -1 for none. A
+        group of which no value is known has no slice and no row.
 
     Examples
     --------
@@ -60,10 +61,12 @@ class Slices:
         names: list[str | None] = [None]
         values: list[GroupValue | None] = [None]
         codes = [np.zeros(len(samples), np.int32)]
-        for name in groups:
+        for name in dict.fromkeys(groups):
             if name not in samples.groups:
                 raise ConfigError(one_of("group", name, samples.groups))
             group = samples.groups[name]
+            if not group.values:
+                continue
             codes.append(np.where(group.codes < 0, -1, group.codes + len(names)).astype(np.int32))
             names += [name] * len(group.values)
             values += group.values
@@ -78,7 +81,7 @@ class Slices:
         return slice(first, first + self.groups.count(name))
 
     def group_names(self) -> list[str]:
-        """Return the groups, in order, without repetition; those without any value too are out."""
+        """Return the groups, in order."""
         return list(dict.fromkeys(name for name in self.groups if name is not None))
 
     def sizes(self) -> NDArray[np.int64]:

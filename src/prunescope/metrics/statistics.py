@@ -111,11 +111,11 @@ def contributions(
     labels = predictions.samples.labels
     label = np.where(labels == UNKNOWN, 2, labels).astype(np.int64)
     labelled = (labels != UNKNOWN).astype(np.float64)
-    middle, half = (band[0] + band[1]) / 2, (band[1] - band[0]) / 2
+    uncertain = (band[0] < probabilities) & (probabilities < band[1])
     calibration_bin = 7 + np.minimum((probabilities * n_bins).astype(np.int64), n_bins - 1)
     return [
         Contribution(label * 2 + predictions.decisions, np.ones(labels.shape)),
-        Contribution(np.full(labels.shape, 6), (np.abs(probabilities - middle) < half) * 1.0),
+        Contribution(np.full(labels.shape, 6), uncertain * 1.0),
         Contribution(calibration_bin, labelled),
         Contribution(calibration_bin + n_bins, probabilities * labelled),
         Contribution(calibration_bin + 2 * n_bins, (labels == 1) * 1.0),

@@ -76,19 +76,20 @@ def interdependence(predicted: Moments) -> Measure:
     safe = np.linalg.eigvalsh(matrix)[..., 0] > ILL_CONDITIONED
     inverse = np.linalg.inv(np.where(safe[..., None, None], matrix, apart))
     explained = 1 - 1 / np.diagonal(inverse, axis1=-2, axis2=-1)
-    for index in np.argwhere(~safe):
-        explained[tuple(index)] = _explained_when_collinear(matrix[tuple(index)])
+    explained[~safe] = _explained_when_collinear(matrix[~safe])
     enough = varies & (varies.sum(axis=-1, keepdims=True) > 1)
     n = np.broadcast_to(predicted.n[..., 0], explained.shape)
     return Measure(np.where(enough, np.clip(explained, 0.0, 1.0), np.nan), n)
 
 
 def _explained_when_collinear(matrix: Floats) -> Floats:
-    """Return R² of each column on the others from a singular correlation matrix (A, A)."""
-    explained = np.empty(len(matrix))
-    for column in range(len(matrix)):
-        others = np.delete(np.arange(len(matrix)), column)
-        among, target = matrix[np.ix_(others, others)], matrix[others, column]
-        solution = np.linalg.lstsq(among, target, rcond=ILL_CONDITIONED)[0]
-        explained[column] = target @ solution
-    return explained
+    """Return R² of each column on the others from singular correlation matrices (..., A, A).
+
+    A column with a part in the null space is a combination of the others: its R² is 1. On the rest
+    of the space the inverse stands as for a regular matrix.
+    """
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    null = (eigenvalues <= ILL_CONDITIONED)[..., None, :]
+    inverse = divide(vectors**2, np.where(null, np.inf, eigenvalues[..., None, :])).sum(axis=-1)
+    dependent = np.where(null, vectors**2, 0.0).sum(axis=-1) > ILL_CONDITIONED
+    return np.where(dependent, 1.0, 1 - divide(1.0, inverse))

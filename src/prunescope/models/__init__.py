@@ -1,0 +1,48 @@
+"""Models: from a name to a classifier, and to a folder and back.
+
+Words, as used here:
+
+network
+    Any `torch.nn.Module` that answers images: transformers' or one's own.
+classifier
+    A network with its preprocessing. It maps images in [0, 1] to logits, and is what is trained,
+    pruned, saved and exported.
+architecture
+    The shape of a network, by name: a key of `ARCHITECTURES`, ``hf:NAME_OR_FOLDER``, or
+    ``module:factory``.
+image size, input size
+    Side of the images that a classifier is given, and to which its network has them resized.
+checkpoint
+    A classifier as a folder.
+provenance
+    What a checkpoint says about itself: where the model comes from.
+"""
+
+from prunescope.errors import MissingExtraError
+
+try:
+    import torch  # noqa: F401
+    import transformers  # noqa: F401
+except ImportError as error:
+    raise MissingExtraError("building, training or asking a model", "train") from error
+
+from prunescope.models.build import ARCHITECTURES, Architecture, build_model, is_factory
+from prunescope.models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from prunescope.models.classifier import Classifier, ModelSpec
+from prunescope.models.preprocessing import Preprocessing, to_unit_range
+from prunescope.models.provenance import Provenance
+
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Checkpoint",
+    "Classifier",
+    "ModelSpec",
+    "Preprocessing",
+    "Provenance",
+    "build_model",
+    "is_factory",
+    "load_checkpoint",
+    "save_checkpoint",
+    "to_unit_range",
+]

@@ -8,6 +8,16 @@ in the key ``prunescope`` of the file's metadata; CSV holds the same columns and
 
 from prunescope.predictions.align import align
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
+from prunescope.predictions.ask import predict
 from prunescope.predictions.record import Predictions
+from prunescope.predictions.tables import train_rates_from
 
-__all__ = ["Compression", "DatasetInfo", "Metadata", "Predictions", "align"]
+__all__ = [
+    "Compression",
+    "DatasetInfo",
+    "Metadata",
+    "Predictions",
+    "align",
+    "predict",
+    "train_rates_from",
+]

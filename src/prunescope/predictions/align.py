@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.data.samples import UNKNOWN, Group, Samples
 from prunescope.errors import DataError, shorten
 from prunescope.predictions.record import Predictions
 
@@ -107,13 +107,8 @@ def _merge(parts: Sequence[Samples], names: Sequence[str]) -> Samples:
                 "for all models"
             )
         groups = dict(merged.groups)
-        for group_name, group in part.groups.items():
-            mine = groups.setdefault(group_name, group)
-            if mine.to_series("").ne_missing(group.to_series("")).any():
-                raise DataError(
-                    f"{names[0]} and {name} disagree on the values of group {group_name!r}: "
-                    "expected one truth for all models"
-                )
+        for title, group in part.groups.items():
+            groups[title] = _merge_group(groups.get(title, group), group, title, names[0], name)
         merged = replace(
             merged,
             labels=np.where(merged.labels == UNKNOWN, part.labels, merged.labels),
@@ -122,3 +117,26 @@ def _merge(parts: Sequence[Samples], names: Sequence[str]) -> Samples:
             images=part.images if merged.images is None else merged.images,
         )
     return merged
+
+
+def _merge_group(mine: Group, other: Group, title: str, my_name: str, name: str) -> Group:
+    """Join what two files say of one group; a value that one does not know, the other tells."""
+    kinds = sorted({type(value).__name__ for value in (*mine.values, *other.values)})
+    if len(kinds) > 1:
+        raise DataError(
+            f"group {title!r} holds {' and '.join(kinds)} values in {my_name} and {name}: "
+            "expected one type"
+        )
+    values = tuple(sorted({*mine.values, *other.values}))
+    codes = {value: code for code, value in enumerate(values)}
+    left, right = (
+        np.array([*(codes[value] for value in group.values), UNKNOWN], np.int32)[group.codes]
+        for group in (mine, other)
+    )
+    conflict = (left != UNKNOWN) & (right != UNKNOWN) & (left != right)
+    if conflict.any():
+        raise DataError(
+            f"{my_name} and {name} disagree on the values of group {title!r} for {conflict.sum()} "
+            "samples: expected one truth for all models"
+        )
+    return Group(np.where(left == UNKNOWN, right, left), values)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from prunescope.data.samples import Task, TrainRates
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
 class Compression(BaseModel):
@@ -15,7 +17,7 @@ class Compression(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     method: str = "dense"
-    sparsity: float = 0.0
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class DatasetInfo(BaseModel):
@@ -45,8 +47,8 @@ class Metadata(BaseModel):
     compression: Compression = Compression()
     seed: int | None = None
     dataset: DatasetInfo = DatasetInfo()
-    train_prevalence: dict[str, float] | None = None
-    train_group_rates: dict[str, dict[str, dict[str, float]]] | None = None
+    train_prevalence: dict[str, Share] | None = None
+    train_group_rates: dict[str, dict[str, dict[str, Share]]] | None = None
 
     def train_rates(self) -> TrainRates | None:
         """Return the rates of the training split, or None where the file does not tell them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp, softmax
 
 from prunescope.data.samples import Samples
-from prunescope.errors import DataError, shorten
+from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.files import replacing
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.tables import (
@@ -102,7 +102,13 @@ class Predictions:
             return self.logits
         logits = self.logits.astype(np.float64)
         everyone = logsumexp(logits, axis=1, keepdims=True)
-        return np.asarray(logits - everyone - np.log(-np.expm1(logits - everyone)))
+        odds = logits - everyone - np.log1p(-np.minimum(self.probabilities, 0.5))
+        # Above one half, 1 - p loses its digits: sum the others instead.
+        best = (np.arange(len(logits)), logits.argmax(axis=1))
+        others = logits.copy()
+        others[best] = -np.inf
+        odds[best] = logits[best] - logsumexp(others, axis=1)
+        return np.asarray(odds)
 
     @cached_property
     def decisions(self) -> NDArray[np.bool_]:
@@ -136,7 +142,11 @@ class Predictions:
         ------
         DataError
             The file is absent, damaged, lacks columns, or holds values that make no sense.
+        ConfigError
+            `scores` is something else.
         """
+        if scores not in get_args(Scores):
+            raise ConfigError(one_of("kind of scores", scores, get_args(Scores)))
         path = Path(path)
         frame, metadata = read_table(path)
         samples = samples_from(frame, metadata, path)
@@ -149,15 +159,24 @@ class Predictions:
         return cls(samples, logits, metadata)
 
     def save(self, path: str | Path) -> None:
-        """Write a Parquet file that `load` reads back identically; CSV by the suffix ``.csv``."""
+        """Write a Parquet file that `load` reads back identically; CSV by the suffix ``.csv``.
+
+        Raises
+        ------
+        DataError
+            The file cannot be written, or its name has another suffix.
+        """
         path = Path(path)
+        if path.suffix not in (".parquet", ".csv"):
+            raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
         frame = self.to_frame()
+        dataset = self.metadata.dataset.model_copy(update={"cluster": self.samples.cluster})
+        metadata = self.metadata.model_copy(update={"dataset": dataset, "task": self.samples.task})
         with replacing(path) as beside:
             if path.suffix == ".csv":
                 frame.write_csv(beside)
             else:
-                text = self.metadata.model_dump_json(exclude_none=True)
-                frame.write_parquet(beside, metadata={KEY: text})
+                frame.write_parquet(beside, metadata={KEY: metadata.model_dump_json()})
 
     def to_frame(self) -> pl.DataFrame:
         """Return the table that `save` writes."""

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.special import logit
 
-from prunescope.data.samples import UNKNOWN, Group, Samples, Task, check_ids, read_labels
+from prunescope.data.samples import (
+    UNKNOWN,
+    Group,
+    Samples,
+    Task,
+    TrainRates,
+    check_ids,
+    read_labels,
+    read_text,
+)
 from prunescope.errors import DataError, shorten
 from prunescope.predictions.metadata import Metadata
 
@@ -26,12 +35,12 @@ def read_table(path: Path) -> tuple[pl.DataFrame, Metadata]:
         raise DataError(f"{path}: no such file; expected predictions as .parquet or .csv")
     try:
         if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema_length=None), Metadata()
+            return _read_csv(path), Metadata()
         if path.suffix != ".parquet":
             raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
         text = pl.read_parquet_metadata(path).get(KEY)
         frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {reason}") from error
     try:
@@ -42,6 +51,21 @@ def read_table(path: Path) -> tuple[pl.DataFrame, Metadata]:
         ) from error
 
 
+def _read_csv(path: Path) -> pl.DataFrame:
+    """Read CSV: names stay text (007 is no number), groups of True and False become booleans."""
+    texts = dict.fromkeys(("id", "y", "image"), pl.String)
+    frame = pl.read_csv(path, infer_schema_length=None, schema_overrides=texts)
+    frame.columns = [name.replace('""', '"') for name in frame.columns]  # polars leaves them so
+    booleans = [
+        column.name
+        for column in frame
+        if column.name.startswith("group__")
+        and column.dtype == pl.String
+        and set(column.drop_nulls().unique()) in ({"True"}, {"False"}, {"True", "False"})
+    ]
+    return frame.with_columns(pl.col(booleans) == "True")
+
+
 def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples:
     """Read ids, labels and groups from the columns."""
     if "id" not in frame.columns:
@@ -49,7 +73,9 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
             f"{path}: no column 'id'. Expected the columns id, y__<attribute>, logit__<attribute> "
             f"and optionally group__<name>, image; found {shorten(frame.columns)}"
         )
-    ids = frame["id"].cast(pl.String)
+    if frame.is_empty():
+        raise DataError(f"{path}: no samples; expected at least one row")
+    ids = read_text(frame["id"], str(path))
     check_ids(ids, str(path))
     attributes = tuple(
         column.removeprefix("logit__") for column in frame.columns if column.startswith("logit__")
@@ -66,12 +92,8 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
                 f"{path}: {shorten(unmatched)} stand only as y__ or only as logit__ columns: "
                 "expected both of every attribute"
             )
-        labels = np.stack([read_labels(frame[f"y__{a}"], str(path)) for a in attributes], axis=1)
-    groups = {
-        column.removeprefix("group__"): Group.from_series(frame[column])
-        for column in frame.columns
-        if column.startswith("group__")
-    }
+        labels = _labels(frame, attributes, path)
+    groups = _groups(frame, path)
     cluster = metadata.dataset.cluster
     return Samples(
         ids=ids,
@@ -79,14 +101,14 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
         labels=labels,
         groups=groups,
         cluster=cluster if cluster in groups else None,
-        images=frame["image"].cast(pl.String) if "image" in frame.columns else None,
+        images=read_text(frame["image"], str(path)) if "image" in frame.columns else None,
         task=task,
     )
 
 
 def _one_hot(truth: pl.Series, classes: tuple[str, ...], path: Path) -> NDArray[np.int8]:
     """Read the class names of a multi-class file as one-hot rows, all -1 where unlabelled."""
-    names = truth.cast(pl.String)
+    names = read_text(truth, str(path))
     unknown = names.is_not_null() & ~names.is_in(list(classes))
     if unknown.any():
         row = int(unknown.arg_true()[0])
@@ -157,3 +179,52 @@ def table_of(samples: Samples, logits: NDArray[np.floating[Any]]) -> pl.DataFram
     if samples.images is not None:
         columns.append(samples.images.alias("image"))
     return pl.DataFrame(columns)
+
+
+def train_rates_from(path: str | Path) -> TrainRates:
+    """Read the rates of the training split off its labels.
+
+    Parameters
+    ----------
+    path : path
+        Parquet or CSV with ``y__<attribute>`` (or ``y``) and ``group__<name>`` columns: the
+        predictions of any model on the training split, or the same without logits.
+
+    Raises
+    ------
+    DataError
+        The file is absent or damaged, has no labels, or a label makes no sense.
+    """
+    path = Path(path)
+    frame, metadata = read_table(path)
+    columns = frame.columns
+    if "y" in columns:
+        classes = frame["y"].drop_nulls().unique().sort().cast(pl.String)
+        names = [c.removeprefix("logit__") for c in columns if c.startswith("logit__")]
+        attributes = tuple(names or classes)
+        labels = _one_hot(frame["y"], attributes, path)
+    else:
+        attributes = tuple(c.removeprefix("y__") for c in columns if c.startswith("y__"))
+        if not attributes:
+            raise DataError(f"{path}: no column y__<attribute> or y; found {shorten(columns)}")
+        labels = _labels(frame, attributes, path)
+    ids = pl.Series([str(row) for row in range(frame.height)], dtype=pl.String)
+    groups = _groups(frame, path)
+    cluster = metadata.dataset.cluster
+    return Samples(
+        ids, attributes, labels, groups, cluster=cluster if cluster in groups else None
+    ).rates()
+
+
+def _labels(frame: pl.DataFrame, attributes: tuple[str, ...], path: Path) -> NDArray[np.int8]:
+    """Read the columns ``y__*``."""
+    return np.stack([read_labels(frame[f"y__{name}"], str(path)) for name in attributes], axis=1)
+
+
+def _groups(frame: pl.DataFrame, path: Path) -> dict[str, Group]:
+    """Read the columns ``group__*``."""
+    return {
+        column.removeprefix("group__"): Group.from_series(frame[column], str(path))
+        for column in frame.columns
+        if column.startswith("group__")
+    }

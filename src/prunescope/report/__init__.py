@@ -1,0 +1,28 @@
+"""What an audit found, for people: data first, then one page, JSON or Markdown.
+
+A *finding* is a change for the worse that can be told from chance, in words, with the rows of the
+audit that it rests on. A change is *supported* where its q-value (Benjamini-Hochberg) is at most
+1 - confidence. The *severity* of a finding is a matter of its size alone, by stated conventions.
+The *rarer answer* to an attribute is yes or no, whichever is rarer in training. A *report* holds
+everything that is shown, as data; a *renderer* turns it into text and adds nothing.
+"""
+
+from prunescope.report.build import build
+from prunescope.report.findings import findings
+from prunescope.report.html import to_html
+from prunescope.report.markdown import to_markdown
+from prunescope.report.structure import Estimate, Finding, Report
+from prunescope.report.write import FORMATS, to_json, write_report
+
+__all__ = [
+    "FORMATS",
+    "Estimate",
+    "Finding",
+    "Report",
+    "build",
+    "findings",
+    "to_html",
+    "to_json",
+    "to_markdown",
+    "write_report",
+]

@@ -1,0 +1,19 @@
+"""Runs of several stages: train, prune, predict, audit, report.
+
+A *stage* makes one artifact (a checkpoint, a predictions file) from others. A *sweep* prunes one
+dense model to several sparsities and audits them together; the demo is a sweep on drawn faces.
+"""
+
+from prunescope.study.demo import run_demo
+from prunescope.study.stages import metadata_of, predict_split, prune_model, train_model
+from prunescope.study.sweep import Sweep, run_sweep
+
+__all__ = [
+    "Sweep",
+    "metadata_of",
+    "predict_split",
+    "prune_model",
+    "run_demo",
+    "run_sweep",
+    "train_model",
+]

@@ -75,7 +75,7 @@ def audit(
     dense = [dense] if isinstance(dense, Predictions) else list(dense)
     compressed = [compressed] if isinstance(compressed, Predictions) else list(compressed)
     try:
-        chosen = Settings(groups=None if identity is None else tuple(identity), **settings)
+        chosen = Settings.model_validate({"groups": identity, **settings})
     except ValidationError as error:
         raise ConfigError(f"audit settings: {_reasons(error)}") from error
     names = [model.name for model in [*dense, *compressed]]
@@ -87,6 +87,10 @@ def audit(
     train, warnings = _train_rates(aligned, train_rates)
     cluster = chosen.cluster or samples.cluster
     slices = _slices(samples, chosen, cluster)
+    every = tuple(name for name in samples.groups if name != cluster)
+    asked = every if chosen.groups is None else chosen.groups
+    if empty := [name for name in asked if not samples.groups[name].values]:
+        warnings.append(f"No value of {shorten(empty)} is known, so nothing is measured by it.")
     measurer = Measurer(
         samples=samples,
         slices=slices,

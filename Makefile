@@ -1,0 +1,41 @@
+# Two commands do everything on a bare machine with python3: `make demo` and `make test`.
+# A venv is made in .venv; $(PYTHON) chooses the interpreter it is made with.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+$(VENV)/train: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing prunescope with torch into $(VENV) (a few minutes the first time) ..."
+	$(PIP) install -c constraints.txt -e '.[train]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/train
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/train ## tell the whole story on drawn faces, write demo/report.html
+	$(BIN)/prunescope demo -o demo
+
+test: $(VENV)/dev ## run the tests and the doctests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: lint types test ## all that CI runs
+
+lint: $(VENV)/dev ## style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/dev ## strict static types
+	$(BIN)/mypy
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,126 @@
+"""Turn a folder that run.py left into docs/results: a table, plots, no image.
+
+    python examples/celeba64/tables.py out/celeba64 docs/results/celeba64
+
+Writes overall.csv and attributes.csv (figures of the audit), curves.svg and bias.svg, and README.md
+with the main table in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import altair as alt
+import polars as pl
+import typer
+
+from prunescope.audit import Audit
+from prunescope.files import replacing
+
+OVERALL = {
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "rare_value_ratio": "rare-value ratio",
+    "uncertainty": "uncertainty",
+    "interdependence": "interdependence",
+    "flip_rate": "flips",
+    "harmful_flip_rate": "harmful flips",
+    "bias_amplification": "bias amplification",
+}
+EVERYTHING = pl.col("attribute").is_null() & pl.col("group_value").is_null()
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="What run.py wrote.")],
+    out: Annotated[Path, typer.Argument(help="Where the tables and plots go.")],
+) -> None:
+    """Write tables and plots."""
+    found = Audit.load(folder)
+    overall = found.table.filter(
+        EVERYTHING, pl.col("metric").is_in([*OVERALL, "churn"]), pl.col("status") == "ok"
+    )
+    attributes = found.table.filter(
+        pl.col("attribute").is_not_null(),
+        pl.col("metric").is_in(list(OVERALL)),
+        (pl.col("metric") == "bias_amplification") | pl.col("group").is_null(),
+    )
+    write(out / "overall.csv", overall.write_csv())
+    write(out / "attributes.csv", attributes.write_csv())
+    draw(overall.filter(pl.col("group").is_null()), "metric", out / "curves.svg")
+    leaning = found.table.filter(EVERYTHING, pl.col("metric") == "bias_amplification")
+    draw(leaning, "group", out / "bias.svg")
+    write(out / "README.md", page(found, overall))
+
+
+def page(found: Audit, overall: pl.DataFrame) -> str:
+    """Lay out the figures over all attributes, a row per model."""
+    groups = overall["group"].drop_nulls().unique(maintain_order=True).to_list()
+    columns = [(m, None) for m in OVERALL if m != "bias_amplification"]
+    columns += [("bias_amplification", group) for group in groups]
+    heads = [OVERALL[m] if g is None else f"{OVERALL[m]} by {g}" for m, g in columns]
+    lines = ["| model | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for model in found.info.models:
+        cells = [cell(overall, model.name, metric, group) for metric, group in columns]
+        lines.append(f"| {model.name} | " + " | ".join(cells) + " |")
+    churn = overall.filter(pl.col("metric") == "churn")
+    told = f"\nTwo dense seeds disagree on {churn['value'][0]:.2%} of the answers (churn).\n"
+    settings = found.info.settings
+    return "\n".join(
+        [
+            "# Real faces",
+            "",
+            f"{found.info.n_samples:,} test images, {len(found.info.attributes)} attributes; means "
+            f"over attributes with {settings.confidence:.0%} bootstrap intervals "
+            f"({settings.replicates:,} replicates, resampled by {settings.cluster}).",
+            "",
+            *lines,
+            told if churn.height else "",
+            "![Metrics against sparsity](curves.svg)",
+            "",
+            "![Bias amplification against sparsity](bias.svg)",
+            "",
+        ]
+    )
+
+
+def cell(overall: pl.DataFrame, model: str, metric: str, group: str | None) -> str:
+    """Format one figure with its interval."""
+    of_group = pl.col("group").is_null() if group is None else pl.col("group") == group
+    row = overall.filter(pl.col("model") == model, pl.col("metric") == metric, of_group)
+    if not row.height:
+        return "–"
+    value, low, high = row.select("value", "low", "high").row(0)
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def draw(rows: pl.DataFrame, facet: str, path: Path) -> None:
+    """Draw values with intervals against sparsity, a panel per metric or group."""
+    rows = rows.with_columns(
+        pl.concat_str((100 * pl.col("sparsity")).round(1), pl.lit("%")).alias("s")
+    )
+    base = alt.Chart(rows).encode(
+        x=alt.X("s:N", sort=rows["s"].unique().sort().to_list(), title="sparsity")
+    )
+    band = base.mark_errorbar().encode(
+        y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
+    )
+    dots = base.mark_circle(size=50).encode(y="value:Q", tooltip=["model", "value", "low", "high"])
+    chart = (
+        alt.layer(band, dots)
+        .properties(width=220, height=130)
+        .facet(facet=alt.Facet(f"{facet}:N", title=None), columns=3)
+        .resolve_scale(y="independent")
+    )
+    with replacing(path) as beside:
+        chart.save(str(beside), format="svg")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

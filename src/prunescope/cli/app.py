@@ -1,0 +1,62 @@
+"""The program `prunescope`: its commands, and how errors reach a person."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from prunescope.cli import audit, data, demo, models
+from prunescope.cli.console import plain_warnings, say
+from prunescope.errors import PrunescopeError
+
+STOPPED = 130
+"""Exit code of a command that Ctrl-C ended."""
+
+app = typer.Typer(
+    name="prunescope",
+    help="Prune vision classifiers and see what pruning did that accuracy hides.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("train")(models.train)
+app.command("prune")(models.prune)
+app.command("predict")(models.predict)
+app.command("audit")(audit.audit)
+app.command("report")(audit.report)
+app.add_typer(data.app, name="data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from prunescope import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Prune vision classifiers and see what pruning did that accuracy hides."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        with plain_warnings():
+            app(args=audit.spread(sys.argv[1:]))
+    except SystemExit as ended:
+        if ended.code == STOPPED:
+            say("stopped; the same command goes on from what is finished")
+        raise
+    except (PrunescopeError, OSError) as error:
+        say(f"error: {error}")
+        sys.exit(2)

@@ -1,0 +1,70 @@
+"""`prunescope data`: describe a data set, make the synthetic one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prunescope.cli import options
+from prunescope.cli.console import progress, result
+
+app = typer.Typer(help="Describe a data set; make synthetic faces.", no_args_is_help=True)
+
+
+@app.command("info")
+def info(
+    source: Annotated[
+        str,
+        typer.Argument(help="As for --data of the other commands.", metavar="DATA"),
+    ] = "synthetic",
+    images: options.Images = None,
+    size: options.Size = None,
+    attributes: options.Attributes = None,
+    groups: options.Groups = None,
+    cluster: options.Cluster = None,
+    on_bad_image: options.OnBadImage = None,
+    as_json: options.Json = False,
+) -> None:
+    """Check a data set: read every image once, count labels, rates and their gaps by group."""
+    from prunescope.cli.tables import description_data, print_description
+    from prunescope.data import describe, load_dataset
+
+    config = options.data_config(
+        source,
+        images=images,
+        size=size,
+        attributes=attributes,
+        groups=groups,
+        cluster=cluster,
+        on_bad_image=on_bad_image,
+    )
+    with progress("images") as update:
+        dataset = load_dataset(config, update)
+    description = describe(dataset)
+    result(as_json, description_data(description), lambda: print_description(description))
+
+
+@app.command("make")
+def make(
+    out: options.Out = Path("faces"),
+    n_train: Annotated[int, typer.Option(help="Faces to train on.")] = 6000,
+    n_val: Annotated[int, typer.Option(help="Faces to validate on.")] = 1000,
+    n_test: Annotated[int, typer.Option(help="Faces to test on.")] = 2000,
+    size: Annotated[int, typer.Option(help="Side of the images, in pixels.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the faces.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Draw synthetic faces and write them as PNG files with a table of labels."""
+    from prunescope.data import export_dataset, synthetic_faces
+
+    with progress("drawing") as update:
+        faces = synthetic_faces(n_train, n_val, n_test, size=size, seed=seed, progress=update)
+    with progress("writing") as update:
+        export_dataset(faces, out, progress=update)
+    result(
+        as_json,
+        {"folder": str(out), "n": len(faces)},
+        f"{len(faces):,} faces in {out}; read them with --data {out}",
+    )

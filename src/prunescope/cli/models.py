@@ -1,0 +1,223 @@
+"""`prunescope train`, `prune` and `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prunescope.cli import options
+from prunescope.cli.console import progress, result
+
+if TYPE_CHECKING:
+    from prunescope.data import DataConfig, Dataset
+    from prunescope.models import Checkpoint
+    from prunescope.training import Progress, Recipe
+
+RECIPE = "Recipe"
+START = {"random": "small-ri", "dense": "small-pt"}
+"""The recipe to train by unless told otherwise, by what the training starts from."""
+
+RecipeName = Annotated[
+    str | None,
+    typer.Option("--recipe", help="A recipe's name, or a .yaml file.", rich_help_panel=RECIPE),
+]
+Epochs = Annotated[
+    float | None, typer.Option(help="Passes over the training data.", rich_help_panel=RECIPE)
+]
+TrainSeed = Annotated[
+    int | None,
+    typer.Option("--seed", help="Seed of weights and of the order.", rich_help_panel=RECIPE),
+]
+Factory = Annotated[
+    str | None,
+    typer.Option(help="module:factory, for a model made by one: it is imported and called."),
+]
+CheckpointFolder = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a model.")]
+
+
+def train(
+    out: options.Out = Path("dense"),
+    arch: Annotated[
+        str, typer.Option(help="An architecture, hf:NAME_OR_FOLDER, or module:factory.")
+    ] = "resnet_small",
+    recipe: RecipeName = None,
+    epochs: Epochs = None,
+    seed: TrainSeed = None,
+    device: options.Device = None,
+    source: options.Source = None,
+    images: options.Images = None,
+    size: options.Size = None,
+    attributes: options.Attributes = None,
+    groups: options.Groups = None,
+    cluster: options.Cluster = None,
+    on_bad_image: options.OnBadImage = None,
+    as_json: options.Json = False,
+) -> None:
+    """Train a dense model on the split 'train' and save it as a folder.
+
+    Stopped half-way, the same command takes the training up again.
+    """
+    from prunescope.study.stages import require_torch, train_model
+
+    require_torch("training a model")
+    config = options.data_config(
+        source, images=images, size=size, attributes=attributes,
+        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
+    )  # fmt: skip
+    dataset = _load(config)
+    chosen = _recipe(recipe or START["random"], epochs=epochs, seed=seed)
+    with progress("train") as update:
+        made = train_model(
+            dataset.split("train"), arch, chosen, out,
+            data=config, device=device, on_step=_steps(update),
+        )  # fmt: skip
+    _report_model(as_json, out, made)
+
+
+def prune(
+    checkpoint: CheckpointFolder,
+    method: Annotated[str, typer.Option(help="one-shot, gmp-ri or gmp-pt.")] = "gmp-pt",
+    sparsity: Annotated[
+        float, typer.Option(help="Share of the weights to remove, in [0, 1).")
+    ] = 0.9,
+    out: options.Out = Path("pruned"),
+    score: Annotated[str, typer.Option(help="What makes a weight worth keeping.")] = "magnitude",
+    distribution: Annotated[
+        str, typer.Option(help="How what is kept is shared out among layers.")
+    ] = "global",
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Layers to leave dense: names or patterns.")
+    ] = None,
+    recipe: RecipeName = None,
+    epochs: Epochs = None,
+    seed: TrainSeed = None,
+    device: options.Device = None,
+    factory: Factory = None,
+    source: options.Source = None,
+    images: options.Images = None,
+    size: options.Size = None,
+    attributes: options.Attributes = None,
+    groups: options.Groups = None,
+    cluster: options.Cluster = None,
+    on_bad_image: options.OnBadImage = None,
+    as_json: options.Json = False,
+) -> None:
+    """Prune a model, train it on, and save it with its masks.
+
+    'gmp-ri' takes only the architecture of CHECKPOINT and starts from random weights. Stopped
+    half-way, the same command takes the training up again.
+    """
+    from prunescope.errors import ConfigError, one_of
+    from prunescope.models import load_checkpoint
+    from prunescope.pruning import METHODS
+    from prunescope.study.stages import prune_model, require_torch
+
+    require_torch("pruning a model")
+    if method not in METHODS:
+        raise ConfigError(one_of("method", method, METHODS))
+    dense = load_checkpoint(checkpoint, factory=factory)
+    config = options.data_config(
+        source, dense.provenance.data, images=images, size=size, attributes=attributes,
+        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
+    )  # fmt: skip
+    dataset = _load(config)
+    chosen = None
+    if recipe or epochs or METHODS[method].recipe:
+        chosen = _recipe(recipe or START[METHODS[method].starts_from], epochs=epochs, seed=seed)
+    with progress("prune") as update:
+        made = prune_model(
+            dense, dataset.split("train"), method, sparsity, out,
+            recipe=chosen, data=config, device=device, on_step=_steps(update), score=score,
+            distribution=distribution, ignore=ignore or (), seed=seed or 0,
+        )  # fmt: skip
+    _report_model(as_json, out, made)
+
+
+def predict(
+    checkpoint: CheckpointFolder,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="File to write.", show_default="CHECKPOINT.parquet"),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to ask about.")] = "test",
+    name: Annotated[
+        str | None, typer.Option(help="The model's name.", show_default="the file's")
+    ] = None,
+    device: options.Device = None,
+    factory: Factory = None,
+    source: options.Source = None,
+    images: options.Images = None,
+    size: options.Size = None,
+    attributes: options.Attributes = None,
+    groups: options.Groups = None,
+    cluster: options.Cluster = None,
+    on_bad_image: options.OnBadImage = None,
+    as_json: options.Json = False,
+) -> None:
+    """Ask a model about every image of a split and write its answers as one Parquet file."""
+    from prunescope.models import load_checkpoint
+    from prunescope.study.stages import predict_split, require_torch
+
+    require_torch("asking a model")
+    model = load_checkpoint(checkpoint, factory=factory)
+    config = options.data_config(
+        source, model.provenance.data, images=images, size=size, attributes=attributes,
+        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
+    )  # fmt: skip
+    dataset = _load(config)
+    target = out or checkpoint.with_name(f"{checkpoint.name}.parquet")
+    with progress("predict") as update:
+        found = predict_split(
+            model, dataset, split, target, name=name, device=device, progress=update
+        )
+    data = {"file": str(target), "name": found.name, "n": len(found.samples), "split": split}
+    result(as_json, data, f"{found!r} in {target}")
+
+
+def _load(config: DataConfig) -> Dataset:
+    from prunescope.data import load_dataset
+
+    with progress("images") as update:
+        return load_dataset(config, update)
+
+
+def _recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by Recipe
+    """Read a recipe by its name or from a file, changed by what was given."""
+    from prunescope.errors import ConfigError, one_of
+    from prunescope.training import RECIPES, Recipe
+
+    if name.endswith((".yaml", ".yml")):
+        values = options.read_yaml(Path(name), "a recipe")
+    elif name in RECIPES:
+        values = RECIPES[name].model_dump(exclude_unset=True)
+    else:
+        raise ConfigError(one_of("recipe", name, [*RECIPES, "FILE.yaml"]))
+    with options.reported("recipe"):
+        return Recipe(**values).replace(**{k: v for k, v in given.items() if v is not None})
+
+
+def _steps(update: Callable[..., None]) -> Callable[[Progress], None]:
+    """Turn the training loop's progress into what the console shows."""
+
+    def show(at: Progress) -> None:
+        note = f"loss {at.loss:.3f}, {at.images_per_second:,.0f} images/s"
+        update(at.step, at.total_steps, note)
+
+    return show
+
+
+def _report_model(as_json: bool, out: Path, made: Checkpoint) -> None:
+    """Say what was made."""
+    compression = made.provenance.compression
+    kept = ""
+    if made.masks is not None:
+        n = sum(mask.numel() for mask in made.masks.values())
+        kept = f": {sum(int(mask.sum()) for mask in made.masks.values()):,} of {n:,} weights kept"
+    result(
+        as_json,
+        {"folder": str(out), **compression},
+        f"{compression['method']} model in {out}{kept}",
+    )

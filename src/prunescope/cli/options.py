@@ -1,0 +1,122 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from prunescope.data import DataConfig
+
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu or cuda.", show_default="cuda where there is one")
+]
+
+DATA = "Data"
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="'synthetic'; a .csv or .parquet table; CelebA's folder; a folder with labels.csv; "
+        "or a .yaml file with all options of a data set (docs/data.md).",
+        show_default="the data the model was trained on, else 'synthetic'",
+        rich_help_panel=DATA,
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(help="Folder that the table's image paths start from.", rich_help_panel=DATA),
+]
+Size = Annotated[
+    int | None, typer.Option(help="Side of the square images, in pixels.", rich_help_panel=DATA)
+]
+Attributes = Annotated[
+    str | None,
+    typer.Option(help="Columns to predict, by commas.", rich_help_panel=DATA),
+]
+Groups = Annotated[
+    str | None, typer.Option(help="Columns that name groups, by commas.", rich_help_panel=DATA)
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="Column of samples that depend on each other.", rich_help_panel=DATA),
+]
+OnBadImage = Annotated[
+    str | None,
+    typer.Option(help="'error' or 'skip' an image that is damaged.", rich_help_panel=DATA),
+]
+Cache = Annotated[Path | None, typer.Option(help="Folder of decoded images.", rich_help_panel=DATA)]
+
+
+def names(text: str | None) -> list[str] | None:
+    """Split a list of names at its commas.
+
+    Examples
+    --------
+    >>> names("Male, Young")
+    ['Male', 'Young']
+    """
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+@contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Turn pydantic's errors into one clear `ConfigError`."""
+    from pydantic import ValidationError
+
+    from prunescope.errors import ConfigError
+
+    try:
+        yield
+    except ValidationError as error:
+        reasons = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or what}: {item['msg']} (got {item['input']!r})"
+            for item in error.errors()
+        )
+        raise ConfigError(f"{what}: {reasons}") from error
+
+
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    """Read a YAML file of settings."""
+    import yaml
+
+    from prunescope.errors import ConfigError
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file; expected {what} as YAML") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected {what} as lines of 'name: value'")
+    return values
+
+
+def data_config(
+    source: str | None,
+    base: DataConfig | None = None,
+    **given: Any,  # noqa: ANN401 - checked by DataConfig
+) -> DataConfig:
+    """Put a data set's options together: a file or the base, overridden by what was given."""
+    from prunescope.data import DataConfig
+
+    for role in ("attributes", "groups"):
+        if role in given:
+            given[role] = names(given[role])
+    values: dict[str, Any] = {}
+    if source is None:
+        values = base.model_dump(exclude_unset=True) if base else {}
+    elif source.endswith((".yaml", ".yml")):
+        values = read_yaml(Path(source), "a data set's options")
+    else:
+        values = {"source": source}
+    values |= {name: value for name, value in given.items() if value is not None}
+    with reported("data options"):
+        return DataConfig(**values)

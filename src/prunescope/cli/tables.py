@@ -1,0 +1,108 @@
+"""Tables on the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from prunescope.audit import Audit
+    from prunescope.data import Description
+    from prunescope.report import Report
+
+KEY_METRICS = {
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "rare_value_ratio": "rare-value ratio",
+    "uncertainty": "uncertain",
+    "interdependence": "interdependence",
+    "flip_rate": "flips",
+}
+
+N_FINDINGS = 3
+"""Findings to tell of each model; the report has them all."""
+
+N_GAPS = 10
+"""Gaps between groups to list."""
+
+
+def print_overall(found: Audit) -> None:
+    """Print the key figures over all attributes, a line per model, with their intervals."""
+    table = Table("model", *KEY_METRICS.values(), title="Means over attributes [95% interval]")
+    rows = found.overall.filter(pl.col("metric").is_in(list(KEY_METRICS)))
+    for model in found.info.models:
+        cells = []
+        for metric in KEY_METRICS:
+            row = rows.filter(model=model.name, metric=metric).to_dicts()
+            cells.append(_cell(row[0]) if row and row[0]["status"] == "ok" else "–")
+        table.add_row(escape(model.name), *cells)
+    Console().print(table)
+
+
+def print_findings(page: Report) -> None:
+    """Print the headline and, for each compressed model, its worst findings."""
+    console = Console(highlight=False)
+    console.print(page.headline, style="bold", markup=False)
+    for model in page.compressed:
+        console.print(f"\n{model.name}: {model.severity}", markup=False)
+        of_model = page.findings_of(model.name)
+        for finding in of_model[:N_FINDINGS]:
+            console.print(Padding(Text(f"- {finding.text}"), (0, 0, 0, 2)))
+        if len(of_model) > N_FINDINGS:
+            console.print(f"  {len(of_model) - N_FINDINGS} more in the report", style="dim")
+
+
+def _cell(row: dict[str, float]) -> str:
+    return f"{row['value']:.3f} \\[{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def print_description(found: Description) -> None:
+    """Print what `prunescope data info` found: splits, a line per attribute, the widest gaps."""
+    console = Console()
+    people = f" of {found.n_clusters:,} clusters" if found.n_clusters is not None else ""
+    console.print(f"{found.name}: {found.n:,} images of {found.size} pixels{people}", markup=False)
+    console.print(", ".join(f"{split} {n:,}" for split, n in found.splits.rows()), markup=False)
+
+    console.print(_attribute_table(found))
+    gaps = found.gaps.filter(pl.col("gap").is_not_null()).head(N_GAPS)
+    if gaps.height:
+        table = Table("attribute", "group", "gap", "lowest in", "highest in", title="Widest gaps")
+        for row in gaps.iter_rows(named=True):
+            table.add_row(
+                escape(row["attribute"]), escape(row["group"]), f"{row['gap']:.3f}",
+                escape(row["low"]), escape(row["high"]),
+            )  # fmt: skip
+        console.print(table)
+
+
+def _attribute_table(found: Description) -> Table:
+    """Lay out the rate of each attribute, overall and in each value of each group."""
+    columns = found.groups.select("group", "group_value").unique(maintain_order=True).rows()
+    rates = {
+        (row["attribute"], row["group"], row["group_value"]): row["rate"]
+        for row in found.groups.iter_rows(named=True)
+    }
+    heads = [escape(f"{group} = {value}") for group, value in columns]
+    table = Table("attribute", "labelled", "rate", *heads, title="Share of positives")
+    for row in found.attributes.iter_rows(named=True):
+        name = row["attribute"]
+        cells = [_rate(rates.get((name, *column))) for column in columns]
+        table.add_row(escape(name), f"{row['n_known']:,}", _rate(row["rate"]), *cells)
+    return table
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def description_data(found: Description) -> dict[str, Any]:
+    """Return the same as plain values, for JSON."""
+    values = {field.name: getattr(found, field.name) for field in fields(found)}
+    return {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in values.items()}

@@ -1,0 +1,237 @@
+"""From a name to a classifier."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import MobileNetV1Config, PretrainedConfig, ResNetConfig
+
+from prunescope.data.samples import Task
+from prunescope.errors import ConfigError, one_of
+from prunescope.models.classifier import Classifier, ModelSpec
+from prunescope.models.hub import load_pretrained, name_outputs, network_from_config
+from prunescope.models.preprocessing import Preprocessing
+
+HUB_PREFIX = "hf:"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that is trained from scratch.
+
+    Parameters
+    ----------
+    config : callable
+        Makes its transformers configuration.
+    smallest_input : int
+        Smaller images are enlarged to at least this side, by a whole factor.
+    """
+
+    config: Callable[[], PretrainedConfig]
+    smallest_input: int
+
+
+# All are transformers' own, unchanged, so that a saved folder opens there with the same answers.
+# They shrink images 32-fold, the first 4 of it in the stem. Rather than rebuild the stem for small
+# images, these are enlarged: a 7×7 kernel with stride 2 on pixels doubled by "nearest" is a 4×4
+# kernel with stride 1 on the image, which is the stem that one would build.
+ARCHITECTURES: dict[str, Architecture] = {
+    "resnet18": Architecture(
+        lambda: ResNetConfig(
+            embedding_size=64,
+            hidden_sizes=[64, 128, 256, 512],
+            depths=[2, 2, 2, 2],
+            layer_type="basic",
+        ),
+        smallest_input=128,
+    ),
+    "resnet50": Architecture(
+        lambda: ResNetConfig(
+            embedding_size=64,
+            hidden_sizes=[256, 512, 1024, 2048],
+            depths=[3, 4, 6, 3],
+            layer_type="bottleneck",
+        ),
+        smallest_input=128,
+    ),
+    "mobilenet_v1": Architecture(
+        # Its default dropout, 0.999, is TensorFlow's probability to keep; here it would drop all.
+        lambda: MobileNetV1Config(tf_padding=False, classifier_dropout_prob=0.0),
+        smallest_input=128,
+    ),
+    # Half the width and half the depth of ResNet18, and no enlarging at 64 px: made for two cores.
+    "resnet_small": Architecture(
+        lambda: ResNetConfig(
+            embedding_size=32,
+            hidden_sizes=[32, 64, 128, 256],
+            depths=[1, 1, 1, 1],
+            layer_type="basic",
+        ),
+        smallest_input=64,
+    ),
+}
+
+
+def build_model(
+    arch: str,
+    attributes: Sequence[str],
+    *,
+    image_size: int,
+    task: Task = "multilabel",
+    input_size: int | None = None,
+    seed: int = 0,
+) -> Classifier:
+    """Build a classifier of images.
+
+    Parameters
+    ----------
+    arch : str
+        One of `ARCHITECTURES`, with fresh weights; ``hf:NAME_OR_FOLDER``, pretrained weights of an
+        image classifier that transformers can load, its last layer fresh if the number of outputs
+        differs; or ``module:factory``, an importable callable that is called as
+        ``factory(n_outputs=A)`` and returns a `torch.nn.Module` which maps images (N, 3, S, S),
+        normalised to mean and deviation 0.5, to logits (N, A).
+    attributes : sequence of str
+        What the A outputs stand for: attributes, or classes.
+    image_size : int
+        Side of the square images that the model will be given, in pixels.
+    task : {"multilabel", "multiclass"}
+    input_size : int, optional
+        Side to which its network has them resized. By default `image_size`, enlarged by a whole
+        factor where the architecture needs it; what the pretrained model was made for with
+        ``hf:``.
+    seed : int
+        Of the fresh weights, which depend on nothing else. Those of a factory too, if it draws
+        them from torch.
+
+    Raises
+    ------
+    ConfigError
+        The name is unknown, the factory or the pretrained model cannot be used, or what it gives
+        are not logits (N, A).
+
+    Examples
+    --------
+    >>> model = build_model("resnet_small", ["Bald", "Male", "Young"], image_size=32)
+    >>> model(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 3])
+    >>> model.spec.preprocessing.input_size
+    64
+    """
+    names = tuple(attributes)
+    if not names:
+        raise ConfigError("a model needs at least one attribute to answer: got none")
+    network: nn.Module
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if arch.startswith(HUB_PREFIX):
+            network, preprocessing = load_pretrained(
+                arch.removeprefix(HUB_PREFIX), names, task, image_size
+            )
+        elif is_factory(arch):
+            network = network_from_factory(arch, len(names))
+            preprocessing = Preprocessing(input_size=image_size)
+        elif arch in ARCHITECTURES:
+            network, preprocessing = _from_scratch(ARCHITECTURES[arch], names, task, image_size)
+        else:
+            choices = [*ARCHITECTURES, f"{HUB_PREFIX}NAME_OR_FOLDER", "module:factory"]
+            raise ConfigError(one_of("architecture", arch, choices))
+    if input_size is not None:
+        preprocessing = _resized(preprocessing, image_size, input_size)
+    spec = ModelSpec(
+        arch=arch,
+        attributes=names,
+        task=task,
+        image_size=image_size,
+        preprocessing=preprocessing,
+    )
+    model = Classifier(network, spec)
+    _check_output(model)
+    return model
+
+
+def is_factory(arch: str) -> bool:
+    """Tell whether an architecture is a ``module:factory``."""
+    return ":" in arch and not arch.startswith(HUB_PREFIX)
+
+
+def network_from_factory(path: str, n_outputs: int) -> nn.Module:
+    """Import and call ``module:factory``. This runs that module's code.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be imported, is no callable, fails, or gives no module.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"cannot import {module_name!r} of {path!r}: {error}; expected module:factory with a "
+            "module that Python finds (is its folder in PYTHONPATH?)"
+        ) from error
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        callables = [known for known, value in vars(module).items() if callable(value)]
+        raise ConfigError(one_of(f"factory of {module_name}", name, callables))
+    call = f"{path}(n_outputs={n_outputs})"
+    try:
+        network = factory(n_outputs=n_outputs)
+    except Exception as error:
+        raise ConfigError(f"{call} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise ConfigError(f"{call} gave a {type(network).__name__}: expected a torch.nn.Module")
+    return network
+
+
+def _from_scratch(
+    architecture: Architecture, attributes: tuple[str, ...], task: Task, image_size: int
+) -> tuple[nn.Module, Preprocessing]:
+    config = architecture.config()
+    name_outputs(config, attributes, task)
+    network = network_from_config(config)
+    for module in network.modules():
+        # One rule for all. transformers starts its MobileNet as it would a transformer; weights
+        # of one scale in all layers would also make a global ranking by magnitude meaningless.
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    factor = math.ceil(architecture.smallest_input / image_size)
+    return network, Preprocessing(input_size=image_size * factor)
+
+
+def _resized(preprocessing: Preprocessing, image_size: int, input_size: int) -> Preprocessing:
+    if input_size < 1:
+        raise ConfigError(f"input size {input_size}: expected at least 1 pixel")
+    whole = input_size % image_size == 0
+    return preprocessing.model_copy(
+        update={"input_size": input_size, "resize": "nearest" if whole else "bilinear"}
+    )
+
+
+@torch.no_grad()
+def _check_output(model: Classifier) -> None:
+    """Try the model on two black images."""
+    spec = model.spec
+    model.eval()
+    try:
+        logits = model(torch.zeros(2, 3, spec.image_size, spec.image_size))
+    except Exception as error:
+        raise ConfigError(
+            f"{spec.arch} fails on images of {spec.image_size} px, which its network sees at "
+            f"{spec.preprocessing.input_size} px: {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        model.train()
+    expected = (2, len(spec.attributes))
+    found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if found != expected:
+        raise ConfigError(
+            f"{spec.arch} gave {found} for 2 images: expected logits of shape {expected}, one "
+            "column per attribute"
+        )

@@ -1,0 +1,143 @@
+"""Where a model comes from: what ``prunescope.json`` in a checkpoint says."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import transformers
+from pydantic import BaseModel, ConfigDict
+
+import prunescope
+from prunescope.data.config import DataConfig
+from prunescope.data.dataset import Dataset
+from prunescope.models.classifier import Classifier, ModelSpec
+
+FORMAT_VERSION: Literal[1] = 1
+
+
+class TrainedOn(BaseModel):
+    """The data set that a model was trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    fingerprint: str
+    cluster: str | None = None
+
+
+class Provenance(BaseModel):
+    """What a model is, and all that is needed to make it again.
+
+    Parameters
+    ----------
+    format_version : int
+        Of the checkpoint.
+    created : datetime
+    versions : dict
+        Of prunescope and of the libraries that train.
+    git_commit : str or None
+        Of the repository that the process ran in.
+    model : ModelSpec
+    recipe : dict or None
+        How it was trained; None if it was not.
+    compression : dict
+        Its ``method`` and ``sparsity``, and what else the method was told.
+    seed : int or None
+    dataset : TrainedOn or None
+    data : DataConfig or None
+        How that data set was loaded, to load it again.
+    train_prevalence : dict or None
+        Attribute → share of positives in the training split.
+    train_group_rates : dict or None
+        Group → value as a string → attribute → share of positives.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = FORMAT_VERSION
+    created: datetime
+    versions: dict[str, str]
+    git_commit: str | None = None
+    model: ModelSpec
+    recipe: dict[str, Any] | None = None
+    compression: dict[str, Any] = {"method": "dense", "sparsity": 0.0}
+    seed: int | None = None
+    dataset: TrainedOn | None = None
+    data: DataConfig | None = None
+    train_prevalence: dict[str, float] | None = None
+    train_group_rates: dict[str, dict[str, dict[str, float]]] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        model: Classifier,
+        dataset: Dataset | None = None,
+        *,
+        recipe: BaseModel | None = None,
+        compression: dict[str, Any] | None = None,
+        seed: int | None = None,
+        data: DataConfig | None = None,
+    ) -> Provenance:
+        """Describe a model made here and now.
+
+        Parameters
+        ----------
+        model : Classifier
+        dataset : Dataset, optional
+            The training split; its rates are counted.
+        recipe : Recipe, optional
+        compression : dict, optional
+            By default that of a dense model.
+        seed : int, optional
+        data : DataConfig, optional
+            With which the data set was loaded.
+        """
+        described: dict[str, Any] = {}
+        if dataset is not None:
+            rates = dataset.samples.rates()
+            described = {
+                "dataset": TrainedOn(
+                    name=dataset.name,
+                    fingerprint=dataset.fingerprint,
+                    cluster=dataset.samples.cluster,
+                ),
+                "train_prevalence": rates.prevalence,
+                "train_group_rates": rates.group_rates,
+            }
+        if compression is not None:
+            described["compression"] = compression
+        return cls(
+            created=datetime.now(UTC),
+            versions=_versions(),
+            git_commit=_git_commit(),
+            model=model.spec,
+            recipe=None if recipe is None else recipe.model_dump(mode="json"),
+            seed=seed,
+            data=data,
+            **described,
+        )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "prunescope": prunescope.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "transformers": transformers.__version__,
+    }
+
+
+def _git_commit() -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

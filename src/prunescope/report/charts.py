@@ -1,0 +1,214 @@
+"""The curves: Altair charts, drawn once as SVG that needs no script; the page colours them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+import altair as alt
+import vl_convert
+
+from prunescope.report.glossary import GLOSSARY
+from prunescope.report.numbers import removed
+from prunescope.report.structure import Curve, CurvePoint
+
+WIDTH, HEIGHT = 280, 150
+FLAT = 96
+"""Height where no method has a line to draw."""
+
+PADDING = {"left": 44, "right": 8, "top": 8, "bottom": 26}
+"""Room for labels, the same in every chart so that they line up."""
+
+N_COLOURS = 6
+DASHES = ([1, 0], [5, 3], [2, 2])
+INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
+FONT = "inherit"
+DENSE = "dense"
+TAGS = {"svg", "g", "path", "text", "line", "rect", "defs", "clipPath", "tspan"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One method's line: its name, colour (a CSS variable) and dashes."""
+
+    name: str
+    colour: str
+    dash: list[int]
+
+
+def series_of(curves: list[Curve]) -> list[Series]:
+    """Give each method a colour, the same in every curve."""
+    points = [point for curve in curves for point in curve.points if not point.dense]
+    names = dict.fromkeys(point.method for point in points)
+    return [
+        Series(name, f"var(--s{i % N_COLOURS + 1})", DASHES[i // N_COLOURS % len(DASHES)])
+        for i, name in enumerate(names)
+    ]
+
+
+def draw(curve: Curve, series: list[Series]) -> str:
+    """Draw one metric against sparsity.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element for use inside HTML: only shapes and text, no script, no links, and no
+        name in it that is not escaped.
+    """
+    steps = {(point.method, point.sparsity) for point in curve.points if not point.dense}
+    height = HEIGHT if len(steps) > len({method for method, _ in steps}) else FLAT
+    chart = _chart(curve, series).properties(width=WIDTH, height=height).configure(**_config())
+    svg = vl_convert.vegalite_to_svg(chart.to_dict(validate=False))
+    return _inline(svg, f"{GLOSSARY[curve.metric].label} against sparsity")
+
+
+def _left(point: CurvePoint) -> float:
+    return 1 - point.sparsity
+
+
+def _chart(curve: Curve, series: list[Series]) -> alt.LayerChart | alt.FacetChart:
+    """Layer the level of dense, then bands and lines of each method, then a point per model."""
+    codes = {one.name: f"m{i}" for i, one in enumerate(series)}
+    rows = [_row(curve, point, codes) for point in curve.points]
+    dense = [row for row in rows if row["method"] == DENSE]
+    x, y = _axes(curve)
+    layers: list[alt.Chart] = []
+    if dense:
+        level = _data([{"value": sum(row["value"] for row in dense) / len(dense)}])
+        line = level.mark_rule(color=MUTED, strokeDash=[2, 3], opacity=0.7)
+        layers.append(line.encode(y=alt.Y("value:Q")))
+    for one in series:
+        path = _path(dense, [row for row in rows if row["method"] == codes[one.name]])
+        if len(path) > 1 + bool(dense):
+            along = _data(path).encode(x=x)
+            band = along.mark_area(color=one.colour, opacity=0.16)
+            line = along.mark_line(color=one.colour, strokeWidth=1.8, strokeDash=one.dash)
+            layers += [band.encode(y=alt.Y("low:Q"), y2="high:Q"), line.encode(y=y)]
+    return alt.layer(*layers, *_points(rows, x, y, series))
+
+
+def _points(
+    rows: list[dict[str, Any]], x: alt.X, y: alt.Y, series: list[Series]
+) -> list[alt.Chart]:
+    """Draw a point with its interval per model."""
+    domain = [DENSE, *(f"m{i}" for i in range(len(series)))]
+    scale = alt.Scale(domain=domain, range=[INK, *(one.colour for one in series)])
+    base = _data(rows).encode(x=x, y=y, color=alt.Color("method:N", legend=None, scale=scale))
+    bar = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.4, opacity=0.8)
+    shapes = alt.Scale(domain=["dense", "compressed"], range=["diamond", "circle"])
+    point = base.mark_point(filled=True, opacity=1, size=64, stroke=PAPER, strokeWidth=1)
+    return [
+        bar.encode(y=alt.Y("low:Q"), y2="high:Q"),
+        point.encode(shape=alt.Shape("kind:N", legend=None, scale=shapes), description="tip:N"),
+    ]
+
+
+def _data(rows: list[dict[str, Any]]) -> alt.Chart:
+    return alt.Chart({"values": rows})
+
+
+def _axes(curve: Curve) -> tuple[alt.X, alt.Y]:
+    """Make the axes: what is left of the weights, by factors, and the metric."""
+    kept = sorted({_left(point) for point in curve.points} | {1.0})
+    x = alt.X(
+        "left:Q",
+        title=None,
+        scale=alt.Scale(type="log", domain=[1, min(*kept, 0.8)], padding=10),
+        axis=alt.Axis(values=kept[::-1], labelExpr=_tick_words(kept), labelOverlap="greedy"),
+    )
+    suffix = "%" if GLOSSARY[curve.metric].unit.suffix == "%" else ""
+    y = alt.Y(
+        "value:Q",
+        title=None,
+        scale=alt.Scale(zero=False, nice=True),
+        axis=alt.Axis(labelExpr=f"datum.label + '{suffix}'", tickCount=4),
+    )
+    return x, y
+
+
+def _row(curve: Curve, point: CurvePoint, codes: dict[str, str]) -> dict[str, Any]:
+    """Return what is drawn of one model."""
+    row, unit = point.estimate, GLOSSARY[curve.metric].unit
+    value = row.value or 0.0
+    tip = f"{row.model}: {unit.value(value)}"
+    if row.low is not None and row.high is not None:
+        tip += f" ({unit.interval(row.low, row.high)})"
+    return {
+        "left": _left(point),
+        "value": value * unit.scale,
+        "low": None if row.low is None else row.low * unit.scale,
+        "high": None if row.high is None else row.high * unit.scale,
+        "kind": "dense" if point.dense else "compressed",
+        "tip": tip,
+        "method": DENSE if point.dense else codes[point.method],
+    }
+
+
+def _path(dense: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Return the line of one method, from dense on: mean over seeds, envelope of intervals."""
+    path = []
+    for left in sorted({row["left"] for row in [*dense, *rows]}, reverse=True):
+        here = [row for row in [*dense, *rows] if row["left"] == left]
+        values = [row["value"] for row in here]
+        path.append(
+            {
+                "left": left,
+                "value": sum(values) / len(values),
+                "low": min(row["value"] if row["low"] is None else row["low"] for row in here),
+                "high": max(row["value"] if row["high"] is None else row["high"] for row in here),
+            }
+        )
+    return path
+
+
+def _tick_words(kept: list[float]) -> str:
+    """Write the Vega expression that labels a share of weights left with the share removed."""
+    pairs = ", ".join(
+        f"'{left:.9f}': '{'dense' if left == 1 else removed(1 - left)}'" for left in kept
+    )
+    return f"{{{pairs}}}[format(datum.value, '.9f')]"
+
+
+def _config() -> dict[str, Any]:
+    """Take fonts and colours from the page."""
+    return {
+        "autosize": "none",
+        "padding": PADDING,
+        "background": "transparent",
+        "font": FONT,
+        "view": alt.ViewConfig(stroke=None),
+        "axis": alt.AxisConfig(
+            labelColor=MUTED,
+            labelFontSize=11,
+            gridColor=RULE,
+            domain=False,
+            ticks=False,
+            labelPadding=6,
+        ),
+        "axisX": alt.AxisConfig(
+            grid=False, domain=True, domainColor=RULE, ticks=True, tickSize=4, tickColor=MUTED
+        ),
+    }
+
+
+def _inline(svg: str, label: str) -> str:
+    """Make an SVG document an element of a page: without namespaces, sizes and spare markup.
+
+    It is parsed and written anew, so that it is well formed and holds known elements alone.
+    """
+    root = ElementTree.fromstring(svg)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        if element.tag not in TAGS:
+            raise ValueError(f"chart holds an unexpected element <{element.tag}>")
+        point = element.get("aria-roledescription") == "point"
+        for name in ("role", "aria-roledescription", "aria-hidden", "class", "pointer-events"):
+            element.attrib.pop(name, None)
+        tip = element.attrib.pop("aria-label", None)
+        if point and tip:
+            element.set("data-tip", tip)
+    for name in ("version", "width", "height"):
+        root.attrib.pop(name, None)
+    root.attrib.update({"role": "img", "aria-label": label})
+    return ElementTree.tostring(root, encoding="unicode")

@@ -1,0 +1,155 @@
+"""The data of each figure, from the audit's rows."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from prunescope.audit import Audit
+from prunescope.report.glossary import ATTRIBUTE_METRICS, GLOSSARY, KEY_METRICS
+from prunescope.report.structure import (
+    BiasMap,
+    ChangeFigure,
+    Curve,
+    CurvePoint,
+    Estimate,
+    Gap,
+)
+from prunescope.report.table import OK, Table
+
+MOST_ROWS = 60
+"""Attributes that a figure shows at most; it says how many it leaves out."""
+
+MOST_GROUPS = 6
+"""Groups whose mean bias amplification gets a curve."""
+
+N_EXAMPLES = 4
+
+
+def curves(audit: Audit, table: Table) -> list[Curve]:
+    """Return the key metrics, and bias amplification by group, against sparsity."""
+    groups = group_names(audit)[:MOST_GROUPS]
+    wanted: list[tuple[str, str | None]] = [(metric, None) for metric in KEY_METRICS]
+    wanted += [("bias_amplification", group) for group in groups]
+    found = (Curve(metric=m, group=g, points=_points(audit, table, m, g)) for m, g in wanted)
+    return [curve for curve in found if curve.points]
+
+
+def _points(audit: Audit, table: Table, metric: str, group: str | None) -> list[CurvePoint]:
+    """Return one point per model that has a value."""
+    result = []
+    for model in audit.info.models:
+        if group is None:
+            row = table.overall(model.name, metric)
+            parts = table.by_attribute(model.name, metric)
+        else:
+            means = table.by_group(model.name, metric)
+            row = next((mean for mean in means if mean.group == group), None)
+            parts = [cell for cell in table.cells(model.name, metric) if cell.group == group]
+        if row is None or row.value is None:
+            continue
+        how = model.metadata.compression
+        result.append(
+            CurvePoint(
+                method=how.method,
+                sparsity=how.sparsity,
+                dense=model.baseline is None,
+                over=sum(_averaged(part, row) for part in parts),
+                estimate=row,
+            )
+        )
+    return result
+
+
+def _averaged(part: Estimate, mean: Estimate) -> bool:
+    """Whether an attribute is part of a mean: it has a value and, in a comparison, so has dense."""
+    return part.value is not None and (part.delta is not None or mean.delta is None)
+
+
+def attribute_figures(table: Table, model: str) -> list[ChangeFigure]:
+    """Return the change of each metric by attribute."""
+    found = (_changes(metric, table.by_attribute(model, metric)) for metric in ATTRIBUTE_METRICS)
+    return [figure for figure in found if figure is not None]
+
+
+def group_figure(table: Table, model: str) -> ChangeFigure | None:
+    """Return the change of accuracy by value of each group; None where no group was audited."""
+    return _changes("accuracy", table.by_group(model, "accuracy"))
+
+
+def _changes(metric: str, rows: list[Estimate]) -> ChangeFigure | None:
+    """Put rows in order of change."""
+    if not rows:
+        return None
+    compared = [row for row in rows if row.delta is not None]
+    compared.sort(key=lambda row: row.delta or 0.0, reverse=GLOSSARY[metric].risen_first)
+    ordered = compared + [row for row in rows if row.delta is None]
+    return ChangeFigure(
+        metric=metric, rows=ordered[:MOST_ROWS], n_left_out=len(ordered[MOST_ROWS:])
+    )
+
+
+def bias_map(table: Table, model: str) -> BiasMap | None:
+    """Return bias amplification by attribute and group; None where no group was audited."""
+    by_attribute: dict[str, dict[str, Estimate]] = {}
+    for row in table.cells(model, "bias_amplification"):
+        by_attribute.setdefault(str(row.attribute), {})[str(row.group)] = row
+    if not by_attribute:
+        return None
+
+    def moved(attribute: str) -> tuple[float, bool]:
+        rows = by_attribute[attribute].values()
+        return (
+            -max((abs(row.delta) for row in rows if row.delta is not None), default=-1.0),
+            all(row.value is None for row in rows),
+        )
+
+    groups = list(next(iter(by_attribute.values())))
+    order = sorted(by_attribute, key=moved)
+    shown = order[:MOST_ROWS]
+    return BiasMap(
+        attributes=shown,
+        groups=groups,
+        rows=[[by_attribute[attribute][group] for group in groups] for attribute in shown],
+        n_left_out=len(order) - len(shown),
+    )
+
+
+def gaps(audit: Audit) -> list[Gap]:
+    """Count the estimates that could not be made, by reason; the commonest first."""
+    single = ~pl.col("metric").is_in(["excess_accuracy_gap"]) | pl.col("group").is_not_null()
+    rows = audit.table.filter((pl.col("status") != OK) & single)
+    found: dict[tuple[str, str, str], list[str]] = {}
+    columns = rows.select("status", "metric", "reason", "attribute")
+    for status, metric, reason, attribute in columns.iter_rows():
+        key = (status, metric, _without_count(reason or ""))
+        found.setdefault(key, []).append(attribute or "all")
+    return [
+        Gap(
+            status=status,
+            metric=metric,
+            reason=reason,
+            count=len(attributes),
+            examples=list(dict.fromkeys(attributes))[:N_EXAMPLES],
+        )
+        for (status, metric, reason), attributes in sorted(
+            found.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1:])
+        )
+    ]
+
+
+def _without_count(reason: str) -> str:
+    """Drop the number that makes reasons of one kind differ.
+
+    Examples
+    --------
+    >>> _without_count("4 true positives: at least 10 are needed")
+    'true positives: at least 10 are needed'
+    """
+    return re.sub(r"^\d+ ", "", reason)
+
+
+def group_names(audit: Audit) -> list[str]:
+    """Return the groups that were audited, in order."""
+    return audit.table["group"].drop_nulls().unique(maintain_order=True).to_list()

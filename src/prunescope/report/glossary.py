@@ -1,0 +1,159 @@
+"""What the report says of each metric: its name, its unit, which way is worse, how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from prunescope.report.numbers import AMPLIFICATION, GAP, RANKING, RATIO, SHARE, Unit
+from prunescope.report.structure import Estimate
+
+Damage = Callable[[Estimate], float | None]
+
+
+def _risen(row: Estimate) -> float | None:
+    return row.delta
+
+
+def _fallen(row: Estimate) -> float | None:
+    return None if row.delta is None else -row.delta
+
+
+def _away_from(target: float) -> Damage:
+    """Measure by how much further the value lies from `target` than that of the dense model."""
+
+    def damage(row: Estimate) -> float | None:
+        if row.delta is None or row.value is None:
+            return None
+        return abs(row.value - target) - abs(row.value - row.delta - target)
+
+    return damage
+
+
+def _itself(row: Estimate) -> float | None:
+    return row.value
+
+
+def _neither(_row: Estimate) -> float | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric, for people.
+
+    Parameters
+    ----------
+    label : str
+    unit : Unit
+    meaning : str
+        How to read its value, in a sentence or two.
+    damage : callable
+        Row → by how much it is worse than dense, in the metric's own unit; negative: better;
+        None: the metric knows no better or worse, or there is nothing to compare.
+    risen_first : bool
+        A list in order of change begins with what rose most, not with what fell most.
+    """
+
+    label: str
+    unit: Unit
+    meaning: str
+    damage: Damage = _neither
+    risen_first: bool = False
+
+
+GLOSSARY: Mapping[str, Entry] = {
+    "accuracy": Entry("Accuracy", SHARE, "Share of labelled answers that are right.", _fallen),
+    "auc": Entry(
+        "AUC",
+        RANKING,
+        "How well the scores rank true above false, whatever the threshold: 0.5 is chance, 1 is "
+        "perfect.",
+        _fallen,
+    ),
+    "rare_value_ratio": Entry(
+        "Rare-value ratio",
+        RATIO,
+        "Of the two answers, yes and no, take the one that is rarer in training. How often is it "
+        "given for each time that it is true? 1: as often as it occurs; 0.5: half as often; "
+        "0: never.",
+        _away_from(1.0),
+    ),
+    "uncertainty": Entry(
+        "Uncertainty",
+        SHARE,
+        "Share of answers whose probability lies inside the band between a clear no and a clear "
+        "yes.",
+        _risen,
+        risen_first=True,
+    ),
+    "interdependence": Entry(
+        "Interdependence",
+        RATIO,
+        "How far the answer to one question follows from the answers to the others (R² of a "
+        "linear fit): 0 not at all, 1 wholly. Neither way is worse in itself.",
+    ),
+    "bias_amplification": Entry(
+        "Bias amplification",
+        AMPLIFICATION,
+        "Take the side of a group where the attribute is commoner in training. How much larger is "
+        "its share among the images answered yes than among those where yes is true? Above 0: the "
+        "answers exaggerate the link; below 0: they play it down.",
+        _away_from(0.0),
+    ),
+    "flip_rate": Entry(
+        "Flips", SHARE, "Share of answers that differ from those of the dense model."
+    ),
+    "harmful_flip_rate": Entry(
+        "Harmful flips", SHARE, "Share of labelled answers that went from right to wrong."
+    ),
+    "helpful_flip_rate": Entry(
+        "Helpful flips", SHARE, "Share of labelled answers that went from wrong to right."
+    ),
+    "churn": Entry(
+        "Churn",
+        SHARE,
+        "Share of answers in which two dense models, trained alike with different seeds, differ: "
+        "flips up to this rate need no compression to explain them.",
+    ),
+    "excess_accuracy_gap": Entry(
+        "Excess accuracy loss",
+        GAP,
+        "How much more accuracy one group loses than all images together.",
+        _itself,
+    ),
+    "equal_opportunity_difference": Entry(
+        "Gap in true positive rate",
+        GAP,
+        "Between the values of a group, the largest difference in the share of true positives that "
+        "are found.",
+        _risen,
+    ),
+}
+"""The metrics that the report tells of, in the order in which it explains them."""
+
+KEY_METRICS = (
+    "accuracy",
+    "auc",
+    "rare_value_ratio",
+    "uncertainty",
+    "interdependence",
+    "flip_rate",
+)
+"""Columns of the key-figures table, and curves."""
+
+ATTRIBUTE_METRICS = ("rare_value_ratio", "accuracy", "auc", "uncertainty", "interdependence")
+"""Metrics whose change is shown attribute by attribute."""
+
+
+def label_of(metric: str) -> str:
+    """Name a metric, also one that the report has no words for.
+
+    Examples
+    --------
+    >>> label_of("auc"), label_of("average_precision"), label_of("tpr")
+    ('AUC', 'Average precision', 'TPR')
+    """
+    if metric in GLOSSARY:
+        return GLOSSARY[metric].label
+    return metric.upper() if len(metric) == 3 else metric.replace("_", " ").capitalize()

@@ -1,0 +1,123 @@
+"""The headline: the whole audit in a sentence that claims no more than the data support."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prunescope.audit import ModelInfo
+from prunescope.report.findings import SEVERITIES
+from prunescope.report.glossary import GLOSSARY
+from prunescope.report.numbers import removed
+from prunescope.report.structure import Estimate, Finding, Severity
+
+WORTH_A_HEADLINE: tuple[Severity, ...] = ("severe", "moderate")
+MOST_CLAUSES = 2
+
+
+def subjects(compressed: list[ModelInfo]) -> dict[str, str]:
+    """Say what was done to each model, in words that tell it from the others.
+
+    Returns
+    -------
+    dict
+        Name of the model → "95% of weights removed", with the method or the name added where
+        models share that.
+    """
+    made = {model.name: model.metadata.compression for model in compressed}
+    sparsities = Counter(removed(c.sparsity) for c in made.values() if c.sparsity > 0)
+    alike = Counter((removed(c.sparsity), c.method) for c in made.values())
+    result = {}
+    for name, how in made.items():
+        share = removed(how.sparsity)
+        if how.sparsity <= 0:
+            result[name] = name
+        elif sparsities[share] == 1:
+            result[name] = f"{share} of weights removed"
+        elif alike[share, how.method] == 1:
+            result[name] = f"{share} of weights removed by {how.method}"
+        else:
+            result[name] = f"{share} of weights removed ({name})"
+    return result
+
+
+def severity_of(findings: list[Finding]) -> Severity:
+    """Return the worst severity among findings about one model; notes do not count."""
+    found = {finding.severity for finding in findings}
+    return next((s for s in SEVERITIES if s in found and s != "note"), "none")
+
+
+def story(accuracy: Estimate | None, findings: list[Finding]) -> str:
+    """Tell what happened to one model: accuracy first, then what accuracy hides."""
+    serious = [f for f in findings if f.severity in WORTH_A_HEADLINE]
+    told = _told(accuracy)
+    others = [f.clause for f in serious if not _is_accuracy(f)][:MOST_CLAUSES]
+    if others:
+        lost = any(_is_accuracy(f) and f.severity == "severe" for f in serious)
+        return f"{told}, {'and' if lost else 'but'} {'; '.join(others)}"
+    severity = severity_of(findings)
+    if severity == "unknown":
+        return findings[0].clause
+    if severity == "none":
+        return f"{told}, and {findings[0].clause}"
+    return f"{told}, and no more than slight damage" if severity == "slight" else told
+
+
+def _is_accuracy(finding: Finding) -> bool:
+    """Whether a finding is about the mean accuracy, with which every story begins."""
+    return finding.metric == "accuracy" and finding.rows[0].attribute is None
+
+
+def _told(accuracy: Estimate | None) -> str:
+    if accuracy is None or accuracy.delta is None:
+        return "accuracy cannot be compared"
+    text = GLOSSARY["accuracy"].unit.change(accuracy.delta)
+    if accuracy.supported:
+        return f"accuracy {text}"
+    return f"accuracy unchanged within error ({text})" if accuracy.delta else "accuracy unchanged"
+
+
+def headline(
+    compressed: list[ModelInfo],
+    stories: dict[str, str],
+    severities: dict[str, Severity],
+) -> tuple[str, str]:
+    """Say the whole audit in a sentence, and name the model that it is most about.
+
+    With several models: up to which sparsity nothing serious is supported, and what happens at
+    the first at which something is.
+    """
+    names = subjects(compressed)
+    if len(compressed) == 1:
+        name = compressed[0].name
+        return f"{names[name]}: {stories[name]}.", name
+
+    def worst(models: list[ModelInfo]) -> ModelInfo:
+        return min(models, key=lambda m: SEVERITIES.index(severities[m.name]))
+
+    compared = [m for m in compressed if severities[m.name] != "unknown"]
+    if not compared:
+        return "Nothing could be compared with the dense model.", compressed[0].name
+    by_sparsity = sorted(compared, key=lambda m: m.metadata.compression.sparsity)
+    harmed = [m for m in compressed if severities[m.name] in WORTH_A_HEADLINE]
+    if not harmed:
+        most = by_sparsity[-1]
+        share = removed(most.metadata.compression.sparsity)
+        where = f"up to {share} of weights removed" if share != "0%" else "for any of the models"
+        return f"{_clear(by_sparsity, severities)} {where}.", most.name
+    first = min(m.metadata.compression.sparsity for m in harmed)
+    spared = [m for m in by_sparsity if m.metadata.compression.sparsity < first]
+    subject = worst([m for m in harmed if m.metadata.compression.sparsity == first])
+    at, told = names[subject.name], stories[subject.name]
+    if spared and spared[-1].metadata.compression.sparsity > 0:
+        upto = removed(spared[-1].metadata.compression.sparsity)
+        clear = _clear(spared, severities)
+        at = at.replace(" of weights removed", "", 1)
+        return f"{clear} up to {upto} of weights removed; at {at}: {told}.", subject.name
+    if first > 0 and len(harmed) > 1:
+        return f"Already at {at}: {told}.", subject.name
+    return f"{at}: {told}.", subject.name
+
+
+def _clear(models: list[ModelInfo], severities: dict[str, Severity]) -> str:
+    slight = any(severities[model.name] == "slight" for model in models)
+    return f"{'No more than slight' if slight else 'No'} damage can be told from chance"

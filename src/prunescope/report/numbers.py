@@ -1,0 +1,150 @@
+"""Numbers as text: few digits, but never a false 0, 100 or "unchanged"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MINUS = "−"
+MOST_DIGITS = 6
+NOISE = 1e-9
+"""Values nearer to 0 than this are rounding errors of the computation."""
+
+
+def decimal(value: float, digits: int, never: tuple[float, ...] = (0.0,)) -> str:
+    """Round to `digits` decimals, or to as many more as it takes not to show a value in `never`.
+
+    Examples
+    --------
+    >>> decimal(91.23, 1), decimal(99.97, 1, never=(0, 100)), decimal(-0.004, 1), decimal(0, 1)
+    ('91.2', '99.97', '−0.004', '0')
+    """
+    for exact in {0.0, *never}:
+        if abs(value - exact) < NOISE:
+            return f"{exact:g}"
+    text = ""
+    for places in range(digits, MOST_DIGITS + 1):
+        text = f"{value:.{places}f}"
+        if float(text) not in never:
+            break
+    else:
+        text = f"{value:.0e}"
+    return text.replace("-", MINUS)
+
+
+def signed(value: float, digits: int) -> str:
+    """Write a change with its sign.
+
+    Examples
+    --------
+    >>> signed(0.42, 1), signed(-3, 1), signed(0.0, 1)
+    ('+0.4', '−3.0', '±0')
+    """
+    if abs(value) < NOISE:
+        return "±0"
+    return ("+" if value > 0 else "") + decimal(value, digits)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How values of a kind are written, and changes of them.
+
+    Parameters
+    ----------
+    scale : float
+        What a value is multiplied by.
+    digits : int
+        Decimals, at least.
+    never : tuple of float
+        Values (after scaling) that are only shown where they are exact.
+    suffix, change_suffix : str
+    signed : bool
+        Values have a sign as changes do.
+
+    Examples
+    --------
+    >>> SHARE.value(0.9123), SHARE.change(-0.004), SHARE.interval(0.91, 0.9999)
+    ('91.2%', '−0.4 points', '91.0 to 99.99%')
+    >>> RATIO.value(0.125), RATIO.change(-0.71), AMPLIFICATION.value(0.034)
+    ('0.12', '−0.71', '+3.4 points')
+    """
+
+    scale: float
+    digits: int
+    never: tuple[float, ...] = (0.0,)
+    suffix: str = ""
+    change_suffix: str = ""
+    signed: bool = False
+
+    def bare(self, value: float) -> str:
+        """Write a value without its unit."""
+        scaled = value * self.scale
+        return (
+            signed(scaled, self.digits) if self.signed else decimal(scaled, self.digits, self.never)
+        )
+
+    def value(self, value: float) -> str:
+        """Write a value with its unit."""
+        return self.bare(value) + self.suffix
+
+    def bare_change(self, change: float) -> str:
+        """Write a change with its sign and without its unit."""
+        return signed(change * self.scale, self.digits)
+
+    def change(self, change: float) -> str:
+        """Write a change with its sign and its unit."""
+        return self.bare_change(change) + self.change_suffix
+
+    def interval(self, low: float, high: float) -> str:
+        """Write the interval of a value."""
+        return f"{self.bare(low)} to {self.bare(high)}{self.suffix}"
+
+    def change_interval(self, low: float, high: float) -> str:
+        """Write the interval of a change."""
+        return f"{self.bare_change(low)} to {self.bare_change(high)}{self.change_suffix}"
+
+
+SHARE = Unit(100, 1, never=(0.0, 100.0), suffix="%", change_suffix=" points")
+RATIO = Unit(1, 2)
+RANKING = Unit(1, 3, never=(0.0, 1.0))
+GAP = Unit(100, 1, suffix=" points", change_suffix=" points")
+AMPLIFICATION = Unit(100, 1, suffix=" points", change_suffix=" points", signed=True)
+
+
+def removed(sparsity: float) -> str:
+    """Write a sparsity as a percentage, to a hundredth of the weights that are left.
+
+    Examples
+    --------
+    >>> removed(0.95), removed(0.9500134), removed(0.8051), removed(0.995), removed(0.99995)
+    ('95%', '95%', '80.5%', '99.5%', '99.995%')
+    """
+    percent = 100 * sparsity
+    for places in range(MOST_DIGITS):
+        if abs(round(percent, places) - percent) <= 0.01 * (100 - percent):
+            break
+    return f"{round(percent, places):.{places}f}%"
+
+
+def listing(items: list[str], limit: int = 3) -> str:
+    """Join names into a phrase, at most `limit` of them.
+
+    Examples
+    --------
+    >>> listing(["Bald"]), listing(["Bald", "Young"]), listing(list("abcd"), 2)
+    ('Bald', 'Bald and Young', 'a, b and 2 more')
+    """
+    if len(items) > limit:
+        return f"{', '.join(items[:limit])} and {len(items) - limit} more"
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "attribute"), counted(1200, "image"), counted(2, "class")
+    ('1 attribute', '1,200 images', '2 classes')
+    """
+    plural = noun if n == 1 else noun + ("es" if noun.endswith("s") else "s")
+    return f"{n:,} {plural}"

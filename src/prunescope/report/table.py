@@ -1,0 +1,61 @@
+"""The rows of an audit that the report tells of, looked up by what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prunescope.audit import Audit
+from prunescope.report.glossary import GLOSSARY
+from prunescope.report.structure import Estimate
+
+OK = "ok"
+
+
+class Table:
+    """The estimates of one audit, by model, metric and slice.
+
+    Parameters
+    ----------
+    audit : Audit
+
+    Attributes
+    ----------
+    alpha : float
+        A change is supported where its q-value is at most this: 1 - confidence.
+    """
+
+    def __init__(self, audit: Audit) -> None:
+        self.alpha = round(1 - audit.info.settings.confidence, 12)
+        whole = pl.col("group").is_null() | pl.col("attribute").is_null()
+        told = whole | (pl.col("metric") == "bias_amplification")
+        columns = [name for name in Estimate.model_fields if name != "supported"]
+        rows = audit.table.filter(pl.col("metric").is_in(list(GLOSSARY)) & told).select(columns)
+        self._rows: dict[tuple[str, str], list[Estimate]] = {}
+        for row in rows.iter_rows(named=True):
+            q_value = row["q_value"]
+            estimate = Estimate(**row, supported=q_value is not None and q_value <= self.alpha)
+            self._rows.setdefault((estimate.model, estimate.metric), []).append(estimate)
+
+    def _of(self, model: str, metric: str) -> Iterable[Estimate]:
+        return self._rows.get((model, metric), [])
+
+    def overall(self, model: str, metric: str) -> Estimate | None:
+        """Return the row over all images and attributes."""
+        found = (r for r in self._of(model, metric) if r.attribute is None and r.group is None)
+        return next(found, None)
+
+    def by_attribute(self, model: str, metric: str) -> list[Estimate]:
+        """Return one row per attribute, over all images."""
+        return [r for r in self._of(model, metric) if r.attribute is not None and r.group is None]
+
+    def by_group(self, model: str, metric: str) -> list[Estimate]:
+        """Return the rows per group, or value of a group, over all attributes."""
+        return [r for r in self._of(model, metric) if r.attribute is None and r.group is not None]
+
+    def cells(self, model: str, metric: str) -> list[Estimate]:
+        """Return one row per attribute × group."""
+        return [
+            r for r in self._of(model, metric) if r.attribute is not None and r.group is not None
+        ]

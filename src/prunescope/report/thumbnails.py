@@ -1,0 +1,48 @@
+"""Small pictures of samples, as text that stands inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from PIL import Image
+
+from prunescope.data import Dataset
+
+LARGEST_SIDE = 128
+"""Pixels; larger images are scaled down."""
+
+QUALITY = 88
+
+
+def thumbnails(dataset: Dataset, ids: Iterable[str]) -> dict[str, str]:
+    """Return a ``data:`` URI for each of the ids that the data set has.
+
+    Examples
+    --------
+    >>> from prunescope.data import Samples
+    >>> samples = Samples(pl.Series(["a"]), ("Red",), np.array([[1]], np.int8))
+    >>> pixels = np.zeros((1, 3, 4, 4), np.uint8)
+    >>> dots = Dataset("dots", "0", samples, pixels, np.array([0]), np.array(["test"]))
+    >>> found = thumbnails(dots, ["a", "b"])
+    >>> list(found), found["a"][:23]
+    (['a'], 'data:image/jpeg;base64,')
+    """
+    wanted = pl.Series("id", list(dict.fromkeys(ids)), dtype=pl.String)
+    places = pl.DataFrame({"id": dataset.samples.ids}).with_row_index("row")
+    found = pl.DataFrame({"id": wanted}).join(places, on="id", maintain_order="left")
+    images = dataset.images(found["row"].to_numpy().astype(np.int64))
+    return {key: _uri(image) for key, image in zip(found["id"], images, strict=True)}
+
+
+def _uri(pixels: NDArray[np.uint8]) -> str:
+    """Encode one image (3, H, W) as JPEG."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,237 @@
+"""The sentences of the report: from estimates to plain English."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from prunescope.audit import Audit
+from prunescope.report.glossary import GLOSSARY
+from prunescope.report.numbers import counted, listing
+from prunescope.report.structure import Estimate
+
+Words = Callable[[list[Estimate], int, str], tuple[str, str]]
+"""Damaged rows (largest first), how many were looked at, noun → what happened, at length (to stand
+after the name of the rule and a colon) and as a clause (to stand after "but")."""
+
+
+def noun_of(audit: Audit) -> Literal["attribute", "class"]:
+    """Say what the columns of the audit are: attributes or classes."""
+    multiclass = any(model.metadata.task == "multiclass" for model in audit.info.models)
+    return "class" if multiclass else "attribute"
+
+
+def side(row: Estimate) -> str:
+    """Name a group's value: "Male", "not Male", "Age = old".
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", metric="x", status="ok", group="Male", group_value="False")
+    >>> side(row), side(row.model_copy(update={"group_value": "3"}))
+    ('not Male', 'Male = 3')
+    """
+    named = {"True": row.group, "False": f"not {row.group}", None: row.group}
+    return str(named.get(row.group_value, f"{row.group} = {row.group_value}"))
+
+
+def change(row: Estimate) -> str:
+    """Write the change from dense with its interval: "−0.4 points (−0.5 to −0.3)"."""
+    unit = GLOSSARY[row.metric].unit
+    text = unit.change(row.delta or 0.0)
+    if row.delta_low is None or row.delta_high is None:
+        return text
+    return f"{text} ({unit.bare_change(row.delta_low)} to {unit.bare_change(row.delta_high)})"
+
+
+def before(row: Estimate) -> float:
+    """Return the dense model's value that the change starts from."""
+    return (row.value or 0.0) - (row.delta or 0.0)
+
+
+def _from_to(row: Estimate) -> str:
+    unit = GLOSSARY[row.metric].unit
+    return f"{unit.bare(before(row))} → {unit.value(row.value or 0.0)}"
+
+
+def _moved(row: Estimate) -> str:
+    unit = GLOSSARY[row.metric].unit
+    return f"from {unit.value(before(row))} to {unit.value(row.value or 0.0)}"
+
+
+def _named(texts: list[str]) -> str:
+    """List what a sentence is about: all of it where it is little, else the worst."""
+    return f": {listing(texts)}." if len(texts) <= 3 else f". Most: {listing(texts[:3])}."
+
+
+def _attributes(rows: list[Estimate]) -> str:
+    return _named([f"{row.attribute} ({_from_to(row)})" for row in rows])
+
+
+def _leanings(rows: list[Estimate], way: str) -> str:
+    return _named([f"{row.attribute} {way} {side(row)} ({_from_to(row)})" for row in rows])
+
+
+def _names(rows: list[Estimate], limit: int = 2) -> str:
+    return listing([str(row.attribute) for row in rows], limit)
+
+
+def _over(row: Estimate) -> str:
+    """Say over what a mean is taken, where it is not over everything."""
+    return f" ({row.reason})" if row.reason and row.reason.startswith("mean") else ""
+
+
+def rare_values_fade(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
+    """Tell that rarer answers are given too seldom."""
+    never = [row for row in rows if (row.value or 0) < 0.1]
+    seldom = [row for row in rows if (row.value or 0) < 0.5 <= before(row)]
+    text = (
+        f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
+        f"too seldom, and more seldom than by the dense model"
+        + (f"; on {len(never)} it is never given any more" if never else "")
+        + _attributes(rows)
+    )
+    if never:
+        return text, f"the rarer answer is never given any more for {_names(never)}"
+    if seldom:
+        return text, (
+            f"the rarer answer is given less than half as often as it is true for {_names(seldom)}"
+        )
+    return text, f"the rarer answer is given too seldom for {_names(rows)}"
+
+
+def rare_values_swell(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
+    """Tell that rarer answers are given too often."""
+    text = (
+        f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
+        f"too often, and more often than by the dense model{_attributes(rows)}"
+    )
+    return text, f"the rarer answer is given too often for {_names(rows)}"
+
+
+def answers_lean_towards(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
+    """Tell that answers exaggerate the link with a group."""
+    text = (
+        f"for {len(rows)} of {counted(total, f'{noun}-and-group pair')} the images "
+        "answered yes lean further towards a group than the truth does, and further than with the "
+        f"dense model{_leanings(rows, 'towards')}"
+    )
+    first = rows[0]
+    return text, (
+        f"answers on {first.attribute} lean {_points(first.delta)} further towards {side(first)}"
+    )
+
+
+def answers_lean_away(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
+    """Tell that answers lean away from a group more than the truth does."""
+    text = (
+        f"for {len(rows)} of "
+        f"{counted(total, f'{noun}-and-group pair')} the images answered yes lean away from the "
+        f"group in which yes is commoner, more than with the dense model"
+        f"{_leanings(rows, 'away from')}"
+    )
+    first = rows[0]
+    return text, (
+        f"answers on {first.attribute} lean {_points(first.delta)} further away from {side(first)}"
+    )
+
+
+def _points(delta: float | None) -> str:
+    return GLOSSARY["excess_accuracy_gap"].unit.value(abs(delta or 0.0))
+
+
+def group_loses_more(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+    """Tell that a group loses more accuracy than everyone."""
+    each = listing([f"{_points(row.value)} for {side(row)}" for row in rows], 4)
+    text = f"on top of the loss over all images, accuracy falls by {each}."
+    return text, f"accuracy falls {_points(rows[0].value)} more for {side(rows[0])} than for all"
+
+
+def gap_widens(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+    """Tell that true positives are found less evenly."""
+    each = listing([f"{row.group} by {change(row)}" for row in rows], 4)
+    text = f"the gap between groups widens, for {each}."
+    return text, (
+        f"the gap in true positive rate by {rows[0].group} widens by {_points(rows[0].delta)}"
+    )
+
+
+def less_certain(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+    """Tell that more answers are uncertain."""
+    row = rows[0]
+    text = f"uncertain answers rise {_moved(row)}, {change(row)}."
+    return text, f"uncertain answers rise {_moved(row)}"
+
+
+def attributes_lose_accuracy(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
+    """Tell on which attributes accuracy falls."""
+    text = f"accuracy falls on {len(rows)} of {counted(total, noun)}{_attributes(rows)}"
+    return text, f"accuracy on {rows[0].attribute} falls by {_points(rows[0].delta)}"
+
+
+def ranks_worse(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+    """Tell that the mean AUC falls."""
+    row = rows[0]
+    text = f"mean AUC falls {_moved(row)}, {change(row)}{_over(row)}."
+    return text, f"AUC falls {_moved(row)}"
+
+
+def accuracy_falls(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+    """Tell that the mean accuracy falls."""
+    row = rows[0]
+    text = f"{_moved(row)}, {change(row)}{_over(row)}."
+    return text, f"accuracy falls by {_points(row.delta)}"
+
+
+def nothing_found(accuracy: Estimate | None) -> tuple[str, str]:
+    """Tell that no damage is supported, and how large one may hide behind that."""
+    text = "No damage can be told from chance in these data."
+    if accuracy is not None and accuracy.delta_low is not None and accuracy.delta_high is not None:
+        reach = GLOSSARY["accuracy"].unit.change_interval(accuracy.delta_low, accuracy.delta_high)
+        if accuracy.delta_low < accuracy.delta_high:
+            text += (
+                " That does not prove that there is none: the interval of the change in accuracy "
+                f"alone reaches from {reach}."
+            )
+    return text, "no damage that these data can tell from chance"
+
+
+def nothing_compared() -> tuple[str, str]:
+    """Tell that there is not one figure to compare."""
+    clause = "nothing could be compared with the dense model"
+    return f"N{clause[1:]}: no figure has a value for both, mostly for want of samples.", clause
+
+
+def flips(
+    all_flips: Estimate | None,
+    harmful: Estimate | None,
+    helpful: Estimate | None,
+    churn: Estimate | None,
+) -> tuple[str, str]:
+    """Tell how many answers differ, both ways, and how many would without compression."""
+
+    def share(row: Estimate | None) -> str:
+        unit = GLOSSARY["flip_rate"].unit
+        return "an unknown share" if row is None or row.value is None else unit.value(row.value)
+
+    if all_flips is not None and all_flips.value == 0:
+        return "No answer differs from those of the dense model.", "no answer differs"
+    clause = f"{share(all_flips)} of answers differ from those of the dense model"
+    text = f"{clause[0].upper()}{clause[1:]}"
+    if harmful is not None and harmful.value is not None:
+        text += (
+            f": of the labelled ones, {share(harmful)} went from right to wrong and "
+            f"{share(helpful)} from wrong to right"
+        )
+    if churn is not None and churn.value is not None:
+        return f"{text}. Two dense models differ in {share(churn)}.", clause
+    return (
+        f"{text}. How many would differ without compression is not known: two dense models of "
+        "different seeds would tell."
+    ), clause
+
+
+def hangs_together(row: Estimate, _noun: str) -> tuple[str, str]:
+    """Tell that answers follow from each other more or less than before."""
+    way = "more" if (row.delta or 0) > 0 else "less"
+    text = f"Answers follow from one another {way}: interdependence goes {_moved(row)}{_over(row)}."
+    return text, f"answers follow from one another {way}"

@@ -1,0 +1,65 @@
+"""Renderers by name, and writing their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from prunescope.errors import ConfigError, one_of
+from prunescope.files import replacing
+from prunescope.report.html import to_html
+from prunescope.report.markdown import to_markdown
+from prunescope.report.structure import Report
+
+
+def to_json(report: Report) -> str:
+    """Render a report as JSON; ``Report.model_validate_json`` reads it back, equal."""
+    return report.model_dump_json(indent=1)
+
+
+FORMATS: Mapping[str, Callable[[Report], str]] = {
+    "html": to_html,
+    "json": to_json,
+    "md": to_markdown,
+}
+"""Suffix of the file → renderer."""
+
+
+def write_report(
+    report: Report, folder: str | Path, *, formats: Sequence[str] = ("html",)
+) -> list[Path]:
+    """Write a report to ``report.html``, ``report.json``, ``report.md`` in a folder.
+
+    Each file appears whole or not at all.
+
+    Parameters
+    ----------
+    report : Report
+        From `build`.
+    folder : path
+        Made where it is absent.
+    formats : sequence of {"html", "json", "md"}
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of `formats`.
+
+    Raises
+    ------
+    ConfigError
+        A format is not known.
+    DataError
+        The folder cannot be written to.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise ConfigError(one_of("report format", name, FORMATS))
+    rendered = {name: FORMATS[name](report) for name in formats}
+    paths = []
+    for name, text in rendered.items():
+        path = Path(folder) / f"report.{name}"
+        with replacing(path) as beside:
+            beside.write_text(text, encoding="utf-8")
+        paths.append(path)
+    return paths

@@ -1,0 +1,218 @@
+"""The stages of a run: train, prune, predict. Each reads folders and files, and leaves one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prunescope.data import DataConfig, Dataset
+from prunescope.errors import DataError, MissingExtraError, shorten
+from prunescope.predictions import Compression, DatasetInfo, Metadata, Predictions, predict
+
+if TYPE_CHECKING:
+    from prunescope.models import Checkpoint, Provenance
+    from prunescope.training import Progress, Recipe
+
+OnStep = Callable[["Progress"], None]
+
+
+def require_torch(purpose: str) -> None:
+    """Raise a `MissingExtraError` where torch or transformers is not installed."""
+    try:
+        import prunescope.training  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("prunescope"):
+            raise
+        raise MissingExtraError(purpose, "train") from error
+
+
+def state_folder(out: Path) -> Path:
+    """Return where the unfinished training of a model is kept, beside its folder."""
+    return out.with_name(f".{out.name}.unfinished")
+
+
+def train_model(
+    dataset: Dataset,
+    arch: str,
+    recipe: Recipe,
+    out: Path,
+    *,
+    data: DataConfig | None = None,
+    device: str | None = None,
+    on_step: OnStep | None = None,
+) -> Checkpoint:
+    """Train a dense model on a training split and save it; a killed training is taken up again.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The training split.
+    arch : str
+        As for `prunescope.models.build_model`.
+    recipe : Recipe
+    out : path
+        Folder of the checkpoint.
+    data : DataConfig, optional
+        How the data set was loaded, kept with the model.
+    """
+    from prunescope.models import Provenance, build_model, load_checkpoint, save_checkpoint
+    from prunescope.training import train
+
+    samples = dataset.samples
+    model = build_model(
+        arch,
+        samples.attributes,
+        image_size=dataset.size,
+        task=samples.task,
+        seed=recipe.seed,
+    )
+    train(model, dataset, recipe, resume_dir=state_folder(out), progress=on_step, device=device)
+    provenance = Provenance.of(model, dataset, recipe=recipe, seed=recipe.seed, data=data)
+    save_checkpoint(out, model, provenance)
+    shutil.rmtree(state_folder(out), ignore_errors=True)
+    return load_checkpoint(out, factory=_factory(provenance))
+
+
+def prune_model(
+    dense: Checkpoint,
+    dataset: Dataset,
+    method: str,
+    sparsity: float,
+    out: Path,
+    *,
+    recipe: Recipe | None = None,
+    data: DataConfig | None = None,
+    device: str | None = None,
+    on_step: OnStep | None = None,
+    **choices: Any,  # noqa: ANN401 - handed on to `prune`
+) -> Checkpoint:
+    """Prune a model and save it; a method that starts from random weights takes only its shape.
+
+    Parameters
+    ----------
+    dense : Checkpoint
+    dataset : Dataset
+        The training split, with the same attributes.
+    method : str
+        A key of `prunescope.pruning.METHODS`.
+    sparsity : float
+        In [0, 1).
+    out : path
+        Folder of the checkpoint.
+    recipe : Recipe, optional
+        Default: the method's own.
+    **choices
+        `score`, `distribution`, `ignore` and `seed`, as for `prunescope.pruning.prune`.
+    """
+    from prunescope.models import (
+        Classifier,
+        Provenance,
+        build_model,
+        load_checkpoint,
+        save_checkpoint,
+    )
+    from prunescope.pruning import METHODS, prune
+
+    _check_attributes(dense, dataset)
+    spec = dense.provenance.model
+    model = dense.model
+    if method in METHODS and METHODS[method].starts_from == "random":
+        model = build_model(
+            spec.arch,
+            spec.attributes,
+            image_size=spec.image_size,
+            task=spec.task,
+            seed=recipe.seed if recipe else choices.get("seed", 0),
+        )
+    pruned = prune(
+        model,
+        dataset,
+        method,
+        sparsity,
+        recipe=recipe,
+        resume_dir=state_folder(out),
+        progress=on_step,
+        device=device,
+        **choices,
+    )
+    assert isinstance(pruned.model, Classifier)  # as the model that went in
+    provenance = Provenance.of(
+        pruned.model,
+        dataset,
+        recipe=pruned.recipe,
+        compression=pruned.compression,
+        seed=dense.provenance.seed,
+        data=data,
+    )
+    save_checkpoint(out, pruned.model, provenance, pruned.masks)
+    shutil.rmtree(state_folder(out), ignore_errors=True)
+    return load_checkpoint(out, factory=_factory(provenance))
+
+
+def predict_split(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    split: str,
+    out: Path,
+    *,
+    name: str | None = None,
+    device: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Ask a model about one split and write the answers.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    dataset : Dataset
+        All splits, with the model's attributes.
+    split : str
+    out : path
+        Parquet file.
+    name : str, optional
+        The model's name in tables; default: the file's stem.
+    """
+    part = dataset.split(split)
+    _check_attributes(checkpoint, part)
+    metadata = metadata_of(checkpoint.provenance, part, split, name or out.stem)
+    found = predict(checkpoint.model, part, metadata, device=device, progress=progress)
+    found.save(out)
+    return found
+
+
+def metadata_of(provenance: Provenance, dataset: Dataset, split: str, name: str) -> Metadata:
+    """Say in a prediction file where its model comes from."""
+    return Metadata(
+        name=name,
+        task=dataset.samples.task,
+        split=split,
+        model={"arch": provenance.model.arch, "image_size": provenance.model.image_size},
+        compression=Compression(**provenance.compression),
+        seed=provenance.seed,
+        dataset=DatasetInfo(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            cluster=dataset.samples.cluster,
+        ),
+        train_prevalence=provenance.train_prevalence,
+        train_group_rates=provenance.train_group_rates,
+    )
+
+
+def _check_attributes(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    """Raise where a model answers other questions than the data set asks."""
+    has, asks = checkpoint.provenance.model.attributes, dataset.samples.attributes
+    if has != asks:
+        raise DataError(
+            f"the model answers {shorten(has)}; the data set asks {shorten(asks)}. Expected the "
+            "same attributes in the same order: name them with the option for attributes"
+        )
+
+
+def _factory(provenance: Provenance) -> str | None:
+    """Return the factory of a model that this process itself made with it."""
+    from prunescope.models import is_factory
+
+    return provenance.model.arch if is_factory(provenance.model.arch) else None

@@ -1,0 +1,184 @@
+"""A sweep: one dense model, pruned to several sparsities, audited together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunescope.audit import Audit, audit
+from prunescope.data import DataConfig, Dataset, load_dataset
+from prunescope.errors import CheckpointError
+from prunescope.predictions import Predictions
+from prunescope.report import Report, build, write_report
+from prunescope.study.stages import predict_split, prune_model, train_model
+
+if TYPE_CHECKING:
+    from prunescope.models import Checkpoint
+    from prunescope.training import Recipe
+
+ShowProgress = Callable[[str], AbstractContextManager[Callable[..., None]]]
+"""Given a label, returns a context whose value takes the steps done, of all, and a note."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What to train and how far to prune it.
+
+    Parameters
+    ----------
+    data : DataConfig
+    arch : str
+    dense : Recipe
+        Of the dense model.
+    pruned : Recipe
+        Of every pruned one.
+    methods : sequence of str
+        Keys of `prunescope.pruning.METHODS`.
+    sparsities : sequence of float
+    n_dense : int
+        Dense models to train, with seeds from that of the recipe on. The first is pruned; a second
+        one tells the churn: how many answers differ by seed alone.
+    split : str
+        The split to audit on.
+    """
+
+    data: DataConfig
+    arch: str
+    dense: Recipe
+    pruned: Recipe
+    methods: Sequence[str]
+    sparsities: Sequence[float]
+    n_dense: int = 1
+    split: str = "test"
+
+    def runs(self) -> Iterator[tuple[str, str, float]]:
+        """Yield name, method and sparsity of each pruned model.
+
+        Examples
+        --------
+        >>> sweep = Sweep(None, "resnet_small", None, None, ["gmp-pt"], [0.9, 0.995])
+        >>> list(sweep.runs())
+        [('gmp-pt-90', 'gmp-pt', 0.9), ('gmp-pt-99.5', 'gmp-pt', 0.995)]
+        """
+        for method in self.methods:
+            for sparsity in self.sparsities:
+                yield f"{method}-{round(100 * sparsity, 3):g}", method, sparsity
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep leaves: the audit, the report, and the report's page on disk."""
+
+    audit: Audit
+    report: Report
+    page: Path
+
+
+def run_sweep(
+    sweep: Sweep,
+    folder: Path,
+    *,
+    tell: Callable[[str], None],
+    show: ShowProgress,
+    title: str | None = None,
+) -> SweepResult:
+    """Train, prune, predict, audit and report; leave everything in `folder`.
+
+    A model that is there already, made of the same data by the same recipe, is not made again; a
+    training that was stopped is taken up.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    folder : path
+    tell : callable
+        Takes a line of the story.
+    show : callable
+        Shows progress.
+    """
+    with show("images") as update:
+        dataset = load_dataset(sweep.data, update)
+    train = dataset.split("train")
+    tell(
+        f"{len(train):,} images to train on, {len(dataset.split(sweep.split)):,} to audit on; "
+        f"{len(dataset.samples.attributes)} attributes"
+    )
+    models = folder / "models"
+    dense = []
+    for number in range(sweep.n_dense):
+        name = f"dense-{number + 1}" if number else "dense"
+        recipe = sweep.dense.replace(seed=sweep.dense.seed + number)
+        model = _finished(models / name, train, sweep.arch, recipe, "dense", 0.0)
+        if model is None:
+            with show(f"train {name}") as update:
+                model = train_model(
+                    train, sweep.arch, recipe, models / name, data=sweep.data,
+                    on_step=_note(update),
+                )  # fmt: skip
+        dense.append((model, _ask(model, dataset, sweep.split, folder, name, tell)))
+    answers = []
+    for name, method, sparsity in sweep.runs():
+        made = _finished(models / name, train, sweep.arch, sweep.pruned, method, sparsity)
+        if made is None:
+            with show(f"prune to {sparsity:.1%} by {method}") as update:
+                made = prune_model(
+                    dense[0][0], train, method, sparsity, models / name, recipe=sweep.pruned,
+                    data=sweep.data, on_step=_note(update), seed=sweep.pruned.seed,
+                )  # fmt: skip
+        answers.append(_ask(made, dataset, sweep.split, folder, name, tell))
+    with show("audit") as update:
+        found = audit([answer for _, answer in dense], answers, progress=update)
+    found.save(folder)
+    report = build(found, title=title, dataset=dataset)
+    [page] = write_report(report, folder)
+    return SweepResult(found, report, page)
+
+
+def _finished(
+    folder: Path, train: Dataset, arch: str, recipe: Recipe, method: str, sparsity: float
+) -> Checkpoint | None:
+    """Return the model in a folder if it is the one asked for."""
+    from prunescope.models import load_checkpoint
+
+    if not folder.exists():
+        return None
+    try:
+        found = load_checkpoint(folder)
+    except CheckpointError:
+        return None
+    made = found.provenance
+    asked = (train.fingerprint, arch, recipe.model_dump(mode="json"), method, sparsity)
+    is_of = (
+        made.dataset.fingerprint if made.dataset else None,
+        made.model.arch,
+        made.recipe,
+        made.compression["method"],
+        made.compression["sparsity"],
+    )
+    return found if asked == is_of else None
+
+
+def _ask(
+    model: Checkpoint,
+    dataset: Dataset,
+    split: str,
+    folder: Path,
+    name: str,
+    tell: Callable[[str], None],
+) -> Predictions:
+    """Predict a split, and tell the accuracy."""
+    found = predict_split(model, dataset, split, folder / f"{name}.parquet", name=name)
+    known = found.samples.labels >= 0
+    right = (found.decisions == (found.samples.labels == 1))[known].mean()
+    tell(f"{name}: {right:.1%} of all answers right")
+    return found
+
+
+def _note(update: Callable[..., None]) -> Callable[..., None]:
+    """Turn the training loop's progress into steps done, of all, and a note."""
+    return lambda at: update(
+        at.step, at.total_steps, f"loss {at.loss:.3f}, {at.images_per_second:,.0f} images/s"
+    )

@@ -1,0 +1,123 @@
+import json
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from pydantic import ValidationError
+
+from prunescope.audit import SCHEMA, Audit, Settings, audit
+from prunescope.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def result(draw):
+    dense, sparse = draw(4, n=60, models=2)
+    return audit(dense, sparse, replicates=100)
+
+
+def test_save_and_load_give_the_same(result, tmp_path):
+    folder = tmp_path / "new" / "audit"
+    result.save(folder)
+    loaded = Audit.load(folder)
+    assert_frame_equal(loaded.table, result.table)
+    assert loaded.info == result.info
+    assert loaded.info.affected
+    assert sorted(file.name for file in folder.iterdir()) == ["audit.json", "audit.parquet"]
+
+
+def test_overall_is_what_is_about_everything(result):
+    assert result.overall["attribute"].null_count() == result.overall.height
+    assert result.overall["group"].null_count() == result.overall.height
+    assert set(result.overall["metric"]) >= {"accuracy", "correlation_shift", "churn", "flip_rate"}
+
+
+def test_it_prints_well(result):
+    n = f"{result.table.height:,}"
+    assert repr(result) == f"Audit(model0, model1: {n} estimates on 60 samples × 3 attributes)"
+    assert "<table" in result._repr_html_()
+    assert "accuracy" in result._repr_html_()
+
+
+def test_an_empty_folder_is_no_audit(tmp_path):
+    with pytest.raises(DataError, match=r"holds no audit: expected audit\.parquet and audit\.json"):
+        Audit.load(tmp_path)
+
+
+def test_the_table_alone_is_no_audit(result, tmp_path):
+    result.save(tmp_path)
+    (tmp_path / "audit.json").unlink()
+    with pytest.raises(DataError, match="holds no audit"):
+        Audit.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("audit.parquet", b"PAR1 half"),
+        ("audit.json", b"{nope"),
+        ("audit.json", b"\xff\xfe"),
+        ("audit.json", b"{}"),
+        ("audit.json", b"[]"),
+    ],
+)
+def test_a_damaged_file_is_a_data_error(result, tmp_path, name, content):
+    result.save(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match="the audit cannot be read: "):
+        Audit.load(tmp_path)
+
+
+def test_another_format_version_is_a_data_error(result, tmp_path):
+    result.save(tmp_path)
+    info = json.loads((tmp_path / "audit.json").read_text("utf-8"))
+    (tmp_path / "audit.json").write_text(json.dumps(info | {"format_version": 2}))
+    with pytest.raises(DataError, match="format_version"):
+        Audit.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pl.DataFrame.lazy,
+        lambda table: table.drop("q_value"),
+        lambda table: table.with_columns(pl.col("n").cast(pl.Float64)),
+        lambda table: table.select(reversed(table.columns)),
+    ],
+)
+def test_other_columns_are_a_data_error(result, tmp_path, change):
+    result.save(tmp_path)
+    changed = change(result.table)
+    if isinstance(changed, pl.LazyFrame):
+        changed = changed.with_columns(more=1).collect()
+    changed.write_parquet(tmp_path / "audit.parquet")
+    with pytest.raises(DataError, match=r"audit\.parquet has the columns .*: expected model"):
+        Audit.load(tmp_path)
+
+
+def test_columns_and_types_are_exact(result):
+    assert dict(result.table.schema) == SCHEMA
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"replicates": 99},
+        {"replicates": 100_001},
+        {"confidence": 0},
+        {"confidence": 1},
+        {"seed": -1},
+        {"min_support": 0},
+        {"n_bins": 0},
+        {"band": (0.9, 0.1)},
+        {"band": (0.5, 0.5)},
+        {"band": (-0.1, 0.9)},
+        {"band": (0.1, 1.1)},
+        {"band": (float("nan"), 0.9)},
+        {"n_affected": -1},
+        {"groups": "Male"},
+        {"bins": 10},
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        Settings(**wrong)

@@ -1,0 +1,53 @@
+"""Running the command line as a person does."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def prunescope(monkeypatch, capsys):
+    """Return a function that runs one command in this process: fast, and all the same code."""
+
+    def run(*arguments):
+        from prunescope.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["prunescope", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Ran(ended.value.code or 0, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def program():
+    """Return a function that runs one command in a process of its own."""
+
+    def run(*arguments, timeout=300):
+        done = subprocess.run(
+            [sys.executable, "-m", "prunescope", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run

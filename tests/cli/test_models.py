@@ -1,0 +1,136 @@
+"""From drawn faces to predictions by the commands alone."""
+
+import polars as pl
+import pytest
+
+from prunescope.predictions import Predictions
+
+RECIPE = "steps: 4\nbatch_size: 16\nlearning_rate: 0.1\nwarmup: 0.0\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with faces written as files, and a recipe of four steps."""
+    from prunescope.data import export_dataset, synthetic_faces
+
+    folder = tmp_path_factory.mktemp("models")
+    export_dataset(synthetic_faces(48, 8, 24, size=32), folder / "faces")
+    (folder / "tiny.yaml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(folder, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(folder / "cache"))
+
+
+def test_from_images_to_predictions(folder, prunescope):
+    tiny = ("--recipe", folder / "tiny.yaml")
+    ran = prunescope(
+        "train", "-o", folder / "dense", "--data", folder / "faces", "--size", 32,
+        "--attributes", "Male,Smiling,Young", "--groups", "Male", *tiny, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json == {"folder": str(folder / "dense"), "method": "dense", "sparsity": 0.0}
+
+    ran = prunescope(
+        "prune", folder / "dense", "--method", "one-shot", "--sparsity", 0.5,
+        "-o", folder / "pruned",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "weights kept" in ran.out
+
+    for name in ("dense", "pruned"):
+        ran = prunescope("predict", folder / name, "--json")
+        assert ran.code == 0, ran.err
+        assert ran.json["n"] == 24
+    found = Predictions.load(folder / "pruned.parquet")
+    assert found.name == "pruned"
+    assert found.attributes == ("Male", "Smiling", "Young")
+    assert found.metadata.compression.method == "one-shot"
+    assert found.metadata.compression.sparsity == 0.5
+    assert found.metadata.seed == 0
+    labels = pl.read_csv(folder / "faces" / "labels.csv")
+    train = labels.filter(split="train")
+    rate = found.metadata.train_prevalence["Smiling"]
+    assert rate == pytest.approx(train["Smiling"].cast(pl.Float64).mean())
+
+
+@pytest.mark.parametrize("method", ["gmp-ri", "gmp-pt"])
+def test_gradual_methods_by_command(folder, prunescope, method):
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    long = folder / "long.yaml"
+    long.write_text(RECIPE.replace("steps: 4", "steps: 40"))
+    ran = prunescope(
+        "prune", folder / "dense", "--method", method, "--sparsity", 0.9, "--recipe", long,
+        "-o", folder / method, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json["method"] == method
+    assert not list(folder.glob(f".{method}*")), "nothing unfinished is left"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("train", "--arch", "resnet19"), "did you mean resnet18"),
+        (("train", "--recipe", "fast"), "unknown recipe 'fast'"),
+        (("train", "--recipe", "no.yaml"), "no.yaml: no such file"),
+        (("train", "--epochs", -1), "greater than 0"),
+        (("train", "--data", "nothing.csv"), "nothing.csv"),
+        (("train", "--attributes", "Smilling"), "Smiling"),
+        (("train", "--size", 2), "greater than or equal to 8"),
+        (("train", "--device", "cuda:7"), "cuda"),
+        (("prune", "nowhere"), "no checkpoint at"),
+        (("prune", "nowhere", "--method", "gmp"), "unknown method 'gmp'"),
+        (("predict", "nowhere"), "no checkpoint at"),
+        (("data", "info", "nothing.parquet"), "nothing.parquet"),
+        (("data", "make", "--n-train", -1), "n_train"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(tmp_path, folder, prunescope, arguments, complaint):
+    data = ("--data", folder / "faces", "--size", 32)
+    if arguments[0] == "train":
+        given = [*data, *arguments[1:]] if "--data" not in arguments else arguments[1:]
+        arguments = ("train", "-o", tmp_path / "out", *given)
+    ran = prunescope(*arguments)
+    assert ran.code == 2
+    assert complaint in " ".join(ran.err.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("sparsity", [1.0, -0.1, 95])
+def test_sparsity_out_of_range(folder, prunescope, sparsity, tmp_path):
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    ran = prunescope("prune", folder / "dense", "--sparsity", sparsity, "-o", tmp_path / "p")
+    assert ran.code == 2
+    assert "sparsity" in ran.err
+
+
+def test_data_info_and_make(tmp_path, prunescope):
+    out = tmp_path / "faces"
+    counts = ("--n-train", 20, "--n-val", 4, "--n-test", 6, "--size", 32)
+    ran = prunescope("data", "make", "-o", out, *counts, "--json")
+    assert ran.json["n"] == 30
+    ran = prunescope("data", "info", out, "--size", 32, "--groups", "Male", "--json")
+    assert {row["split"]: row["n"] for row in ran.json["splits"]} == {
+        "train": 20,
+        "val": 4,
+        "test": 6,
+    }
+    ran = prunescope("data", "info", out, "--size", 32, "--groups", "Male")
+    assert "Share of positives" in ran.out
+
+
+def test_help_of_every_command(prunescope):
+    commands = ["demo", "train", "prune", "predict", "audit", "report", "data info", "data make"]
+    for command in commands:
+        ran = prunescope(*command.split(), "--help")
+        assert ran.code == 0
+        assert "Usage" in ran.out
+
+
+def test_unknown_command(prunescope):
+    assert prunescope("prun").code == 2

@@ -1,0 +1,92 @@
+"""What tests of several packages share."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import settings
+
+from prunescope.data.samples import Group, Samples
+from prunescope.predictions import Compression, Metadata, Predictions
+
+# The same examples in every run, however slow the machine; `--hypothesis-profile default` explores.
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.load_profile("seeded")
+
+
+@pytest.fixture
+def answers():
+    """Return a function that writes the answers of a dense and a sparse model to a folder."""
+
+    def write(folder, n=200, seed=0):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 2, (n, 3)).astype(np.int8)
+        samples = Samples(
+            ids=pl.Series([f"face-{i}" for i in range(n)]),
+            attributes=("Male", "Smiling", "Bald"),
+            labels=labels,
+            groups={"Male": Group.from_series(pl.Series(labels[:, 0] == 1))},
+        )
+        rates = samples.rates()
+        paths = []
+        for name, noise, sparsity in (("dense", 1.0, 0.0), ("sparse", 3.0, 0.9)):
+            logits = (labels * 4.0 - 2.0 + rng.normal(0, noise, labels.shape)).astype(np.float32)
+            metadata = Metadata(
+                name=name,
+                compression=Compression(
+                    method="gmp-pt" if sparsity else "dense", sparsity=sparsity
+                ),
+                train_prevalence=dict(rates.prevalence),
+                train_group_rates={g: dict(v) for g, v in rates.group_rates.items()},
+            )
+            paths.append(folder / f"{name}.parquet")
+            Predictions(samples, logits, metadata).save(paths[-1])
+        return paths
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def build():
+    """Return a function that makes predictions from arrays (N, A) and columns of group values."""
+
+    def make(labels, logits, *, groups=None, names=None, ids=None, **options):
+        labels, logits = np.asarray(labels, np.int8), np.asarray(logits)
+        known = {"cluster", "images", "task"}
+        samples = Samples(
+            ids=pl.Series(ids or [f"s{i}" for i in range(len(labels))], dtype=pl.String),
+            attributes=names or tuple(f"a{i}" for i in range(labels.shape[1])),
+            labels=labels,
+            groups={k: Group.from_series(pl.Series(k, v)) for k, v in (groups or {}).items()},
+            **{key: options[key] for key in known & options.keys()},
+        )
+        metadata = {key: value for key, value in options.items() if key not in known}
+        return Predictions(samples, logits, Metadata(**metadata))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def draw(build):
+    """Return a function that draws small, awkward predictions of several models.
+
+    Scores are tied, attributes may be constant or wholly unlabelled, group values unknown.
+    """
+
+    def make(seed, n=30, a=3, models=1):
+        rng = np.random.default_rng(seed)
+        rates = rng.choice([0.0, 0.2, 0.5, 0.9, 1.0], a, p=[0.1, 0.2, 0.4, 0.2, 0.1])
+        labels = (rng.random((n, a)) < rates).astype(np.int8)
+        labels[rng.random((n, a)) < rng.choice([0.0, 0.2, 1.0], a, p=[0.5, 0.4, 0.1])] = -1
+        groups = {
+            "Male": [[True, False, None][i] for i in rng.integers(0, 3, n)],
+            "band": [[10, 20, 30, None][i] for i in rng.integers(0, 4, n)],
+            "town": [["Łódź", 'a,"b"', "c"][i] for i in rng.integers(0, 3, n)],
+        }
+        result = []
+        for number in range(models):
+            lean = rng.choice([-9.0, -1.0, 0.0, 1.0], a, p=[0.1, 0.3, 0.4, 0.2])
+            logits = np.round(rng.normal(0, 2, (n, a)) + labels + lean).astype(np.float32) / 2
+            result.append(build(labels, logits, groups=groups, name=f"model{number}"))
+        return result[0] if models == 1 else result
+
+    return make

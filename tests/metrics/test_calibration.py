@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import logit
+from torchmetrics.functional.classification import binary_calibration_error
+
+from prunescope.data.samples import Group
+from prunescope.metrics import Slices, count, expected_calibration_error, uncertainty
+
+
+class Told:
+    """Predictions with given probabilities, which no logit spells exactly."""
+
+    def __init__(self, predictions, probabilities):
+        self.samples = predictions.samples
+        self.attributes = predictions.attributes
+        self.decisions = predictions.decisions
+        self.probabilities = np.asarray(probabilities, np.float64)
+
+
+def statistics(build, labels, probabilities, **options):
+    labels = np.asarray(labels)[:, None]
+    predictions = build(labels, np.zeros(labels.shape))
+    told = Told(predictions, np.asarray(probabilities)[:, None])
+    return count(told, Slices.of(predictions.samples), **options)
+
+
+def ece_by_loop(labels, probabilities, n_bins):
+    """Σ_b n_b/N · abs(mean p - mean y) over bins floor(p·B), p = 1 in the last."""
+    bins = [[] for _ in range(n_bins)]
+    for y, p in zip(labels, probabilities, strict=True):
+        if y >= 0:
+            bins[min(int(np.floor(p * n_bins)), n_bins - 1)].append((p, y))
+    n = sum(map(len, bins))
+    gaps = (len(b) / n * abs(np.mean(b, axis=0) @ [1, -1]) for b in bins if b)
+    return sum(gaps) if n else np.nan
+
+
+@given(
+    data=st.lists(
+        st.tuples(
+            st.sampled_from([-1, 0, 1]),
+            st.one_of(st.floats(0, 1), st.integers(0, 10).map(lambda k: k / 10)),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    n_bins=st.integers(1, 20),
+)
+def test_ece_equals_a_loop(build, data, n_bins):
+    labels, probabilities = zip(*data, strict=True)
+    measure = expected_calibration_error(statistics(build, labels, probabilities, n_bins=n_bins))
+    wanted = ece_by_loop(labels, probabilities, n_bins)
+    assert measure.value[0, 0] == pytest.approx(wanted, nan_ok=True, abs=1e-12)
+    assert measure.support[0, 0] == sum(label >= 0 for label in labels)
+
+
+def test_an_edge_belongs_to_the_bin_above_and_one_to_the_last(build):
+    edges = np.arange(11) / 10
+    bins = statistics(build, [0] * 11, edges).bins[0, 0]
+    assert bins[0].tolist() == [1] * 9 + [2]
+    assert np.allclose(bins[1], [*edges[:9], edges[9] + 1])
+    below = edges[1:] - 1e-12
+    assert statistics(build, [1] * 10, below).bins[0, 0, 2].tolist() == [1] * 10
+
+
+def test_ece_agrees_with_torchmetrics_away_from_the_edges(build):
+    """For binary tasks, torchmetrics takes the probability of the positive class too."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 500)
+    probabilities = (rng.integers(0, 10, 500) + rng.uniform(0.05, 0.95, 500)) / 10
+    wanted = binary_calibration_error(
+        torch.tensor(probabilities), torch.tensor(labels), n_bins=10, norm="l1"
+    )
+    measure = expected_calibration_error(statistics(build, labels, probabilities))
+    assert measure.value[0, 0] == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_a_calibrated_model_has_no_error(build):
+    labels = np.repeat([1, 0, 1, 0], [2, 8, 7, 3])
+    probabilities = np.repeat([0.2, 0.7], 10)
+    found = expected_calibration_error(statistics(build, labels, probabilities))
+    assert found.value[0, 0] == pytest.approx(0)
+
+
+def test_certain_and_wrong_is_the_worst(build):
+    assert expected_calibration_error(statistics(build, [0, 1], [1.0, 0.0])).value[0, 0] == 1
+
+
+def test_uncertainty_is_strict_at_both_ends(build):
+    edges = [0.1, 0.9]
+    inside = [np.nextafter(0.1, 1), 0.5, np.nextafter(0.9, 0)]
+    outside = [0.0, np.nextafter(0.1, 0), np.nextafter(0.9, 1), 1.0]
+    found = uncertainty(statistics(build, [0] * 9, edges + inside + outside))
+    assert (found.value[0, 0], found.support[0, 0]) == (3 / 9, 9)
+
+
+@given(st.integers(0, 99), st.integers(1, 100))
+def test_uncertainty_is_strict_for_every_band(build, low, width):
+    band = (low / 100, min(low + width, 100) / 100)
+    assert uncertainty(statistics(build, [0, 1], band, band=band)).value[0, 0] == 0
+
+
+def test_uncertainty_counts_unlabelled_samples(build):
+    found = uncertainty(statistics(build, [-1, -1, 1], [0.5, 0.5, 1.0]))
+    assert found.value[0, 0] == pytest.approx(2 / 3)
+
+
+def test_both_are_made_for_each_slice(build):
+    labels = np.array([[1], [0], [1], [0]])
+    probabilities = np.array([[0.55], [0.75], [0.95], [0.95]])
+    predictions = build(labels, logit(probabilities), groups={"g": ["x", "x", "y", None]})
+    made = count(predictions, Slices.of(predictions.samples))
+    assert uncertainty(made).value[:, 0].tolist() == pytest.approx([0.5, 1.0, 0.0])
+    assert expected_calibration_error(made).value[:, 0].tolist() == pytest.approx(
+        [(0.45 + 0.75 + 0.9) / 4, (0.45 + 0.75) / 2, 0.05]
+    )
+    assert isinstance(predictions.samples.groups["g"], Group)

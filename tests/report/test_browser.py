@@ -1,0 +1,160 @@
+"""The page in a real browser, from disk, with the network cut."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = shutil.which("chromium")
+    assert path, "these tests need chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def path_of(rendered, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+
+    def path(name):
+        path = folder / f"{name}.html"
+        path.write_text(rendered(name, with_pictures=True)[1], encoding="utf-8")
+        return path
+
+    return path
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a file; what goes wrong meanwhile is an error at the end."""
+    contexts, wrong = [], []
+
+    def visit(path, width="desktop", scheme="light"):
+        context = browser.new_context(
+            viewport={"width": WIDTHS[width], "height": 900},
+            color_scheme=scheme,
+            offline=True,
+            has_touch=width == "phone",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url),
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["many", "harmed", "few", "hostile"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_opens_offline_without_an_error(visit, path_of, name, width):
+    page = visit(path_of(name), width)
+    root = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert root[0] <= root[1]
+    for image in page.locator("img").all()[:3]:
+        assert image.evaluate("image => image.naturalWidth") == 16
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_charts_are_drawn_legibly(visit, path_of, width):
+    page = visit(path_of("many"), width)
+    charts = page.locator("figure svg")
+    assert charts.count() == 7
+    for chart in charts.all():
+        box = chart.bounding_box()
+        assert box["width"] > 250
+        assert box["height"] > 100
+        assert chart.locator("[data-tip]").count() >= 12
+    sizes = charts.first.locator("text").evaluate_all(
+        "texts => texts.map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(sizes) > 9
+
+
+def test_light_and_dark_and_paper_have_their_own_colours(visit, path_of):
+    path = path_of("harmed")
+
+    def colours(page):
+        return page.evaluate(
+            "['fill', 'background-color'].map((name, i) => getComputedStyle("
+            "[document.querySelector('figure svg [data-tip]'), document.documentElement][i])"
+            ".getPropertyValue(name))"
+        )
+
+    light, dark = colours(visit(path)), colours(visit(path, scheme="dark"))
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+    page = visit(path, scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert colours(page) == [light[0], "rgb(255, 255, 255)"]
+
+
+def test_one_model_and_one_metric_are_shown_at_a_time(visit, path_of):
+    page = visit(path_of("many"))
+
+    def seen(section):
+        panels = page.locator(f"#{section} .panel").all()
+        return [panel.get_attribute("data-model") for panel in panels if panel.is_visible()]
+
+    assert seen("attributes") == seen("bias") == seen("images") == ["8"]
+    assert page.locator("#attributes .panel:visible caption").inner_text().startswith("Rare-value")
+    page.select_option("#model", "0")
+    assert seen("attributes") == seen("bias") == seen("images") == ["0"]
+    page.get_by_text("Uncertainty", exact=True).locator("visible=true").last.click()
+    page.locator(".tabs label", has_text="Accuracy").click()
+    assert seen("attributes") == ["0"]
+    assert page.locator("#attributes .panel:visible caption").inner_text().startswith("Accuracy")
+
+
+def test_pointing_at_a_figure_tells_more(visit, path_of):
+    page = visit(path_of("harmed"))
+    tip = page.locator("#tip")
+    assert tip.is_hidden()
+    cell = page.locator(".heat td.harm").first
+    cell.hover()
+    assert tip.inner_text() == cell.get_attribute("data-tip")
+    page.locator("h1").hover()
+    assert tip.is_hidden()
+    page.locator("figure svg [data-tip]").last.hover()
+    assert "sparse95" in tip.inner_text()
+
+
+def test_on_paper_everything_is_unfolded(visit, path_of):
+    page = visit(path_of("harmed"))
+    assert page.locator("details:not([open])").count() > 3
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() > 3
+    assert page.pdf()[:5] == b"%PDF-"
+
+
+def test_without_script_everything_is_shown(browser, path_of):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path_of("many").as_uri())
+    assert page.locator("#bias .panel:visible").count() == 12
+    assert page.locator("#bias h3.fallback:visible").count() == 12
+    context.close()
+
+
+def test_hostile_names_run_nothing(visit, path_of):
+    page = visit(path_of("hostile"))
+    assert "owned" not in page.title().split("·")[-1]
+    assert page.evaluate("document.title") == page.title()
+    assert "onerror" in page.locator("h1").inner_text()

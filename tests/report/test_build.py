@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from prunescope.report import Report, build, findings, to_json
+
+AUDITS = ("harmed", "unharmed", "many", "few", "ungrouped", "single", "classes", "hostile")
+
+
+@pytest.fixture(params=AUDITS)
+def audit(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_building_is_pure(audit):
+    before = audit.table.clone()
+    assert build(audit) == build(audit)
+    assert audit.table.equals(before)
+
+
+def test_json_and_back(audit):
+    report = build(audit)
+    assert Report.model_validate_json(to_json(report)) == report
+
+
+def test_a_report_has_the_findings_of_the_audit(audit):
+    report = build(audit)
+    told = sorted(report.findings, key=str)
+    assert told == sorted(findings(audit), key=str)
+    assert {m.name for m in report.models} == {m.name for m in audit.info.models}
+
+
+def test_the_headline_is_the_story_of_the_planted_damage(harmed):
+    assert build(harmed).headline == (
+        "95% of weights removed: accuracy −3.2 points, and the rarer answer is given less than "
+        "half as often as it is true for Bald; answers on Big_Nose lean 13.3 points further "
+        "towards Male."
+    )
+
+
+def test_the_headline_says_plainly_that_nothing_was_found(unharmed):
+    assert build(unharmed).headline == (
+        "50% of weights removed: accuracy unchanged, and no damage that these data can tell from "
+        "chance."
+    )
+
+
+def test_the_headline_of_many_models_says_up_to_where(many):
+    report = build(many)
+    assert report.headline.startswith(
+        "No damage can be told from chance up to 80% of weights removed; at 95% (gmp-0.95-0): "
+    )
+    assert report.featured == "gmp-0.95-0"
+
+
+def test_too_few_samples_make_no_claim(few):
+    assert build(few).headline == (
+        "90% of weights removed: nothing could be compared with the dense model."
+    )
+
+
+def test_another_format_version_is_refused(harmed):
+    text = to_json(build(harmed)).replace('"format_version": 1', '"format_version": 2')
+    with pytest.raises(ValidationError, match="format_version"):
+        Report.model_validate_json(text)
+
+
+def test_titles(harmed, many):
+    assert build(harmed).title == "sparse95 against dense"
+    assert build(many).title == "12 compressed models against 2 dense models"
+    assert build(many, title="Mine").title == "Mine"
+
+
+def test_dense_models_come_first_and_then_the_sparser_the_later(many):
+    models = build(many).models
+    assert [m.baseline is None for m in models[:2]] == [True, True]
+    assert [m.sparsity for m in models[2:]] == [0.5] * 4 + [0.8] * 4 + [0.95] * 4
+
+
+def test_thumbnails_are_of_the_affected_images(harmed, pictures):
+    report = build(harmed, dataset=pictures, max_thumbnails=3)
+    ids = [image.id for image in report.details[0].affected]
+    assert len(ids) == 3
+    assert list(report.thumbnails) == ids
+    assert ids == [image.id for image in harmed.info.affected[:3]]
+
+
+def test_without_a_data_set_images_go_by_id(harmed):
+    report = build(harmed)
+    assert report.thumbnails == {}
+    assert len(report.details[0].affected) == 24
+
+
+def test_provenance_tells_settings_seeds_counts_and_versions(many):
+    provenance = build(many).provenance
+    assert provenance.settings["replicates"] == 200
+    assert provenance.settings["seed"] == 1
+    assert provenance.settings["estimates"] == many.table.height
+    assert provenance.versions.keys() >= {"prunescope", "python", "numpy", "polars"}
+    last = provenance.models[-1]
+    assert last["compared with"] == "dense-1"
+    assert last["compression"] == {"method": "one-shot", "sparsity": 0.95}
+    assert last["training rates"] == "in the file"
+    assert "train_prevalence" not in last
+
+
+def test_warnings_and_notes_are_passed_on(planted):
+    samples = planted.faces()
+    nothing = {"train_prevalence": None, "train_group_rates": None}
+    dense, sparse = (
+        replace(file, metadata=file.metadata.model_copy(update=nothing))
+        for file in (planted.model(samples, planted.right(samples), n) for n in ("a", "b"))
+    )
+    report = build(planted.run(dense, sparse.take(np.arange(1100))))
+    assert "No file tells the rates of the training split" in report.warnings[0]
+    assert "100 of 1200 samples left out" in report.provenance.notes[0]

@@ -1,0 +1,105 @@
+from importlib import import_module
+
+import polars as pl
+import pytest
+
+from prunescope.audit import Audit
+from prunescope.report import build, figures
+from prunescope.report.table import Table
+
+
+@pytest.fixture(scope="module")
+def table(harmed):
+    return Table(harmed)
+
+
+def test_a_curve_has_a_point_per_model_with_a_value(many):
+    curves = {(c.metric, c.group): c for c in figures.curves(many, Table(many))}
+    assert len(curves["accuracy", None].points) == 14
+    assert sum(point.dense for point in curves["accuracy", None].points) == 2
+    assert len(curves["flip_rate", None].points) == 12
+    leaning = curves["bias_amplification", "Male"].points
+    at_95 = [point.estimate.value for point in leaning if point.sparsity == 0.95]
+    assert at_95 == pytest.approx([240 / 300 - 240 / 360] * 4)
+
+
+def test_a_point_says_over_how_many_attributes_it_is(many):
+    curves = {c.metric: c for c in figures.curves(many, Table(many))}
+    assert {point.over for point in curves["accuracy"].points} == {4}
+    assert {point.over for point in curves["bias_amplification"].points} == {1}
+    assert {point.over for point in curves["flip_rate"].points} == {4}
+
+
+def test_attributes_stand_in_order_of_change(table):
+    by_metric = {f.metric: f for f in figures.attribute_figures(table, "sparse95")}
+    fading = by_metric["rare_value_ratio"].rows
+    assert [row.attribute for row in fading[:2]] == ["Bald", "Big_Nose"]
+    deltas = [row.delta for row in by_metric["uncertainty"].rows]
+    assert deltas == sorted(deltas, reverse=True)
+
+
+def test_rows_without_a_comparison_come_last(harmed):
+    lost = pl.col("attribute") == "Bald"
+    changed = Audit(
+        harmed.table.with_columns(delta=pl.when(lost).then(None).otherwise("delta")), harmed.info
+    )
+    first, *_ = figures.attribute_figures(Table(changed), "sparse95")
+    assert first.rows[-1].attribute == "Bald"
+
+
+def test_long_figures_say_what_they_leave_out(harmed, monkeypatch):
+    monkeypatch.setattr(figures, "MOST_ROWS", 3)
+    table = Table(harmed)
+    first, *_ = figures.attribute_figures(table, "sparse95")
+    assert (len(first.rows), first.n_left_out) == (3, 1)
+    bias = figures.bias_map(table, "sparse95")
+    assert (len(bias.attributes), len(bias.rows), bias.n_left_out) == (3, 3, 1)
+
+
+def test_groups_are_compared_value_by_value(table):
+    figure = figures.group_figure(table, "sparse95")
+    assert {(row.group, row.group_value) for row in figure.rows} == {
+        ("Male", "False"),
+        ("Male", "True"),
+    }
+    assert all(row.attribute is None for row in figure.rows)
+
+
+def test_the_bias_map_is_a_full_rectangle_with_every_status(table):
+    bias = figures.bias_map(table, "sparse95")
+    assert bias.groups == ["Male"]
+    assert bias.attributes[0] == "Big_Nose"
+    assert [len(row) for row in bias.rows] == [1] * 4
+    by_name = dict(zip(bias.attributes, bias.rows, strict=True))
+    assert by_name["Male"][0].status == "not_applicable"
+    assert by_name["Male"][0].value is None
+
+
+def test_without_groups_there_is_no_bias_map(ungrouped):
+    table = Table(ungrouped)
+    assert figures.bias_map(table, "sparse") is None
+    assert figures.group_figure(table, "sparse") is None
+    assert figures.group_names(ungrouped) == []
+
+
+def test_gaps_count_every_estimate_that_could_not_be_made(few):
+    gaps = figures.gaps(few)
+    bad = few.table.filter(
+        pl.col("status") != "ok",
+        (pl.col("metric") != "excess_accuracy_gap") | pl.col("group").is_not_null(),
+    )
+    assert sum(gap.count for gap in gaps) == bad.height
+    by_status = {(gap.status, gap.metric) for gap in gaps}
+    assert by_status == set(bad.select("status", "metric").iter_rows())
+    accuracy = [gap for gap in gaps if gap.metric == "accuracy"]
+    reason = "labelled samples: at least 10 are needed"
+    assert reason in {gap.reason for gap in accuracy}
+
+
+def test_a_page_of_many_models_details_the_most_damaged(many, monkeypatch):
+    monkeypatch.setattr(import_module("prunescope.report.build"), "MOST_DETAILS", 4)
+    report = build(many)
+    assert len(report.compressed) == 12
+    assert {detail.model for detail in report.details} == {
+        f"{method}-0.95-{seed}" for method in ("gmp", "one-shot") for seed in (0, 1)
+    }

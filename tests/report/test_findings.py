@@ -1,0 +1,192 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prunescope.audit import Audit
+from prunescope.report import findings
+from prunescope.report.findings import RULES, SEVERITIES
+from prunescope.report.glossary import GLOSSARY
+
+
+def only(found, metric, word):
+    return next(f for f in found if f.metric == metric and f.text.startswith(word))
+
+
+def with_q(audit, q_value):
+    changed = pl.when(pl.col("q_value").is_not_null()).then(pl.lit(q_value))
+    return Audit(audit.table.with_columns(q_value=changed), audit.info)
+
+
+def test_a_planted_loss_of_a_rare_value_is_found(harmed):
+    finding = only(findings(harmed), "rare_value_ratio", "Rare answers fade")
+    assert finding.severity == "severe"
+    assert finding.clause == (
+        "the rarer answer is given less than half as often as it is true for Bald"
+    )
+    assert "on 2 of 4 attributes" in finding.text
+    assert "Bald (1.00 → 0.20)" in finding.text
+    assert [row.attribute for row in finding.rows] == ["Bald", "Big_Nose"]
+    assert finding.rows[0].value == pytest.approx(0.2)
+
+
+def test_a_planted_leaning_is_found_with_its_side(harmed):
+    finding = only(findings(harmed), "bias_amplification", "Answers lean towards groups")
+    assert finding.clause == "answers on Big_Nose lean 13.3 points further towards Male"
+    assert finding.rows[0].value == pytest.approx(240 / 300 - 240 / 360)
+
+
+def test_the_group_that_loses_more_is_found(harmed):
+    finding = only(findings(harmed), "excess_accuracy_gap", "Some groups lose more")
+    rows = [(row.group, row.group_value) for row in finding.rows]
+    assert rows == [("Male", "False")]
+    assert finding.clause.endswith("more for not Male than for all")
+
+
+def test_accuracy_and_flips_are_told_in_numbers(harmed):
+    found = findings(harmed)
+    assert "from 100% to 96.8%, −3.2 points" in only(found, "accuracy", "Accuracy falls").text
+    flips = only(found, "flip_rate", "3.2% of answers differ")
+    assert flips.severity == "note"
+    assert "3.2% went from right to wrong and 0% from wrong to right" in flips.text
+    assert "not known" in flips.text
+
+
+def test_churn_is_told_where_two_dense_models_are_there(many):
+    flips = only(findings(many), "flip_rate", "3.2% of answers")
+    assert flips.text.endswith("Two dense models differ in 0%.")
+
+
+def test_rare_values_that_are_never_predicted(planted):
+    samples = planted.faces()
+    answers = planted.forget_bald(samples, planted.right(samples), kept=0)
+    found = findings(
+        planted.run(
+            planted.model(samples, planted.right(samples), "dense"),
+            planted.model(samples, answers, "sparse", sparsity=0.9),
+        )
+    )
+    fading = only(found, "rare_value_ratio", "Rare answers fade")
+    assert fading.clause == "the rarer answer is never given any more for Bald"
+    assert "on 1 it is never given any more: Bald (1.00 → 0)." in fading.text
+
+
+def test_rare_values_that_swell_and_answers_that_lean_away(planted):
+    samples = planted.faces()
+    answers = planted.right(samples).copy()
+    smooth_women = np.flatnonzero((samples.labels[:, 2] == 0) & (samples.labels[:, 3] == 0))
+    answers[smooth_women[:200], 2] = True
+    found = findings(
+        planted.run(
+            planted.model(samples, planted.right(samples), "dense"),
+            planted.model(samples, answers, "sparse", sparsity=0.9),
+        )
+    )
+    swelling = only(found, "rare_value_ratio", "Rare answers swell")
+    assert swelling.clause == "the rarer answer is given too often for Big_Nose"
+    away = only(found, "bias_amplification", "Answers lean away from groups")
+    assert away.clause == "answers on Big_Nose lean 23.8 points further away from Male"
+    assert away.rows[0].value == pytest.approx(240 / 560 - 240 / 360)
+
+
+def test_models_come_in_order_and_the_severest_first(many):
+    found = findings(many)
+    names = [model.name for model in many.info.models if model.baseline]
+    assert list(dict.fromkeys(f.model for f in found)) == names
+    for name in names:
+        ranks = [SEVERITIES.index(f.severity) for f in found if f.model == name]
+        assert ranks == sorted(ranks)
+
+
+def test_equal_answers_are_no_damage(unharmed):
+    first, *rest = findings(unharmed)
+    assert (first.severity, first.metric, first.rows) == ("none", None, [])
+    assert first.text == "No damage can be told from chance in these data."
+    assert [f.text for f in rest] == ["No answer differs from those of the dense model."]
+
+
+def test_what_chance_explains_is_no_finding(harmed):
+    found = findings(with_q(harmed, 0.051))
+    assert {f.severity for f in found} == {"none", "note"}
+    assert "the interval of the change in accuracy alone reaches from −3." in found[0].text
+
+
+def test_findings_rest_on_supported_damage_alone(harmed):
+    table = harmed.table
+    for finding in findings(harmed):
+        if finding.severity == "note":
+            continue
+        sizes = [GLOSSARY[row.metric].damage(row) for row in finding.rows]
+        assert sizes == sorted(sizes, reverse=True)
+        assert min(sizes) > 0
+        for row in finding.rows:
+            same = table.filter(
+                pl.col("model") == row.model,
+                pl.col("metric") == row.metric,
+                pl.col("attribute").eq_missing(row.attribute),
+                pl.col("group").eq_missing(row.group),
+                pl.col("group_value").eq_missing(row.group_value),
+            )
+            assert same["q_value"].item() <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("kept", "severity"), [(0.92, "slight"), (0.8, "moderate"), (0.5, "severe")]
+)
+def test_severity_is_a_matter_of_size(planted, kept, severity):
+    samples = planted.faces()
+    answers = planted.forget_bald(samples, planted.right(samples), kept)
+    audit = planted.run(
+        planted.model(samples, planted.right(samples), "dense"),
+        planted.model(samples, answers, "sparse", sparsity=0.9),
+    )
+    finding = only(findings(audit), "rare_value_ratio", "Rare answers fade")
+    assert finding.severity == severity
+
+
+def test_nothing_to_compare_is_not_taken_for_no_damage(few):
+    (finding,) = findings(few)
+    assert finding.severity == "unknown"
+    assert finding.clause == "nothing could be compared with the dense model"
+
+
+def test_one_attribute_is_not_told_twice(single):
+    told = [f.text for f in findings(single) if f.metric == "accuracy"]
+    assert len(told) == 1
+    assert told[0].startswith("Accuracy falls: from 100% to 92.0%, −8.0 points (−9.")
+
+
+def test_classes_are_called_classes(classes):
+    finding = only(findings(classes), "rare_value_ratio", "Rare answers fade")
+    assert "on 1 of 5 classes" in finding.text
+
+
+def test_interdependence_is_told_as_a_change_and_not_a_damage(classes, harmed):
+    changed = Audit(
+        harmed.table.with_columns(
+            q_value=pl.when(metric="interdependence").then(0.01).otherwise("q_value")
+        ),
+        harmed.info,
+    )
+    finding = only(findings(changed), "interdependence", "Answers follow from one another less")
+    assert finding.severity == "note"
+
+
+def test_a_mean_over_some_attributes_says_so(planted):
+    samples = planted.faces()
+    samples = replace(samples, labels=np.where([[0, 0, 0, 1]], -1, samples.labels).astype(np.int8))
+    answers = planted.forget_bald(samples, planted.right(samples))
+    audit = planted.run(
+        planted.model(samples, planted.right(samples), "dense"),
+        planted.model(samples, answers, "sparse", sparsity=0.9),
+    )
+    text = only(findings(audit), "accuracy", "Accuracy falls").text
+    assert text.endswith("(mean over 3 of 4 attributes).")
+
+
+def test_every_rule_has_words_and_rising_limits():
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    for rule in RULES:
+        assert 0 < rule.moderate < rule.severe
+        assert rule.metric in GLOSSARY

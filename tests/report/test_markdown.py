@@ -1,0 +1,53 @@
+import re
+
+import pytest
+
+from prunescope.report import build, to_markdown
+from prunescope.report.markdown import escape
+
+
+def test_headline_findings_and_figures(harmed):
+    text = to_markdown(build(harmed))
+    assert text.startswith("# sparse95 against dense\n\n**95% of weights removed: accuracy −3.2")
+    assert "- **severe**: Rare answers fade: on 2 of 4 attributes" in text
+    row = next(line for line in text.splitlines() if line.startswith("| sparse95 "))
+    assert row.startswith("| sparse95 | 95% | 96.8% [96.")
+    assert "] **−3.2** |" in row
+    assert "1,200 images, 4 attributes." in text
+
+
+def test_models_get_a_heading_each_where_there_are_several(many):
+    text = to_markdown(build(many))
+    assert "## gmp-0.8-0: 80% of weights removed (gmp-0.8-0)" in text
+    assert text.count("- **none found**: No damage can be told") == 8
+
+
+def test_an_estimate_that_is_missing_says_why(few):
+    row = next(
+        line for line in to_markdown(build(few)).splitlines() if line.startswith("| sparse |")
+    )
+    assert "*insufficient support*" in row
+    assert " 0" not in row.replace("90%", "")
+
+
+def test_hostile_names_break_neither_table_nor_markup(hostile):
+    text = to_markdown(build(hostile))
+    assert not re.search(r"(?<!\\)[<>]", re.sub(r"^> ", "", text, flags=re.M))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
+    assert cells == {9}
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("Big_Nose", "Big_Nose"),
+        ("_x_", r"\_x\_"),
+        ("a\n\n# b", r"a \# b"),
+        ("[x](javascript:y)", r"\[x\](javascript:y)"),
+        ("a|b`c`", r"a\|b\`c\`"),
+        ("\\<", r"\\\<"),
+    ],
+)
+def test_escape(text, escaped):
+    assert escape(text) == escaped

@@ -1,0 +1,175 @@
+"""The import arrows point one way, and torch stays where it belongs."""
+
+import ast
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "prunescope"
+BASE = ("errors", "files")
+ARROWS = (
+    "data",
+    "models",
+    "training",
+    "pruning",
+    "predictions",
+    "metrics",
+    "audit",
+    "forecast",
+    "mitigate",
+    "report",
+    "viewer",
+    "study",
+    "cli",
+)
+RANK = dict.fromkeys(BASE, 0) | {name: rank for rank, name in enumerate(ARROWS, start=1)}
+TENSORS = ("torch", "transformers", "accelerate", "safetensors.torch")
+WITH_TENSORS = ("models", "training", "pruning")
+
+
+def modules():
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        if parts not in {("__init__",), ("__main__",)}:
+            yield parts[0], path
+
+
+def imports(path, *, only_at_import=False):
+    """Yield the dotted names that a file imports, with their line."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set()
+    if only_at_import:
+        for node in ast.walk(tree):
+            lazy = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            if lazy or typing:
+                skipped |= {id(child) for child in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def test_every_package_has_its_place_in_the_arrows():
+    assert {package for package, _ in modules()} <= RANK.keys()
+
+
+@pytest.mark.parametrize("package", sorted({package for package, _ in modules()}))
+def test_imports_point_backward_only(package):
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{line} imports {name}"
+        for owner, path in modules()
+        if owner == package
+        for name, line in imports(path)
+        if name.startswith("prunescope.") and RANK.get(name.split(".")[1], 0) > RANK[package]
+    ]
+    assert not wrong
+
+
+def test_an_arrow_that_points_back_is_found(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("def f():\n    from prunescope.report import write_report\n")
+    assert list(imports(bad)) == [("prunescope.report.write_report", 2)]
+    assert RANK["report"] > RANK["metrics"]
+
+
+def test_tensor_libraries_are_imported_in_their_packages_alone():
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{line} imports {name}"
+        for owner, path in modules()
+        if owner not in WITH_TENSORS
+        for name, line in imports(path, only_at_import=True)
+        if name.startswith(TENSORS)
+        or name.split(".")[:2] in [["prunescope", package] for package in WITH_TENSORS]
+    ]
+    assert not wrong
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "transformers", "accelerate"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def run_without_torch(code, *arguments):
+    script = textwrap.dedent(WITHOUT_TORCH) + textwrap.dedent(code)
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_import_and_help_work_without_torch():
+    done = run_without_torch(
+        """
+        import prunescope
+        from prunescope.cli import main
+        assert prunescope.Predictions and callable(prunescope.audit)
+        sys.argv = ["prunescope", "--help"]
+        main()
+        """
+    )
+    assert done.returncode == 0, done.stderr
+    assert "audit" in done.stdout
+
+
+def test_audit_and_report_work_without_torch(tmp_path, answers):
+    dense, sparse = answers(tmp_path)
+    out = tmp_path / "out"
+    done = run_without_torch(
+        """
+        from prunescope.cli import main
+        sys.argv = ["prunescope", *sys.argv[1:]]
+        main()
+        """,
+        "audit", dense, "--compressed", sparse, "-o", out, "--replicates", 100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {"audit.parquet", "audit.json", "report.html"} <= {p.name for p in out.iterdir()}
+
+
+def test_training_without_torch_says_what_to_install(tmp_path):
+    done = run_without_torch(
+        """
+        from prunescope.cli import main
+        sys.argv = ["prunescope", "train", "-o", sys.argv[1]]
+        main()
+        """,
+        tmp_path / "dense",
+    )
+    assert done.returncode == 2
+    assert "pip install 'prunescope[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_is_light():
+    """Heavy libraries are not touched to print help: this, not a stopwatch, is what is tested."""
+    code = """
+import sys
+from prunescope.cli import main
+sys.argv = ["prunescope", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+heavy = {"torch", "transformers", "numpy", "polars", "scipy", "altair", "pydantic"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

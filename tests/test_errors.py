@@ -1,0 +1,50 @@
+import pytest
+
+from prunescope import errors
+from prunescope.errors import MissingExtraError, PrunescopeError, one_of, shorten
+
+
+def test_one_root_catches_every_error():
+    kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
+    assert len(kinds) == 7
+    assert all(issubclass(kind, PrunescopeError) for kind in kinds)
+    assert issubclass(errors.ImageError, errors.DataError)
+    assert issubclass(errors.PrunescopeWarning, UserWarning)
+
+
+def test_the_tree_in_the_docstring_is_complete():
+    assert all(
+        name in errors.__doc__ for name in errors.__all__ if name not in {"one_of", "shorten"}
+    )
+
+
+def test_missing_extra_says_what_to_install():
+    error = MissingExtraError("training a model", "train")
+    assert str(error) == (
+        "training a model needs an optional dependency: pip install 'prunescope[train]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "limit", "text"),
+    [
+        ([], 2, ""),
+        (["a"], 2, "a"),
+        (["a", "b"], 2, "a, b"),
+        (["a", "b", "c"], 2, "a, b and 1 more"),
+        ((x for x in (1, None, "c", "d")), 1, "1 and 3 more"),
+    ],
+)
+def test_shorten_shows_the_first_and_counts_the_rest(names, limit, text):
+    assert shorten(names, limit) == text
+
+
+def test_one_of_names_the_nearest_first_and_then_all():
+    assert one_of("group", "Mael", ["Young", "Male"]) == (
+        "unknown group 'Mael': did you mean Male? choose one of Young, Male"
+    )
+    assert one_of("group", "zzz", ["Young"]) == "unknown group 'zzz': choose one of Young"
+
+
+def test_one_of_shortens_a_long_list():
+    assert one_of("group", "x", [f"g{i}" for i in range(50)]).endswith("g39 and 10 more")
