@@ -453,14 +453,20 @@ def test_settings_reach_the_metrics(build):
     labels, p = [[1], [0], [1], [0]] * 5, [[0.15], [0.35], [0.62], [0.85]] * 5
     dense, sparse = (build(labels, logit(p), name=name) for name in "ds")
 
-    def value(metric, **options):
+    def row(metric, **options):
         table = audit(dense, sparse, **options, **FAST).table
-        return table.filter(metric=metric, attribute="a0", model="d")["value"].item()
+        return table.filter(metric=metric, attribute="a0", model="d").row(0, named=True)
+
+    def value(metric, **options):
+        return row(metric, **options)["value"]
 
     assert value("uncertainty") == 1
-    assert value("uncertainty", band=(0.3, 0.7)) == 0.5
+    middle = row("uncertainty", band=(0.3, 0.7))
+    assert middle["low"] < middle["value"] == 0.5 < middle["high"]
     assert value("ece") == pytest.approx((0.85 + 0.35 + 0.38 + 0.85) / 4)
-    assert value("ece", n_bins=2) == pytest.approx((abs(0.5 - 1) + abs(1.47 - 1)) / 4)
+    coarse = row("ece", n_bins=2)
+    assert coarse["value"] == pytest.approx((abs(0.5 - 1) + abs(1.47 - 1)) / 4)
+    assert coarse["high"] < 0.5
     assert value("tpr", min_support=10) == 0.5
     assert value("tpr", min_support=11) is None
 

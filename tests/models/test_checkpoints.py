@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoImageProcessor, AutoModelForImageClassification
@@ -107,6 +108,8 @@ def test_in_the_files_weights_and_masks_have_the_names_of_the_network(tmp_path, 
     folder = save(tmp_path / "model", model, masks)
     weights = load_file(folder / "model.safetensors")
     assert weights.keys() == model.network.state_dict().keys()
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
     assert load_file(folder / "masks.safetensors").keys() < weights.keys()
 
 
@@ -294,6 +297,13 @@ def test_an_empty_folder_and_absent_parents_are_fine(tmp_path, model):
 def test_saving_again_replaces_all_files(tmp_path, model, masks):
     folder = save(tmp_path / "model", model, masks)
     assert load_checkpoint(save(folder, model)).masks is None
+    assert names(tmp_path) == {"model"}
+
+
+def test_what_a_killed_process_left_half_written_is_in_nobodys_way(tmp_path, model):
+    (tmp_path / ".model.part").mkdir()
+    (tmp_path / ".model.part" / "masks.safetensors").write_text("half")
+    assert load_checkpoint(save(tmp_path / "model", model)).masks is None
     assert names(tmp_path) == {"model"}
 
 

@@ -148,7 +148,6 @@ def test_what_callbacks_are_told(dots, network):
     class Look(Callback):
         def on_step_start(self, state):
             told.append((state.lr, state.optimizer.param_groups[0]["lr"]))
-            assert state.model.training
 
         def on_train_end(self, state):
             self.state = state
@@ -208,6 +207,38 @@ def test_training_is_a_function_of_weights_data_and_recipe(dots, network):
     assert same(models[0], models[1])
     assert not same(models[0], models[2])
     assert not same(models[0], models[3])
+
+
+def test_every_epoch_trains_in_training_mode(dots, network):
+    modes = []
+
+    class Disturb(Callback):
+        def on_step_start(self, state):
+            modes.append(all(module.training for module in state.model.modules()))
+
+        def on_epoch_end(self, state):
+            state.model.eval()
+
+    run(network().eval(), dots(), callbacks=[Disturb()])
+    assert modes == [True] * 12
+
+
+def test_dropout_is_a_function_of_seed_and_epoch(dots):
+    def dropped(recipe):
+        masks = []
+
+        class Drop(nn.Module):
+            def forward(self, images):
+                masks.append(nn.functional.dropout(torch.ones(50)).tolist())
+                return images
+
+        run(nn.Sequential(Drop(), nn.Flatten(), nn.Linear(192, 3)), dots(), recipe)
+        return masks
+
+    masks = dropped(RECIPE)
+    assert masks == dropped(RECIPE)
+    assert len({tuple(mask) for mask in masks}) == 12
+    assert masks[0] != dropped(RECIPE.replace(seed=1))[0]
 
 
 def test_torchs_generator_is_left_alone(dots, network):

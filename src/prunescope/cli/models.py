@@ -131,7 +131,7 @@ def prune(
         made = prune_model(
             dense, dataset.split("train"), method, sparsity, out,
             recipe=chosen, data=config, device=device, on_step=_steps(update), score=score,
-            distribution=distribution, ignore=ignore or (), seed=seed or 0,
+            distribution=distribution, ignore=ignore or (), seed=seed,
         )  # fmt: skip
     _report_model(as_json, out, made)
 

@@ -155,7 +155,7 @@ def load_checkpoint(folder: str | Path, *, factory: str | None = None) -> Checkp
     masks = None
     if (folder / MASKS).exists():
         tensors = _read_tensors(folder / MASKS)
-        masks = {name: mask for name, mask in tensors.items()}
+        masks = {NETWORK_PREFIX + name: mask for name, mask in tensors.items()}
         _check_masks(masks, model, str(folder / MASKS))
     return Checkpoint(model, provenance, masks)
 
@@ -172,11 +172,11 @@ def _write(
     _write_json(folder / CONFIG, config)
     _write_json(folder / PREPROCESSOR, spec.preprocessing.to_transformers())
     _write_json(folder / PROVENANCE, provenance.model_dump(mode="json"))
-    # "format" is what transformers asks for.
+    # The header is the one that transformers writes, and that readers of its files may look for.
     save_file(_plain(network.state_dict()), folder / WEIGHTS, {"format": "pt"})
     if masks is not None:
         inner = {name.removeprefix(NETWORK_PREFIX): mask for name, mask in masks.items()}
-        save_file(_plain(inner), folder / MASKS, {"format": "pt"})
+        save_file(_plain(inner), folder / MASKS)
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ import prunescope.models  # noqa: F401 - says what to install where torch is mis
 from prunescope.pruning.distributions import DISTRIBUTIONS
 from prunescope.pruning.layers import prunable_weights
 from prunescope.pruning.masks import Masks, strip
-from prunescope.pruning.methods import METHODS, Method, Pruned, default_recipe, prune
+from prunescope.pruning.methods import METHODS, Method, Pruned, prune
 from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.pruner import Criterion, Pruner
 from prunescope.pruning.schedules import Cubic, OneShot, Schedule
@@ -50,7 +50,6 @@ __all__ = [
     "Schedule",
     "check_sparsity",
     "count_kept",
-    "default_recipe",
     "prunable_weights",
     "prune",
     "strip",

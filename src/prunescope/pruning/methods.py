@@ -70,22 +70,6 @@ METHODS: dict[str, Method] = {
 }
 
 
-def default_recipe(method: str) -> str | None:
-    """Return the name in `RECIPES` that a method trains by unless told otherwise, if it trains.
-
-    Raises
-    ------
-    ConfigError
-        The method is unknown.
-
-    Examples
-    --------
-    >>> default_recipe("gmp-ri")
-    'paper-ri'
-    """
-    return _find(method).recipe
-
-
 @dataclass(frozen=True)
 class Pruned:
     """A pruned model and how it came to be.
@@ -183,7 +167,9 @@ def prune(
     ----------
     Iofinova, Peste and Alistarh, "Bias in Pruned Vision Models", CVPR 2023, section 3.
     """
-    chosen = _find(method)
+    if method not in METHODS:
+        raise ConfigError(one_of("method", method, METHODS))
+    chosen = METHODS[method]
     if recipe is None and chosen.recipe is not None:
         recipe = RECIPES[chosen.recipe]
     if seed is None:
@@ -228,12 +214,6 @@ def prune(
         "seed": seed,
     }
     return Pruned(model, masks, recipe, compression, history)
-
-
-def _find(method: str) -> Method:
-    if method not in METHODS:
-        raise ConfigError(one_of("method", method, METHODS))
-    return METHODS[method]
 
 
 def _warn_of_wrong_start(model: nn.Module, method: str, chosen: Method) -> None:

@@ -122,7 +122,7 @@ class Pruner(Callback):
     Raises
     ------
     ConfigError
-        The sparsity makes no sense, or (as training starts) is too short for the schedule.
+        The sparsity makes no sense; or, as training starts, it is too short for the schedule.
     """
 
     def __init__(

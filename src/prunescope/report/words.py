@@ -82,7 +82,7 @@ def _over(row: Estimate) -> str:
 
 def rare_values_fade(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell that rarer answers are given too seldom."""
-    never = [row for row in rows if (row.value or 0) < 0.1]
+    never = [row for row in rows if row.value == 0]
     seldom = [row for row in rows if (row.value or 0) < 0.5 <= before(row)]
     text = (
         f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "

@@ -37,9 +37,10 @@ def run_demo(
         data=DataConfig(source="synthetic", n_train=4000, n_val=500, n_test=2000, seed=seed),
         arch="resnet_small",
         dense=RECIPES["demo"].replace(seed=seed),
-        pruned=RECIPES["demo-pt"].replace(seed=seed),
+        pruned=RECIPES["small-pt"].replace(steps=150, seed=seed),
         methods=["gmp-pt"],
         sparsities=[0.8, 0.9, 0.95, 0.99],
+        n_dense=2,
     )
     tell(STORY)
     return run_sweep(

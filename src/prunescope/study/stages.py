@@ -124,7 +124,7 @@ def prune_model(
             spec.attributes,
             image_size=spec.image_size,
             task=spec.task,
-            seed=recipe.seed if recipe else choices.get("seed", 0),
+            seed=recipe.seed if recipe else choices.get("seed") or 0,
         )
     pruned = prune(
         model,

@@ -126,7 +126,7 @@ def run_sweep(
             with show(f"prune to {sparsity:.1%} by {method}") as update:
                 made = prune_model(
                     dense[0][0], train, method, sparsity, models / name, recipe=sweep.pruned,
-                    data=sweep.data, on_step=_note(update), seed=sweep.pruned.seed,
+                    data=sweep.data, on_step=_note(update),
                 )  # fmt: skip
         answers.append(_ask(made, dataset, sweep.split, folder, name, tell))
     with show("audit") as update:
@@ -142,6 +142,7 @@ def _finished(
 ) -> Checkpoint | None:
     """Return the model in a folder if it is the one asked for."""
     from prunescope.models import load_checkpoint
+    from prunescope.training import Recipe
 
     if not folder.exists():
         return None
@@ -150,15 +151,16 @@ def _finished(
     except CheckpointError:
         return None
     made = found.provenance
-    asked = (train.fingerprint, arch, recipe.model_dump(mode="json"), method, sparsity)
-    is_of = (
-        made.dataset.fingerprint if made.dataset else None,
-        made.model.arch,
-        made.recipe,
-        made.compression["method"],
-        made.compression["sparsity"],
+    same = (
+        made.dataset is not None
+        and made.dataset.fingerprint == train.fingerprint
+        and made.model.arch == arch
+        and made.recipe is not None
+        and Recipe.model_validate(made.recipe) == recipe
+        and made.compression["method"] == method
+        and made.compression["sparsity"] == sparsity
     )
-    return found if asked == is_of else None
+    return found if same else None
 
 
 def _ask(
