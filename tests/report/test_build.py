@@ -116,3 +116,9 @@ def test_warnings_and_notes_are_passed_on(planted):
     report = build(planted.run(dense, sparse.take(np.arange(1100))))
     assert "No file tells the rates of the training split" in report.warnings[0]
     assert "100 of 1200 samples left out" in report.provenance.notes[0]
+
+
+def test_each_model_has_its_own_images(many):
+    for detail in build(many).details:
+        assert bool(detail.affected) == ("0.95" in detail.model)
+        assert {image.model for image in detail.affected} <= {detail.model}

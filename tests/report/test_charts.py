@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from prunescope.report import build
-from prunescope.report.charts import N_COLOURS, TAGS, _chart, draw, series_of
+from prunescope.report.charts import N_COLOURS, TAGS, _chart, _inline, draw, series_of
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,11 @@ def test_an_element_of_a_page_that_the_page_colours(curves):
 def test_the_charts_are_valid(curves):
     for curve in curves:
         _chart(curve, series_of(curves)).to_dict(validate=True)
+
+
+def test_an_unknown_element_is_refused():
+    with pytest.raises(ValueError, match="unexpected element <script>"):
+        _inline('<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>', "x")
 
 
 def test_hostile_names_stay_text(hostile, planted):

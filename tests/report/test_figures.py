@@ -34,8 +34,16 @@ def test_attributes_stand_in_order_of_change(table):
     by_metric = {f.metric: f for f in figures.attribute_figures(table, "sparse95")}
     fading = by_metric["rare_value_ratio"].rows
     assert [row.attribute for row in fading[:2]] == ["Bald", "Big_Nose"]
-    deltas = [row.delta for row in by_metric["uncertainty"].rows]
-    assert deltas == sorted(deltas, reverse=True)
+
+
+def test_what_is_worse_above_stands_with_the_largest_rise_first(harmed):
+    place = pl.int_range(pl.len()).cast(pl.Float64) / 1000
+    table = Table(Audit(harmed.table.with_columns(delta=place), harmed.info))
+    by_metric = {f.metric: f for f in figures.attribute_figures(table, "sparse95")}
+    risen = [row.delta for row in by_metric["uncertainty"].rows]
+    assert risen == sorted(risen, reverse=True)
+    fallen = [row.delta for row in by_metric["accuracy"].rows]
+    assert fallen == sorted(fallen)
 
 
 def test_rows_without_a_comparison_come_last(harmed):
@@ -103,3 +111,12 @@ def test_a_page_of_many_models_details_the_most_damaged(many, monkeypatch):
     assert {detail.model for detail in report.details} == {
         f"{method}-0.95-{seed}" for method in ("gmp", "one-shot") for seed in (0, 1)
     }
+
+
+def test_the_featured_model_is_never_left_out(hostile, monkeypatch):
+    dense, milder, sparser = hostile.info.models
+    info = hostile.info.model_copy(update={"models": [dense, sparser, milder]})
+    monkeypatch.setattr(import_module("prunescope.report.build"), "MOST_DETAILS", 1)
+    report = build(Audit(hostile.table, info))
+    assert report.featured == milder.name
+    assert [detail.model for detail in report.details] == [milder.name]

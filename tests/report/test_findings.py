@@ -190,3 +190,15 @@ def test_every_rule_has_words_and_rising_limits():
     for rule in RULES:
         assert 0 < rule.moderate < rule.severe
         assert rule.metric in GLOSSARY
+
+
+def test_rows_stand_by_size_and_not_by_name(planted):
+    samples = planted.faces()
+    answers = planted.forget_bald(samples, planted.right(samples), kept=0.9)
+    answers[np.flatnonzero(answers[:, 2])[::2], 2] = False
+    audit = planted.run(
+        planted.model(samples, planted.right(samples), "dense"),
+        planted.model(samples, answers, "sparse", sparsity=0.9),
+    )
+    finding = only(findings(audit), "rare_value_ratio", "Rare answers fade")
+    assert [row.attribute for row in finding.rows] == ["Big_Nose", "Bald"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prunescope.training import Progress, Recipe
 
 RECIPE = "Recipe"
-START = {"random": "small-ri", "dense": "small-pt"}
+START = {"random": "small", "dense": "small-pt"}
 """The recipe to train by unless told otherwise, by what the training starts from."""
 
 RecipeName = Annotated[
@@ -60,9 +60,8 @@ def train(
 
     Stopped half-way, the same command takes the training up again.
     """
-    from prunescope.study.stages import require_torch, train_model
+    from prunescope.study.stages import train_model
 
-    require_torch("training a model")
     config = options.data_config(
         source, images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
@@ -113,9 +112,8 @@ def prune(
     from prunescope.errors import ConfigError, one_of
     from prunescope.models import load_checkpoint
     from prunescope.pruning import METHODS
-    from prunescope.study.stages import prune_model, require_torch
+    from prunescope.study.stages import prune_model
 
-    require_torch("pruning a model")
     if method not in METHODS:
         raise ConfigError(one_of("method", method, METHODS))
     dense = load_checkpoint(checkpoint, factory=factory)
@@ -159,9 +157,8 @@ def predict(
 ) -> None:
     """Ask a model about every image of a split and write its answers as one Parquet file."""
     from prunescope.models import load_checkpoint
-    from prunescope.study.stages import predict_split, require_torch
+    from prunescope.study.stages import predict_split
 
-    require_torch("asking a model")
     model = load_checkpoint(checkpoint, factory=factory)
     config = options.data_config(
         source, model.provenance.data, images=images, size=size, attributes=attributes,

@@ -148,7 +148,7 @@ def _row(curve: Curve, point: CurvePoint, codes: dict[str, str]) -> dict[str, An
 def _path(dense: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, float]]:
     """Return the line of one method, from dense on: mean over seeds, envelope of intervals."""
     path = []
-    for left in sorted({row["left"] for row in [*dense, *rows]}, reverse=True):
+    for left in sorted({row["left"] for row in [*dense, *rows]}):
         here = [row for row in [*dense, *rows] if row["left"] == left]
         values = [row["value"] for row in here]
         path.append(

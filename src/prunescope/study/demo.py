@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prunescope.data import DataConfig
-from prunescope.study.stages import require_torch
 from prunescope.study.sweep import ShowProgress, Sweep, SweepResult, run_sweep
 
 STORY = (
@@ -30,14 +29,13 @@ def run_demo(
     tell, show : callable
         As for `run_sweep`.
     """
-    require_torch("the demo")
     from prunescope.training import RECIPES
 
     sweep = Sweep(
         data=DataConfig(source="synthetic", n_train=4000, n_val=500, n_test=2000, seed=seed),
         arch="resnet_small",
         dense=RECIPES["demo"].replace(seed=seed),
-        pruned=RECIPES["small-pt"].replace(steps=150, seed=seed),
+        pruned=RECIPES["demo-pt"].replace(seed=seed),
         methods=["gmp-pt"],
         sparsities=[0.8, 0.9, 0.95, 0.99],
         n_dense=2,

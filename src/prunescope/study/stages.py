@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.data import DataConfig, Dataset
-from prunescope.errors import DataError, MissingExtraError, shorten
+from prunescope.errors import DataError, shorten
 from prunescope.predictions import Compression, DatasetInfo, Metadata, Predictions, predict
 
 if TYPE_CHECKING:
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from prunescope.training import Progress, Recipe
 
 OnStep = Callable[["Progress"], None]
-
-
-def require_torch(purpose: str) -> None:
-    """Raise a `MissingExtraError` where torch or transformers is not installed."""
-    try:
-        import prunescope.training  # noqa: F401
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("prunescope"):
-            raise
-        raise MissingExtraError(purpose, "train") from error
 
 
 def state_folder(out: Path) -> Path:
@@ -124,6 +114,7 @@ def prune_model(
             spec.attributes,
             image_size=spec.image_size,
             task=spec.task,
+            input_size=spec.preprocessing.input_size,
             seed=recipe.seed if recipe else choices.get("seed") or 0,
         )
     pruned = prune(

@@ -1,0 +1,73 @@
+import pytest
+
+from prunescope.report import words
+from prunescope.report.structure import Estimate
+
+
+def row(value, dense=1.0, metric="rare_value_ratio", attribute="Bald", **more):
+    delta = round(value - dense, 9)
+    fields = {"model": "m", "status": "ok", "metric": metric, "attribute": attribute}
+    return Estimate(**fields | {"value": value, "delta": delta} | more)
+
+
+@pytest.mark.parametrize(
+    ("rows", "clause"),
+    [
+        ([row(0.0, 0.1)], "the rarer answer is never given any more for Bald"),
+        ([row(0.001, 0.1)], "the rarer answer is given too seldom for Bald"),
+        (
+            [row(0.001)],
+            "the rarer answer is given less than half as often as it is true for Bald",
+        ),
+        ([row(0.6)], "the rarer answer is given too seldom for Bald"),
+        (
+            [row(0.4, attribute="a"), row(0.0, 0.3, attribute="b")],
+            "the rarer answer is never given any more for b",
+        ),
+        (
+            [row(0.4, attribute=name) for name in "abcd"],
+            "the rarer answer is given less than half as often as it is true for a, b and 2 more",
+        ),
+    ],
+)
+def test_rare_values_fade_is_no_stronger_than_the_numbers(rows, clause):
+    assert words.rare_values_fade(rows, 5, "attribute")[1] == clause
+
+
+def test_a_long_list_names_the_worst_three():
+    rows = [row(0.1 * i, attribute=f"a{i}") for i in range(1, 6)]
+    text, _ = words.rare_values_fade(rows, 40, "attribute")
+    assert text == (
+        "on 5 of 40 attributes the rarer answer is given too seldom, and more seldom than by the "
+        "dense model. Most: a1 (1.00 → 0.10), a2 (1.00 → 0.20) and a3 (1.00 → 0.30)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "side"),
+    [("True", "Age"), ("False", "not Age"), ("old", "Age = old"), (None, "Age")],
+)
+def test_sides_of_a_group(value, side):
+    at = row(0.1, metric="bias_amplification", group="Age", group_value=value)
+    assert words.side(at) == side
+
+
+def test_a_change_carries_its_interval_where_it_has_one():
+    bare = row(0.9, 0.95, metric="accuracy")
+    assert words.change(bare) == "−5.0 points"
+    whole = bare.model_copy(update={"delta_low": -0.08, "delta_high": -0.02})
+    assert words.change(whole) == "−5.0 points (−8.0 to −2.0)"
+
+
+def test_gaps_between_groups():
+    wider = row(0.3, 0.1, metric="equal_opportunity_difference", attribute=None, group="Male")
+    text, clause = words.gap_widens([wider], 1, "attribute")
+    assert text == "the gap between groups widens, for Male by +20.0 points."
+    assert clause == "the gap in true positive rate by Male widens by 20.0 points"
+
+
+def test_flips_without_labels():
+    flips = row(0.5, metric="flip_rate", attribute=None)
+    harmful = flips.model_copy(update={"value": None})
+    text, _ = words.flips(flips, harmful, harmful, None)
+    assert text.startswith("50.0% of answers differ from those of the dense model. How many would")
