@@ -8,8 +8,9 @@ from hypothesis import settings
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Compression, Metadata, Predictions
 
-# The same examples in every run, however slow the machine; `--hypothesis-profile default` explores.
+# The same examples in every run; `--hypothesis-profile explore` looks for others.
 settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("seeded")
 
 

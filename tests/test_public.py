@@ -52,7 +52,6 @@ def test_packages_list_names_that_exist(package):
 
 
 def test_audit_is_a_package_and_a_function():
-    import prunescope.audit
 
     assert ps.audit is sys.modules["prunescope.audit"]
     with pytest.raises(ps.PrunescopeError, match="at least one dense and one compressed"):

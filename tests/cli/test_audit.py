@@ -104,9 +104,9 @@ def test_train_labels_replace_stand_in_rates(tmp_path, answers, prunescope):
             "Bald stand only as y__ or only as logit__",
         ),
         (
-            lambda p: pl.read_parquet(p)
-            .with_columns(logit__Bald=pl.lit(float("nan")))
-            .write_parquet(p),
+            lambda p: (
+                pl.read_parquet(p).with_columns(logit__Bald=pl.lit(float("nan"))).write_parquet(p)
+            ),
             "is nan; expected a finite number",
         ),
         (
@@ -114,15 +114,11 @@ def test_train_labels_replace_stand_in_rates(tmp_path, answers, prunescope):
             "stands in rows 1 and 2: ids must be unique",
         ),
         (
-            lambda p: pl.read_parquet(p)
-            .with_columns(id=pl.col("id") + "x")
-            .write_parquet(p),
+            lambda p: pl.read_parquet(p).with_columns(id=pl.col("id") + "x").write_parquet(p),
             "share no sample",
         ),
         (
-            lambda p: pl.read_parquet(p)
-            .with_columns(y__Bald=~pl.col("y__Bald"))
-            .write_parquet(p),
+            lambda p: pl.read_parquet(p).with_columns(y__Bald=~pl.col("y__Bald")).write_parquet(p),
             "disagree on 200 labels",
         ),
         (lambda p: pl.read_parquet(p).head(0).write_parquet(p), "no samples"),

@@ -7,8 +7,8 @@ in the key ``prunescope`` of the file's metadata; CSV holds the same columns and
 """
 
 from prunescope.predictions.align import align
-from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
 from prunescope.predictions.ask import predict
+from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
 from prunescope.predictions.record import Predictions
 from prunescope.predictions.tables import train_rates_from
 
