@@ -168,7 +168,8 @@ try:
     main()
 except SystemExit:
     pass
-heavy = {"torch", "transformers", "numpy", "polars", "scipy", "altair", "pydantic"} & sys.modules.keys()
+libraries = {"torch", "transformers", "numpy", "polars", "scipy", "altair", "pydantic"}
+heavy = libraries & sys.modules.keys()
 assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

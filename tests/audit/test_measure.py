@@ -208,7 +208,7 @@ def random_rates(samples, seed):
     )
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(seed=SEEDS, n=st.sampled_from([7, 25, 70]))
 def test_every_row_is_what_loops_say(draw, seed, n):
     dense, sparse = draw(seed, n=n, models=2)

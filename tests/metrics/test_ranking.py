@@ -88,7 +88,7 @@ def test_auc_parts_equal_a_loop(draw, seed, n):
         assert ranking.auc_parts[labels == side, 0].mean() == pytest.approx(ranking.auc[0])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=SEEDS)
 def test_average_precision_parts_are_its_derivative_by_weight(draw, seed):
     predictions = draw(seed, n=12, a=1)

@@ -58,7 +58,7 @@ METRICS = {
 }
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=SEEDS, n=st.integers(1, 40))
 def test_rates_agree_with_scikit_learn_in_every_slice(draw, seed, n):
     predictions = draw(seed, n=n)
