@@ -45,9 +45,10 @@ def main(
         pl.col("metric").is_in(list(OVERALL)),
         (pl.col("metric") == "bias_amplification") | pl.col("group").is_null(),
     )
-    write(out / "overall.csv", overall.write_csv())
-    write(out / "attributes.csv", attributes.write_csv())
-    draw(overall.filter(pl.col("group").is_null()), "metric", out / "curves.svg")
+    write(out / "overall.csv", overall.write_csv(float_precision=5))
+    write(out / "attributes.csv", attributes.write_csv(float_precision=5))
+    of_model = overall.filter(pl.col("group").is_null(), pl.col("metric") != "churn")
+    draw(of_model, "metric", out / "curves.svg")
     leaning = found.table.filter(EVERYTHING, pl.col("metric") == "bias_amplification")
     draw(leaning, "group", out / "bias.svg")
     write(out / "README.md", page(found, overall))
@@ -96,21 +97,20 @@ def cell(overall: pl.DataFrame, model: str, metric: str, group: str | None) -> s
 
 def draw(rows: pl.DataFrame, facet: str, path: Path) -> None:
     """Draw values with intervals against sparsity, a panel per metric or group."""
-    rows = rows.with_columns(
-        pl.concat_str((100 * pl.col("sparsity")).round(1), pl.lit("%")).alias("s")
-    )
+    step = pl.col("sparsity").map_elements(lambda x: f"{100 * x:g}%" if x else "dense", pl.String)
+    rows = rows.with_columns(step=step)
+    steps = rows.sort("sparsity")["step"].unique(maintain_order=True).to_list()
     base = alt.Chart(rows).encode(
-        x=alt.X("s:N", sort=rows["s"].unique().sort().to_list(), title="sparsity")
+        x=alt.X("step:N", sort=steps, title=None, axis=alt.Axis(labelAngle=0))
     )
-    band = base.mark_errorbar().encode(
-        y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q"
-    )
-    dots = base.mark_circle(size=50).encode(y="value:Q", tooltip=["model", "value", "low", "high"])
+    scale = alt.Scale(zero=False)
+    bars = base.mark_rule().encode(y=alt.Y("low:Q", title=None, scale=scale), y2="high:Q")
+    dots = base.mark_circle(size=50, opacity=1).encode(y="value:Q")
     chart = (
-        alt.layer(band, dots)
+        alt.layer(bars, dots)
         .properties(width=220, height=130)
         .facet(facet=alt.Facet(f"{facet}:N", title=None), columns=3)
-        .resolve_scale(y="independent")
+        .resolve_scale(y="independent", x="independent")
     )
     with replacing(path) as beside:
         chart.save(str(beside), format="svg")
