@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from prunescope.errors import DataError
 
-__all__ = ["replacing"]
+__all__ = ["FolderExistsError", "new_folder", "replacing"]
 
 
 @contextmanager
@@ -48,6 +51,40 @@ def replacing(path: Path) -> Iterator[Path]:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+class FolderExistsError(DataError):
+    """A folder that was to be written is there already."""
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder beside `folder` to fill; it gets that name when the block succeeds.
+
+    Folders above are made. If the block fails, nothing is left.
+
+    Raises
+    ------
+    FolderExistsError
+        `folder` has come to exist and is not empty.
+    DataError
+        The folder above cannot be made or written to.
+    """
+    part = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.part"
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror}") from error
+    try:
+        yield part
+        try:
+            part.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            raise FolderExistsError(f"{folder} exists already: choose another folder") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _umask() -> int:

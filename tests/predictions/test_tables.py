@@ -56,7 +56,7 @@ def test_other_columns_are_left_alone(write):
         ({"image": [{"path": "x"}, {"path": "y"}]}, "column 'image' holds Struct.*: expected text"),
         (
             {"y__Bald": None, "y": ["Bald", "cat"]},
-            "row 2 has the class 'cat', which has no column logit__cat; the classes are Bald",
+            "row 2 of column 'y': unknown class 'cat': choose one of Bald",
         ),
         ({"id": [], "y__Bald": [], "logit__Bald": []}, "no samples; expected at least one row"),
     ],

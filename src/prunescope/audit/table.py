@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control
 
 from prunescope.audit.estimates import OK, Estimates
 from prunescope.metrics import Slices
-from prunescope.metrics.statistics import Floats
+from prunescope.metrics.statistics import Floats, divide
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -37,6 +37,19 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 """Columns of the table. `attribute`, `group` and `group_value` are null for "all of them"."""
 
+INFLATED = (
+    "ece",
+    "correlation_shift",
+    "interdependence",
+    "demographic_parity_difference",
+    "equal_opportunity_difference",
+    "equalized_odds_difference",
+    "accuracy_difference",
+    "ece_difference",
+)
+"""Metrics that chance makes larger (norms, maxima, explained shares), and resampling once more.
+Their replicates are centred on the value before the interval is read off."""
+
 
 def rows(
     estimates: Estimates,
@@ -61,7 +74,11 @@ def rows(
         sign is for 0.
     """
     shape = estimates.value.shape
-    low, high = interval(estimates.replicates, estimates.ok, confidence)
+    inflated = estimates.metric in INFLATED
+    replicates: Floats = estimates.replicates
+    if inflated:
+        replicates = np.maximum(centred(replicates, estimates.value), 0)
+    low, high = interval(replicates, estimates.ok, confidence)
     columns: dict[str, Any] = {
         "metric": np.full(shape, estimates.metric, object),
         "attribute": np.broadcast_to(np.array(estimates.attributes, object), shape),
@@ -75,9 +92,11 @@ def rows(
     }
     if baseline is not None:
         both = estimates.ok & baseline.ok
-        deltas = estimates.replicates - baseline.replicates
+        deltas: Floats = estimates.replicates - baseline.replicates
         columns["baseline"] = baseline.value
         columns["delta"] = np.where(both, estimates.value - baseline.value, np.nan)
+        if inflated:
+            deltas = centred(deltas, columns["delta"])
         columns["delta_low"], columns["delta_high"] = interval(deltas, both, confidence)
         columns["p_value"] = p_value(deltas, both)
         lacks = estimates.ok & ~baseline.ok
@@ -89,6 +108,19 @@ def rows(
     return pl.DataFrame(flat, schema=kinds, strict=False).with_columns(
         pl.selectors.float().fill_nan(None)
     )
+
+
+def centred(replicates: Floats, value: Floats) -> Floats:
+    """Shift replicates so that their mean is the value.
+
+    Examples
+    --------
+    >>> centred(np.array([[0.3], [0.5]]), np.array([0.2])).round(3).tolist()
+    [[0.1], [0.3]]
+    """
+    known = ~np.isnan(replicates)
+    mean = divide(np.where(known, replicates, 0.0).sum(axis=0), known.sum(axis=0))
+    return replicates - mean + value
 
 
 def _groups(estimates: Estimates, slices: Slices) -> dict[str, NDArray[Any]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
 import time
-import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
 from prunescope.errors import DataError
+from prunescope.files import FolderExistsError, new_folder
 
 _PIXELS, _FRAME = "pixels.npy", "frame.parquet"
 _BLOCK = 256
@@ -151,40 +150,6 @@ def code_key(*modules: Path) -> str:
     for module in modules:
         digest.update(module.read_bytes())
     return digest.hexdigest()
-
-
-class FolderExistsError(DataError):
-    """A folder that was to be written is there already."""
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder beside `folder` to fill; it gets that name when the block succeeds.
-
-    Folders above are made. If the block fails, nothing is left.
-
-    Raises
-    ------
-    FolderExistsError
-        `folder` has come to exist and is not empty.
-    DataError
-        The folder above cannot be made or written to.
-    """
-    part = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.part"
-    try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror}") from error
-    try:
-        yield part
-        try:
-            part.rename(folder)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise
-            raise FolderExistsError(f"{folder} exists already: choose another folder") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _open(folder: Path) -> Entry | None:

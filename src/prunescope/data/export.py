@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prunescope.data.cache import FolderExistsError, in_threads, new_folder
+from prunescope.data.cache import in_threads
 from prunescope.data.dataset import Dataset
 from prunescope.data.labels import columns_of, to_frame
 from prunescope.data.tables import ROLES_NAME, TABLE_NAMES, write_roles
+from prunescope.files import FolderExistsError, new_folder
 
 
 def export_dataset(

@@ -123,7 +123,7 @@ def read_classes(
     Raises
     ------
     DataError
-        A value is not among the `classes`, or there is none at all.
+        A value is not among the `classes`, or there are neither values nor `classes`.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def read_classes(
     """
     group = Group.from_series(typed(column), source)
     found = tuple(str(value) for value in group.values)
-    if not found:
+    if not (found or classes):
         raise DataError(f"{source}: column {column.name!r} has no class: every cell is empty")
     classes = classes or found
     position = {name: code for code, name in enumerate(classes)}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.special import logit
 
+from prunescope.data.labels import label_columns, read_classes
 from prunescope.data.samples import (
-    UNKNOWN,
     Group,
     Samples,
     Task,
@@ -85,7 +85,7 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
     labelled = {name.removeprefix("y__") for name in frame.columns if name.startswith("y__")}
     task: Task = "multiclass" if "y" in frame.columns and not labelled else "multilabel"
     if task == "multiclass":
-        labels = _one_hot(frame["y"], attributes, path)
+        labels = read_classes(frame["y"], attributes, str(path))[1]
     else:
         if unmatched := sorted(labelled.symmetric_difference(attributes)):
             raise DataError(
@@ -104,24 +104,6 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
         images=read_text(frame["image"], str(path)) if "image" in frame.columns else None,
         task=task,
     )
-
-
-def _one_hot(truth: pl.Series, classes: tuple[str, ...], path: Path) -> NDArray[np.int8]:
-    """Read the class names of a multi-class file as one-hot rows, all -1 where unlabelled."""
-    names = read_text(truth, str(path))
-    unknown = names.is_not_null() & ~names.is_in(list(classes))
-    if unknown.any():
-        row = int(unknown.arg_true()[0])
-        raise DataError(
-            f"{path}: row {row + 1} has the class {names[row]!r}, which has no column "
-            f"logit__{names[row]}; the classes are {shorten(classes)}"
-        )
-    codes: NDArray[np.int64] = names.replace_strict(
-        list(classes), list(range(len(classes))), default=UNKNOWN, return_dtype=pl.Int64
-    ).to_numpy()
-    labels: NDArray[np.int8] = (codes[:, None] == np.arange(len(classes))).astype(np.int8)
-    labels[codes == UNKNOWN] = UNKNOWN
-    return labels
 
 
 def scores_from(
@@ -160,15 +142,10 @@ def logits_of(
 
 def table_of(samples: Samples, logits: NDArray[np.floating[Any]]) -> pl.DataFrame:
     """Lay out samples and logits in the columns of a prediction file."""
+    truth = label_columns(samples)
+    names = ["y"] if samples.task == "multiclass" else [f"y__{name}" for name in samples.attributes]
     columns = [samples.ids.alias("id")]
-    if samples.task == "multiclass":
-        known = (samples.labels == 1).any(axis=1)
-        truth = pl.Series("y", samples.attributes).gather(samples.labels.argmax(axis=1))
-        columns.append(truth.set(pl.Series(~known), None))
-    else:
-        for column, attribute in enumerate(samples.attributes):
-            codes = pl.Series(f"y__{attribute}", samples.labels[:, column])
-            columns.append(codes.replace(UNKNOWN, None).cast(pl.Boolean))
+    columns += [column.alias(name) for column, name in zip(truth, names, strict=True)]
     columns += [
         pl.Series(f"logit__{attribute}", logits[:, column])
         for column, attribute in enumerate(samples.attributes)
@@ -199,10 +176,8 @@ def train_rates_from(path: str | Path) -> TrainRates:
     frame, metadata = read_table(path)
     columns = frame.columns
     if "y" in columns:
-        classes = frame["y"].drop_nulls().unique().sort().cast(pl.String)
-        names = [c.removeprefix("logit__") for c in columns if c.startswith("logit__")]
-        attributes = tuple(names or classes)
-        labels = _one_hot(frame["y"], attributes, path)
+        names = tuple(c.removeprefix("logit__") for c in columns if c.startswith("logit__"))
+        attributes, labels = read_classes(frame["y"], names or None, str(path))
     else:
         attributes = tuple(c.removeprefix("y__") for c in columns if c.startswith("y__"))
         if not attributes:
