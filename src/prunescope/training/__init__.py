@@ -16,6 +16,7 @@ inference
     Asking a model about images: logits, in evaluation mode.
 """
 
+import prunescope.models  # noqa: F401 - says what to install where torch is absent
 from prunescope.training.batch_norm import reestimate_batch_norm
 from prunescope.training.batches import Batch
 from prunescope.training.callbacks import Callback, EpochRecord, History, Progress, TrainState
