@@ -1,0 +1,57 @@
+"""The examples run, on a small table of drawn faces in the layout that they ask for."""
+
+import importlib.util
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from prunescope.data import synthetic_faces
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name):
+    """Import an example by its path."""
+    spec = importlib.util.spec_from_file_location(f"example_{Path(name).stem}", EXAMPLES / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write faces as encoded images with labels, split and identity."""
+    faces = synthetic_faces(64, 4, 150, size=32)
+    encoded = []
+    for row, pixels in enumerate(faces.pixels):
+        file = io.BytesIO()
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(file, "PNG")
+        encoded.append({"bytes": file.getvalue(), "path": f"{row}.png"})
+    labels = faces.samples.labels == 1
+    columns = {name: labels[:, a] for a, name in enumerate(faces.samples.attributes)}
+    frame = pl.DataFrame({"image": encoded, "split": faces.splits.tolist(), **columns})
+    path = tmp_path / "faces64.parquet"
+    frame.with_columns(identity=pl.int_range(pl.len()) // 2).write_parquet(path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:pruning to sparsity .* leaves no weight")
+def test_celeba64_runs_and_its_tables_are_written(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    out, results = tmp_path / "out", tmp_path / "results"
+    load("celeba64/run.py").main(table, out, epochs=2, epochs_pruned=20)
+    load("celeba64/tables.py").main(out, results)
+    names = {path.name for path in results.iterdir()}
+    assert names == {"README.md", "overall.csv", "attributes.csv", "curves.svg", "bias.svg"}
+    page = (results / "README.md").read_text()
+    assert "| dense-2 |" in page
+    assert "gmp-pt-99" in page
+    assert "resampled by identity" in page
+    assert "Two dense seeds disagree on" in page
+    shown = pl.read_csv(results / "overall.csv")
+    accuracy = shown.filter(metric="accuracy", model="dense")["value"].item()
+    assert f"| dense | {accuracy:.3f} " in page
+    assert capsys.readouterr().out
