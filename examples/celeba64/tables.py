@@ -28,6 +28,7 @@ OVERALL = {
     "harmful_flip_rate": "harmful flips",
     "bias_amplification": "bias amplification",
 }
+NONE = "–"
 EVERYTHING = pl.col("attribute").is_null() & pl.col("group_value").is_null()
 
 
@@ -59,11 +60,8 @@ def page(found: Audit, overall: pl.DataFrame) -> str:
     groups = overall["group"].drop_nulls().unique(maintain_order=True).to_list()
     columns = [(m, None) for m in OVERALL if m != "bias_amplification"]
     columns += [("bias_amplification", group) for group in groups]
-    heads = [OVERALL[m] if g is None else f"{OVERALL[m]} by {g}" for m, g in columns]
-    lines = ["| model | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    for model in found.info.models:
-        cells = [cell(overall, model.name, metric, group) for metric, group in columns]
-        lines.append(f"| {model.name} | " + " | ".join(cells) + " |")
+    values = table(found, overall, columns, ("value", "low", "high"), ".3f")
+    changes = table(found, overall, columns, ("delta", "delta_low", "delta_high"), "+.3f")
     churn = overall.filter(pl.col("metric") == "churn")
     told = f"\nTwo dense seeds disagree on {churn['value'][0]:.2%} of the answers (churn).\n"
     settings = found.info.settings
@@ -75,8 +73,16 @@ def page(found: Audit, overall: pl.DataFrame) -> str:
             f"over attributes with {settings.confidence:.0%} bootstrap intervals "
             f"({settings.replicates:,} replicates, resampled by {settings.cluster}).",
             "",
-            *lines,
+            *values,
             told if churn.height else "",
+            "## Change from dense",
+            "",
+            "On the same images and over the attributes that both models have a value of, which for",
+            "very sparse models are fewer than the dense model alone has: so the changes are not the",
+            "differences of the values above.",
+            "",
+            *changes,
+            "",
             "![Metrics against sparsity](curves.svg)",
             "",
             "![Bias amplification against sparsity](bias.svg)",
@@ -85,14 +91,36 @@ def page(found: Audit, overall: pl.DataFrame) -> str:
     )
 
 
-def cell(overall: pl.DataFrame, model: str, metric: str, group: str | None) -> str:
+def table(
+    found: Audit,
+    overall: pl.DataFrame,
+    columns: list[tuple[str, str | None]],
+    figures: tuple[str, str, str],
+    form: str,
+) -> list[str]:
+    """Lay out a figure and its interval, a row per model and a column per metric."""
+    shown = [c for c in columns if overall.filter(of(*c))[figures[0]].drop_nulls().len()]
+    heads = [OVERALL[m] if g is None else f"{OVERALL[m]} by {g}" for m, g in shown]
+    lines = ["| model | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for model in found.info.models:
+        rows = overall.filter(pl.col("model") == model.name)
+        cells = [cell(rows.filter(of(*c)).select(figures).rows(), form) for c in shown]
+        if set(cells) != {NONE}:
+            lines.append(f"| {model.name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def of(metric: str, group: str | None) -> pl.Expr:
+    """Choose the rows of one metric, by a group or by none."""
+    return (pl.col("metric") == metric) & pl.col("group").eq_missing(pl.lit(group))
+
+
+def cell(rows: list[tuple[float | None, ...]], form: str) -> str:
     """Format one figure with its interval."""
-    of_group = pl.col("group").is_null() if group is None else pl.col("group") == group
-    row = overall.filter(pl.col("model") == model, pl.col("metric") == metric, of_group)
-    if not row.height:
-        return "–"
-    value, low, high = row.select("value", "low", "high").row(0)
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    if not rows or rows[0][0] is None:
+        return NONE
+    value, low, high = (format(number, form) for number in rows[0])
+    return f"{value} [{low}, {high}]"
 
 
 def draw(rows: pl.DataFrame, facet: str, path: Path) -> None:
