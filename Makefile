@@ -28,7 +28,7 @@ demo: $(VENV)/train ## tell the whole story on drawn faces, write demo/report.ht
 test: $(VENV)/dev ## run the tests and the doctests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: lint types test ## all that CI runs
+check: lint types test ## style, types and tests: what CI runs beside the demo
 
 lint: $(VENV)/dev ## style
 	$(BIN)/ruff format --check .

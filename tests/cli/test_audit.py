@@ -59,6 +59,7 @@ def test_several_compressed_files_follow_one_option(tmp_path, answers, prunescop
         (["d", "--compressed", "a", "b"], ["d", "--compressed", "a", "--compressed", "b"]),
         (["--compressed", "a", "--seed", "1", "d"], ["--compressed", "a", "--seed", "1", "d"]),
         (["--compressed", "a", "--compressed", "b"], ["--compressed", "a", "--compressed", "b"]),
+        (["--compressed=a", "b"], ["--compressed=a", "--compressed", "b"]),
     ],
 )
 def test_spread(given, want):
@@ -178,3 +179,18 @@ def test_report_of_a_folder_without_audit(tmp_path, prunescope):
     ran = prunescope("report", tmp_path)
     assert ran.code == 2
     assert "holds no audit" in ran.err
+
+
+def test_a_foreign_file_is_not_called_dense(tmp_path, answers, prunescope):
+    dense, sparse = answers(tmp_path)
+    for path in (dense, sparse):
+        pl.read_parquet(path).write_csv(path.with_suffix(".csv"))
+    files = [path.with_suffix(".csv") for path in (dense, sparse)]
+    out = tmp_path / "out"
+    ran = prunescope("audit", files[0], f"--compressed={files[1]}", "-o", out, *FAST)
+    assert ran.code == 0
+    assert "does not tell how the model was compressed" in ran.err
+    methods = Audit.load(out).table.select("model", "method").unique().sort("model").rows()
+    assert methods == [("dense", "dense"), ("sparse", "compressed")]
+    leaning = Audit.load(out).table.filter(metric="bias_amplification", group="Male")
+    assert "ok" in leaning["status"]  # groups of false and true in CSV, rates of the labels

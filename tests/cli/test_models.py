@@ -134,3 +134,42 @@ def test_help_of_every_command(prunescope):
 
 def test_unknown_command(prunescope):
     assert prunescope("prun").code == 2
+
+
+def test_a_bad_target_is_found_before_the_work(folder, tmp_path, prunescope):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    data = ("--data", folder / "faces", "--size", 32)
+    ran = prunescope("train", *data, "--epochs", 1e6, "-o", tmp_path / "mine")
+    assert ran.code == 2
+    assert "exists and is no checkpoint" in ran.err
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    ran = prunescope("predict", folder / "dense", "-o", tmp_path / "answers.pq")
+    assert ran.code == 2
+    assert "ends in .parquet or .csv" in ran.err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_other_data_are_read_as_the_model_needs_them(folder, tmp_path, prunescope, monkeypatch):
+    """Neither size nor attributes are said again; and the data are found from another folder."""
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "answers.parquet"
+    for data in ([], ["--data", folder / "faces"]):
+        ran = prunescope("predict", folder / "dense", *data, "-o", out)
+        assert ran.code == 0, ran.err
+        assert Predictions.load(out).attributes == ("Male", "Smiling", "Young")
+
+
+def test_prune_shows_how_sparse_each_layer_is(folder, prunescope, tmp_path):
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    ran = prunescope(
+        "prune", folder / "dense", "--method", "one-shot", "--distribution", "uniform",
+        "--sparsity", 0.5, "-o", tmp_path / "half", "--json",
+    )  # fmt: skip
+    layers = ran.json["layers"]
+    assert len(layers) > 5
+    assert all(abs(layer["sparsity"] - 0.5) < 0.01 for layer in layers)

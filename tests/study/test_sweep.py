@@ -77,3 +77,14 @@ def test_models_of_another_recipe_are_made_again(sweep, tmp_path):
     after = {p.parent.name: p.stat().st_mtime_ns for p in models.glob("*/model.safetensors")}
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"gmp-pt-50", "gmp-pt-90"}
+
+
+def test_models_pruned_from_another_dense_model_are_made_again(sweep, tmp_path):
+    from dataclasses import replace
+
+    run(sweep, tmp_path / "out")
+    models = tmp_path / "out" / "models"
+    before = {p.parent.name: p.stat().st_mtime_ns for p in models.glob("*/model.safetensors")}
+    run(replace(sweep, dense=TINY.replace(learning_rate=0.05)), tmp_path / "out")
+    after = {p.parent.name: p.stat().st_mtime_ns for p in models.glob("*/model.safetensors")}
+    assert all(before[name] != after[name] for name in before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -17,7 +18,10 @@ from prunescope.audit.table import SCHEMA, add_q_values, rows
 from prunescope.data.samples import Samples, TrainRates
 from prunescope.errors import ConfigError, shorten
 from prunescope.metrics import Slices
-from prunescope.predictions import Metadata, Predictions, align
+from prunescope.predictions import Compression, Metadata, Predictions, align
+
+UNTOLD = "compressed"
+"""The method of a compressed model whose file does not say how it was made."""
 
 MAX_GROUP_VALUES = 64
 """A group with more values is rather an identifier or a number to be cut into bands."""
@@ -81,10 +85,16 @@ def audit(
     names = [model.name for model in [*dense, *compressed]]
     _check_names(dense, compressed, names)
 
+    compressed = [_as_compressed(model) for model in compressed]
     aligned, notes = align([*dense, *compressed])
     dense, compressed = aligned[: len(dense)], aligned[len(dense) :]
     samples = aligned[0].samples
     train, warnings = _train_rates(aligned, train_rates)
+    if untold := [m.name for m in compressed if m.metadata.compression.method == UNTOLD]:
+        notes.append(
+            f"{shorten(untold)}: the file does not tell how the model was compressed, so the "
+            f"method is given as {UNTOLD!r}, and the sparsity as 0."
+        )
     cluster = chosen.cluster or samples.cluster
     slices = _slices(samples, chosen, cluster)
     every = tuple(name for name in samples.groups if name != cluster)
@@ -143,6 +153,16 @@ def audit(
         affected=affected,
     )
     return Audit(pl.concat(tables), info)
+
+
+def _as_compressed(model: Predictions) -> Predictions:
+    """Return the model, not called dense if its file does not say what was done to it."""
+    told = model.metadata.compression
+    if told.method != Compression().method:
+        return model
+    compression = told.model_copy(update={"method": UNTOLD})
+    metadata = model.metadata.model_copy(update={"compression": compression})
+    return replace(model, metadata=metadata)
 
 
 def _reasons(error: ValidationError) -> str:

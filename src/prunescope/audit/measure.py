@@ -214,10 +214,14 @@ class Measurer:
             group,
             leaning.side,
         )
+        unknown: NDArray[np.bool_] = np.isnan(np.array(rates)).all(axis=0)
         result = result.explain(
-            ~leaning.applicable,
+            ~leaning.applicable & ~unknown,
             NOT_APPLICABLE,
-            f"its training rates are unknown or about equal on every side of {group}",
+            f"its training rates are about equal on every side of {group}",
+        )
+        result = result.explain(
+            unknown, NOT_APPLICABLE, f"its training rates by {group} are not known"
         )
         itself = np.array(self.samples.attributes) == group
         return result.explain(itself, NOT_APPLICABLE, f"{group} is the group itself")

@@ -37,7 +37,7 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 """Columns of the table. `attribute`, `group` and `group_value` are null for "all of them"."""
 
-INFLATED = (
+BIASED = (
     "ece",
     "correlation_shift",
     "interdependence",
@@ -46,9 +46,10 @@ INFLATED = (
     "equalized_odds_difference",
     "accuracy_difference",
     "ece_difference",
+    "worst_group_accuracy",
 )
-"""Metrics that chance makes larger (norms, maxima, explained shares), and resampling once more.
-Their replicates are centred on the value before the interval is read off."""
+"""Metrics that chance moves one way (norms, maxima and minima, explained shares), and resampling
+once more. Their replicates are centred on the value before the interval is read off."""
 
 
 def rows(
@@ -74,9 +75,9 @@ def rows(
         sign is for 0.
     """
     shape = estimates.value.shape
-    inflated = estimates.metric in INFLATED
+    biased = estimates.metric in BIASED
     replicates: Floats = estimates.replicates
-    if inflated:
+    if biased:
         replicates = np.maximum(centred(replicates, estimates.value), 0)
     low, high = interval(replicates, estimates.ok, confidence)
     columns: dict[str, Any] = {
@@ -95,7 +96,7 @@ def rows(
         deltas: Floats = estimates.replicates - baseline.replicates
         columns["baseline"] = baseline.value
         columns["delta"] = np.where(both, estimates.value - baseline.value, np.nan)
-        if inflated:
+        if biased:
             deltas = centred(deltas, columns["delta"])
         columns["delta_low"], columns["delta_high"] = interval(deltas, both, confidence)
         columns["p_value"] = p_value(deltas, both)
@@ -149,9 +150,7 @@ def interval(
 ) -> tuple[Floats, Floats]:
     """Return the percentile interval over the first axis; NaN where not usable.
 
-    Replicates in which the value is not defined are left out. Resampling inflates what noise alone
-    keeps away from 0 (the calibration error, gaps between groups, the correlation shift) and lowers
-    the accuracy of the worst group: there the interval can lie beside the value.
+    Replicates in which the value is not defined are left out.
     """
     ends = np.full((2, *usable.shape), np.nan)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]

@@ -55,7 +55,7 @@ def main() -> None:
             app(args=audit.spread(sys.argv[1:]))
     except SystemExit as ended:
         if ended.code == STOPPED:
-            say("stopped; the same command goes on from what is finished")
+            say("stopped; what was finished is kept, and the same command goes on from there")
         raise
     except (PrunescopeError, OSError) as error:
         say(f"error: {error}")

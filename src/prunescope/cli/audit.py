@@ -29,7 +29,7 @@ def spread(args: list[str]) -> list[str]:
     option, n_values = "", 0
     for arg in args:
         if arg.startswith("-"):
-            option, n_values = arg, 0
+            option, n_values = (MANY, 1) if arg.startswith(f"{MANY}=") else (arg, 0)
         else:
             n_values += 1
             if option == MANY and n_values > 1:

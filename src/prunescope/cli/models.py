@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from prunescope.cli.console import progress, result
 if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset
     from prunescope.models import Checkpoint
-    from prunescope.training import Progress, Recipe
+    from prunescope.training import Recipe
 
 RECIPE = "Recipe"
 START = {"random": "small", "dense": "small-pt"}
@@ -60,7 +59,7 @@ def train(
 
     Stopped half-way, the same command takes the training up again.
     """
-    from prunescope.study.stages import train_model
+    from prunescope.study import note_steps, train_model
 
     config = options.data_config(
         source, images=images, size=size, attributes=attributes,
@@ -71,7 +70,7 @@ def train(
     with progress("train") as update:
         made = train_model(
             dataset.split("train"), arch, chosen, out,
-            data=config, device=device, on_step=_steps(update),
+            data=config, device=device, on_step=note_steps(update),
         )  # fmt: skip
     _report_model(as_json, out, made)
 
@@ -112,23 +111,23 @@ def prune(
     from prunescope.errors import ConfigError, one_of
     from prunescope.models import load_checkpoint
     from prunescope.pruning import METHODS
-    from prunescope.study.stages import prune_model
+    from prunescope.study import note_steps, prune_model
 
     if method not in METHODS:
         raise ConfigError(one_of("method", method, METHODS))
     dense = load_checkpoint(checkpoint, factory=factory)
     config = options.data_config(
-        source, dense.provenance.data, images=images, size=size, attributes=attributes,
+        source, dense.provenance, images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     dataset = _load(config)
     chosen = None
-    if recipe or epochs or METHODS[method].recipe:
+    if recipe or epochs is not None or METHODS[method].recipe:
         chosen = _recipe(recipe or START[METHODS[method].starts_from], epochs=epochs, seed=seed)
     with progress("prune") as update:
         made = prune_model(
             dense, dataset.split("train"), method, sparsity, out,
-            recipe=chosen, data=config, device=device, on_step=_steps(update), score=score,
+            recipe=chosen, data=config, device=device, on_step=note_steps(update), score=score,
             distribution=distribution, ignore=ignore or (), seed=seed,
         )  # fmt: skip
     _report_model(as_json, out, made)
@@ -157,15 +156,15 @@ def predict(
 ) -> None:
     """Ask a model about every image of a split and write its answers as one Parquet file."""
     from prunescope.models import load_checkpoint
-    from prunescope.study.stages import predict_split
+    from prunescope.study import predict_split
 
     model = load_checkpoint(checkpoint, factory=factory)
     config = options.data_config(
-        source, model.provenance.data, images=images, size=size, attributes=attributes,
+        source, model.provenance, images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     dataset = _load(config)
-    target = out or checkpoint.with_name(f"{checkpoint.name}.parquet")
+    target = out or checkpoint.resolve().with_name(f"{checkpoint.name}.parquet")
     with progress("predict") as update:
         found = predict_split(
             model, dataset, split, target, name=name, device=device, progress=update
@@ -196,25 +195,21 @@ def _recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by Rec
         return Recipe(**values).replace(**{k: v for k, v in given.items() if v is not None})
 
 
-def _steps(update: Callable[..., None]) -> Callable[[Progress], None]:
-    """Turn the training loop's progress into what the console shows."""
-
-    def show(at: Progress) -> None:
-        note = f"loss {at.loss:.3f}, {at.images_per_second:,.0f} images/s"
-        update(at.step, at.total_steps, note)
-
-    return show
-
-
 def _report_model(as_json: bool, out: Path, made: Checkpoint) -> None:
-    """Say what was made."""
+    """Say what was made, layer by layer."""
+    from prunescope.cli.tables import print_layers
+    from prunescope.pruning import Masks
+
     compression = made.provenance.compression
-    kept = ""
-    if made.masks is not None:
-        n = sum(mask.numel() for mask in made.masks.values())
-        kept = f": {sum(int(mask.sum()) for mask in made.masks.values()):,} of {n:,} weights kept"
-    result(
-        as_json,
-        {"folder": str(out), **compression},
-        f"{compression['method']} model in {out}{kept}",
-    )
+    if made.masks is None:
+        result(as_json, {"folder": str(out), **compression}, f"dense model in {out}")
+        return
+    masks = Masks(made.masks)
+    layers = masks.report()
+
+    def show() -> None:
+        print_layers(layers)
+        kept = f"{masks.n_kept:,} of {masks.n_weights:,} weights kept"
+        typer.echo(f"{compression['method']} model in {out}: {kept}")
+
+    result(as_json, {"folder": str(out), **compression, "layers": layers}, show)

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from prunescope.data import DataConfig
+    from prunescope.models import Provenance
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -51,7 +52,6 @@ OnBadImage = Annotated[
     str | None,
     typer.Option(help="'error' or 'skip' an image that is damaged.", rich_help_panel=DATA),
 ]
-Cache = Annotated[Path | None, typer.Option(help="Folder of decoded images.", rich_help_panel=DATA)]
 
 
 def names(text: str | None) -> list[str] | None:
@@ -101,22 +101,42 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
 
 def data_config(
     source: str | None,
-    base: DataConfig | None = None,
+    model: Provenance | None = None,
     **given: Any,  # noqa: ANN401 - checked by DataConfig
 ) -> DataConfig:
-    """Put a data set's options together: a file or the base, overridden by what was given."""
+    """Put a data set's options together, overridden by what was given.
+
+    Without a source, the data are those that the model was trained on; with one, they are read at
+    the size and with the attributes that the model knows.
+    """
     from prunescope.data import DataConfig
 
     for role in ("attributes", "groups"):
         if role in given:
             given[role] = names(given[role])
     values: dict[str, Any] = {}
+    known: dict[str, Any] = {}
+    if model is not None and source is not None:
+        spec = model.model
+        known = {"size": spec.image_size}
+        if spec.task == "multilabel":
+            known["attributes"] = spec.attributes
     if source is None:
-        values = base.model_dump(exclude_unset=True) if base else {}
+        values = model.data.model_dump(exclude_unset=True) if model and model.data else {}
     elif source.endswith((".yaml", ".yml")):
         values = read_yaml(Path(source), "a data set's options")
+        _start_paths_at(Path(source).parent, values)
     else:
         values = {"source": source}
+    values = known | values
+    _start_paths_at(Path(), values)
     values |= {name: value for name, value in given.items() if value is not None}
     with reported("data options"):
         return DataConfig(**values)
+
+
+def _start_paths_at(folder: Path, values: dict[str, Any]) -> None:
+    """Make the paths of a data set absolute, so that a model finds its data from anywhere."""
+    for name in ("source", "images"):
+        if isinstance(values.get(name), str | Path) and values[name] != "synthetic":
+            values[name] = str((folder / Path(values[name]).expanduser()).absolute())

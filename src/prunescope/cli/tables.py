@@ -59,6 +59,16 @@ def print_findings(page: Report) -> None:
             console.print(f"  {len(of_model) - N_FINDINGS} more in the report", style="dim")
 
 
+def print_layers(layers: list[dict[str, Any]]) -> None:
+    """Print how sparse each layer is."""
+    table = Table("layer", "shape", "kept", "of", "sparsity", title="Sparsity by layer")
+    for layer in layers:
+        shape = " × ".join(map(str, layer["shape"]))
+        figures = (f"{layer['kept']:,}", f"{layer['weights']:,}", f"{layer['sparsity']:.2%}")
+        table.add_row(escape(layer["layer"]), shape, *figures)
+    Console().print(table)
+
+
 def _cell(row: dict[str, float]) -> str:
     return f"{row['value']:.3f} \\[{row['low']:.3f}, {row['high']:.3f}]"
 

@@ -27,10 +27,15 @@ except ImportError as error:
     raise MissingExtraError("building, training or asking a model", "train") from error
 
 from prunescope.models.build import ARCHITECTURES, Architecture, build_model, is_factory
-from prunescope.models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from prunescope.models.checkpoints import (
+    Checkpoint,
+    check_target,
+    load_checkpoint,
+    save_checkpoint,
+)
 from prunescope.models.classifier import Classifier, ModelSpec
 from prunescope.models.preprocessing import Preprocessing, to_unit_range
-from prunescope.models.provenance import Provenance
+from prunescope.models.provenance import Provenance, weights_digest
 
 __all__ = [
     "ARCHITECTURES",
@@ -41,8 +46,10 @@ __all__ = [
     "Preprocessing",
     "Provenance",
     "build_model",
+    "check_target",
     "is_factory",
     "load_checkpoint",
     "save_checkpoint",
     "to_unit_range",
+    "weights_digest",
 ]

@@ -97,11 +97,7 @@ def save_checkpoint(
             f"{model.spec}"
         )
     _check_masks(masks or {}, model, "the masks")
-    folder = Path(folder).resolve()
-    if folder.exists() and not ((folder / PROVENANCE).is_file() or _is_empty(folder)):
-        raise CheckpointError(
-            f"{folder} exists and is no checkpoint: it is left alone; choose another folder"
-        )
+    folder = check_target(folder)
     beside = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(beside, ignore_errors=True)
@@ -112,6 +108,22 @@ def save_checkpoint(
         raise CheckpointError(f"cannot write the checkpoint {folder}: {error}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def check_target(folder: str | Path) -> Path:
+    """Return the folder, made absolute, if a checkpoint may be written there.
+
+    Raises
+    ------
+    CheckpointError
+        It holds something else.
+    """
+    folder = Path(folder).resolve()
+    if folder.exists() and not ((folder / PROVENANCE).is_file() or _is_empty(folder)):
+        raise CheckpointError(
+            f"{folder} exists and is no checkpoint: it is left alone; choose another folder"
+        )
+    return folder
 
 
 def load_checkpoint(folder: str | Path, *, factory: str | None = None) -> Checkpoint:
@@ -142,6 +154,10 @@ def load_checkpoint(folder: str | Path, *, factory: str | None = None) -> Checkp
                 raise CheckpointError(
                     f"{folder} was made by the factory {spec.arch!r}, which loading does not "
                     f"import on its own: if you trust it, give factory={spec.arch!r}"
+                )
+            if factory != spec.arch:
+                raise CheckpointError(
+                    f"{folder} was made by the factory {spec.arch!r}, not by {factory!r}"
                 )
             network = build_model(factory, spec.attributes, image_size=spec.image_size).network
         elif factory is not None:

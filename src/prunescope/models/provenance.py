@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 import transformers
 from pydantic import BaseModel, ConfigDict
+from torch import nn
 
 import prunescope
 from prunescope.data.config import DataConfig
@@ -48,6 +50,8 @@ class Provenance(BaseModel):
     compression : dict
         Its ``method`` and ``sparsity``, and what else the method was told.
     seed : int or None
+    parent : str or None
+        `weights_digest` of the model that it was pruned from; None if it started from fresh ones.
     dataset : TrainedOn or None
     data : DataConfig or None
         How that data set was loaded, to load it again.
@@ -67,6 +71,7 @@ class Provenance(BaseModel):
     recipe: dict[str, Any] | None = None
     compression: dict[str, Any] = {"method": "dense", "sparsity": 0.0}
     seed: int | None = None
+    parent: str | None = None
     dataset: TrainedOn | None = None
     data: DataConfig | None = None
     train_prevalence: dict[str, float] | None = None
@@ -81,6 +86,7 @@ class Provenance(BaseModel):
         recipe: BaseModel | None = None,
         compression: dict[str, Any] | None = None,
         seed: int | None = None,
+        parent: str | None = None,
         data: DataConfig | None = None,
     ) -> Provenance:
         """Describe a model made here and now.
@@ -94,6 +100,7 @@ class Provenance(BaseModel):
         compression : dict, optional
             By default that of a dense model.
         seed : int, optional
+        parent : str, optional
         data : DataConfig, optional
             With which the data set was loaded.
         """
@@ -118,9 +125,19 @@ class Provenance(BaseModel):
             model=model.spec,
             recipe=None if recipe is None else recipe.model_dump(mode="json"),
             seed=seed,
+            parent=parent,
             data=data,
             **described,
         )
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Hash a model's parameters and buffers, names included: equal for equal weights alone."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

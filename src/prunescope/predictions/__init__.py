@@ -9,7 +9,7 @@ in the key ``prunescope`` of the file's metadata; CSV holds the same columns and
 from prunescope.predictions.align import align
 from prunescope.predictions.ask import predict
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
-from prunescope.predictions.record import Predictions
+from prunescope.predictions.record import Predictions, check_suffix
 from prunescope.predictions.tables import train_rates_from
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Metadata",
     "Predictions",
     "align",
+    "check_suffix",
     "predict",
     "train_rates_from",
 ]

@@ -28,6 +28,14 @@ from prunescope.predictions.tables import (
 Scores = Literal["logits", "probability"]
 
 
+def check_suffix(path: str | Path) -> Path:
+    """Return the path if predictions can be kept under that name, else raise a `DataError`."""
+    path = Path(path)
+    if path.suffix not in (".parquet", ".csv"):
+        raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
+    return path
+
+
 @dataclass(frozen=True, repr=False)
 class Predictions:
     """The logits of one model on N samples, with their labels and groups.
@@ -166,9 +174,7 @@ class Predictions:
         DataError
             The file cannot be written, or its name has another suffix.
         """
-        path = Path(path)
-        if path.suffix not in (".parquet", ".csv"):
-            raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
+        path = check_suffix(path)
         frame = self.to_frame()
         dataset = self.metadata.dataset.model_copy(update={"cluster": self.samples.cluster})
         metadata = self.metadata.model_copy(update={"dataset": dataset, "task": self.samples.task})

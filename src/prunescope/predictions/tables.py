@@ -52,7 +52,7 @@ def read_table(path: Path) -> tuple[pl.DataFrame, Metadata]:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    """Read CSV: names stay text (007 is no number), groups of True and False become booleans."""
+    """Read CSV: names stay text (007 is no number), groups of True/False or 0/1 become booleans."""
     texts = dict.fromkeys(("id", "y", "image"), pl.String)
     frame = pl.read_csv(path, infer_schema_length=None, schema_overrides=texts)
     frame.columns = [name.replace('""', '"') for name in frame.columns]  # polars leaves them so
@@ -63,7 +63,14 @@ def _read_csv(path: Path) -> pl.DataFrame:
         and column.dtype == pl.String
         and set(column.drop_nulls().unique()) in ({"True"}, {"False"}, {"True", "False"})
     ]
-    return frame.with_columns(pl.col(booleans) == "True")
+    binary = [
+        column.name
+        for column in frame
+        if column.name.startswith("group__")
+        and column.dtype.is_integer()
+        and set(column.drop_nulls().unique()) <= {0, 1}
+    ]
+    return frame.with_columns(pl.col(booleans) == "True", pl.col(binary).cast(pl.Boolean))
 
 
 def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples:

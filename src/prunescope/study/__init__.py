@@ -6,11 +6,12 @@ dense model to several sparsities and audits them together; the demo is a sweep 
 
 from prunescope.study.demo import run_demo
 from prunescope.study.stages import metadata_of, predict_split, prune_model, train_model
-from prunescope.study.sweep import Sweep, run_sweep
+from prunescope.study.sweep import Sweep, note_steps, run_sweep
 
 __all__ = [
     "Sweep",
     "metadata_of",
+    "note_steps",
     "predict_split",
     "prune_model",
     "run_demo",

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from prunescope.data import DataConfig, Dataset
 from prunescope.errors import DataError, shorten
-from prunescope.predictions import Compression, DatasetInfo, Metadata, Predictions, predict
+from prunescope.predictions import (
+    Compression,
+    DatasetInfo,
+    Metadata,
+    Predictions,
+    check_suffix,
+    predict,
+)
 
 if TYPE_CHECKING:
     from prunescope.models import Checkpoint, Provenance
@@ -20,6 +27,7 @@ OnStep = Callable[["Progress"], None]
 
 def state_folder(out: Path) -> Path:
     """Return where the unfinished training of a model is kept, beside its folder."""
+    out = out.resolve()
     return out.with_name(f".{out.name}.unfinished")
 
 
@@ -47,9 +55,16 @@ def train_model(
     data : DataConfig, optional
         How the data set was loaded, kept with the model.
     """
-    from prunescope.models import Provenance, build_model, load_checkpoint, save_checkpoint
+    from prunescope.models import (
+        Provenance,
+        build_model,
+        check_target,
+        load_checkpoint,
+        save_checkpoint,
+    )
     from prunescope.training import train
 
+    check_target(out)
     samples = dataset.samples
     model = build_model(
         arch,
@@ -100,15 +115,19 @@ def prune_model(
         Classifier,
         Provenance,
         build_model,
+        check_target,
         load_checkpoint,
         save_checkpoint,
+        weights_digest,
     )
     from prunescope.pruning import METHODS, prune
 
+    check_target(out)
     _check_attributes(dense, dataset)
     spec = dense.provenance.model
     model = dense.model
-    if method in METHODS and METHODS[method].starts_from == "random":
+    fresh = method in METHODS and METHODS[method].starts_from == "random"
+    if fresh:
         model = build_model(
             spec.arch,
             spec.attributes,
@@ -134,7 +153,8 @@ def prune_model(
         dataset,
         recipe=pruned.recipe,
         compression=pruned.compression,
-        seed=dense.provenance.seed,
+        seed=pruned.compression["seed"] if fresh else dense.provenance.seed,
+        parent=None if fresh else weights_digest(dense.model),
         data=data,
     )
     save_checkpoint(out, pruned.model, provenance, pruned.masks)
@@ -165,6 +185,7 @@ def predict_split(
     name : str, optional
         The model's name in tables; default: the file's stem.
     """
+    check_suffix(out)
     part = dataset.split(split)
     _check_attributes(checkpoint, part)
     metadata = metadata_of(checkpoint.provenance, part, split, name or out.stem)

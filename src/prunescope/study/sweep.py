@@ -13,11 +13,11 @@ from prunescope.data import DataConfig, Dataset, load_dataset
 from prunescope.errors import CheckpointError
 from prunescope.predictions import Predictions
 from prunescope.report import Report, build, write_report
-from prunescope.study.stages import predict_split, prune_model, train_model
+from prunescope.study.stages import OnStep, predict_split, prune_model, train_model
 
 if TYPE_CHECKING:
     from prunescope.models import Checkpoint
-    from prunescope.training import Recipe
+    from prunescope.training import Progress, Recipe
 
 ShowProgress = Callable[[str], AbstractContextManager[Callable[..., None]]]
 """Given a label, returns a context whose value takes the steps done, of all, and a note."""
@@ -99,6 +99,9 @@ def run_sweep(
     show : callable
         Shows progress.
     """
+    from prunescope.models import weights_digest
+    from prunescope.pruning import METHODS
+
     with show("images") as update:
         dataset = load_dataset(sweep.data, update)
     train = dataset.split("train")
@@ -111,22 +114,24 @@ def run_sweep(
     for number in range(sweep.n_dense):
         name = f"dense-{number + 1}" if number else "dense"
         recipe = sweep.dense.replace(seed=sweep.dense.seed + number)
-        model = _finished(models / name, train, sweep.arch, recipe, "dense", 0.0)
+        model = _finished(models / name, train, sweep.arch, recipe, "dense", 0.0, None)
         if model is None:
             with show(f"train {name}") as update:
                 model = train_model(
                     train, sweep.arch, recipe, models / name, data=sweep.data,
-                    on_step=_note(update),
+                    on_step=note_steps(update),
                 )  # fmt: skip
         dense.append((model, _ask(model, dataset, sweep.split, folder, name, tell)))
     answers = []
+    parent = weights_digest(dense[0][0].model)
     for name, method, sparsity in sweep.runs():
-        made = _finished(models / name, train, sweep.arch, sweep.pruned, method, sparsity)
+        of = parent if METHODS[method].starts_from == "dense" else None
+        made = _finished(models / name, train, sweep.arch, sweep.pruned, method, sparsity, of)
         if made is None:
             with show(f"prune to {sparsity:.1%} by {method}") as update:
                 made = prune_model(
                     dense[0][0], train, method, sparsity, models / name, recipe=sweep.pruned,
-                    data=sweep.data, on_step=_note(update),
+                    data=sweep.data, on_step=note_steps(update),
                 )  # fmt: skip
         answers.append(_ask(made, dataset, sweep.split, folder, name, tell))
     with show("audit") as update:
@@ -138,16 +143,22 @@ def run_sweep(
 
 
 def _finished(
-    folder: Path, train: Dataset, arch: str, recipe: Recipe, method: str, sparsity: float
+    folder: Path,
+    train: Dataset,
+    arch: str,
+    recipe: Recipe,
+    method: str,
+    sparsity: float,
+    parent: str | None,
 ) -> Checkpoint | None:
     """Return the model in a folder if it is the one asked for."""
-    from prunescope.models import load_checkpoint
+    from prunescope.models import is_factory, load_checkpoint
     from prunescope.training import Recipe
 
     if not folder.exists():
         return None
     try:
-        found = load_checkpoint(folder)
+        found = load_checkpoint(folder, factory=arch if is_factory(arch) else None)
     except CheckpointError:
         return None
     made = found.provenance
@@ -159,6 +170,7 @@ def _finished(
         and Recipe.model_validate(made.recipe) == recipe
         and made.compression["method"] == method
         and made.compression["sparsity"] == sparsity
+        and made.parent == parent
     )
     return found if same else None
 
@@ -179,8 +191,13 @@ def _ask(
     return found
 
 
-def _note(update: Callable[..., None]) -> Callable[..., None]:
+def note_steps(update: Callable[..., None]) -> OnStep:
     """Turn the training loop's progress into steps done, of all, and a note."""
-    return lambda at: update(
-        at.step, at.total_steps, f"loss {at.loss:.3f}, {at.images_per_second:,.0f} images/s"
-    )
+
+    def show(at: Progress) -> None:
+        speed = f"{at.images_per_second:,.0f} images/s"
+        update(
+            at.step, at.total_steps, f"loss {at.loss:.3f}, {speed}, {at.seconds_left:.0f} s left"
+        )
+
+    return show
