@@ -32,7 +32,7 @@ def test_json_is_one_object_on_stdout(tmp_path, answers, prunescope):
         "audit", dense, "--compressed", sparse, "-o", tmp_path / "out", "--json", *FAST
     )
     assert ran.json["headline"]
-    assert ran.json["report"].endswith("report.html")
+    assert ran.json["report"] == [str(tmp_path / "out" / "report.html")]
 
 
 def test_several_compressed_files_follow_one_option(tmp_path, answers, prunescope):
@@ -50,6 +50,21 @@ def test_several_compressed_files_follow_one_option(tmp_path, answers, prunescop
         ("sparse", "dense"),
         ("again", "dense"),
     ]
+
+
+def test_report_in_other_formats(tmp_path, answers, prunescope):
+    dense, sparse = answers(tmp_path)
+    out = tmp_path / "out"
+    ran = prunescope(
+        "audit", dense, "--compressed", sparse, "-o", out, "--format", "json, md", *FAST
+    )
+    assert ran.code == 0
+    assert not (out / "report.html").exists()
+    assert json.loads((out / "report.json").read_text())["format_version"] == 1
+    assert (out / "report.md").read_text().startswith("#")
+    ran = prunescope("report", out, "--format", "pdf")
+    assert ran.code == 2
+    assert "unknown report format 'pdf'" in ran.err
 
 
 @pytest.mark.parametrize(

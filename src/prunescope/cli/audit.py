@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from prunescope.data import Dataset
 
 MANY = "--compressed"
+Formats = Annotated[
+    str, typer.Option("--format", help="Formats of the report, by commas: html, json, md.")
+]
 
 
 def spread(args: list[str]) -> list[str]:
@@ -76,6 +79,7 @@ def audit(
         str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    formats: Formats = "html",
     as_json: options.Json = False,
 ) -> None:
     """Compare compressed models with dense ones: a table, and a report to look at.
@@ -104,7 +108,7 @@ def audit(
             seed=seed,
         )
     found.save(out)
-    _write(found, out, title, data, as_json)
+    _write(found, out, title, data, formats, as_json)
 
 
 def report(
@@ -117,30 +121,34 @@ def report(
         str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    formats: Formats = "html",
     as_json: options.Json = False,
 ) -> None:
     """Write the report of an audit again, with images of a data set, say."""
     from prunescope.audit import Audit
 
-    _write(Audit.load(folder), out or folder, title, data, as_json)
+    _write(Audit.load(folder), out or folder, title, data, formats, as_json)
 
 
-def _write(found: Audit, out: Path, title: str | None, data: str | None, as_json: bool) -> None:
+def _write(
+    found: Audit, out: Path, title: str | None, data: str | None, formats: str, as_json: bool
+) -> None:
     """Write the report and print its findings."""
     from prunescope.cli.tables import print_findings
     from prunescope.report import build, write_report
 
     page = build(found, title=title, dataset=_dataset(data))
-    [written] = write_report(page, out)
+    written = write_report(page, out, formats=options.names(formats) or ())
     for text in (*found.info.warnings, *found.info.notes):
         say(f"note: {text}")
 
     def show() -> None:
         print_findings(page)
-        typer.echo(f"\nreport: {written}")
+        typer.echo(f"\nreport: {', '.join(map(str, written))}")
 
     findings = [finding.model_dump(mode="json", exclude={"rows"}) for finding in page.findings]
-    about = {"headline": page.headline, "folder": str(out), "report": str(written)}
+    files = [str(path) for path in written]
+    about = {"headline": page.headline, "folder": str(out), "report": files}
     result(as_json, {**about, "findings": findings}, show)
 
 
