@@ -19,7 +19,8 @@ it without a traceback and exits with code 2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "CheckpointError",
@@ -31,6 +32,7 @@ __all__ = [
     "PrunescopeWarning",
     "TrainingError",
     "one_of",
+    "settings_of",
     "shorten",
 ]
 
@@ -104,3 +106,29 @@ def one_of(what: str, value: str, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(value, names, n=3)
     hint = f" did you mean {', '.join(near)}?" if near else ""
     return f"unknown {what} {value!r}:{hint} choose one of {shorten(names, 40)}"
+
+
+@contextmanager
+def settings_of(what: str) -> Iterator[None]:
+    """Turn the errors of a pydantic model that is made inside into one `ConfigError`.
+
+    Examples
+    --------
+    >>> import pydantic
+    >>> Size = pydantic.create_model("Size", pixels=(int, ...))
+    >>> with settings_of("size"):
+    ...     Size(pixels="many")
+    Traceback (most recent call last):
+    prunescope.errors.ConfigError: size: pixels: Input should be a valid integer, unable to parse
+    string as an integer (got 'many')
+    """
+    from pydantic import ValidationError  # here, for the command line to print help without it
+
+    try:
+        yield
+    except ValidationError as error:
+        reasons = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or what}: {item['msg']} (got {item['input']!r})"
+            for item in error.errors()
+        )
+        raise ConfigError(f"{what}: {reasons}") from error

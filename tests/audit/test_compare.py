@@ -445,7 +445,11 @@ def test_the_seed_alone_decides(draw):
 def test_another_order_of_the_files_rows_changes_no_value(draw):
     dense, sparse = draw(1, n=40, models=2)
     result = audit(dense, sparse.take(np.arange(39, -1, -1)), **FAST)
-    assert result.info.notes[0] == "model1: samples stood in another order; joined by id"
+    assert result.info.notes == [
+        "model1: samples stood in another order; joined by id",
+        "model1: the file does not tell how the model was compressed, so the method is given as "
+        "'compressed', and the sparsity as 0.",
+    ]
     assert_frame_equal(result.table, audit(dense, sparse, **FAST).table)
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import polars as pl
-from pydantic import ValidationError
 
 from prunescope.audit.affected import Affected, most_affected
 from prunescope.audit.bootstrap import Bootstrap, resampling_units
@@ -16,7 +15,7 @@ from prunescope.audit.measure import Measurer
 from prunescope.audit.result import Audit, AuditInfo, ModelInfo, Settings
 from prunescope.audit.table import SCHEMA, add_q_values, rows
 from prunescope.data.samples import Samples, TrainRates
-from prunescope.errors import ConfigError, shorten
+from prunescope.errors import ConfigError, settings_of, shorten
 from prunescope.metrics import Slices
 from prunescope.predictions import Compression, Metadata, Predictions, align
 
@@ -78,10 +77,8 @@ def audit(
     """
     dense = [dense] if isinstance(dense, Predictions) else list(dense)
     compressed = [compressed] if isinstance(compressed, Predictions) else list(compressed)
-    try:
+    with settings_of("audit settings"):
         chosen = Settings.model_validate({"groups": identity, **settings})
-    except ValidationError as error:
-        raise ConfigError(f"audit settings: {_reasons(error)}") from error
     names = [model.name for model in [*dense, *compressed]]
     _check_names(dense, compressed, names)
 
@@ -163,13 +160,6 @@ def _as_compressed(model: Predictions) -> Predictions:
     compression = told.model_copy(update={"method": UNTOLD})
     metadata = model.metadata.model_copy(update={"compression": compression})
     return replace(model, metadata=metadata)
-
-
-def _reasons(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})"
-        for item in error.errors()
-    )
 
 
 def _check_names(dense: list[Predictions], compressed: list[Predictions], names: list[str]) -> None:

@@ -182,7 +182,7 @@ def _load(config: DataConfig) -> Dataset:
 
 def _recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by Recipe
     """Read a recipe by its name or from a file, changed by what was given."""
-    from prunescope.errors import ConfigError, one_of
+    from prunescope.errors import ConfigError, one_of, settings_of
     from prunescope.training import RECIPES, Recipe
 
     if name.endswith((".yaml", ".yml")):
@@ -191,7 +191,7 @@ def _recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by Rec
         values = RECIPES[name].model_dump(exclude_unset=True)
     else:
         raise ConfigError(one_of("recipe", name, [*RECIPES, "FILE.yaml"]))
-    with options.reported("recipe"):
+    with settings_of("recipe"):
         return Recipe(**values).replace(**{k: v for k, v in given.items() if v is not None})
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from prunescope.errors import settings_of
 
 if TYPE_CHECKING:
     from prunescope.data import DataConfig
@@ -65,23 +65,6 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-@contextmanager
-def reported(what: str) -> Iterator[None]:
-    """Turn pydantic's errors into one clear `ConfigError`."""
-    from pydantic import ValidationError
-
-    from prunescope.errors import ConfigError
-
-    try:
-        yield
-    except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or what}: {item['msg']} (got {item['input']!r})"
-            for item in error.errors()
-        )
-        raise ConfigError(f"{what}: {reasons}") from error
-
-
 def read_yaml(path: Path, what: str) -> dict[str, Any]:
     """Read a YAML file of settings."""
     import yaml
@@ -131,7 +114,7 @@ def data_config(
     values = known | values
     _start_paths_at(Path(), values)
     values |= {name: value for name, value in given.items() if value is not None}
-    with reported("data options"):
+    with settings_of("data options"):
         return DataConfig(**values)
 
 
