@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.audit.affected import most_affected
+from prunescope.audit.affected import most_affected as most_affected_of
+from prunescope.audit.affected import worst_first
+from prunescope.predictions.batch import Batch
+
+
+def most_affected(dense, sparse, limit):
+    batch = Batch.of([dense, sparse])
+    return most_affected_of(batch, dense.attributes, 0, 1, sparse.name, limit)
 
 
 def test_the_largest_harm_comes_first_and_then_the_largest_move(build):
@@ -83,3 +90,13 @@ def test_every_flip_is_listed_once(draw, seed, n):
         for item in found
     ]
     assert harm == pytest.approx(sorted(harm, reverse=True), abs=1e-3)
+    assert [item.harm for item in found] == pytest.approx(harm, abs=1e-3)
+    assert worst_first(found[::-1]) == found or len({i.harm for i in found}) < len(found)
+
+
+@given(seed=st.integers(0, 2**32 - 1), limit=st.integers(0, 6))
+def test_a_limit_keeps_the_worst(draw, seed, limit):
+    dense, sparse = draw(seed, n=20, models=2)
+    every, some = (most_affected(dense, sparse, n) for n in (20, limit))
+    assert [item.harm for item in some] == [item.harm for item in every[:limit]]
+    assert [item.moved for item in some] == [item.moved for item in every[:limit]]

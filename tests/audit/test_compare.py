@@ -9,8 +9,8 @@ from polars.testing import assert_frame_equal
 from scipy.special import logit
 
 from prunescope.audit import SCHEMA, audit
-from prunescope.audit.bootstrap import Bootstrap
-from prunescope.audit.table import interval
+from prunescope.audit.bootstrap import draw as weights_of
+from prunescope.audit.significance import Spread
 from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Compression
@@ -21,7 +21,6 @@ STATUSES = {"ok", "insufficient_support", "undefined", "not_applicable"}
 # beside the value.
 BIASED = [
     "ece",
-    "interdependence",
     "correlation_shift",
     "demographic_parity_difference",
     "equal_opportunity_difference",
@@ -299,9 +298,9 @@ def test_the_interval_of_accuracy_is_binomial(build):
 
 def test_the_interval_of_accuracy_covers_the_truth():
     """95% intervals of a rate of 0.8 on 200 samples hold 0.8 about 95 times of 100."""
-    weights = Bootstrap.draw(np.arange(200), 400, seed=0).weights
+    weights = weights_of(200, 400, seed=0)
     right = np.random.default_rng(0).random((200, 500)) < 0.8
-    low, high = interval(weights @ right / 200, np.ones(500, bool), 0.95)
+    low, high = Spread((weights @ right / 200).T).interval(0.95)
     assert 0.92 < np.mean((low <= 0.8) & (high >= 0.8)) < 0.975
 
 
@@ -349,7 +348,8 @@ def test_the_baseline_is_the_dense_model_of_the_same_seed(draw):
     assert told["model2"] == value["model1"]
     assert told["model3"] == told["model4"] == value["model0"]
     seeds = dict(rate.select("model", "seed").iter_rows())
-    assert list(seeds.values()) == [10, 11, 11, 12, None]
+    assert [seeds[f"model{i}"] for i in range(5)] == [10, 11, 11, 12, None]
+    assert seeds["dense (2 seeds)"] is None
 
 
 def test_churn_is_the_flips_between_two_dense_models(draw):
@@ -518,7 +518,10 @@ def test_the_most_affected_images_are_kept(draw):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"replicates": 5}, r"^audit settings: replicates: .*greater than or equal to 100 .got 5"),
+        (
+            {"replicates": 5},
+            r"^audit settings: replicates: .*expected 0, for no intervals, or at least 100 \(got 5",
+        ),
         ({"confidence": 95}, r"confidence: .*less than 1 \(got 95\)"),
         ({"bins": 10}, r"bins: Extra inputs are not permitted \(got 10\)"),
         ({"band": (0.9, 0.1)}, "band: .*expected two probabilities, the lower one first"),

@@ -22,7 +22,16 @@ def test_save_and_load_give_the_same(result, tmp_path):
     assert_frame_equal(loaded.table, result.table)
     assert loaded.info == result.info
     assert loaded.info.affected
-    assert sorted(file.name for file in folder.iterdir()) == ["audit.json", "audit.parquet"]
+    for name in ("correlations", "cies", "confusions"):
+        assert_frame_equal(getattr(loaded, name), getattr(result, name))
+    assert loaded.correlations.height == 6
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "audit.json",
+        "audit.parquet",
+        "cies.parquet",
+        "confusions.parquet",
+        "correlations.parquet",
+    ]
 
 
 def test_overall_is_what_is_about_everything(result):

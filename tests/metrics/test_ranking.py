@@ -4,9 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prunescope.metrics import rank
+from prunescope.metrics import rank_histogram
+from prunescope.metrics.ranking import N_BUCKETS, bucket
+from prunescope.metrics.ranking import rank as rank_by_attribute
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+def rank(scores, labels):
+    """Rank scores and labels (N, A), each sample a block of its own."""
+    codes = np.where(labels < 0, 2, labels).astype(np.uint8)
+    return rank_by_attribute(list(scores.T), codes.T, np.arange(len(labels)), len(labels))
 
 
 def scikit(scores, labels, weights=None):
@@ -69,7 +77,7 @@ def test_one_class_alone_has_no_auc(labels, precision):
     ranking = rank(np.array([[1.0], [2.0]]), np.array(labels, np.int8)[:, None])
     assert np.isnan(ranking.auc[0])
     assert ranking.average_precision[0] == pytest.approx(precision, nan_ok=True)
-    assert ranking.auc_parts.tolist() == [[0.0], [0.0]]
+    assert not ranking.sums.auc.any()
 
 
 @given(seed=SEEDS, n=st.integers(2, 40))
@@ -83,9 +91,10 @@ def test_auc_parts_equal_a_loop(draw, seed, n):
         others = scores[labels == 1 - labels[row]] if labels[row] >= 0 else []
         wins = [float(scores[row] > z) + 0.5 * float(scores[row] == z) for z in others]
         share = np.mean(wins) if labels[row] == 1 else 1 - np.mean(wins) if wins else 0.0
-        assert ranking.auc_parts[row, 0] == pytest.approx(share)
+        assert ranking.sums.auc[row, 0].sum() == pytest.approx(share)
     for side in (0, 1):
-        assert ranking.auc_parts[labels == side, 0].mean() == pytest.approx(ranking.auc[0])
+        shares = ranking.sums.auc[labels == side, 0, side]
+        assert shares.mean() == pytest.approx(ranking.auc[0])
 
 
 @settings(max_examples=15)
@@ -102,6 +111,52 @@ def test_average_precision_parts_are_its_derivative_by_weight(draw, seed):
         more[row] += step
         less[row] -= step
         slope = (scikit(scores, labels, more)[1] - scikit(scores, labels, less)[1]) / (2 * step)
-        assert ranking.average_precision_parts[row, 0] == pytest.approx(slope, abs=1e-6)
-    assert ranking.average_precision_parts[labels < 0, 0].tolist() == [0.0] * (labels < 0).sum()
-    assert ranking.average_precision_parts.sum() == pytest.approx(0, abs=1e-12)
+        assert ranking.sums.average_precision[row, 0] == pytest.approx(slope, abs=1e-6)
+    assert ranking.sums.average_precision[labels < 0, 0].tolist() == [0.0] * (labels < 0).sum()
+    assert ranking.sums.average_precision.sum() == pytest.approx(0, abs=1e-12)
+
+
+def histogram(scores, labels, blocks, n_blocks):
+    """Count (K, A, 2, buckets) as a loop does."""
+    counts = np.zeros((n_blocks, scores.shape[1], 2, N_BUCKETS))
+    for row in range(len(scores)):
+        for a, place in enumerate(bucket(scores[row].astype(float))):
+            if labels[row, a] >= 0:
+                counts[blocks[row], a, labels[row, a], place] += 1
+    return counts
+
+
+@settings(max_examples=20)
+@given(seed=SEEDS, n=st.integers(1, 60))
+def test_a_histogram_bounds_its_error(draw, seed, n):
+    """Scores so close that many share a bucket."""
+    predictions = draw(seed, n=n)
+    rng = np.random.default_rng(seed)
+    scores = predictions.logits / 50 + rng.normal(0, 0.01, (n, 3))
+    labels = predictions.samples.labels
+    exact = rank(scores, labels)
+    found = rank_histogram(histogram(scores, labels, rng.integers(0, 4, n), 4))
+    for name in ("auc", "average_precision"):
+        value, error = getattr(found, name), getattr(found, f"{name}_error")
+        assert (np.isnan(value) == np.isnan(getattr(exact, name))).all()
+        apart = np.abs(value - getattr(exact, name))
+        assert (np.isnan(value) | (apart <= error + 1e-12)).all()
+    assert np.array_equal(found.n_positive, exact.n_positive)
+
+
+def test_a_histogram_of_scores_apart_is_exact():
+    rng = np.random.default_rng(0)
+    scores = rng.permutation(np.arange(-200, 200))[:, None] / 20
+    labels = (rng.random((400, 1)) < 0.3).astype(np.int8)
+    blocks = np.arange(400)
+    exact, found = rank(scores, labels), rank_histogram(histogram(scores, labels, blocks, 400))
+    assert found.auc == pytest.approx(exact.auc)
+    assert found.average_precision == pytest.approx(exact.average_precision)
+    assert found.auc_error.tolist() == [0]
+    assert np.allclose(found.sums.auc, exact.sums.auc)
+    assert np.allclose(found.sums.average_precision, exact.sums.average_precision)
+
+
+def test_scores_beyond_the_reach_share_the_outer_buckets():
+    ends = bucket(np.array([-1e30, -16.0, 0.0, 15.99, 1e30]))
+    assert ends.tolist() == [0, 0, N_BUCKETS // 2, N_BUCKETS - 1, N_BUCKETS - 1]

@@ -66,7 +66,7 @@ def test_rates_agree_with_scikit_learn_in_every_slice(draw, seed, n):
     counts = count(predictions, slices).counts
     for name, metric in METRICS.items():
         measure = metric(counts)
-        for s, rows in enumerate(slices.members()):
+        for s, rows in enumerate(slices.members(predictions.samples)):
             for a in range(3):
                 y = predictions.samples.labels[rows, a]
                 known = y >= 0
@@ -80,7 +80,7 @@ def test_selection_rate_counts_the_unlabelled_too(draw, seed, n):
     predictions = draw(seed, n=n)
     slices = Slices.of(predictions.samples)
     measure = selection_rate(count(predictions, slices).counts)
-    for s, rows in enumerate(slices.members()):
+    for s, rows in enumerate(slices.members(predictions.samples)):
         decided = predictions.decisions[rows]
         assert (measure.support[s] == len(rows)).all()
         if len(rows):
@@ -95,7 +95,7 @@ def test_rare_value_ratio_equals_a_loop(draw, seed, n):
     prevalence = np.random.default_rng(seed).choice([0.0, 0.2, 0.5, 0.500001, 1.0, np.nan], 3)
     slices = Slices.of(predictions.samples)
     measure = rare_value_ratio(count(predictions, slices).counts, prevalence)
-    for s, rows in enumerate(slices.members()):
+    for s, rows in enumerate(slices.members(predictions.samples)):
         for a in range(3):
             rare = 1 if prevalence[a] <= 0.5 else 0
             n_true = n_predicted = 0

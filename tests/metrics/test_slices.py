@@ -8,12 +8,11 @@ from prunescope.metrics import Slices
 
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 30))
-def test_members_sizes_and_codes_tell_the_same(draw, seed, n):
+def test_members_are_the_samples_with_each_value(draw, seed, n):
     samples = draw(seed, n=n).samples
     slices = Slices.of(samples)
-    members = [rows.tolist() for rows in slices.members()]
+    members = [rows.tolist() for rows in slices.members(samples)]
     assert members[0] == list(range(n))
-    assert slices.sizes().tolist() == [len(rows) for rows in members]
     for index in range(1, len(slices)):
         group = samples.groups[slices.groups[index]]
         told = group.to_series("g").to_list()
@@ -25,7 +24,7 @@ def test_a_group_without_any_value_does_not_shift_the_others(build):
     samples = build([[1], [0]], [[0.0], [0.0]], groups=groups).samples
     slices = Slices.of(samples)
     assert slices.group_names() == ["first", "last"]
-    assert [rows.tolist() for rows in slices.members()] == [[0, 1], [0], [1], [1], [0]]
+    assert [rows.tolist() for rows in slices.members(samples)] == [[0, 1], [0], [1], [1], [0]]
     assert slices.of_group("last") == slice(3, 5)
 
 
@@ -48,7 +47,7 @@ def test_an_absent_side_of_a_boolean_group_is_an_empty_slice(build):
     samples = build([[1]], [[0.0]], groups={"g": [True]}).samples
     slices = Slices.of(samples)
     assert slices.values == (None, False, True)
-    assert slices.sizes().tolist() == [1, 0, 1]
+    assert [len(rows) for rows in slices.members(samples)] == [1, 0, 1]
 
 
 def test_an_unknown_group_is_an_error_that_names_the_nearest(draw):
@@ -56,9 +55,26 @@ def test_an_unknown_group_is_an_error_that_names_the_nearest(draw):
         Slices.of(draw(0).samples, ["Mael"])
 
 
-def test_codes_are_one_row_per_group(draw):
-    samples = draw(3, n=10).samples
-    codes = Slices.of(samples, ["Male", "town"]).codes
-    assert codes.shape == (3, 10)
-    assert codes[0].tolist() == [0] * 10
-    assert np.array_equal(codes[1] < 0, samples.groups["Male"].codes < 0)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 30), joint=st.booleans())
+def test_cells_of_partitions_make_up_the_slices(draw, seed, n, joint):
+    samples = draw(seed, n=n).samples
+    slices = Slices.of(samples)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prunescope.metrics.slices.MOST_CELLS", 128 if joint else 1)
+        partitions = slices.partitions()
+    assert len(partitions) == 1 or not joint
+    counted = np.zeros(len(slices))
+    for partition in partitions:
+        cells = partition.cells(samples.groups, n)
+        counted += partition.membership @ np.bincount(
+            cells, minlength=partition.membership.shape[1]
+        )
+        assert partition.membership.shape == (len(slices), np.prod(partition.shape))
+    assert counted.tolist() == [len(rows) for rows in slices.members(samples)]
+
+
+def test_without_groups_there_is_one_cell(draw):
+    samples = draw(0).samples
+    [partition] = Slices.of(samples, []).partitions()
+    assert partition.membership.tolist() == [[True]]
+    assert partition.cells(samples.groups, 3).tolist() == [0, 0, 0]

@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.metrics import correlation, correlation_shift, frobenius_norm, interdependence
+from prunescope.metrics import (
+    Moments,
+    correlation,
+    correlation_shift,
+    frobenius_norm,
+    interdependence,
+    interdependence_replicates,
+)
 from prunescope.metrics.statistics import moments
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -60,16 +67,44 @@ def test_one_hot_answers_explain_each_other_wholly(k):
     assert interdependence(moments(columns)).value.tolist() == pytest.approx([1] * k)
 
 
-@given(seed=SEEDS, a=st.integers(1, 5))
-def test_interdependence_of_replicates_is_that_of_repeated_samples(seed, a):
-    rng = np.random.default_rng(seed)
-    columns = columns_of(seed, 20, a)
-    weights = rng.multinomial(20, [1 / 20] * 20, size=4).astype(np.float32)
-    found = interdependence(moments(columns, weights=weights)).value
-    for row, weight in zip(found, weights, strict=True):
-        repeated = columns[np.repeat(np.arange(20), weight.astype(int))]
-        wanted = interdependence(moments(repeated)).value
-        assert row.tolist() == pytest.approx(wanted.tolist(), nan_ok=True, abs=1e-9)
+def weighted(columns, weights):
+    """Moments of replicates that draw sample i `weights[r, i]` times."""
+    true = columns.astype(float)
+    return Moments(
+        weights.sum(axis=1)[:, None, None],
+        (weights @ true)[:, :, None],
+        np.einsum("rn,na,nb->rab", weights, true, true),
+    )
+
+
+def test_replicates_of_interdependence_move_as_recomputed_ones_do():
+    """To first order: they differ by less than a third of the spread, and are not inflated."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(800, 1))
+    columns = (hidden + rng.normal(size=(800, 4))) > [0.0, 0.5, 1.0, -0.5]
+    weights = rng.multinomial(800, [1 / 800] * 800, size=400).astype(float)
+    replicates = weighted(columns, weights)
+    found = interdependence_replicates(moments(columns), replicates)
+    exact = np.array(
+        [
+            interdependence(Moments(*(part[r] for part in replicates))).value
+            for r in range(len(weights))
+        ]
+    )
+    spread = exact.std(axis=0)
+    assert (np.abs(found - exact).mean(axis=0) < spread / 3).all()
+    assert found.std(axis=0) == pytest.approx(spread, rel=0.1)
+    value = interdependence(moments(columns)).value
+    assert (np.abs(found.mean(axis=0) - value) < 0.2 * spread).all()
+
+
+@given(seed=SEEDS, n=st.integers(1, 60), a=st.integers(1, 6))
+def test_a_replicate_that_draws_each_sample_once_is_the_value(seed, n, a):
+    columns = columns_of(seed, n, a)
+    point = moments(columns)
+    value = interdependence(point).value
+    found = interdependence_replicates(point, weighted(columns, np.ones((1, n))))
+    assert found[0].tolist() == pytest.approx(value.tolist(), nan_ok=True, abs=1e-5)
 
 
 @given(seed=SEEDS, n=st.integers(1, 40), a=st.integers(1, 5))

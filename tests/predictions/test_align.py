@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -60,6 +62,16 @@ def test_attributes_in_another_order_are_arranged(build):
     aligned, _ = align([one, two])
     assert aligned[1].attributes == ("x", "y")
     assert aligned[1].logits.tolist() == [[10.0, 20.0]]
+    assert aligned[1].thresholds is None
+
+
+def test_thresholds_stay_with_their_attributes(build):
+    one = build([[1, 0]] * 2, [[1.0, 2.0]] * 2, names=("x", "y"), ids=["a", "b"])
+    two = build([[0, 1]] * 2, [[20.0, 10.0]] * 2, names=("y", "x"), ids=["b", "a"])
+    one, two = (replace(model, thresholds=np.array([5.0, 15.0])) for model in (one, two))
+    aligned, _ = align([one, two])
+    assert [model.thresholds.tolist() for model in aligned] == [[5.0, 15.0], [15.0, 5.0]]
+    assert aligned[1].decisions.tolist() == [[False, True]] * 2
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -107,9 +119,26 @@ def test_values_of_left_out_samples_stay(build):
 def test_files_without_a_common_id_are_refused(build):
     one = build([[1]], [[1.0]], ids=["a.png"], name="one")
     two = build([[1]], [[1.0]], ids=["a"], name="two")
-    message = r"^one, two share no sample. Ids look like 'a.png', 'a': make them agree$"
+    message = (
+        r"^one, two share no sample. Ids look like 'a.png', 'a': make them agree. They match "
+        r"without the suffix of a file: drop that from the ids of one, so that 'a.png' becomes 'a'$"
+    )
     with pytest.raises(DataError, match=message):
         align([one, two])
+    three = build([[1]], [[1.0]], ids=["b"], name="three")
+    with pytest.raises(DataError, match=r"Ids look like 'a.png', 'b': make them agree$"):
+        align([one, three])
+
+
+def test_the_pair_that_shares_no_id_is_explained(build):
+    one = build([[1]] * 2, [[1.0]] * 2, ids=["1", "2"], name="one")
+    two = build([[1]] * 2, [[1.0]] * 2, ids=["2", "3"], name="two")
+    three = build([[1]] * 2, [[1.0]] * 2, ids=["1.0", "2.0"], name="three")
+    with pytest.raises(DataError, match=r"drop that from the ids of three, so that '1.0' becomes"):
+        align([one, two, three])
+    four = build([[1]] * 2, [[1.0]] * 2, ids=["1", "9"], name="four")
+    with pytest.raises(DataError, match=r"Ids look like '1', '2', '1': make them agree$"):
+        align([one, two, four])
 
 
 def test_other_attributes_are_refused(build):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -245,6 +247,46 @@ def test_log_odds_are_exact_where_a_class_is_certain(build):
 
 def test_zero_is_a_negative_answer(build):
     assert build([[1, 1]], [[0.0, 1e-30]]).decisions.tolist() == [[False, True]]
+
+
+def test_thresholds_say_where_yes_begins(build):
+    model = build([[1, 1]] * 3, [[0.0, 0.5], [1.0, 1.0], [1.5, -0.5]])
+    model = replace(model, thresholds=np.array([1.0, -0.5]))
+    assert model.decisions.tolist() == [[False, True], [False, True], [True, False]]
+    assert model.probabilities[0].tolist() == expit([0.0, 0.5]).tolist()
+    taken = model.take(np.array([2, 0]))
+    assert taken.thresholds.tolist() == [1.0, -0.5]
+    assert taken.decisions.tolist() == [[True, False], [False, True]]
+
+
+def test_a_float32_logit_is_compared_with_the_exact_threshold(build):
+    model = build([[1]], np.array([[0.1]], np.float32))  # a little above 0.1
+    assert replace(model, thresholds=np.array([0.1])).decisions.tolist() == [[True]]
+    exact = np.array([float(np.float32(0.1))])
+    assert replace(model, thresholds=exact).decisions.tolist() == [[False]]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ([1.0], r"^m: thresholds have shape \(1,\): expected \(2,\), one per attribute$"),
+        ([[1.0, 2.0]], r"^m: thresholds have shape \(1, 2\): expected \(2,\)"),
+        ([0.0, np.nan], "^m: the threshold of 'a1' is nan; expected a finite number$"),
+        ([-np.inf, 0.0], "^m: the threshold of 'a0' is -inf; expected a finite number$"),
+    ],
+)
+def test_thresholds_are_checked(build, thresholds, message):
+    model = build([[1, 1]], [[1.0, 2.0]], name="m")
+    with pytest.raises(DataError, match=message):
+        replace(model, thresholds=np.array(thresholds))
+
+
+def test_a_file_does_not_silently_lose_thresholds(build, tmp_path):
+    model = replace(build([[1]], [[1.0]]), thresholds=np.array([0.5]))
+    with pytest.raises(DataError, match=r"x\.parquet: a prediction file holds no thresholds: keep"):
+        model.save(tmp_path / "x.parquet")
+    assert not list(tmp_path.iterdir())
+    replace(model, thresholds=None).save(tmp_path / "x.parquet")
 
 
 def test_taking_keeps_logits_beside_their_samples(build):

@@ -1,3 +1,5 @@
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
@@ -39,19 +41,28 @@ def test_other_columns_are_left_alone(write):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"id": None}, r"no column 'id'. Expected the columns id, y__<attribute>, logit__<attr"),
+        ({"id": None}, r"no column 'id'. Expected the columns id, y__<attribute> \(or y, the "),
         ({"id": ["a", "a"]}, "id 'a' stands in rows 1 and 2: ids must be unique"),
         ({"id": ["a", None]}, "row 2 has no id: every sample needs one"),
         ({"id": [["a"], ["b"]]}, r"column 'id' holds List\(String\): expected text"),
-        ({"logit__Bald": None}, "no column logit__<attribute>; found id, y__Bald"),
-        ({"y__Bald": None}, "Bald stand only as y__ or only as logit__ columns: expected both"),
+        ({"logit__Bald": None}, "no column logit__<attribute>. Expected .*; found id, y__Bald.$"),
+        (
+            {"y__Bald": None},
+            r"no column y__<attribute> or y\. Expected .*; found id, logit__Bald.$",
+        ),
+        ({"y__Bald": [[1], [0]]}, r"column 'y__Bald' holds List\(Int64\): expected labels"),
+        ({"y__Bald": [0.0, 0.5]}, "row 2 of column 'y__Bald' is 0.5: expected a label"),
+        ({"y__Bald": [0, -1]}, "row 2 of column 'y__Bald' is -1: .* Write 0 if -1 means false"),
+        ({"y__Bald": [date(2020, 1, 1), None]}, "row 1 of column 'y__Bald' is datetime.date"),
         ({"y__Old": [1, 0]}, "Old stand only as y__ or only as logit__ columns: expected both"),
         ({"logit__Old": [1.0, 0.0]}, "Old stand only as y__ or only as logit__ columns"),
         ({"y__Bald": [1, 2]}, "row 2 of column 'y__Bald' is 2: expected a label"),
         ({"y__Bald": ["yes", "no"]}, "row 1 of column 'y__Bald' is 'yes': expected a label"),
-        ({"logit__Bald": ["x", "y"]}, "column 'logit__Bald' holds String: expected numbers"),
+        ({"logit__Bald": ["x", "y"]}, "row 1 of column 'logit__Bald' is 'x': expected a number"),
         ({"logit__Bald": [True, False]}, "column 'logit__Bald' holds Boolean: expected numbers"),
         ({"logit__Bald": [1.0, None]}, "row 2 of column 'logit__Bald' is empty"),
+        ({"group__age": [date(2020, 1, 1), None]}, "group column 'group__age' holds Date: expect"),
+        ({"group__age": [["x"], ["y"]]}, r"group column 'group__age' holds List\(String\): expec"),
         ({"group__age": [1.5, 2.5]}, "group column 'group__age' holds Float64: expected booleans"),
         ({"image": [{"path": "x"}, {"path": "y"}]}, "column 'image' holds Struct.*: expected text"),
         (
@@ -62,14 +73,14 @@ def test_other_columns_are_left_alone(write):
     ],
 )
 def test_columns_that_make_no_sense_are_named_with_their_file(write, columns, message):
-    with pytest.raises(DataError, match=rf"x\.parquet: {message}"):
+    with pytest.raises(DataError, match=rf"(?m)x\.parquet: {message}"):
         Predictions.load(write(**columns))
 
 
 def test_an_absent_file_and_an_unknown_suffix(tmp_path):
     with pytest.raises(DataError, match=r"none\.parquet: no such file; expected predictions as"):
         Predictions.load(tmp_path / "none.parquet")
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="a folder; expected one file of predictions"):
         Predictions.load(tmp_path)
     (tmp_path / "x.npz").touch()
     with pytest.raises(DataError, match=r"x\.npz: expected a file that ends in \.parquet or \.csv"):
@@ -203,5 +214,78 @@ def test_train_rates_leave_out_the_cluster(write):
 
 
 def test_train_rates_without_labels_are_an_error(write):
-    with pytest.raises(DataError, match=r"x\.parquet: no column y__<attribute> or y; found id"):
+    with pytest.raises(DataError, match=r"x\.parquet: no column y__<attribute> or y\. Expected"):
         train_rates_from(write(y__Bald=None))
+    with pytest.raises(DataError, match=r"(?s)Rename.* add:\n  --map 'y__\*=\*_gt'$"):
+        train_rates_from(write(y__Bald=None, Bald_gt=[1, 0]))
+    with pytest.raises(DataError, match="no samples; expected at least one row"):
+        train_rates_from(write(id=[], y__Bald=[], logit__Bald=[]))
+
+
+def test_train_rates_by_a_mapping_that_serves_for_predictions_too(write):
+    path = write(id=None, y__Bald=None, logit__Bald=None, Bald_true=[1, None], sex=["f", "m"])
+    columns = {"id": "file", "y__*": "*_true", "logit__*": "*_prob", "group__sex": "sex"}
+    rates = train_rates_from(path, columns)
+    assert rates.prevalence == {"Bald": 1.0}
+    assert rates.group_rates == {"sex": {"f": {"Bald": 1.0}, "m": {}}}
+    assert train_rates_from(path, columns | {"group__sex": "gender"}).group_rates == {}
+    with pytest.raises(DataError, match=r"y__\*=\*_gt: unknown column"):
+        train_rates_from(path, {"y__*": "*_gt"})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_whole_numbers_may_be_floats(write, suffix):
+    nan = float("nan")
+    path = write(
+        f"x.{suffix}",
+        id=["a", "b", "c"],
+        y__Bald=[1.0, nan, 0.0],
+        logit__Bald=[1.0, 2.0, -1.0],
+        group__age=[30.0, nan, 40.0],
+    )
+    samples = Predictions.load(path).samples
+    assert samples.labels[:, 0].tolist() == [1, -1, 0]
+    assert samples.groups["age"].to_series("age").to_list() == [30, None, 40]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_classes_may_be_floats(write, suffix):
+    columns = {"id": list("abc"), "y__Bald": None, "logit__Bald": None, "y": [1.0, None, 0.0]}
+    path = write(f"x.{suffix}", **columns, logit__0=[1.0, 0.0, 0.0], logit__1=[0.5, 1.0, 1.0])
+    loaded = Predictions.load(path)
+    assert loaded.attributes == ("0", "1")
+    assert loaded.samples.labels.tolist() == [[0, 1], [-1, -1], [1, 0]]
+    no_scores = write(f"x.{suffix}", **columns)
+    assert train_rates_from(no_scores).prevalence == {"0": 0.5, "1": 0.5}
+
+
+@pytest.mark.parametrize("classes", [("1.0", "1"), ("1.5", "2.5"), ("true", "false"), ("01", "1")])
+def test_classes_are_named_as_they_are_written(tmp_path, classes):
+    one, two = classes
+    frame = pl.DataFrame({"id": ["a", "b", "c"], "y": [one, two, None]})
+    for path in (tmp_path / "x.csv", tmp_path / "x.parquet"):
+        scored = frame.with_columns(pl.lit(1.0).alias(f"logit__{name}") for name in classes)
+        (scored.write_csv if path.suffix == ".csv" else scored.write_parquet)(path)
+        assert Predictions.load(path).samples.labels.tolist() == [[1, 0], [0, 1], [-1, -1]]
+        (frame.write_csv if path.suffix == ".csv" else frame.write_parquet)(path)
+        if "1.0" not in classes:
+            assert set(train_rates_from(path).prevalence) == set(classes)
+
+
+def test_a_float_stands_for_the_class_that_there_is(write):
+    columns = {"y__Bald": None, "logit__Bald": None, "logit__1": [0.0, 1.0]}
+    path = write(y=["0.0", "1"], logit__0=[1.0, 0.0], **columns)
+    assert Predictions.load(path).samples.labels.tolist() == [[1, 0], [0, 1]]
+    path = write(**{"y": ["1.0", "1.0"], "logit__1.0": [1.0, 0.0], **columns})
+    assert Predictions.load(path).attributes == ("1.0", "1")
+    assert Predictions.load(path).samples.labels.tolist() == [[1, 0], [1, 0]]
+
+
+def test_labels_of_attributes_come_before_classes(write):
+    loaded = Predictions.load(write(y=["cat", "dog"]))
+    assert loaded.samples.task == "multilabel"
+
+
+def test_an_empty_class_is_unlabelled(write):
+    path = write(y__Bald=None, y=["Bald", ""])
+    assert Predictions.load(path).samples.labels.tolist() == [[1], [-1]]

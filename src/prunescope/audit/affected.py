@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from pydantic import BaseModel
 
-from prunescope.predictions import Predictions
+from prunescope.predictions.batch import Batch
 
 
 class Flip(BaseModel):
@@ -22,48 +24,90 @@ class Flip(BaseModel):
 
 
 class Affected(BaseModel):
-    """One image whose answers changed, with its changed answers, the largest change first."""
+    """One image whose answers changed, with its changed answers, the largest change first.
+
+    `harm` sums, over harmful flips, how far the probability moved; `moved` does over all flips.
+    """
 
     model: str
     id: str
     image: str | None
     flips: list[Flip]
+    harm: float = 0.0
+    moved: float = 0.0
 
 
-def most_affected(baseline: Predictions, other: Predictions, limit: int) -> list[Affected]:
-    """Return the images whose changed answers moved most, at most `limit` of them.
+def worst_first(images: Iterable[Affected]) -> list[Affected]:
+    """Sort images by `harm`, then by `moved`, the largest first."""
+    return sorted(images, key=lambda image: (-image.harm, -image.moved))
 
-    Images are ordered by the sum, over harmful flips, of how far the probability moved; then by
-    the same sum over all flips.
+
+def most_affected(
+    batch: Batch, attributes: tuple[str, ...], before: int, after: int, name: str, limit: int
+) -> list[Affected]:
+    """Return the images whose changed answers moved most, at most `limit` of them, worst first.
 
     Parameters
     ----------
-    baseline, other : Predictions
-        On the same samples.
+    batch : Batch
+        n samples.
+    attributes : tuple of str
+    before, after : int
+        Models of the batch.
+    name : str
+        Of the second model.
     limit : int
     """
-    flipped = baseline.decisions != other.decisions
-    harmful = flipped & (baseline.samples.labels == baseline.decisions)
-    moved = np.where(flipped, np.abs(other.probabilities - baseline.probabilities), 0.0)
-    changed = np.flatnonzero(flipped.any(axis=1))
-    total, of_harmful = moved.sum(axis=1), np.where(harmful, moved, 0.0).sum(axis=1)
-    order = changed[np.lexsort((-total[changed], -of_harmful[changed]))]
-    samples = baseline.samples
-    result = []
-    for row in order[:limit].tolist():
-        columns = np.flatnonzero(flipped[row])
-        flips = [
+    first, second = batch.models[before], batch.models[after]
+    harm, moved, changed = np.zeros(batch.n), np.zeros(batch.n), np.zeros(batch.n, bool)
+    flipped = first.decisions != second.decisions
+    for a, row in enumerate(flipped):
+        rows = np.flatnonzero(row)
+        by = np.abs(second.probabilities(a, rows) - first.probabilities(a, rows))
+        changed[rows] = True
+        moved[rows] += by
+        harm[rows] += by * (batch.labels[a][rows] == first.decisions[a][rows])
+    found = np.flatnonzero(changed)
+    if 0 < limit < len(found):
+        least = np.partition(harm[found], len(found) - limit)[len(found) - limit]
+        found = found[harm[found] >= least]
+    order = found[np.lexsort((-moved[found], -harm[found]))][:limit]
+
+    return [_image(batch, attributes, before, after, name, row, harm[row], moved[row])
+            for row in order.tolist()]  # fmt: skip
+
+
+def _image(
+    batch: Batch,
+    attributes: tuple[str, ...],
+    before: int,
+    after: int,
+    name: str,
+    row: int,
+    harm: float,
+    moved: float,
+) -> Affected:
+    """Describe the changed answers to one sample, the largest change first."""
+    first, second = batch.models[before], batch.models[after]
+    here = slice(row, row + 1)
+    flips = []
+    for a in np.flatnonzero(first.decisions[:, row] != second.decisions[:, row]).tolist():
+        label = int(batch.labels[a, row])
+        flips.append(
             Flip(
-                attribute=samples.attributes[column],
-                label=None
-                if samples.labels[row, column] < 0
-                else bool(samples.labels[row, column]),
-                harmful=bool(harmful[row, column]),
-                dense=round(float(baseline.probabilities[row, column]), 4),
-                compressed=round(float(other.probabilities[row, column]), 4),
+                attribute=attributes[a],
+                label=None if label == 2 else bool(label),
+                harmful=bool(label == first.decisions[a, row]),
+                dense=round(float(first.probabilities(a, here)[0]), 4),
+                compressed=round(float(second.probabilities(a, here)[0]), 4),
             )
-            for column in columns[np.argsort(-moved[row, columns])]
-        ]
-        image = None if samples.images is None else samples.images[row]
-        result.append(Affected(model=other.name, id=samples.ids[row], image=image, flips=flips))
-    return result
+        )
+    flips.sort(key=lambda flip: -abs(flip.compressed - flip.dense))
+    return Affected(
+        model=name,
+        id=str(batch.ids[row]),
+        image=None if batch.images is None else batch.images[row],
+        flips=flips,
+        harm=float(harm),
+        moved=float(moved),
+    )

@@ -1,140 +1,65 @@
-"""The paired bootstrap: which samples each replicate draws, and what they add up to.
+"""The paired bootstrap: which samples each replicate draws.
 
-A replicate draws as many units (samples, or clusters of samples) as there are, with replacement;
-a unit drawn w times counts w times. Every additive statistic is then a product of the matrix of
-these weights with what each sample contributes. All models of an audit share the weights, so that
-differences between models are paired.
+A replicate draws as many units as there are, with replacement; a unit drawn w times counts w
+times. A unit is a sample, or a cluster of samples such as one person's images. Where there are
+more units than blocks, units are dealt into blocks at random and blocks are drawn: between blocks
+of random members a sum varies as much as its units do, so the intervals are the same but for an
+error of their width of about 1 / √(2K), and cost no more for a hundred million samples than for a
+thousand. All models of an audit share the draws, so that differences between models are paired.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from prunescope.data.samples import UNKNOWN, Samples
 from prunescope.errors import ConfigError, one_of
-from prunescope.metrics.flips import transition_cells
-from prunescope.metrics.ranking import Ranking
-from prunescope.metrics.slices import Slices
-from prunescope.metrics.statistics import Floats, Moments, Statistics, contributions, moments
-from prunescope.predictions import Predictions
 
 FloatMatrix = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """Seeded weights of R replicates.
-
-    Parameters
-    ----------
-    units : array (N,) of int
-        The unit (sample or cluster) of each sample, numbered from 0.
-    weights : array (R, U) of float32
-        How often each replicate draws each unit; each row sums to U.
+def draw(n_blocks: int, replicates: int, seed: int) -> FloatMatrix:
+    """Draw the blocks of every replicate: how often each is drawn, (R, K); each row sums to K.
 
     Examples
     --------
-    >>> bootstrap = Bootstrap.draw(np.array([0, 1, 2, 2]), replicates=2, seed=0)
-    >>> bootstrap.weights.sum(axis=1).tolist(), bootstrap.of_samples().shape
-    ([3.0, 3.0], (2, 4))
+    >>> draw(4, replicates=2, seed=0).sum(axis=1).tolist()
+    [4.0, 4.0]
     """
-
-    units: NDArray[np.int64]
-    weights: FloatMatrix
-
-    @classmethod
-    def draw(cls, units: NDArray[np.int64], replicates: int, seed: int) -> Bootstrap:
-        """Draw the units of every replicate."""
-        n = int(units.max()) + 1
-        rng = np.random.default_rng(seed)
-        weights = np.empty((replicates, n), np.float32)
-        for row in weights:
-            row[:] = np.bincount(rng.integers(0, n, n), minlength=n)
-        return cls(units, weights)
-
-    def of_samples(self) -> FloatMatrix:
-        """Return the weight of each sample in each replicate: (R, N)."""
-        return self.weights[:, self.units]
-
-    def sums(self, features: FloatMatrix, slices: Slices) -> FloatMatrix:
-        """Add up features (N, F) within each slice, per replicate: (R, S, F)."""
-        result = np.empty((len(self.weights), len(slices), features.shape[1]), np.float32)
-        for index, rows in enumerate(slices.members()):
-            units, values = self.units[rows], features[rows]
-            drawn, place = np.unique(units, return_inverse=True)
-            if len(drawn) < len(rows):
-                shape = (len(drawn), len(rows))
-                gather = csr_array(
-                    (np.ones(len(rows), np.float32), (place, range(len(rows)))), shape
-                )
-                units, values = drawn, gather @ values
-            result[:, index] = self.weights[:, units] @ values
-        return result
-
-    def statistics(
-        self,
-        predictions: Predictions,
-        slices: Slices,
-        n_bins: int,
-        band: tuple[float, float],
-        labelled: Moments,
-    ) -> Statistics:
-        """Return the statistics of one model in every replicate (leading axis R).
-
-        ``labelled`` are the moments of the labels in every replicate, which no model changes.
-        """
-        n, a = predictions.logits.shape
-        features = np.zeros((n, a, 7 + 3 * n_bins), np.float32)
-        for cell, amount in contributions(predictions, n_bins, band):
-            places = np.take_along_axis(features, cell[..., None], axis=2)
-            np.put_along_axis(features, cell[..., None], places + amount[..., None], axis=2)
-        sums = self.sums(features.reshape(n, -1), slices)
-        return Statistics(
-            sums.reshape(*sums.shape[:2], a, -1),
-            moments(predictions.decisions, weights=self.of_samples()),
-            labelled,
-        )
-
-    def labelled(self, samples: Samples) -> Moments:
-        """Return the moments of the labels in every replicate."""
-        known = samples.labels != UNKNOWN
-        return moments(samples.labels == 1, known, self.of_samples())
-
-    def transitions(self, baseline: Predictions, other: Predictions, slices: Slices) -> FloatMatrix:
-        """Count transitions (R, S, A, 3, 2, 2) from one model to another in every replicate."""
-        cells = transition_cells(baseline, other)
-        features = cells[..., None] == np.arange(12)
-        sums = self.sums(features.reshape(len(cells), -1).astype(np.float32), slices)
-        return sums.reshape(*sums.shape[:2], cells.shape[1], 3, 2, 2)
-
-    def ranking(self, ranking: Ranking, samples: Samples) -> tuple[Floats, Floats]:
-        """Return AUC and average precision (R, A) in every replicate, to first order.
-
-        AUC is the mean of its components (DeLong et al., 1988) over the drawn samples of each
-        class; average precision moves by its influence function (the infinitesimal jackknife).
-        Both leave out terms of second order in the weights, which vanish as samples grow.
-        """
-        weights = self.of_samples()
-        true = (samples.labels == 1).astype(np.float32)
-        false = (samples.labels == 0).astype(np.float32)
-
-        def mean(side: FloatMatrix) -> Floats:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                part = weights @ (side * ranking.auc_parts.astype(np.float32))
-                return np.asarray(part / (weights @ side), np.float64)
-
-        auc = mean(true) + mean(false) - ranking.auc
-        parts = ranking.average_precision_parts.astype(np.float32)
-        precision = ranking.average_precision + weights @ parts - parts.sum(axis=0)
-        return np.clip(auc, 0, 1), np.clip(precision, 0, 1)
+    rng = np.random.default_rng(seed)
+    weights = np.empty((replicates, n_blocks), np.float32)
+    for row in weights:
+        row[:] = np.bincount(rng.integers(0, n_blocks, n_blocks), minlength=n_blocks)
+    return weights
 
 
-def resampling_units(samples: Samples, cluster: str | None) -> NDArray[np.int64]:
-    """Give each sample the number of its unit: the sample itself, or its cluster.
+def deal(units: NDArray[np.uint64], n_blocks: int, seed: int = 0) -> NDArray[np.int64]:
+    """Deal units into K blocks at random: the same unit always into the same block.
+
+    Parameters
+    ----------
+    units : array (n,) of uint64
+        Numbers of the units, equal for samples of one unit.
+    n_blocks : int
+    seed : int
+
+    Examples
+    --------
+    >>> blocks = deal(np.array([7, 8, 7], np.uint64), 1000)
+    >>> bool(blocks[0] == blocks[2]), bool((blocks < 1000).all())
+    (True, True)
+    """
+    mixed = units + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & (2**64 - 1))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed % np.uint64(n_blocks)).astype(np.int64)
+
+
+def units_of(samples: Samples, cluster: str | None) -> NDArray[np.uint64]:
+    """Give each sample the number of its unit: its row, or a number that stands for its cluster.
 
     A sample whose cluster is unknown is a unit of its own.
 
@@ -143,11 +68,27 @@ def resampling_units(samples: Samples, cluster: str | None) -> NDArray[np.int64]
     ConfigError
         ``cluster`` is not a group of the samples.
     """
+    rows = np.arange(len(samples), dtype=np.uint64)
     if cluster is None:
-        return np.arange(len(samples))
+        return rows
     if cluster not in samples.groups:
         raise ConfigError(one_of("cluster column", cluster, samples.groups))
-    codes = samples.groups[cluster].codes.astype(np.int64)
-    alone = codes == UNKNOWN
-    codes[alone] = codes.max() + 1 + np.arange(alone.sum())
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    group = samples.groups[cluster]
+    names = pl.Series(list(group.values)).cast(pl.String).hash().to_numpy()
+    if not len(names):
+        return rows
+    return np.where(group.codes == UNKNOWN, rows, names[group.codes])
+
+
+def blocks_of(units: NDArray[np.uint64], most: int, seed: int) -> tuple[NDArray[np.int64], int]:
+    """Return the block of each sample and the number of blocks: one per unit, at most `most`.
+
+    Examples
+    --------
+    >>> blocks_of(np.array([5, 9, 5], np.uint64), most=1000, seed=0)
+    (array([0, 1, 0]), 2)
+    """
+    numbers, index = np.unique(units, return_inverse=True)
+    if len(numbers) <= most:
+        return index.astype(np.int64), len(numbers)
+    return deal(units, most, seed), most

@@ -126,6 +126,14 @@ class Estimates:
             reason=np.where(where, reason, self.reason),
         )
 
+    def remark(self, error: Floats) -> Estimates:
+        """Return the same with a reason where a value, though usable, may be off by `error`."""
+        off = self.ok & (error > 0)
+        if not off.any():
+            return self
+        texts = [f"from a histogram of the scores: off by at most {e:.2g}" for e in error]
+        return replace(self, reason=np.where(off, np.array(texts, object), self.reason))
+
 
 def estimate(
     metric: str,

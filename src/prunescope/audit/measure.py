@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.bootstrap import Bootstrap
+from prunescope.audit.bootstrap import FloatMatrix
 from prunescope.audit.estimates import (
     CORRELATION_SHIFT,
     DIFFERENCES,
@@ -20,59 +20,73 @@ from prunescope.audit.estimates import (
     estimate,
     worst_group,
 )
-from prunescope.data.samples import Samples, TrainRates
+from prunescope.data.samples import TrainRates
 from prunescope.metrics import (
+    Labels,
     Measure,
+    Moments,
+    Ranking,
     Slices,
+    Statistics,
+    Transitions,
     accuracy,
     bias_amplification,
     correlation_shift,
-    count,
+    exemplar_rate,
+    expected_calibration_error,
     flip_rate,
     harmful_flip_rate,
     helpful_flip_rate,
     interdependence,
+    interdependence_replicates,
     lean,
-    rank,
     rare_value_ratio,
 )
-from prunescope.metrics.flips import transition_cells
-from prunescope.metrics.statistics import Floats, Moments, Statistics
-from prunescope.predictions import Predictions
+from prunescope.metrics.statistics import MOST_PAIRED, Floats
+from prunescope.metrics.topone import (
+    top_one_accuracy,
+    top_one_flip_rate,
+    top_one_harmful_flip_rate,
+    top_one_helpful_flip_rate,
+)
+
+STRUCTURE = ("interdependence", CORRELATION_SHIFT)
+"""Metrics of how the answers on different attributes hang together."""
 
 
 @dataclass(frozen=True)
 class Measurer:
-    """Measures models on the same samples with the same replicates.
+    """Turns statistics of models on the same samples into estimates with the same replicates.
 
     Parameters
     ----------
-    samples : Samples
+    attributes : tuple of str
     slices : Slices
     train : TrainRates
         Rates of the training split, which say what is rare and to which side an attribute leans.
-    bootstrap : Bootstrap
+    weights, ranking_weights : array (R, K) of float32
+        How often each replicate draws each block: of statistics, and of rankings.
+    labels : Labels
+        By block.
     min_support : int
         Estimates that rest on fewer samples get the status ``insufficient_support``.
-    n_bins, band
-        Of the calibration error and of uncertainty.
     trigger : str, optional
         A boolean group that marks the samples with a planted backdoor.
     """
 
-    samples: Samples
+    attributes: tuple[str, ...]
     slices: Slices
     train: TrainRates
-    bootstrap: Bootstrap
+    weights: FloatMatrix
+    ranking_weights: FloatMatrix
+    labels: Labels
     min_support: int
-    n_bins: int
-    band: tuple[float, float]
-    trigger: str | None
+    trigger: str | None = None
 
     @cached_property
-    def labelled(self) -> Moments:
-        """The moments of the labels in every replicate."""
-        return self.bootstrap.labelled(self.samples)
+    def labelled(self) -> tuple[Moments, Moments]:
+        """The moments of the labels, and those in every replicate."""
+        return self.labels.total().moments, self.labels.weighted(self.weights).moments
 
     @cached_property
     def prevalence(self) -> Floats:
@@ -80,14 +94,11 @@ class Measurer:
         return self._rates(self.train.prevalence)
 
     def _rates(self, rates: Mapping[str, float]) -> Floats:
-        return np.array([rates.get(a, np.nan) for a in self.samples.attributes], np.float64)
+        return np.array([rates.get(a, np.nan) for a in self.attributes], np.float64)
 
-    def model(self, predictions: Predictions) -> list[Estimates]:
+    def model(self, statistics: Statistics, ranking: Ranking) -> list[Estimates]:
         """Estimate every metric of one model."""
-        point = count(predictions, self.slices, n_bins=self.n_bins, band=self.band)
-        replicates = self.bootstrap.statistics(
-            predictions, self.slices, self.n_bins, self.band, self.labelled
-        )
+        point, replicates = statistics.total(), statistics.weighted(self.weights)
         by_slice = {
             name: self._estimate(
                 name,
@@ -105,7 +116,7 @@ class Measurer:
             "samples with the rarer value",
             "its rate in training is not known",
         )
-        estimates = [*by_slice.values(), ratio, *self._ranking(predictions)]
+        estimates = [*by_slice.values(), ratio, *self._ranking(ranking)]
         estimates += self._structure(point, replicates)
         for group in self.slices.group_names():
             rows = self.slices.of_group(group)
@@ -117,14 +128,9 @@ class Measurer:
             estimates.append(self._backdoor(point, replicates))
         return estimates
 
-    def pair(self, baseline: Predictions, other: Predictions) -> list[Estimates]:
+    def pair(self, transitions: Transitions) -> list[Estimates]:
         """Estimate every metric of the change from one model to another."""
-        cells = transition_cells(baseline, other)
-        one_hot = cells[..., None] == np.arange(12)
-        shape = (len(self.slices), len(self.samples.attributes), 3, 2, 2)
-        point = np.stack([one_hot[rows].sum(axis=0) for rows in self.slices.members()])
-        point = point.reshape(shape).astype(np.float64)
-        replicates = self.bootstrap.transitions(baseline, other, self.slices)
+        point, replicates = self._both(transitions)
         flips = (
             ("flip_rate", flip_rate, "samples"),
             ("harmful_flip_rate", harmful_flip_rate, "labelled samples"),
@@ -136,6 +142,43 @@ class Measurer:
         ]
         return [*estimates, self._excess_accuracy_gap(point, replicates)]
 
+    def exemplars(self, transitions: Transitions) -> Estimates:
+        """Estimate the share of samples whose commonest answer differs."""
+        point, replicates = self._both(transitions)
+        return self._estimate(
+            "cie_rate",
+            exemplar_rate(point),
+            exemplar_rate(replicates),
+            "samples without a tie of votes",
+        )
+
+    def top_one(self, statistics: Statistics) -> list[Estimates]:
+        """Estimate the metrics of a multi-class model's one answer, from `topone.as_attribute`."""
+        point, replicates = statistics.total(), statistics.weighted(self.weights)
+        return [
+            self._estimate(name, metric(point), metric(replicates), "labelled samples", total=True)
+            for name, metric in (
+                ("top1_accuracy", lambda s: top_one_accuracy(s.counts)),
+                ("top_label_ece", expected_calibration_error),
+            )
+        ]
+
+    def top_one_pair(self, transitions: Transitions) -> list[Estimates]:
+        """Estimate how the one answer changes, from `topone.changes`."""
+        point, replicates = self._both(transitions)
+        return [
+            self._estimate(name, metric(point), metric(replicates), basis, total=True)
+            for name, metric, basis in (
+                ("top1_flip_rate", top_one_flip_rate, "samples"),
+                ("top1_harmful_flip_rate", top_one_harmful_flip_rate, "labelled samples"),
+                ("top1_helpful_flip_rate", top_one_helpful_flip_rate, "labelled samples"),
+            )
+        ]
+
+    def _both(self, transitions: Transitions) -> tuple[Floats, Floats]:
+        """Return the counts of all samples, and of every replicate."""
+        return transitions.total().counts, transitions.weighted(self.weights).counts
+
     def _estimate(
         self,
         metric: str,
@@ -145,10 +188,12 @@ class Measurer:
         undefined: str = "no samples",
         group: str | None = None,
         group_value: NDArray[np.intp] | None = None,
+        *,
+        total: bool = False,
     ) -> Estimates:
         return estimate(
             metric,
-            self.samples.attributes,
+            (None,) if total else self.attributes,
             point,
             replicates.value,
             min_support=self.min_support,
@@ -158,11 +203,10 @@ class Measurer:
             group_value=group_value,
         )
 
-    def _ranking(self, predictions: Predictions) -> list[Estimates]:
-        ranking = rank(predictions.log_odds, self.samples.labels)
-        auc, precision = self.bootstrap.ranking(ranking, self.samples)
+    def _ranking(self, ranking: Ranking) -> list[Estimates]:
+        auc, precision = ranking.replicates(self.ranking_weights)
         smaller = np.minimum(ranking.n_positive, ranking.n_negative)
-        return [
+        found = (
             self._estimate(
                 "auc",
                 Measure(ranking.auc, smaller),
@@ -175,29 +219,49 @@ class Measurer:
                 Measure(precision, ranking.n_positive),
                 "true positives",
             ),
-        ]
+        )
+        errors = ranking.auc_error, ranking.average_precision_error
+        return [one.remark(error) for one, error in zip(found, errors, strict=True)]
 
     def _structure(self, point: Statistics, replicates: Statistics) -> list[Estimates]:
-        explained = self._estimate(
+        size = len(self.attributes)
+        if size > MOST_PAIRED:
+            return [self._too_many_pairs(point, metric) for metric in STRUCTURE]
+        explained = interdependence(point.predicted)
+        linked = self._estimate(
             "interdependence",
-            interdependence(point.predicted),
-            interdependence(replicates.predicted),
+            explained,
+            Measure(
+                interdependence_replicates(point.predicted, replicates.predicted),
+                explained.support,
+            ),
             "samples",
             "the answer is the same for every sample, or no other answer varies",
         )
-        a, b = np.triu_indices(len(self.samples.attributes), k=1)
-        support = np.broadcast_to(point.labelled.n, (len(self.samples.attributes),) * 2)[a, b]
-        names = self.samples.attributes
+        a, b = np.triu_indices(size, k=1)
+        labelled, drawn = self.labelled
+        support = np.broadcast_to(labelled.n, (size, size))[a, b]
         shift = estimate(
             CORRELATION_SHIFT,
-            tuple(f"{names[i]} × {names[j]}" for i, j in zip(a, b, strict=True)),
-            Measure(correlation_shift(point.predicted, point.labelled), support),
-            correlation_shift(replicates.predicted, replicates.labelled),
+            tuple(
+                f"{self.attributes[i]} × {self.attributes[j]}" for i, j in zip(a, b, strict=True)
+            ),
+            Measure(correlation_shift(point.predicted, labelled), support),
+            correlation_shift(replicates.predicted, drawn),
             min_support=self.min_support,
             basis="samples with both labels",
             undefined="a label or an answer is the same for every sample",
         )
-        return [explained, shift]
+        return [linked, shift]
+
+    def _too_many_pairs(self, point: Statistics, metric: str) -> Estimates:
+        """Say that a metric of pairs is not computed."""
+        size = len(self.attributes)
+        n = point.counts[0].sum(axis=(-2, -1))
+        nothing = np.full((len(self.weights), size), np.nan, np.float32)
+        result = self._estimate(metric, Measure(np.full(size, np.nan), n), Measure(nothing, n), "")
+        reason = f"{size} attributes: pairs are compared up to {MOST_PAIRED}"
+        return result.explain(np.ones(size, bool), NOT_APPLICABLE, reason)
 
     def _bias_amplification(
         self, group: str, rows: slice, point: Statistics, replicates: Statistics
@@ -223,13 +287,13 @@ class Measurer:
         result = result.explain(
             unknown, NOT_APPLICABLE, f"its training rates by {group} are not known"
         )
-        itself = np.array(self.samples.attributes) == group
+        itself = np.array(self.attributes) == group
         return result.explain(itself, NOT_APPLICABLE, f"{group} is the group itself")
 
     def _backdoor(self, point: Statistics, replicates: Statistics) -> Estimates:
         assert self.trigger is not None
         rows = self.slices.of_group(self.trigger)
-        side = np.ones(len(self.samples.attributes), np.intp)
+        side = np.ones(len(self.attributes), np.intp)
         return self._estimate(
             "backdoor_bias_amplification",
             bias_amplification(point.counts[rows], side),

@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from prunescope.audit.affected import Affected
+from prunescope.audit.cies import CIE_SCHEMA
+from prunescope.audit.correlations import CORRELATION_SCHEMA
 from prunescope.audit.table import SCHEMA
-from prunescope.errors import DataError, shorten
+from prunescope.audit.verdicts import JUDGED, VERDICTS, harm_of
+from prunescope.errors import ConfigError, DataError, MissingExtraError, one_of, shorten
 from prunescope.files import replacing
 from prunescope.predictions import Metadata
 
+CONFUSION_SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "label": pl.String(),
+    "dense": pl.String(),
+    "compressed": pl.String(),
+    "n": pl.Int64(),
+}
+"""Columns of the confusions: true class (null = unlabelled), dense answer, compressed answer."""
+
+TABLES: dict[str, dict[str, pl.DataType]] = {
+    "correlations": CORRELATION_SCHEMA,
+    "cies": CIE_SCHEMA,
+    "confusions": CONFUSION_SCHEMA,
+}
+"""Tables beside the audit's own, each in a Parquet file of its name."""
+
 TABLE_FILE = "audit.parquet"
 INFO_FILE = "audit.json"
+
+FEWEST = 100
+"""Bootstrap replicates below which an interval means nothing."""
 
 
 class Settings(BaseModel):
     """How an audit is made.
 
     `replicates` bootstrap replicates, drawn with `seed`, give intervals of level `confidence`;
-    `cluster` names the group to resample as a whole; estimates that rest on fewer than
+    `intersect` lists groups to cross, such as ``[("Male", "Young")]``; `cluster` names the group
+    to resample as a whole; estimates that rest on fewer than
     `min_support` samples are not made; `n_bins` and `band` belong to the calibration error and to
     uncertainty; `trigger` names the boolean group that marks a planted backdoor.
     """
@@ -32,8 +56,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     groups: tuple[str, ...] | None = None
+    intersect: tuple[tuple[str, ...], ...] = ()
     cluster: str | None = None
-    replicates: int = Field(default=1000, ge=100, le=100_000)
+    replicates: int = Field(default=1000, ge=0, le=100_000)
+    blocks: int = Field(default=1024, ge=2)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     min_support: int = Field(default=10, ge=1)
@@ -41,6 +67,7 @@ class Settings(BaseModel):
     band: tuple[float, float] = (0.1, 0.9)
     trigger: str | None = None
     n_affected: int = Field(default=24, ge=0)
+    min_effect: dict[str, float] = {}
 
     @field_validator("band")
     @classmethod
@@ -49,6 +76,23 @@ class Settings(BaseModel):
             raise ValueError("expected two probabilities, the lower one first")
         return band
 
+    @field_validator("replicates")
+    @classmethod
+    def _check_replicates(cls, replicates: int) -> int:
+        if 0 < replicates < FEWEST:
+            raise ValueError(f"expected 0, for no intervals, or at least {FEWEST}")
+        return replicates
+
+    @field_validator("min_effect")
+    @classmethod
+    def _check_min_effect(cls, effects: dict[str, float]) -> dict[str, float]:
+        for metric, effect in effects.items():
+            if metric != "*" and metric not in JUDGED:
+                raise ValueError(one_of("metric", metric, ("*", *JUDGED)))
+            if not effect >= 0:
+                raise ValueError(f"expected the least change of {metric} that matters, 0 or more")
+        return effects
+
 
 class ModelInfo(BaseModel):
     """One model of an audit; `baseline` names the dense model that it is compared with."""
@@ -56,6 +100,14 @@ class ModelInfo(BaseModel):
     name: str
     baseline: str | None
     metadata: Metadata
+
+
+class PopulationInfo(BaseModel):
+    """Models that differ by their training seed alone, and have rows of their mean."""
+
+    name: str
+    baseline: str | None
+    members: list[str]
 
 
 class AuditInfo(BaseModel):
@@ -69,6 +121,7 @@ class AuditInfo(BaseModel):
     attributes: tuple[str, ...]
     settings: Settings
     models: list[ModelInfo]
+    populations: list[PopulationInfo] = []
     notes: list[str] = []
     warnings: list[str] = []
     affected: list[Affected] = []
@@ -83,19 +136,128 @@ class Audit:
     table : polars.DataFrame
         One row per estimate, columns as in `prunescope.audit.table.SCHEMA`.
     info : AuditInfo
+    correlations : polars.DataFrame
+        One row per model and pair of attributes (`prunescope.audit.correlations`).
+    cies : polars.DataFrame
+        One row per compression-identified exemplar (`prunescope.audit.cies`), where there are
+        several seeds.
+    confusions : polars.DataFrame
+        Which class became which, of a multi-class task: how many samples, by true class.
     """
 
     table: pl.DataFrame
     info: AuditInfo
+    correlations: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema=CORRELATION_SCHEMA)
+    )
+    cies: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CIE_SCHEMA))
+    confusions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONFUSION_SCHEMA))
 
     @property
     def overall(self) -> pl.DataFrame:
         """The rows over all attributes and all samples."""
         return self.table.filter(pl.col("attribute").is_null() & pl.col("group").is_null())
 
+    @property
+    def by_group(self) -> pl.DataFrame:
+        """The rows of one value of a group, or about a group."""
+        return self.table.filter(pl.col("group").is_not_null())
+
+    def difference(
+        self, metric: str, method: Literal["between_groups", "to_overall"] = "between_groups"
+    ) -> pl.DataFrame:
+        """Return how far groups lie apart: one row per model, attribute and group.
+
+        Parameters
+        ----------
+        metric : str
+            A metric with a row per group value, such as ``accuracy`` or ``tpr``.
+        method : {"between_groups", "to_overall"}
+            Highest minus lowest value over the group's values, or the furthest from the value over
+            all samples. Values that the data do not support are left out, and counted.
+
+        Raises
+        ------
+        ConfigError
+            The metric has no rows by group value, or there is no such method.
+        """
+        values = self.by_group.filter(
+            pl.col("metric") == metric, pl.col("group_value").is_not_null()
+        )
+        if values.is_empty():
+            some = self.by_group.filter(pl.col("group_value").is_not_null())["metric"].unique()
+            raise ConfigError(one_of("metric by group", metric, sorted(some)))
+        if method not in ("between_groups", "to_overall"):
+            raise ConfigError(one_of("method", method, ("between_groups", "to_overall")))
+        key = ["model", "attribute"]
+        whole = self.table.filter(pl.col("metric") == metric, pl.col("group").is_null())
+        beside = values.join(
+            whole.select(*key, whole="value"), on=key, how="left", nulls_equal=True
+        )
+        value = pl.col("value")
+        gap = {
+            "between_groups": value.max() - value.min(),
+            "to_overall": (value - pl.col("whole")).abs().max(),
+        }
+        enough = value.count() >= 2 if method == "between_groups" else value.count() >= 1
+        named = pl.col("group_value")
+        return beside.group_by(*key, "group", maintain_order=True).agg(
+            difference=pl.when(enough).then(gap[method]),
+            lowest=named.sort_by("value", nulls_last=True).first(),
+            highest=named.filter(value.is_not_null()).sort_by(value.drop_nulls()).last(),
+            n_left_out=value.null_count(),
+        )
+
+    def worst(self, metric: str | None = None, n: int = 5) -> pl.DataFrame:
+        """Return the `n` rows of each metric, or of one, that got worst, the worst first.
+
+        Only rows whose verdict is "worse". `harm` is how much worse, in the metric's unit.
+
+        Raises
+        ------
+        ConfigError
+            No such metric is in the table.
+        """
+        known = sorted(self.table["metric"].unique())
+        if metric is not None and metric not in known:
+            raise ConfigError(one_of("metric", metric, known))
+        rows = self.table.filter(pl.col("verdict") == "worse").with_columns(harm_of())
+        if metric is not None:
+            rows = rows.filter(pl.col("metric") == metric)
+        shown = ["model", "metric", "attribute", "group", "group_value", "value", "baseline"]
+        more = ["delta", "delta_low", "delta_high", "n", "q_value", "harm"]
+        ordered = rows.sort("metric", "harm", descending=[False, True])
+        return ordered.group_by("metric", maintain_order=True).head(n).select(*shown, *more)
+
+    def summary(self) -> pl.DataFrame:
+        """Count the verdicts on each compressed model, metric by metric."""
+        told = self.table.filter(pl.col("verdict").is_not_null())
+        counts = told.group_by("model", "metric", maintain_order=True).agg(
+            (pl.col("verdict") == verdict).sum().alias(verdict) for verdict in VERDICTS
+        )
+        empty = [verdict for verdict in VERDICTS if not counts[verdict].sum()]
+        return counts.drop(empty)
+
+    def to_pandas(self) -> Any:  # noqa: ANN401 - pandas need not be installed
+        """Return the table as a pandas data frame.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError("to_pandas", "pandas") from error
+        return pandas.DataFrame(self.table.to_dict(as_series=False))
+
     def save(self, folder: str | Path) -> None:
         """Write ``audit.parquet`` and ``audit.json``; `load` reads them back."""
         folder = Path(folder)
+        for name in TABLES:
+            with replacing(folder / f"{name}.parquet") as beside:
+                getattr(self, name).write_parquet(beside)
         with replacing(folder / TABLE_FILE) as beside:
             self.table.write_parquet(beside)
         with replacing(folder / INFO_FILE) as beside:
@@ -113,6 +275,7 @@ class Audit:
         folder = Path(folder)
         try:
             table = pl.read_parquet(folder / TABLE_FILE)
+            more = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
             info = AuditInfo.model_validate(json.loads((folder / INFO_FILE).read_text("utf-8")))
         except FileNotFoundError as error:
             raise DataError(
@@ -121,13 +284,10 @@ class Audit:
             ) from error
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise DataError(f"{folder}: the audit cannot be read: {error}") from error
-        if table.schema != pl.Schema(SCHEMA):
-            found, wanted = (
-                shorten((f"{name} ({kind})" for name, kind in schema.items()), 30)
-                for schema in (table.schema, SCHEMA)
-            )
-            raise DataError(f"{folder / TABLE_FILE} has the columns {found}: expected {wanted}")
-        return cls(table, info)
+        _check_schema(table, SCHEMA, folder / TABLE_FILE)
+        for name, schema in TABLES.items():
+            _check_schema(more[name], schema, folder / f"{name}.parquet")
+        return cls(table, info, **more)
 
     def __repr__(self) -> str:
         models = shorten(model.name for model in self.info.models)
@@ -139,4 +299,15 @@ class Audit:
     def _repr_html_(self) -> str:
         """Show the overall rows in a notebook."""
         columns = ["model", "metric", "value", "low", "high", "delta", "delta_low", "delta_high"]
-        return self.overall.select(columns)._repr_html_()
+        return self.overall.select(*columns, "verdict")._repr_html_()
+
+
+def _check_schema(table: pl.DataFrame, schema: Mapping[str, pl.DataType], path: Path) -> None:
+    """Raise a `DataError` where a table has other columns than expected."""
+    if table.schema == pl.Schema(schema):
+        return
+    found, wanted = (
+        shorten((f"{name} ({kind})" for name, kind in columns.items()), 30)
+        for columns in (table.schema, schema)
+    )
+    raise DataError(f"{path} has the columns {found}: expected {wanted}")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
-from prunescope.audit.estimates import OK, Estimates
+from prunescope.audit.estimates import Estimates
+from prunescope.audit.significance import Spread
 from prunescope.metrics import Slices
-from prunescope.metrics.statistics import Floats, divide
+from prunescope.metrics.statistics import Floats
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -34,13 +36,16 @@ SCHEMA: dict[str, pl.DataType] = {
     "delta_high": pl.Float64(),
     "p_value": pl.Float64(),
     "q_value": pl.Float64(),
+    "verdict": pl.String(),
 }
 """Columns of the table. `attribute`, `group` and `group_value` are null for "all of them"."""
+
+Columns = dict[str, NDArray[Any]]
+"""Columns of some rows, all of one length."""
 
 BIASED = (
     "ece",
     "correlation_shift",
-    "interdependence",
     "demographic_parity_difference",
     "equal_opportunity_difference",
     "equalized_odds_difference",
@@ -48,18 +53,69 @@ BIASED = (
     "ece_difference",
     "worst_group_accuracy",
 )
-"""Metrics that chance moves one way (norms, maxima and minima, explained shares), and resampling
+"""Metrics that chance moves one way (norms, maxima and minima), and resampling
 once more. Their replicates are centred on the value before the interval is read off."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the estimates of one metric compare with a baseline.
+
+    Parameters
+    ----------
+    baseline, delta : arrays, of the shape of the values
+        The baseline's value and how far above it the estimate lies; NaN where not comparable.
+    replicates : array (R, ...)
+        Of the delta.
+    exact : array, optional
+        p-values of an exact test; NaN where there is none.
+    error, df : array, optional
+        Standard error of the delta and its degrees of freedom; default: that of the replicates,
+        and no limit.
+    missing : array of str, optional
+        Why the baseline has no value.
+    """
+
+    baseline: Floats
+    delta: Floats
+    replicates: Floats
+    exact: Floats | None = None
+    error: Floats | None = None
+    df: Floats | None = None
+    missing: NDArray[Any] | None = None
+
+
+def compare(estimates: Estimates, baseline: Estimates, exact: Floats | None = None) -> Comparison:
+    """Compare the estimates of one model with those of another, replicate by replicate."""
+    both = estimates.ok & baseline.ok
+    return Comparison(
+        baseline.value,
+        np.where(both, estimates.value - baseline.value, np.nan),
+        estimates.replicates - baseline.replicates,
+        exact,
+        missing=np.where(estimates.ok & ~baseline.ok, baseline.reason, np.array(None)),
+    )
+
+
+def from_zero(estimates: Estimates) -> Comparison:
+    """Compare estimates of a change, which may have either sign, with no change."""
+    nothing = np.full(estimates.value.shape, np.nan)
+    return Comparison(nothing, estimates.value, estimates.replicates)
+
+
+def tested(estimates: Estimates, exact: Floats) -> Comparison:
+    """Attach the p-values of an exact test to estimates that are compared with nothing."""
+    nothing = np.full(estimates.value.shape, np.nan)
+    value = np.where(np.isnan(exact), np.nan, estimates.value)
+    return Comparison(nothing, value, np.full_like(estimates.replicates, np.nan), exact)
 
 
 def rows(
     estimates: Estimates,
     slices: Slices,
     confidence: float,
-    baseline: Estimates | None = None,
-    *,
-    change: bool = False,
-) -> pl.DataFrame:
+    comparison: Comparison | None = None,
+) -> Columns:
     """Lay out estimates as rows, without the columns that name the model.
 
     Parameters
@@ -68,60 +124,85 @@ def rows(
     slices : Slices
     confidence : float
         Of the percentile intervals, in (0, 1).
-    baseline : Estimates, optional
-        The same metric of the dense model: fills `baseline`, `delta`, their interval and p-value.
-    change : bool
-        The estimate is of the change between two models: the p-value of one that can have either
-        sign is for 0.
+    comparison : Comparison, optional
+        Fills `baseline`, `delta`, their interval and p-value.
     """
-    shape = estimates.value.shape
+    shape, ok = estimates.value.shape, estimates.ok
     biased = estimates.metric in BIASED
-    replicates: Floats = estimates.replicates
-    if biased:
-        replicates = np.maximum(centred(replicates, estimates.value), 0)
-    low, high = interval(replicates, estimates.ok, confidence)
+    spread = Spread(_lines(estimates.replicates, ok), estimates.value[ok] if biased else None)
+    low, high = (_spread_out(end, ok) for end in spread.interval(confidence))
     columns: dict[str, Any] = {
         "metric": np.full(shape, estimates.metric, object),
         "attribute": np.broadcast_to(np.array(estimates.attributes, object), shape),
         **_groups(estimates, slices),
         "value": estimates.value,
-        "low": low,
+        "low": np.maximum(low, 0) if biased else low,
         "high": high,
         "n": estimates.support,
         "status": estimates.status,
         "reason": estimates.reason.copy(),
     }
-    if baseline is not None:
-        both = estimates.ok & baseline.ok
-        deltas: Floats = estimates.replicates - baseline.replicates
-        columns["baseline"] = baseline.value
-        columns["delta"] = np.where(both, estimates.value - baseline.value, np.nan)
-        if biased:
-            deltas = centred(deltas, columns["delta"])
-        columns["delta_low"], columns["delta_high"] = interval(deltas, both, confidence)
-        columns["p_value"] = p_value(deltas, both)
-        lacks = estimates.ok & ~baseline.ok
-        columns["reason"][lacks] = "the dense model has no value: " + baseline.reason[lacks]
-    elif change and estimates.metric == "excess_accuracy_gap":
-        columns["p_value"] = p_value(estimates.replicates, estimates.ok)
-    kinds = {name: kind for name, kind in SCHEMA.items() if name in columns}
-    flat = {name: np.ravel(columns[name]).tolist() for name in kinds}
-    return pl.DataFrame(flat, schema=kinds, strict=False).with_columns(
-        pl.selectors.float().fill_nan(None)
-    )
+    if comparison is not None:
+        columns |= _compared(comparison, confidence, biased)
+        if comparison.missing is not None:
+            lacks = comparison.missing != None  # noqa: E711 - element by element
+            columns["reason"][lacks] = "the dense model has no value: " + comparison.missing[lacks]
+    return {name: np.ravel(column) for name, column in columns.items()}
 
 
-def centred(replicates: Floats, value: Floats) -> Floats:
-    """Shift replicates so that their mean is the value.
+def to_frame(parts: Sequence[Columns], **model: Any) -> pl.DataFrame:  # noqa: ANN401 - any type
+    """Put the rows of one model together, with the columns that name the model."""
+    sizes = [len(part["metric"]) for part in parts]
+    columns: dict[str, pl.Series] = {}
+    for name, kind in SCHEMA.items():
+        blank = np.nan if kind.is_float() else None
+        if name in model:
+            values: Any = pl.repeat(model[name], sum(sizes), dtype=kind, eager=True)
+        elif any(name in part for part in parts):
+            filled = [
+                part[name] if name in part else np.full(size, blank)
+                for part, size in zip(parts, sizes, strict=True)
+            ]
+            values = np.concatenate(filled)
+            values = values if kind.is_numeric() else values.tolist()
+        else:
+            values = [None] * sum(sizes)
+        columns[name] = pl.Series(name, values, dtype=kind)
+    return pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None))
 
-    Examples
-    --------
-    >>> centred(np.array([[0.3], [0.5]]), np.array([0.2])).round(3).tolist()
-    [[0.1], [0.3]]
-    """
-    known = ~np.isnan(replicates)
-    mean = divide(np.where(known, replicates, 0.0).sum(axis=0), known.sum(axis=0))
-    return replicates - mean + value
+
+def _compared(comparison: Comparison, confidence: float, biased: bool) -> dict[str, Any]:
+    """Return the columns of a comparison."""
+    told = ~np.isnan(comparison.delta)
+    delta = comparison.delta[told]
+    spread = Spread(_lines(comparison.replicates, told), delta if biased else None)
+    low, high = spread.interval(confidence)
+    error, df = (None if part is None else part[told] for part in (comparison.error, comparison.df))
+    p_value = spread.p_value(delta, error, df)
+    if comparison.exact is not None:
+        exact = comparison.exact[told]
+        p_value = np.where(np.isnan(exact), p_value, exact)
+    columns: dict[str, Any] = {"p_value": _spread_out(p_value, told)}
+    if np.isnan(comparison.baseline).all():
+        return columns
+    return columns | {
+        "baseline": comparison.baseline,
+        "delta": comparison.delta,
+        "delta_low": _spread_out(low, told),
+        "delta_high": _spread_out(high, told),
+    }
+
+
+def _lines(replicates: Floats, usable: NDArray[np.bool_]) -> Floats:
+    """Return the replicates of the usable cells, a line (R,) each."""
+    return np.ascontiguousarray(np.moveaxis(replicates, 0, -1)[usable])
+
+
+def _spread_out(values: Floats, usable: NDArray[np.bool_]) -> Floats:
+    """Put values back into their cells; NaN in the others."""
+    result = np.full(usable.shape, np.nan)
+    result[usable] = values
+    return result
 
 
 def _groups(estimates: Estimates, slices: Slices) -> dict[str, NDArray[Any]]:
@@ -143,59 +224,3 @@ def _groups(estimates: Estimates, slices: Slices) -> dict[str, NDArray[Any]]:
 
 def _texts(values: tuple[Any, ...]) -> NDArray[Any]:
     return np.array([None if value is None else str(value) for value in values], object)
-
-
-def interval(
-    replicates: Floats, usable: NDArray[np.bool_], confidence: float
-) -> tuple[Floats, Floats]:
-    """Return the percentile interval over the first axis; NaN where not usable.
-
-    Replicates in which the value is not defined are left out.
-    """
-    ends = np.full((2, *usable.shape), np.nan)
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    values = replicates[:, usable].astype(np.float64)
-    if values.size:
-        partial = np.isnan(values).any(axis=0) & ~np.isnan(values).all(axis=0)
-        found = np.quantile(values, tails, axis=0)
-        found[:, partial] = np.nanquantile(values[:, partial], tails, axis=0)
-        ends[:, usable] = found
-    return ends[0], ends[1]
-
-
-def p_value(deltas: Floats, usable: NDArray[np.bool_]) -> Floats:
-    """Return the two-sided bootstrap p-value of "no change"; NaN where not usable.
-
-    p = 2 · min(share of replicates at or below 0, share at or above 0), each with one more
-    replicate counted so that p is never 0 (Davison and Hinkley, 1997, section 4.4).
-
-    Examples
-    --------
-    >>> p_value(np.array([[0.1], [0.2], [0.3]]), np.array([True])).tolist()
-    [0.5]
-    """
-    result = np.full(usable.shape, np.nan)
-    values = deltas[:, usable]
-    n = (~np.isnan(values)).sum(axis=0) + 1
-    tail = np.minimum((values <= 0).sum(axis=0), (values >= 0).sum(axis=0)) + 1
-    result[usable] = np.minimum(2 * tail / n, 1.0)
-    return result
-
-
-def add_q_values(table: pl.DataFrame) -> pl.DataFrame:
-    """Fill `q_value`: Benjamini-Hochberg over the rows of each metric of one model.
-
-    Averages over attributes are a family of their own.
-    """
-    p = table["p_value"].to_numpy()
-    q = np.full(len(p), np.nan)
-    family = pl.struct("metric", pl.col("attribute").is_null()).rank("dense")
-    families = table.select(family).to_series().to_numpy()
-    for number in np.unique(families):
-        tested = (families == number) & ~np.isnan(p)
-        if tested.any():
-            q[tested] = false_discovery_control(p[tested], method="bh")
-    return table.with_columns(pl.Series("q_value", q).fill_nan(None))
-
-
-__all__ = ["OK", "SCHEMA", "add_q_values", "interval", "p_value", "rows"]

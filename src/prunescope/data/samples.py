@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.errors import DataError, shorten
+from prunescope.errors import ConfigError, DataError, one_of, shorten
 
 UNKNOWN = -1
 """Code of a label or group value that is not known."""
@@ -74,6 +75,28 @@ class Group:
         codes = pl.Series(self.codes, dtype=pl.Int64)
         known = pl.Series(name, list(self.values))
         return known.gather(codes.replace(UNKNOWN, None)).alias(name)
+
+    @staticmethod
+    def cross(groups: Mapping[str, Group]) -> Group:
+        """Return the intersections of groups: one value per combination, absent ones too.
+
+        Unknown where any of them is.
+
+        Examples
+        --------
+        >>> male, young = (Group.from_series(pl.Series(c)) for c in ([True, False], [True, None]))
+        >>> crossed = Group.cross({"Male": male, "Young": young})
+        >>> crossed.codes.tolist(), crossed.values[3]
+        ([3, -1], 'Male=True, Young=True')
+        """
+        codes: NDArray[np.int32] = np.zeros(1, np.int32)
+        unknown: NDArray[np.bool_] = np.zeros(1, bool)
+        for group in groups.values():
+            codes = codes * np.int32(len(group.values)) + group.codes
+            unknown = unknown | (group.codes == UNKNOWN)
+        named = ([f"{name}={value}" for value in group.values] for name, group in groups.items())
+        values = tuple(", ".join(parts) for parts in itertools.product(*named))
+        return Group(np.where(unknown, np.int32(UNKNOWN), codes), values)
 
     def take(self, rows: NDArray[Any]) -> Group:
         """Return the same column for some rows (indices or a boolean mask)."""
@@ -168,6 +191,21 @@ class Samples:
             images=None if self.images is None else self.images.gather(index),
         )
 
+    def crossed(self, intersections: Sequence[Sequence[str]]) -> Samples:
+        """Return the same samples with groups for the intersections of others ("Male × Young").
+
+        Raises
+        ------
+        ConfigError
+            A name is no group, or an intersection has fewer than two.
+        """
+        groups = dict(self.groups)
+        for names in intersections:
+            groups[check_crossing(names, self.groups)] = Group.cross(
+                {name: self.groups[name] for name in names}
+            )
+        return replace(self, groups=groups)
+
     def rates(self) -> TrainRates:
         """Count how often each attribute is true, overall and per group value.
 
@@ -208,6 +246,23 @@ class Samples:
                 if name != self.cluster
             },
         )
+
+
+def check_crossing(names: Sequence[str], known: Iterable[str]) -> str:
+    """Return the name of an intersection of groups, or raise a `ConfigError`.
+
+    Examples
+    --------
+    >>> check_crossing(["Male", "Young"], ["Male", "Young", "town"])
+    'Male × Young'
+    """
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise ConfigError(one_of("group", name, known))
+    if len(set(names)) < 2:
+        raise ConfigError(f"intersection of {shorten(names)}: expected two or more groups")
+    return " × ".join(names)
 
 
 TRUE_WORDS = ("1", "true", "t")

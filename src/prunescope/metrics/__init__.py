@@ -8,8 +8,13 @@ metrics (AUC, average precision) need all scores at once and live in `ranking`.
 
 from prunescope.metrics.bias import Lean, bias_amplification, largest_difference, lean
 from prunescope.metrics.calibration import expected_calibration_error, uncertainty
-from prunescope.metrics.flips import flip_rate, harmful_flip_rate, helpful_flip_rate
-from prunescope.metrics.ranking import Ranking, rank
+from prunescope.metrics.flips import (
+    exemplar_rate,
+    flip_rate,
+    harmful_flip_rate,
+    helpful_flip_rate,
+)
+from prunescope.metrics.ranking import Ranking, rank, rank_histogram
 from prunescope.metrics.rates import (
     accuracy,
     balanced_accuracy,
@@ -22,27 +27,42 @@ from prunescope.metrics.rates import (
     true_positive_rate,
 )
 from prunescope.metrics.slices import Slices
-from prunescope.metrics.statistics import Measure, Moments, Statistics, count
+from prunescope.metrics.statistics import (
+    Counter,
+    Labels,
+    Layout,
+    Measure,
+    Moments,
+    Statistics,
+    Transitions,
+    count,
+)
 from prunescope.metrics.structure import (
     correlation,
     correlation_shift,
     frobenius_norm,
     interdependence,
+    interdependence_replicates,
 )
 
 __all__ = [
+    "Counter",
+    "Labels",
+    "Layout",
     "Lean",
     "Measure",
     "Moments",
     "Ranking",
     "Slices",
     "Statistics",
+    "Transitions",
     "accuracy",
     "balanced_accuracy",
     "bias_amplification",
     "correlation",
     "correlation_shift",
     "count",
+    "exemplar_rate",
     "expected_calibration_error",
     "false_negative_rate",
     "false_positive_rate",
@@ -51,10 +71,12 @@ __all__ = [
     "harmful_flip_rate",
     "helpful_flip_rate",
     "interdependence",
+    "interdependence_replicates",
     "largest_difference",
     "lean",
     "precision",
     "rank",
+    "rank_histogram",
     "rare_value_ratio",
     "selection_rate",
     "true_negative_rate",

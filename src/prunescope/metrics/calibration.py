@@ -23,6 +23,5 @@ def expected_calibration_error(statistics: Statistics) -> Measure:
     Shape (..., S, A), in [0, 1]; 0 is calibrated. The probability is that of the positive class,
     not that of the class answered.
     """
-    n, probabilities, positives = np.moveaxis(statistics.bins, -2, 0)
-    total = n.sum(axis=-1)
-    return Measure(divide(np.abs(probabilities - positives).sum(axis=-1), total), total)
+    n = statistics.counts[..., :2, :].sum(axis=(-2, -1))
+    return Measure(divide(np.abs(statistics.gaps).sum(axis=-1), n), n)

@@ -5,17 +5,7 @@ Transitions are counts (..., 3, 2, 2): label (0, 1, unlabelled) × baseline deci
 
 from __future__ import annotations
 
-import numpy as np
-
 from prunescope.metrics.statistics import Floats, Measure, divide
-from prunescope.predictions import Predictions
-
-
-def transition_cells(baseline: Predictions, other: Predictions) -> np.ndarray:
-    """Code each sample and attribute (N, A) as label × 4 + baseline decision × 2 + decision."""
-    labels = baseline.samples.labels
-    label = np.where(labels < 0, 2, labels).astype(np.int64)
-    return label * 4 + baseline.decisions * 2 + other.decisions
 
 
 def flip_rate(transitions: Floats) -> Measure:
@@ -23,6 +13,12 @@ def flip_rate(transitions: Floats) -> Measure:
     n = transitions.sum(axis=(-3, -2, -1))
     changed = transitions[..., 0, 1] + transitions[..., 1, 0]
     return Measure(divide(changed.sum(axis=-1), n), n)
+
+
+def exemplar_rate(transitions: Floats) -> Measure:
+    """Share of compared samples whose commonest answer differs, from `Counter.exemplars`."""
+    n = transitions[..., 1, :].sum(axis=(-2, -1))
+    return Measure(divide(transitions[..., 1, 1].sum(axis=-1), n), n)
 
 
 def harmful_flip_rate(transitions: Floats) -> Measure:

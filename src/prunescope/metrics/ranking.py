@@ -1,115 +1,251 @@
-"""Metrics of how well scores rank true above false: exact, not additive."""
+"""Metrics of how well scores rank true above false: AUC and average precision.
+
+They are functions of how many true and false samples share each score. That is exact where the
+scores are the samples' own; where there are too many of those, scores are counted in narrow
+buckets, and what that can hide is bounded.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.metrics.statistics import Floats
+from prunescope.metrics.statistics import Additive, Floats, divide
+
+N_BUCKETS = 2048
+"""Buckets of a score histogram, of equal width between -`REACH` and `REACH` in log-odds."""
+REACH = 16.0
+
+TRUE, FALSE = 1, 0
 
 
-class Ranking(NamedTuple):
-    """AUC and average precision of each attribute, with each sample's share in them.
+@dataclass(frozen=True)
+class RankingSums(Additive):
+    """Each sample's share in the ranking metrics, summed block by block.
+
+    Parameters
+    ----------
+    n : array (..., A, 2)
+        False and true samples.
+    auc : array (..., A, 2)
+        Their structural components (DeLong et al., 1988): for a true sample the share of false
+        ones that it outranks, for a false one the share of true ones that outrank it; ties count
+        half.
+    average_precision : array (..., A)
+        Their influence: by how much average precision changes, to first order, when a sample's
+        weight grows by 1.
+    """
+
+    n: Floats
+    auc: Floats
+    average_precision: Floats
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """AUC and average precision of each attribute, with what replicates need.
 
     Parameters
     ----------
     auc, average_precision : array (A,)
         In [0, 1]; NaN where a class is absent.
-    n_positive, n_negative : array (A,)
-    auc_parts : array (N, A)
-        The structural components of DeLong et al. (1988): for a true sample the share of false
-        ones that it outranks, for a false one the share of true ones that outrank it; ties count
-        half. 0 where unlabelled.
-    average_precision_parts : array (N, A)
-        The influence of each sample: average precision changes by w times this, to first order,
-        when the sample's weight grows by w.
+    auc_error, average_precision_error : array (A,)
+        What buckets can hide: the exact value is at most so far away. 0 where scores were exact.
+    sums : RankingSums
+        By block.
     """
 
     auc: Floats
     average_precision: Floats
-    n_positive: Floats
-    n_negative: Floats
-    auc_parts: Floats
-    average_precision_parts: Floats
+    auc_error: Floats
+    average_precision_error: Floats
+    sums: RankingSums
+
+    @property
+    def n_positive(self) -> Floats:
+        """True samples of each attribute: (A,)."""
+        return np.asarray(self.sums.n.sum(axis=0)[:, TRUE])
+
+    @property
+    def n_negative(self) -> Floats:
+        """False samples of each attribute: (A,)."""
+        return np.asarray(self.sums.n.sum(axis=0)[:, FALSE])
+
+    def replicates(self, weights: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        """Return AUC and average precision (R, A) in every replicate, to first order.
+
+        AUC is the mean of its components over the drawn samples of each class; average precision
+        moves by its influence function (the infinitesimal jackknife). Both leave out terms of
+        second order in the weights, which vanish as samples grow.
+        """
+        drawn = self.sums.weighted(weights)
+        auc = divide(drawn.auc, drawn.n).sum(axis=-1) - self.auc
+        moved = drawn.average_precision - self.sums.average_precision.sum(axis=0)
+        return np.clip(auc, 0, 1), np.clip(self.average_precision + moved, 0, 1)
 
 
-def rank(scores: NDArray[np.floating[Any]], labels: NDArray[np.int8]) -> Ranking:
-    """Rank samples by score, attribute by attribute.
+class Curve(NamedTuple):
+    """One attribute ranked by T distinct scores, highest first: values, errors and shares."""
+
+    auc: float
+    average_precision: float
+    auc_error: float
+    average_precision_error: float
+    auc_shares: NDArray[np.float64]
+    average_precision_shares: NDArray[np.float64]
+
+
+def curve(true: NDArray[Any], false: NDArray[Any]) -> Curve:
+    """Rank T scores, highest first, that `true` and `false` samples share.
 
     AUC = P(score of a true sample > that of a false one) + half of P(equal). Average precision =
-    Σ (recall_k - recall_(k-1)) · precision_k over distinct scores, highest first.
+    Σ (recall_k - recall_(k-1)) · precision_k.
 
     Parameters
     ----------
-    scores : array (N, A)
-        Higher = rather true.
-    labels : array (N, A) of int8
-        1, 0, or -1 = unlabelled and left out.
+    true, false : array (T,)
+        How many samples have each score.
 
     Examples
     --------
-    >>> scores, labels = np.array([[3.0], [2.0], [2.0], [1.0]]), np.array([[1], [1], [0], [0]])
-    >>> ranking = rank(scores, labels)
+    >>> found = curve(np.array([1, 1, 0]), np.array([0, 1, 1]))
+    >>> found.auc, round(found.average_precision, 4), found.auc_shares.tolist()
+    (0.875, 0.8333, [[0.0, 0.75, 1.0], [1.0, 0.75, 0.0]])
+    """
+    above_true, above_false = np.cumsum(true), np.cumsum(false)
+    n_true, n_false = (int(above[-1]) if len(above) else 0 for above in (above_true, above_false))
+    shares = np.zeros((2, len(true)))
+    if not n_true:
+        return Curve(np.nan, np.nan, 0.0, 0.0, shares, np.zeros((2, len(true))))
+    auc, auc_error = np.nan, 0.0
+    if n_false:
+        shares[FALSE] = (above_true - 0.5 * true) / n_true
+        shares[TRUE] = (n_false - above_false + 0.5 * false) / n_false
+        auc = float((true * shares[TRUE]).sum() / n_true)
+        auc_error = float((true / n_true * (false / n_false)).sum() / 2)
+
+    n_above = above_true + above_false
+    precision = divide(above_true, n_above)
+    precision[n_above == 0] = 0.0
+    value = float((true * precision).sum() / n_true)
+    # a sample enters the precision at its own score and at every lower one where a true one stands
+    weight = divide(true, n_above)
+    weight[n_above == 0] = 0.0
+    below, below_precision = (np.cumsum(term[::-1])[::-1] for term in (weight, weight * precision))
+    influence = np.stack([-below_precision, precision - value + below - below_precision]) / n_true
+    return Curve(auc, value, auc_error, _hidden(true, false, n_above) / n_true, shares, influence)
+
+
+def _hidden(true: NDArray[Any], false: NDArray[Any], n_above: NDArray[Any]) -> float:
+    """Bound how far the sum of precisions moves when samples of one score are put in order.
+
+    At best a score's true samples come first, at worst its false ones.
+    """
+    above = np.cumsum(true)
+    best = true * divide(above, n_above - false)
+    worst = true * divide(above - true + 1, n_above - true + 1)
+    tied = true * divide(above, n_above)
+    with np.errstate(invalid="ignore"):
+        spread = np.maximum(best - tied, tied - worst)
+    return float(spread[(true > 0) & (true + false > 1)].sum())
+
+
+def rank(
+    scores: Sequence[NDArray[np.floating[Any]]],
+    labels: NDArray[np.uint8],
+    blocks: NDArray[np.int64] | None = None,
+    n_blocks: int = 1,
+) -> Ranking:
+    """Rank samples by their scores, attribute by attribute, exactly.
+
+    Parameters
+    ----------
+    scores : sequence of A arrays (N,)
+        Higher = rather true.
+    labels : array (A, N) of uint8
+        1, 0, or 2 = unlabelled and left out.
+    blocks : array (N,) of int, optional
+        The block of each sample; default: all in one.
+    n_blocks : int
+
+    Examples
+    --------
+    >>> ranking = rank([np.array([3.0, 2.0, 2.0, 1.0])], np.array([[1, 1, 0, 0]], np.uint8))
     >>> ranking.auc.tolist(), ranking.average_precision.round(4).tolist()
     ([0.875], [0.8333])
     """
-    n, a = scores.shape
-    auc, precision = np.full(a, np.nan), np.full(a, np.nan)
-    auc_parts, precision_parts = np.zeros((n, a)), np.zeros((n, a))
-    positive, negative = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
-    for column in range(a):
-        rows = np.flatnonzero(labels[:, column] >= 0)
-        if not positive[column]:
-            continue
-        order = rows[np.argsort(-scores[rows, column], kind="stable")]
-        true, ranked = labels[order, column] == 1, scores[order, column]
-        tie = np.concatenate([[0], np.cumsum(ranked[1:] != ranked[:-1])])
-        last = np.append(np.flatnonzero(np.diff(tie)), len(order) - 1)[tie]
-        # counts of true and false samples with a score at or above each one's, its ties included
-        n_true, n_false = np.cumsum(true)[last], np.cumsum(~true)[last]
-        auc_parts[order, column], auc[column] = _auc(true, tie, n_true, n_false)
-        precision_parts[order, column], precision[column] = _average_precision(
-            true, tie, n_true, n_true + n_false
-        )
-    auc[negative == 0] = np.nan
-    return Ranking(
-        auc,
-        precision,
-        positive.astype(np.float64),
-        negative.astype(np.float64),
-        auc_parts,
-        precision_parts,
+    if blocks is None:
+        blocks = np.zeros(labels.shape[1], np.int64)
+
+    def attribute(a: int) -> Ranked:
+        rows = np.flatnonzero(labels[a] != 2)
+        ranked = np.asarray(scores[a])[rows]
+        order = np.argsort(-ranked)
+        ranked, rows = ranked[order], rows[order]
+        tie = np.zeros(len(rows), np.int64)
+        np.cumsum(ranked[1:] != ranked[:-1], out=tie[1:])
+        label, block = labels[a][rows].astype(np.int64), blocks[rows]
+        n_ties = int(tie[-1]) + 1 if len(tie) else 0
+        tied = np.bincount(tie * 2 + label, minlength=2 * n_ties).reshape(-1, 2)
+        found = curve(tied[:, TRUE], tied[:, FALSE])
+        place = block * 2 + label
+        n = np.bincount(place, minlength=2 * n_blocks)
+        auc = np.bincount(place, found.auc_shares[label, tie], 2 * n_blocks)
+        precision = np.bincount(block, found.average_precision_shares[label, tie], n_blocks)
+        exact = found._replace(auc_error=0.0, average_precision_error=0.0)
+        return Ranked(exact, *(np.asarray(sums, np.float64) for sums in (n, auc, precision)))
+
+    return _collect(attribute, len(labels), n_blocks)
+
+
+def bucket(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """Return the bucket of each score, 0 for the lowest: equal widths between -16 and 16."""
+    place = log_odds * (N_BUCKETS / (2 * REACH))
+    place += N_BUCKETS / 2
+    np.clip(place, 0, N_BUCKETS - 1, out=place)
+    return place.astype(np.int64)
+
+
+def rank_histogram(counts: NDArray[Any]) -> Ranking:
+    """Rank samples that were counted by bucket.
+
+    Parameters
+    ----------
+    counts : array (K, A, 2, N_BUCKETS)
+        Samples in each block, by attribute, label and bucket.
+    """
+
+    def attribute(a: int) -> Ranked:
+        falling = counts[:, a, :, ::-1].astype(np.float64)
+        total = falling.sum(axis=0)
+        found = curve(total[TRUE], total[FALSE])
+        auc = np.einsum("klt,lt->kl", falling, found.auc_shares)
+        precision = np.einsum("klt,lt->k", falling, found.average_precision_shares)
+        return Ranked(found, falling.sum(axis=-1), auc, precision)
+
+    return _collect(attribute, counts.shape[1], len(counts))
+
+
+class Ranked(NamedTuple):
+    """One attribute ranked, and what its samples add up to by block."""
+
+    curve: Curve
+    n: Floats
+    auc: Floats
+    average_precision: Floats
+
+
+def _collect(attribute: Callable[[int], Ranked], n: int, n_blocks: int) -> Ranking:
+    """Rank each attribute and put the results side by side."""
+    found = [attribute(a) for a in range(n)]
+    values = np.array([one.curve[:4] for one in found], np.float64)
+    sums = RankingSums(
+        np.stack([one.n.reshape(n_blocks, 2) for one in found], axis=1),
+        np.stack([one.auc.reshape(n_blocks, 2) for one in found], axis=1),
+        np.stack([one.average_precision for one in found], axis=1),
     )
-
-
-def _auc(
-    true: NDArray[np.bool_], tie: NDArray[Any], n_true: NDArray[Any], n_false: NDArray[Any]
-) -> tuple[Floats, float]:
-    """Return each sample's component, in order of rank, and the AUC."""
-    total_true, total_false = n_true[-1], n_false[-1]
-    if not total_false:
-        return np.zeros(len(true)), np.nan
-    tied_true, tied_false = (np.bincount(tie, side)[tie] for side in (true, ~true))
-    outranks = (total_false - n_false + 0.5 * tied_false) / total_false
-    outranked = (n_true - 0.5 * tied_true) / total_true
-    return np.where(true, outranks, outranked), float(outranks[true].mean())
-
-
-def _average_precision(
-    true: NDArray[np.bool_], tie: NDArray[Any], n_true: NDArray[Any], n_above: NDArray[Any]
-) -> tuple[Floats, float]:
-    """Return each sample's influence, in order of rank, and the average precision."""
-    precision = n_true / n_above
-    total = n_true[-1]
-    value = float(precision[true].sum() / total)
-    # a sample enters the precision at its own score and at every lower one where a true one stands
-    per_tie = np.bincount(tie, true)
-    first = np.unique(tie, return_index=True)[1]
-    at_or_below = [
-        np.cumsum((per_tie * term[first])[::-1])[::-1][tie]
-        for term in (1 / n_above, precision / n_above)
-    ]
-    influence = true * (precision - value) + true * at_or_below[0] - at_or_below[1]
-    return influence / total, value
+    return Ranking(values[:, 0], values[:, 1], values[:, 2], values[:, 3], sums)

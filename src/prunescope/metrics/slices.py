@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.samples import GroupValue, Samples
+from prunescope.data.samples import UNKNOWN, Group, GroupValue, Samples
 from prunescope.errors import ConfigError, one_of
+
+MOST_CELLS = 128
+"""Combinations of group values up to which all groups are counted in one pass over the samples."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A split of the samples into J cells, each of which lies wholly inside or outside a slice.
+
+    Sums per cell add up to sums per slice, so that one pass over the samples serves every slice.
+
+    Parameters
+    ----------
+    groups : tuple of str
+        The groups whose values, or combinations of values, are the cells.
+    shape : tuple of int
+        Number of values of each of these groups, with "unknown" where it occurs; J is their
+        product.
+    membership : array (S, J) of bool
+        Which cells make up a slice; of a slice of another group, none do.
+    """
+
+    groups: tuple[str, ...]
+    shape: tuple[int, ...]
+    membership: NDArray[np.bool_]
+
+    def cells(self, groups: Mapping[str, Group], n: int) -> NDArray[np.int64]:
+        """Return the cell of each of n samples: (n,)."""
+        cells = np.zeros(n, np.int64)
+        for name, size in zip(self.groups, self.shape, strict=True):
+            codes = groups[name].codes
+            cells = cells * size + np.where(codes == UNKNOWN, size - 1, codes)
+        return cells
 
 
 @dataclass(frozen=True)
 class Slices:
-    """The S slices of N samples that every disaggregated metric is computed on.
+    """The S slices that every disaggregated metric is computed on.
 
     Slice 0 holds all samples; then come the values of each group, group by group. A sample is in
     at most one slice of a group, in none where its value is unknown.
@@ -23,12 +57,11 @@ class Slices:
     Parameters
     ----------
     groups : tuple of str or None, length S
-        The group of each slice; None for slice 0.
+        The group of each slice; None for slice 0. A group of which no value is known has none.
     values : tuple, length S
         The group's value in each slice; None for slice 0.
-    codes : array (G + 1, N) of int
-        For all samples (row 0: zeros) and each group, the slice of each sample; -1 for none. A
-        group of which no value is known has no slice and no row.
+    incomplete : frozenset of str
+        Groups whose value is unknown for some samples.
 
     Examples
     --------
@@ -39,13 +72,13 @@ class Slices:
     ...     pl.Series(["a", "b", "c"]), ("Bald",), np.zeros((3, 1), np.int8), {"Male": male}
     ... )
     >>> slices = Slices.of(samples, ["Male"])
-    >>> slices.values, slices.codes.tolist()
-    ((None, False, True), [[0, 0, 0], [2, 1, -1]])
+    >>> slices.values, [rows.tolist() for rows in slices.members(samples)]
+    ((None, False, True), [[0, 1, 2], [1], [0]])
     """
 
     groups: tuple[str | None, ...]
     values: tuple[GroupValue | None, ...]
-    codes: NDArray[np.int32]
+    incomplete: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, samples: Samples, groups: Sequence[str] | None = None) -> Slices:
@@ -58,19 +91,21 @@ class Slices:
         """
         if groups is None:
             groups = [name for name in samples.groups if name != samples.cluster]
-        names: list[str | None] = [None]
-        values: list[GroupValue | None] = [None]
-        codes = [np.zeros(len(samples), np.int32)]
-        for name in dict.fromkeys(groups):
+        for name in groups:
             if name not in samples.groups:
                 raise ConfigError(one_of("group", name, samples.groups))
-            group = samples.groups[name]
-            if not group.values:
-                continue
-            codes.append(np.where(group.codes < 0, -1, group.codes + len(names)).astype(np.int32))
-            names += [name] * len(group.values)
-            values += group.values
-        return cls(tuple(names), tuple(values), np.stack(codes))
+        incomplete = (name for name in groups if (samples.groups[name].codes == UNKNOWN).any())
+        values = {name: samples.groups[name].values for name in groups}
+        return cls.of_values(values, frozenset(incomplete))
+
+    @classmethod
+    def of_values(
+        cls, values: Mapping[str, tuple[GroupValue, ...]], incomplete: frozenset[str] = frozenset()
+    ) -> Slices:
+        """Slice by groups whose values are known."""
+        names = [name for name, of_group in values.items() for _ in of_group]
+        flat = [value for of_group in values.values() for value in of_group]
+        return cls((None, *names), (None, *flat), incomplete)
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -84,13 +119,33 @@ class Slices:
         """Return the groups, in order."""
         return list(dict.fromkeys(name for name in self.groups if name is not None))
 
-    def sizes(self) -> NDArray[np.int64]:
-        """Count the samples in each slice: (S,)."""
-        known = self.codes[self.codes >= 0]
-        return np.bincount(known, minlength=len(self)).astype(np.int64)
-
-    def members(self) -> Iterator[NDArray[np.intp]]:
+    def members(self, samples: Samples) -> Iterator[NDArray[np.intp]]:
         """Yield the rows of the samples in each slice, S times."""
-        row_of_slice = np.cumsum([0] + [a != b for a, b in itertools.pairwise(self.groups)])
-        for index, row in enumerate(row_of_slice):
-            yield np.flatnonzero(self.codes[row] == index)
+        yield np.arange(len(samples))
+        for name in self.group_names():
+            codes = samples.groups[name].codes
+            for code in range(self.groups.count(name)):
+                yield np.flatnonzero(codes == code)
+
+    def partitions(self) -> list[Partition]:
+        """Return the partitions whose cells make up all slices.
+
+        One of all combinations of group values where they are few, else one for each group.
+        """
+        names = self.group_names()
+        sizes = [self.groups.count(name) + (name in self.incomplete) for name in names]
+        if math.prod(sizes) <= MOST_CELLS:
+            return [self._partition(names, sizes, whole=True)]
+        return [
+            self._partition([name], [size], whole=first)
+            for name, size, first in zip(names, sizes, [True, *[False] * len(names)], strict=False)
+        ]
+
+    def _partition(self, names: list[str], sizes: list[int], *, whole: bool) -> Partition:
+        cells: NDArray[Any] = np.indices(sizes).reshape(len(names), math.prod(sizes))
+        membership = np.zeros((len(self), cells.shape[-1]), bool)
+        membership[0] = whole
+        for name, codes in zip(names, cells, strict=True):
+            of_group = self.of_group(name)
+            membership[of_group] = codes == np.arange(of_group.stop - of_group.start)[:, None]
+        return Partition(tuple(names), tuple(sizes), membership)

@@ -1,26 +1,36 @@
 """The additive statistics that every metric but the ranking ones is a function of.
 
 Each statistic is a sum over samples of numbers that depend on one sample alone. So statistics of
-two batches add up to those of both, and a bootstrap replicate, in which a sample counts w times,
-is the same sum with weights. Arrays may have leading axes (``...``): one per replicate.
+two batches add up to those of both. Samples are dealt into K *blocks* and summed block by block
+(the leading axis): summed over the blocks they give the estimate, and weighted by how often a
+bootstrap replicate draws each block, the replicate. ``...`` stands for that axis: the blocks, the
+replicates, or nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN
-from prunescope.metrics.slices import Slices
-from prunescope.predictions import Predictions
+from prunescope.metrics.slices import Partition, Slices
+from prunescope.predictions.batch import Answers, Batch
+from prunescope.predictions.record import Predictions
 
 Floats = NDArray[np.floating[Any]]
 
 N_BINS = 10
 BAND = (0.1, 0.9)
+
+MOST_PAIRED = 256
+"""Attributes up to which their pairs are counted: K · A² numbers are kept."""
+
+PIECE = 1 << 15
+"""Samples that are worked on at once, so that what is computed of them stays in the cache."""
 
 
 class Measure(NamedTuple):
@@ -46,80 +56,283 @@ class Moments(NamedTuple):
     first: Floats
     second: Floats
 
-    def __add__(self, other: object) -> Moments:
-        """Return the moments of both batches together."""
-        assert isinstance(other, Moments)
-        return Moments(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+Sum = TypeVar("Sum", bound="Additive")
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Additive:
+    """A record of arrays that are sums over samples; two of the same shape add up field by field.
+
+    Each array's leading axis numbers the blocks.
+    """
+
+    def __add__(self: Sum, other: Sum) -> Sum:
+        """Return the statistics of both batches together."""
+        pairs = zip(self.arrays(), other.arrays(), strict=True)
+        return type(self)(*(mine + theirs for mine, theirs in pairs))
+
+    def arrays(self) -> list[Floats]:
+        """Return the arrays, in the order of the fields."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def total(self: Sum) -> Sum:
+        """Return the sums over all blocks, without the leading axis."""
+        return type(self)(*(array.sum(axis=0) for array in self.arrays()))
+
+    def weighted(self: Sum, weights: NDArray[np.float32]) -> Sum:
+        """Return the sums of R replicates that draw block k `weights[r, k]` times.
+
+        In float32, and so that the replicates of one number lie side by side in memory, though
+        they are the leading axis: intervals are read off them.
+        """
+        return type(self)(*(_weigh(array, weights) for array in self.arrays()))
+
+
+def _weigh(array: Floats, weights: NDArray[np.float32]) -> Floats:
+    """Return the weighted sums over the leading axis, for each row of weights (R, K)."""
+    flat = np.ascontiguousarray(np.moveaxis(array, 0, -1), np.float32).reshape(-1, len(array))
+    counted = flat.any(axis=1)  # often a third is not: the unlabelled of a labelled data set
+    if counted.all():
+        sums = flat @ weights.T
+    else:
+        sums = np.zeros((len(flat), len(weights)), np.float32)
+        sums[counted] = flat[counted] @ weights.T
+    return np.moveaxis(sums.reshape(*array.shape[1:], len(weights)), -1, 0)
+
+
+@dataclass(frozen=True)
+class Statistics(Additive):
     """What one model's answers add up to.
 
     Parameters
     ----------
-    sums : array (..., S, A, 7 + 3B)
-        Per slice and attribute: counts by label (false, true, unlabelled) × decision, the count
-        of samples in the uncertainty band, and per calibration bin the number of labelled
-        samples, the sum of their probabilities and the number of positives among them.
-    predicted : Moments
-        Of the decisions, over all samples.
-    labelled : Moments
-        Of the labels, over the samples where both labels are known.
+    counts : array (..., S, A, 3, 2)
+        Samples per slice and attribute by label (0, 1, 2 = unlabelled) and decision.
+    in_band : array (..., S, A)
+        Those whose probability lies in the uncertainty band.
+    gaps : array (..., S, A, B)
+        Sum of probability - label over the labelled samples in each calibration bin.
+    pairs : array (..., A, A)
+        Samples with both decisions true; (..., 0, 0) beyond `MOST_PAIRED` attributes.
     """
 
-    sums: Floats
-    predicted: Moments
-    labelled: Moments
+    counts: Floats
+    in_band: Floats
+    gaps: Floats
+    pairs: Floats
 
     @property
-    def counts(self) -> Floats:
-        """Counts (..., S, A, 3, 2) by label (0, 1, unlabelled) and decision."""
-        return self.sums[..., :6].reshape(*self.sums.shape[:-1], 3, 2)
+    def predicted(self) -> Moments:
+        """The moments of the decisions over all samples."""
+        n = self.counts[..., 0, :, :, :].sum(axis=(-2, -1))[..., :1, None]
+        first = np.diagonal(self.pairs, axis1=-2, axis2=-1)[..., :, None]
+        return Moments(n, first, self.pairs)
+
+
+@dataclass(frozen=True)
+class Labels(Additive):
+    """What the labels add up to, pair by pair of attributes: (..., A, A), as in `Moments`."""
+
+    known: Floats
+    first: Floats
+    second: Floats
 
     @property
-    def in_band(self) -> Floats:
-        """Counts (..., S, A) of samples whose probability is in the uncertainty band."""
-        return self.sums[..., 6]
+    def moments(self) -> Moments:
+        """The moments over the samples where both labels are known."""
+        return Moments(self.known, self.first, self.second)
+
+
+@dataclass(frozen=True)
+class Transitions(Additive):
+    """Which answers changed from one model to another.
+
+    Parameters
+    ----------
+    counts : array (..., S, A, 3, 2, 2)
+        Samples by label (0, 1, 2 = unlabelled), decision of the first model, of the second.
+    """
+
+    counts: Floats
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How statistics are laid out: S slices, K blocks, B calibration bins, the uncertainty band."""
+
+    slices: Slices
+    n_blocks: int = 1
+    n_bins: int = N_BINS
+    band: tuple[float, float] = BAND
+
+
+class Counter:
+    """Counts the statistics of one batch of samples, block by block, exactly.
+
+    Parameters
+    ----------
+    batch : Batch
+        n samples with A attributes.
+    layout : Layout
+    blocks : array (n,) of int, optional
+        The block of each sample; default: all in one.
+    """
+
+    def __init__(
+        self, batch: Batch, layout: Layout, blocks: NDArray[np.int64] | None = None
+    ) -> None:
+        self.batch, self.layout = batch, layout
+        self.blocks = np.zeros(batch.n, np.int64) if blocks is None else blocks
+        self._partitions = [
+            (part, part.cells(batch.groups, batch.n)) for part in layout.slices.partitions()
+        ]
+        self._base: dict[int, list[tuple[Partition, NDArray[np.int64]]]] = {}
 
     @property
-    def bins(self) -> Floats:
-        """Calibration sums (..., S, A, 3, B): labelled samples, probabilities, positives."""
-        return self.sums[..., 7:].reshape(*self.sums.shape[:-1], 3, -1)
+    def n_attributes(self) -> int:
+        """Number of attributes."""
+        return len(self.batch.labels)
 
-    def __add__(self, other: Statistics) -> Statistics:
-        """Return the statistics of both batches together."""
-        return Statistics(
-            self.sums + other.sums,
-            self.predicted + other.predicted,
-            self.labelled + other.labelled,
+    @property
+    def paired(self) -> bool:
+        """Whether pairs of attributes are counted."""
+        return self.n_attributes <= MOST_PAIRED
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Count the samples in each slice: (S,)."""
+        return sum(
+            (
+                partition.membership @ np.bincount(cells, minlength=partition.membership.shape[1])
+                for partition, cells in self._partitions
+            ),
+            start=np.zeros(len(self.layout.slices), np.int64),
         )
 
+    def statistics(self, answers: Answers) -> Statistics:
+        """Count what one model's answers add up to."""
+        n_bins, shape = self.layout.n_bins, (self.n_attributes, len(self.layout.slices))
+        counts = np.empty((*shape, 12, self.layout.n_blocks))
+        gaps = np.empty((*shape, n_bins, self.layout.n_blocks))
 
-class Contribution(NamedTuple):
-    """What each sample adds to the sums: `amount` (N, A) into the place `cell` (N, A) of 7 + 3B."""
+        for a in range(self.n_attributes):
+            code, place, gap = self._codes(answers, a)
+            counts[a] = self._tabulate(code, 12)
+            gaps[a] = self._tabulate(place, n_bins, gap)
+        by = _blocks_first(counts)
+        cells = by.reshape(*by.shape[:3], 3, 2, 2)
+        return Statistics(
+            cells.sum(axis=-1),
+            cells[..., 1].sum(axis=(-2, -1)),
+            _blocks_first(gaps),
+            self._pairs(answers.decisions, answers.decisions),
+        )
 
-    cell: NDArray[np.int64]
-    amount: Floats
+    def transitions(self, before: Answers, after: Answers) -> Transitions:
+        """Count which answers change from one model to another."""
+        return self._changes(before.decisions, after.decisions)
+
+    def _changes(self, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Transitions:
+        """Count labels by two binary columns of each attribute (A, n)."""
+        counts = np.empty((self.n_attributes, len(self.layout.slices), 12, self.layout.n_blocks))
+
+        for a in range(self.n_attributes):
+            code = self.batch.labels[a] * np.uint8(4)
+            code += before[a] * np.uint8(2)
+            code += after[a]
+            counts[a] = self._tabulate(code, 12)
+        by = _blocks_first(counts)
+        return Transitions(by.reshape(*by.shape[:3], 3, 2, 2))
+
+    def exemplars(self, dense: Sequence[Answers], compressed: Sequence[Answers]) -> Transitions:
+        """Count where the commonest answer of one population differs from that of another.
+
+        As transitions from "compared" (no tie on either side) to "differs".
+        """
+        yes, ties = zip(*(_commonest(models) for models in (dense, compressed)), strict=True)
+        compared = ~(ties[0] | ties[1])
+        differs = compared & (yes[0] ^ yes[1])
+        return self._changes(compared, differs)
+
+    def labels(self) -> Labels:
+        """Count the moments of the labels."""
+        true, known = self.batch.labels == 1, self.batch.labels != 2
+        second = self._pairs(true, true)
+        if known.all():
+            sizes = np.bincount(self.blocks, minlength=self.layout.n_blocks).astype(np.float64)
+            first = np.diagonal(second, axis1=-2, axis2=-1)[..., :, None]
+            everyone = np.broadcast_to(sizes[:, None, None], second.shape)
+            return Labels(everyone, np.broadcast_to(first, second.shape), second)
+        return Labels(self._pairs(known, known), self._pairs(true, known), second)
+
+    def _codes(
+        self, answers: Answers, a: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64]]:
+        """Code each sample's label, decision and band; return its bin and its gap."""
+        n, n_bins = self.batch.n, self.layout.n_bins
+        low, high = self.layout.band
+        label, decision = self.batch.labels[a], answers.decisions[a]
+        code, place, gap = np.empty(n, np.uint8), np.empty(n, np.int64), np.empty(n)
+        for start in range(0, n, PIECE):
+            rows = slice(start, start + PIECE)
+            p, known = answers.probabilities(a, rows), label[rows]
+            code[rows] = known * np.uint8(4) + decision[rows] * np.uint8(2)
+            code[rows] += (low < p) & (p < high)
+            place[rows] = p * n_bins
+            gap[rows] = (p - known) * (known != 2)
+        return code, np.minimum(place, n_bins - 1, out=place), gap
+
+    def _tabulate(
+        self, code: NDArray[Any], n_codes: int, amounts: NDArray[np.float64] | None = None
+    ) -> Floats:
+        """Count the samples of each code (or add up amounts): (S, n_codes, K)."""
+        n_blocks = self.layout.n_blocks
+        total = np.zeros((len(self.layout.slices), n_codes * n_blocks))
+        for partition, base in self._bases(n_codes):
+            index = np.multiply(code, n_blocks, dtype=np.int64)
+            index += base
+            n_cells = partition.membership.shape[1]
+            table = np.bincount(index, amounts, n_cells * n_codes * n_blocks)
+            total += partition.membership.astype(np.float64) @ table.reshape(n_cells, -1)
+        return total.reshape(-1, n_codes, n_blocks)
+
+    def _bases(self, n_codes: int) -> list[tuple[Partition, NDArray[np.int64]]]:
+        """Return the place of each sample's code 0 in a table of cells × codes × blocks."""
+        if n_codes not in self._base:
+            n_blocks = self.layout.n_blocks
+            self._base[n_codes] = [
+                (partition, cells * (n_codes * n_blocks) + self.blocks)
+                for partition, cells in self._partitions
+            ]
+        return self._base[n_codes]
+
+    @functools.cached_property
+    def _by_block(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Samples in the order of their blocks, and where each block begins."""
+        order = np.argsort(self.blocks, kind="stable")
+        starts = np.searchsorted(self.blocks[order], np.arange(self.layout.n_blocks + 1))
+        return order, starts
+
+    def _pairs(self, left: NDArray[np.bool_], right: NDArray[np.bool_]) -> Floats:
+        """Count the samples where both of two columns (A, n) are true, by block: (K, A, A)."""
+        n_blocks, a = self.layout.n_blocks, self.n_attributes if self.paired else 0
+        pairs = np.zeros((n_blocks, a, a))
+        if not a:
+            return pairs
+        order, starts = self._by_block
+        sides = [side[:, order].astype(np.float32) for side in (left, right)]
+        for k in range(n_blocks):
+            rows = slice(starts[k], starts[k + 1])
+            pairs[k] = sides[0][:, rows] @ sides[1][:, rows].T
+        return pairs
 
 
-def contributions(
-    predictions: Predictions, n_bins: int = N_BINS, band: tuple[float, float] = BAND
-) -> list[Contribution]:
-    """Return what each sample adds to `Statistics.sums`: five contributions per cell (N, A)."""
-    probabilities = predictions.probabilities
-    labels = predictions.samples.labels
-    label = np.where(labels == UNKNOWN, 2, labels).astype(np.int64)
-    labelled = (labels != UNKNOWN).astype(np.float64)
-    uncertain = (band[0] < probabilities) & (probabilities < band[1])
-    calibration_bin = 7 + np.minimum((probabilities * n_bins).astype(np.int64), n_bins - 1)
-    return [
-        Contribution(label * 2 + predictions.decisions, np.ones(labels.shape)),
-        Contribution(np.full(labels.shape, 6), uncertain * 1.0),
-        Contribution(calibration_bin, labelled),
-        Contribution(calibration_bin + n_bins, probabilities * labelled),
-        Contribution(calibration_bin + 2 * n_bins, (labels == 1) * 1.0),
-    ]
+def _commonest(models: Sequence[Answers]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return where most models say yes, and where as many say no: (A, n) each."""
+    votes = np.zeros(models[0].decisions.shape, np.int16)
+    for answers in models:
+        votes += answers.decisions
+    return votes * 2 > len(models), votes * 2 == len(models)
 
 
 def count(
@@ -129,7 +342,7 @@ def count(
     n_bins: int = N_BINS,
     band: tuple[float, float] = BAND,
 ) -> Statistics:
-    """Count the statistics of one batch of predictions, exactly.
+    """Count the statistics of one model on all samples, without blocks.
 
     Parameters
     ----------
@@ -152,28 +365,12 @@ def count(
     >>> count(model, Slices.of(samples)).counts[0, 0].tolist()
     [[0.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
     """
-    n_attributes = len(predictions.attributes)
-    width = 7 + 3 * n_bins
-    column = np.arange(n_attributes) * width
-    sums = np.zeros((len(slices), n_attributes, width))
-    parts = contributions(predictions, n_bins, band)
-    for codes in slices.codes:
-        known = codes >= 0
-        start = codes[known, None].astype(np.int64) * (n_attributes * width) + column
-        for cell, amount in parts:
-            sums += np.bincount(
-                (start + cell[known]).ravel(), amount[known].ravel(), minlength=sums.size
-            ).reshape(sums.shape)
-    decided = predictions.decisions
-    labels = predictions.samples.labels
-    return Statistics(sums, moments(decided), moments(labels == 1, labels != UNKNOWN))
+    batch = Batch.of([predictions])
+    counter = Counter(batch, Layout(slices, n_bins=n_bins, band=band))
+    return counter.statistics(batch.models[0]).total()
 
 
-def moments(
-    columns: NDArray[np.bool_],
-    known: NDArray[np.bool_] | None = None,
-    weights: Floats | None = None,
-) -> Moments:
+def moments(columns: NDArray[np.bool_], known: NDArray[np.bool_] | None = None) -> Moments:
     """Sum the pairwise moments of binary columns.
 
     Parameters
@@ -182,30 +379,20 @@ def moments(
         False where not known.
     known : array (N, A) of bool, optional
         Default: everything is.
-    weights : array (R, N), optional
-        One row of sample weights per replicate.
 
-    Returns
-    -------
-    Moments
-        With the leading axis R if weights were given.
+    Examples
+    --------
+    >>> moments(np.array([[True, True], [True, False]])).second.tolist()
+    [[2.0, 1.0], [1.0, 1.0]]
     """
-    if weights is None:
-        return Moments(*(part[0] for part in moments(columns, known, np.ones((1, len(columns))))))
-    rows = weights
-    a = columns.shape[1]
+    true = columns.astype(np.float64)
+    told = np.ones(columns.shape) if known is None else known.astype(np.float64)
+    return Moments(told.T @ told, true.T @ told, true.T @ true)
 
-    def pairs(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> Floats:
-        """Sum left_a · right_b over samples for each replicate: (R, A, A)."""
-        products = (left[:, :, None] & right[:, None, :]).reshape(len(left), a * a)
-        sums: Floats = rows @ products.astype(rows.dtype)
-        return sums.reshape(len(rows), a, a)
 
-    second = pairs(columns, columns)
-    if known is None or known.all():
-        first: Floats = rows @ columns.astype(rows.dtype)
-        return Moments(rows.sum(axis=1)[:, None, None], first[:, :, None], second)
-    return Moments(pairs(known, known), pairs(columns, known), second)
+def _blocks_first(array: Floats) -> Floats:
+    """View (A, S, ..., K) as (K, S, A, ...)."""
+    return np.moveaxis(np.moveaxis(array, -1, 0), 1, 2)
 
 
 def divide(numerator: Any, denominator: Any) -> Floats:  # noqa: ANN401 - anything array-like
@@ -216,9 +403,6 @@ def divide(numerator: Any, denominator: Any) -> Floats:  # noqa: ANN401 - anythi
     >>> divide([1.0, 0.0], [2.0, 0.0]).tolist()
     [0.5, nan]
     """
-    top, bottom = np.broadcast_arrays(
-        np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
-    )
-    result: Floats = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=result, where=bottom != 0)
-    return result
+    bottom = np.asarray(denominator)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(bottom == 0, np.nan, np.asarray(numerator) / bottom)

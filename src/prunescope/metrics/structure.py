@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.metrics.statistics import Floats, Measure, Moments, divide
 
@@ -15,9 +16,8 @@ def correlation(moments: Moments) -> Floats:
 
     Examples
     --------
-    >>> from prunescope.metrics.statistics import moments
-    >>> columns = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], bool)
-    >>> correlation(moments(columns)).round(4).tolist()
+    >>> pairs = np.array([[2.0, 1.0], [1.0, 1.0]])
+    >>> correlation(Moments(np.array(4.0), np.array([[2.0], [1.0]]), pairs)).round(4).tolist()
     [[1.0, 0.5774], [0.5774, 1.0]]
     """
     mean = divide(moments.first, moments.n)
@@ -57,39 +57,83 @@ def frobenius_norm(by_pair: Floats) -> Floats:
 def interdependence(predicted: Moments) -> Measure:
     """How much of an attribute's decisions the decisions on the other attributes explain.
 
-    R² of ordinary least squares, with intercept, of each decision on all the others, in sample:
-    1 - 1 / (C⁻¹)_aa with C the correlation matrix of the decisions that vary. Shape (..., A), in
-    [0, 1]; NaN for a constant decision or where no other decision varies.
+    R² of ordinary least squares, with intercept, of each decision on all the others, in sample.
+    Shape (A,), in [0, 1]; NaN for a constant decision or where no other decision varies.
     Source: Iofinova et al. (CVPR 2023), section 3.
 
     Examples
     --------
-    >>> from prunescope.metrics.statistics import moments
-    >>> columns = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], bool)
-    >>> interdependence(moments(columns)).value.round(4).tolist()
+    >>> pairs = np.array([[2.0, 1.0], [1.0, 1.0]])
+    >>> moments = Moments(np.array([[4.0]]), np.array([[2.0], [1.0]]), pairs)
+    >>> interdependence(moments).value.round(4).tolist()
     [0.3333, 0.3333]
     """
-    matrix = correlation(predicted)
-    varies = ~np.isnan(np.diagonal(matrix, axis1=-2, axis2=-1))
-    apart = np.eye(matrix.shape[-1])
-    matrix = np.where(varies[..., :, None] & varies[..., None, :], matrix, apart)
-    safe = np.linalg.eigvalsh(matrix)[..., 0] > ILL_CONDITIONED
-    inverse = np.linalg.inv(np.where(safe[..., None, None], matrix, apart))
-    explained = 1 - 1 / np.diagonal(inverse, axis1=-2, axis2=-1)
-    explained[~safe] = _explained_when_collinear(matrix[~safe])
-    enough = varies & (varies.sum(axis=-1, keepdims=True) > 1)
-    n = np.broadcast_to(predicted.n[..., 0], explained.shape)
-    return Measure(np.where(enough, np.clip(explained, 0.0, 1.0), np.nan), n)
+    mean, covariance = _about(predicted)
+    variance = np.diagonal(covariance)
+    residuals = _residuals(covariance)
+    unexplained = divide(np.einsum("ab,bc,ac->a", residuals, covariance, residuals), variance)
+    varies = variance > 0
+    enough = varies & (varies.sum() > 1)
+    n = np.broadcast_to(predicted.n[..., 0], mean.shape)
+    return Measure(np.where(enough, np.clip(1 - unexplained, 0.0, 1.0), np.nan), n)
 
 
-def _explained_when_collinear(matrix: Floats) -> Floats:
-    """Return R² of each column on the others from singular correlation matrices (..., A, A).
+def interdependence_replicates(predicted: Moments, replicates: Moments) -> Floats:
+    """Interdependence in each replicate, to first order: (R, A).
 
-    A column with a part in the null space is a combination of the others: its R² is 1. On the rest
-    of the space the inverse stands as for a regular matrix.
+    R² = 1 - V(e)/V(y) with e the residual of y. As least squares make V(e) smallest, it moves, to
+    first order, as if the coefficients stood still: by [(1 - R²) E*(y - ȳ)² - E*e²] / V(y), where
+    E* is the mean over the replicate and everything else is of the sample. Unlike a recomputed
+    R², that is not inflated by resampling.
+
+    Parameters
+    ----------
+    predicted, replicates : Moments
+        Of all samples, and of each replicate.
     """
-    eigenvalues, vectors = np.linalg.eigh(matrix)
-    null = (eigenvalues <= ILL_CONDITIONED)[..., None, :]
-    inverse = divide(vectors**2, np.where(null, np.inf, eigenvalues[..., None, :])).sum(axis=-1)
-    dependent = np.where(null, vectors**2, 0.0).sum(axis=-1) > ILL_CONDITIONED
-    return np.where(dependent, 1.0, 1 - divide(1.0, inverse))
+    value = interdependence(predicted).value
+    mean, covariance = _about(predicted)
+    residuals = _residuals(covariance).astype(np.float32)
+    centre = mean.astype(np.float32)
+    first = divide(replicates.first, replicates.n)[..., 0]
+    second = divide(replicates.second, replicates.n)
+    a = len(mean)
+    squares = np.einsum("ab,ac->abc", residuals, residuals).reshape(a, a * a)
+    projected = residuals @ centre
+    flat = np.ascontiguousarray(np.moveaxis(second, 0, -1)).reshape(a * a, -1)
+    error = (squares @ flat).T - 2 * projected * (first @ residuals.T) + projected**2
+    spread = np.diagonal(second, axis1=-2, axis2=-1) - 2 * first * centre + centre**2
+    moved = divide((1 - value) * spread - error, np.diagonal(covariance))
+    return np.clip(value + moved, 0.0, 1.0)
+
+
+def _about(moments: Moments) -> tuple[Floats, Floats]:
+    """Return the means (A,) and the covariance matrix (A, A)."""
+    mean = np.asarray(divide(moments.first, moments.n)[..., 0], np.float64)
+    return mean, np.asarray(divide(moments.second, moments.n) - np.outer(mean, mean), np.float64)
+
+
+def _residuals(covariance: Floats) -> NDArray[np.float64]:
+    """Return the matrix (A, A) that takes columns to their residuals on all the others.
+
+    Row a has 1 at a and minus the coefficients of least squares elsewhere. Columns that do not
+    vary take no part.
+    """
+    residuals = np.eye(len(covariance))
+    varies = np.flatnonzero(np.diagonal(covariance) > 0)
+    part = covariance[np.ix_(varies, varies)]
+    scale = np.sqrt(np.diagonal(part))
+    matrix = part / np.outer(scale, scale)
+    if not len(varies):
+        return residuals
+    if np.linalg.eigvalsh(matrix)[0] > ILL_CONDITIONED:
+        inverse = np.linalg.inv(matrix)
+        rows = inverse / np.diagonal(inverse)[:, None]
+    else:
+        rows = np.eye(len(varies))
+        for a in range(len(varies)):
+            others = np.arange(len(varies)) != a
+            square = matrix[np.ix_(others, others)]
+            rows[a, others] = -np.linalg.pinv(square, ILL_CONDITIONED, True) @ matrix[others, a]
+    residuals[np.ix_(varies, varies)] = rows * scale[:, None] / scale
+    return residuals

@@ -4,13 +4,20 @@ A prediction file holds one row per sample: ``id``, ``y__<attribute>`` (true, fa
 unlabelled), ``logit__<attribute>``, ``group__<name>``, optionally ``image``. A multi-class file
 holds ``y`` (the class name) and one ``logit__<class>`` per class. Parquet carries its provenance
 in the key ``prunescope`` of the file's metadata; CSV holds the same columns and no provenance.
+Files of other tools are read by a mapping from our names of columns to theirs.
 """
 
 from prunescope.predictions.align import align
 from prunescope.predictions.ask import predict
+from prunescope.predictions.columns import read_mapping, rename
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
 from prunescope.predictions.record import Predictions, check_suffix
 from prunescope.predictions.tables import train_rates_from
+from prunescope.predictions.thresholds import (
+    check_thresholds,
+    read_thresholds,
+    with_thresholds,
+)
 
 __all__ = [
     "Compression",
@@ -19,6 +26,11 @@ __all__ = [
     "Predictions",
     "align",
     "check_suffix",
+    "check_thresholds",
     "predict",
+    "read_mapping",
+    "read_thresholds",
+    "rename",
     "train_rates_from",
+    "with_thresholds",
 ]

@@ -10,6 +10,7 @@ import polars as pl
 
 from prunescope.data.samples import UNKNOWN, Group, Samples
 from prunescope.errors import DataError, shorten
+from prunescope.predictions.ids import explain
 from prunescope.predictions.record import Predictions
 
 
@@ -40,6 +41,7 @@ def align(files: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
         raise DataError(
             f"{shorten(file.name for file in files)} share no sample. Ids look like "
             f"{shorten(repr(file.samples.ids[0]) for file in files)}: make them agree"
+            f"{_why_apart(files)}"
         )
     kept = ids.filter(shared)
     aligned = []
@@ -55,6 +57,15 @@ def align(files: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
         aligned.append(_arrange(file, kept, first.attributes))
     samples = _merge([file.samples for file in aligned], [file.name for file in aligned])
     return [replace(file, samples=samples) for file in aligned], notes
+
+
+def _why_apart(files: Sequence[Predictions]) -> str:
+    """Say what would join the ids of the first pair of files that share none."""
+    first = files[0]
+    for other in files[1:]:
+        if not first.samples.ids.is_in(other.samples.ids.implode()).any():
+            return explain(first.samples.ids, other.samples.ids, first.name, other.name)
+    return ""
 
 
 def _check_attributes(first: Predictions, other: Predictions) -> None:
@@ -88,7 +99,8 @@ def _arrange(file: Predictions, ids: pl.Series, attributes: tuple[str, ...]) -> 
         return file
     order = [file.attributes.index(attribute) for attribute in attributes]
     samples = replace(file.samples, attributes=attributes, labels=file.samples.labels[:, order])
-    return replace(file, samples=samples, logits=file.logits[:, order])
+    thresholds = None if file.thresholds is None else file.thresholds[order]
+    return replace(file, samples=samples, logits=file.logits[:, order], thresholds=thresholds)
 
 
 def _merge(parts: Sequence[Samples], names: Sequence[str]) -> Samples:

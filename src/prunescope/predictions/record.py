@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +17,9 @@ from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.files import replacing
 from prunescope.predictions.metadata import Metadata
-from prunescope.predictions.tables import (
-    KEY,
-    logits_of,
-    read_table,
-    samples_from,
-    scores_from,
-    table_of,
-)
+from prunescope.predictions.reading import KEY, read_table
+from prunescope.predictions.scores import logits_of, scores_from, warn_of_scores
+from prunescope.predictions.tables import samples_from, table_of
 
 Scores = Literal["logits", "probability"]
 
@@ -47,11 +43,14 @@ class Predictions:
     logits : array (N, A) of float32 or float64
         Never probabilities. All finite.
     metadata : Metadata
+    thresholds : array (A,) of float64, optional
+        A logit above its attribute's threshold means yes; default: 0 for all. Finite. Not for a
+        multi-class task, whose answer is the class with the highest logit.
 
     Raises
     ------
     DataError
-        The shape disagrees with the samples, or a logit is NaN or infinite.
+        A shape disagrees with the samples, or a logit or threshold is NaN or infinite.
 
     Examples
     --------
@@ -66,6 +65,7 @@ class Predictions:
     samples: Samples
     logits: NDArray[np.floating[Any]]
     metadata: Metadata
+    thresholds: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.samples), len(self.samples.attributes))
@@ -80,6 +80,26 @@ class Predictions:
                 f"{self.name}: the logit of {self.attributes[column]!r} for id "
                 f"{self.samples.ids[int(row)]!r} is {self.logits[row, column]}; expected a finite "
                 f"number ({bad.sum()} such values). Did training diverge?"
+            )
+        if self.thresholds is not None:
+            self._check_thresholds(self.thresholds)
+
+    def _check_thresholds(self, thresholds: NDArray[np.float64]) -> None:
+        if self.samples.task == "multiclass":
+            raise DataError(
+                f"{self.name} is multiclass: its answer is the class with the highest logit; "
+                "leave out the thresholds"
+            )
+        if thresholds.shape != (len(self.attributes),):
+            raise DataError(
+                f"{self.name}: thresholds have shape {thresholds.shape}: expected "
+                f"({len(self.attributes)},), one per attribute"
+            )
+        if not np.isfinite(thresholds).all():
+            column = int(np.flatnonzero(~np.isfinite(thresholds))[0])
+            raise DataError(
+                f"{self.name}: the threshold of {self.attributes[column]!r} is "
+                f"{thresholds[column]}; expected a finite number"
             )
 
     @property
@@ -120,11 +140,11 @@ class Predictions:
 
     @cached_property
     def decisions(self) -> NDArray[np.bool_]:
-        """Answers (N, A): logit > 0, or the class with the highest logit (ties: the first)."""
+        """Answers (N, A): logit > threshold, or the class with the highest logit (ties: first)."""
         if self.samples.task == "multiclass":
             best = self.logits.argmax(axis=1)
             return np.asarray(best[:, None] == np.arange(self.logits.shape[1]))
-        return np.asarray(self.logits > 0)
+        return np.asarray(self.logits > (0 if self.thresholds is None else self.thresholds))
 
     def take(self, rows: NDArray[Any]) -> Predictions:
         """Return the predictions for some samples (indices or a boolean mask)."""
@@ -132,7 +152,12 @@ class Predictions:
 
     @classmethod
     def load(
-        cls, path: str | Path, *, scores: Scores = "logits", name: str | None = None
+        cls,
+        path: str | Path,
+        *,
+        scores: Scores = "logits",
+        name: str | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Predictions:
         """Read a Parquet or CSV file.
 
@@ -145,20 +170,31 @@ class Predictions:
             never guessed.
         name : str, optional
             Name for the model; default: the one in the file's metadata, else the file's stem.
+        columns : dict, optional
+            Our name of a column → the name that it has in the file, with at most one ``*`` on each
+            side: ``{"id": "filename", "logit__*": "prob_*"}``.
 
         Raises
         ------
         DataError
-            The file is absent, damaged, lacks columns, or holds values that make no sense.
+            The file is absent, damaged, lacks columns, or holds values that make no sense. Where
+            columns are missing, the message suggests how to read those that are there.
         ConfigError
-            `scores` is something else.
+            `scores` is something else, or an entry of `columns` makes no sense.
+
+        Warns
+        -----
+        PrunescopeWarning
+            All scores are read as logits and look like probabilities, or all are 0 or 1.
         """
         if scores not in get_args(Scores):
             raise ConfigError(one_of("kind of scores", scores, get_args(Scores)))
         path = Path(path)
-        frame, metadata = read_table(path)
+        frame, metadata = read_table(path, columns)
         samples = samples_from(frame, metadata, path)
         logits = scores_from(frame, samples.attributes, path)
+        if not metadata.model_fields_set:  # what wrote the provenance knew what scores are
+            warn_of_scores(logits, scores, path)
         if scores == "probability":
             logits = logits_of(logits, samples, path)
         metadata = metadata.model_copy(
@@ -172,9 +208,15 @@ class Predictions:
         Raises
         ------
         DataError
-            The file cannot be written, or its name has another suffix.
+            The file cannot be written, its name has another suffix, or there are thresholds, which
+            the file would not hold.
         """
         path = check_suffix(path)
+        if self.thresholds is not None:
+            raise DataError(
+                f"{path}: a prediction file holds no thresholds: keep them in a file of their own, "
+                "and save dataclasses.replace(predictions, thresholds=None)"
+            )
         frame = self.to_frame()
         dataset = self.metadata.dataset.model_copy(update={"cluster": self.samples.cluster})
         metadata = self.metadata.model_copy(update={"dataset": dataset, "task": self.samples.task})

@@ -1,16 +1,14 @@
-"""Prediction files as tables: reading, checking and laying out their columns."""
+"""Prediction files as tables: checking and laying out their columns."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from scipy.special import logit
 
 from prunescope.data.labels import label_columns, read_classes
 from prunescope.data.samples import (
@@ -23,81 +21,36 @@ from prunescope.data.samples import (
     read_text,
 )
 from prunescope.errors import DataError, shorten
+from prunescope.predictions.advice import advise
+from prunescope.predictions.cells import whole
 from prunescope.predictions.metadata import Metadata
+from prunescope.predictions.reading import read_table
 
-KEY = "prunescope"
-"""Key of the Parquet file's metadata under which the provenance stands."""
-
-
-def read_table(path: Path) -> tuple[pl.DataFrame, Metadata]:
-    """Read the table and its provenance."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; expected predictions as .parquet or .csv")
-    try:
-        if path.suffix == ".csv":
-            return _read_csv(path), Metadata()
-        if path.suffix != ".parquet":
-            raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
-        text = pl.read_parquet_metadata(path).get(KEY)
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {reason}") from error
-    try:
-        return frame, Metadata.model_validate(json.loads(text)) if text else Metadata()
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise DataError(
-            f"{path}: its metadata {KEY!r} is not what format version 1 asks for: {error}"
-        ) from error
-
-
-def _read_csv(path: Path) -> pl.DataFrame:
-    """Read CSV: names stay text (007 is no number), groups of True/False or 0/1 become booleans."""
-    texts = dict.fromkeys(("id", "y", "image"), pl.String)
-    frame = pl.read_csv(path, infer_schema_length=None, schema_overrides=texts)
-    frame.columns = [name.replace('""', '"') for name in frame.columns]  # polars leaves them so
-    booleans = [
-        column.name
-        for column in frame
-        if column.name.startswith("group__")
-        and column.dtype == pl.String
-        and set(column.drop_nulls().unique()) in ({"True"}, {"False"}, {"True", "False"})
-    ]
-    binary = [
-        column.name
-        for column in frame
-        if column.name.startswith("group__")
-        and column.dtype.is_integer()
-        and set(column.drop_nulls().unique()) <= {0, 1}
-    ]
-    return frame.with_columns(pl.col(booleans) == "True", pl.col(binary).cast(pl.Boolean))
+_EXPECTED = (
+    "Expected the columns id, y__<attribute> (or y, the class), logit__<attribute> and optionally "
+    "group__<name>, image"
+)
+_MISSING = {"id": "'id'", "y": "y__<attribute> or y", "logit": "logit__<attribute>"}
 
 
 def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples:
     """Read ids, labels and groups from the columns."""
-    if "id" not in frame.columns:
-        raise DataError(
-            f"{path}: no column 'id'. Expected the columns id, y__<attribute>, logit__<attribute> "
-            f"and optionally group__<name>, image; found {shorten(frame.columns)}"
-        )
     if frame.is_empty():
         raise DataError(f"{path}: no samples; expected at least one row")
+    require_columns(frame, path, _MISSING)
     ids = read_text(frame["id"], str(path))
     check_ids(ids, str(path))
-    attributes = tuple(
-        column.removeprefix("logit__") for column in frame.columns if column.startswith("logit__")
-    )
-    if not attributes:
-        raise DataError(f"{path}: no column logit__<attribute>; found {shorten(frame.columns)}")
-    labelled = {name.removeprefix("y__") for name in frame.columns if name.startswith("y__")}
+    attributes = _names(frame, "logit__")
+    labelled = set(_names(frame, "y__"))
     task: Task = "multiclass" if "y" in frame.columns and not labelled else "multilabel"
     if task == "multiclass":
-        labels = read_classes(frame["y"], attributes, str(path))[1]
+        labels = read_classes(_classes(frame["y"], attributes), attributes, str(path))[1]
     else:
         if unmatched := sorted(labelled.symmetric_difference(attributes)):
             raise DataError(
                 f"{path}: {shorten(unmatched)} stand only as y__ or only as logit__ columns: "
-                "expected both of every attribute"
+                "expected both of every attribute. Add what is missing, or leave these columns out "
+                "(of the file, or of a mapping with *)"
             )
         labels = _labels(frame, attributes, path)
     groups = _groups(frame, path)
@@ -111,40 +64,6 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
         images=read_text(frame["image"], str(path)) if "image" in frame.columns else None,
         task=task,
     )
-
-
-def scores_from(
-    frame: pl.DataFrame, attributes: tuple[str, ...], path: Path
-) -> NDArray[np.floating[Any]]:
-    """Read the columns ``logit__*``: numbers, none missing."""
-    columns = frame.select(f"logit__{attribute}" for attribute in attributes)
-    for column in columns:
-        if not column.dtype.is_numeric():
-            raise DataError(
-                f"{path}: column {column.name!r} holds {column.dtype}: expected numbers"
-            )
-        if column.null_count():
-            row = int(column.is_null().arg_true()[0]) + 1
-            raise DataError(f"{path}: row {row} of column {column.name!r} is empty")
-    single = all(dtype == pl.Float32 for dtype in columns.dtypes)
-    kind = pl.Float32 if single else pl.Float64
-    return np.ascontiguousarray(columns.cast(kind).to_numpy())
-
-
-def logits_of(
-    probabilities: NDArray[np.floating[Any]], samples: Samples, path: Path
-) -> NDArray[np.float64]:
-    """Turn probabilities into logits."""
-    outside = ~((probabilities >= 0) & (probabilities <= 1))
-    if outside.any():
-        row, column = np.argwhere(outside)[0]
-        raise DataError(
-            f"{path}: row {row + 1} of column 'logit__{samples.attributes[column]}' is "
-            f"{probabilities[row, column]}: expected probabilities in [0, 1]. If these are logits, "
-            "leave out the option for probabilities"
-        )
-    p = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(p) if samples.task == "multiclass" else logit(p))
 
 
 def table_of(samples: Samples, logits: NDArray[np.floating[Any]]) -> pl.DataFrame:
@@ -165,7 +84,7 @@ def table_of(samples: Samples, logits: NDArray[np.floating[Any]]) -> pl.DataFram
     return pl.DataFrame(columns)
 
 
-def train_rates_from(path: str | Path) -> TrainRates:
+def train_rates_from(path: str | Path, columns: Mapping[str, str] | None = None) -> TrainRates:
     """Read the rates of the training split off its labels.
 
     Parameters
@@ -173,6 +92,9 @@ def train_rates_from(path: str | Path) -> TrainRates:
     path : path
         Parquet or CSV with ``y__<attribute>`` (or ``y``) and ``group__<name>`` columns: the
         predictions of any model on the training split, or the same without logits.
+    columns : dict, optional
+        Our name of a column → the name that it has in the file, as for `Predictions.load`. What
+        is no label may be absent.
 
     Raises
     ------
@@ -180,15 +102,16 @@ def train_rates_from(path: str | Path) -> TrainRates:
         The file is absent or damaged, has no labels, or a label makes no sense.
     """
     path = Path(path)
-    frame, metadata = read_table(path)
-    columns = frame.columns
-    if "y" in columns:
-        names = tuple(c.removeprefix("logit__") for c in columns if c.startswith("logit__"))
-        attributes, labels = read_classes(frame["y"], names or None, str(path))
+    frame, metadata = read_table(path, columns, optional=("id", "image", "logit__", "group__"))
+    if frame.is_empty():
+        raise DataError(f"{path}: no samples; expected at least one row")
+    require_columns(frame, path, ("y",))
+    if "y" in frame.columns:
+        classes = _names(frame, "logit__")
+        given = _classes(frame["y"], classes)
+        attributes, labels = read_classes(given, classes or None, str(path))
     else:
-        attributes = tuple(c.removeprefix("y__") for c in columns if c.startswith("y__"))
-        if not attributes:
-            raise DataError(f"{path}: no column y__<attribute> or y; found {shorten(columns)}")
+        attributes = _names(frame, "y__")
         labels = _labels(frame, attributes, path)
     ids = pl.Series([str(row) for row in range(frame.height)], dtype=pl.String)
     groups = _groups(frame, path)
@@ -198,15 +121,74 @@ def train_rates_from(path: str | Path) -> TrainRates:
     ).rates()
 
 
+def require_columns(frame: pl.DataFrame, path: Path, needed: Collection[str]) -> None:
+    """Raise a `DataError` with a suggestion where columns are missing.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The table or, for the sake of its names, its first rows.
+    path : path
+    needed : collection of {"id", "y", "logit"}
+    """
+    there = {
+        "id": "id" in frame.columns,
+        "y": "y" in frame.columns or bool(_names(frame, "y__")),
+        "logit": bool(_names(frame, "logit__")),
+    }
+    missing = [role for role in needed if not there[role]]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(_MISSING[role] for role in missing)}. {_EXPECTED}; "
+            f"found {shorten((name or repr(name) for name in frame.columns), 12)}.\n"
+            f"{advise(frame, missing)}"
+        )
+
+
+def _names(frame: pl.DataFrame, family: str) -> tuple[str, ...]:
+    """Return the attributes of the columns that start so."""
+    return tuple(
+        name.removeprefix(family)
+        for name in frame.columns
+        if name.startswith(family) and name != family
+    )
+
+
 def _labels(frame: pl.DataFrame, attributes: tuple[str, ...], path: Path) -> NDArray[np.int8]:
     """Read the columns ``y__*``."""
-    return np.stack([read_labels(frame[f"y__{name}"], str(path)) for name in attributes], axis=1)
+    return np.stack([_label(frame[f"y__{name}"], str(path)) for name in attributes], axis=1)
+
+
+def _label(column: pl.Series, source: str) -> NDArray[np.int8]:
+    """Read one column of labels; NaN means unlabelled."""
+    column = whole(column)
+    if column.dtype.is_nested():
+        raise DataError(
+            f"{source}: column {column.name!r} holds {column.dtype}: expected labels (0, 1, true, "
+            "false), in one column per attribute"
+        )
+    if column.dtype.is_integer() and (negative := (column == -1).arg_true()).len():
+        raise DataError(
+            f"{source}: row {negative[0] + 1} of column {column.name!r} is -1: expected a label "
+            "(0, 1, true, false) or nothing. Write 0 if -1 means false, nothing if it means unknown"
+        )
+    return read_labels(column, source)
+
+
+def _classes(column: pl.Series, classes: Collection[str]) -> pl.Series:
+    """Return a column of class names, as they are written; 3.0 means 3 where there is no 3.0."""
+    column = whole(column)
+    if column.dtype != pl.String:
+        return column
+    short = column.str.replace(r"^(\d+)\.0$", "$1")
+    if not set(column.filter(column != short)) & set(classes):
+        column = short
+    return column.set(column == "", None).cast(pl.Categorical)
 
 
 def _groups(frame: pl.DataFrame, path: Path) -> dict[str, Group]:
     """Read the columns ``group__*``."""
     return {
-        column.removeprefix("group__"): Group.from_series(frame[column], str(path))
-        for column in frame.columns
-        if column.startswith("group__")
+        name: Group.from_series(whole(frame[f"group__{name}"]), str(path))
+        for name in _names(frame, "group__")
     }

@@ -1,0 +1,320 @@
+"""From evidence to the audit's table: estimates, comparisons, seeds, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prunescope.audit.affected import Affected
+from prunescope.audit.bootstrap import draw
+from prunescope.audit.correlations import correlation_rows
+from prunescope.audit.estimates import CORRELATION_SHIFT, UNDEFINED, Estimates, summarize
+from prunescope.audit.evidence import Evidence
+from prunescope.audit.measure import Measurer
+from prunescope.audit.populations import Pooled, students
+from prunescope.audit.result import TABLES, Audit, AuditInfo, PopulationInfo
+from prunescope.audit.significance import add_q_values, exact_p_values, mcnemar
+from prunescope.audit.subject import Subject
+from prunescope.audit.table import (
+    SCHEMA,
+    Columns,
+    Comparison,
+    compare,
+    from_zero,
+    rows,
+    tested,
+    to_frame,
+)
+from prunescope.audit.verdicts import add_verdicts
+from prunescope.metrics import Statistics, Transitions
+from prunescope.metrics.statistics import Floats
+from prunescope.predictions import Metadata
+
+Compared = list[tuple[Estimates, Comparison | None]]
+
+
+def conclude(
+    subject: Subject,
+    evidence: Evidence,
+    n_samples: int,
+    notes: list[str],
+    warnings: list[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """Estimate every metric of every model, of every change from dense, and over seeds.
+
+    Parameters
+    ----------
+    subject : Subject
+    evidence : Evidence
+    n_samples : int
+    notes, warnings : list of str
+        What to tell beside the results.
+    progress : callable, optional
+        Called with the number of models done and of all.
+    """
+    work = _Conclude(subject, evidence)
+    affected = work.run(progress)
+    info = AuditInfo(
+        n_samples=n_samples,
+        attributes=subject.attributes,
+        settings=subject.settings,
+        models=subject.infos(),
+        populations=work.told(),
+        notes=notes,
+        warnings=warnings,
+        affected=affected,
+    )
+    more = {
+        name: pl.concat(parts) if parts else pl.DataFrame(schema=TABLES[name])
+        for name, parts in work.more.items()
+    }
+    return Audit(pl.concat(work.tables), info, **more)
+
+
+class _Conclude:
+    """The work of `conclude`: what its steps share."""
+
+    def __init__(self, subject: Subject, evidence: Evidence) -> None:
+        settings = subject.settings
+        self.subject, self.evidence, self.settings = subject, evidence, settings
+        self.measurer = Measurer(
+            attributes=subject.attributes,
+            slices=subject.layout.slices,
+            train=subject.train,
+            weights=draw(subject.layout.n_blocks, settings.replicates, settings.seed),
+            ranking_weights=draw(subject.n_rank_blocks, settings.replicates, settings.seed),
+            labels=evidence.labels(),
+            min_support=settings.min_support,
+            trigger=settings.trigger,
+        )
+        self.sizes = evidence.sizes()
+        self.measured: dict[int, list[Estimates]] = {}
+        self.top_ones: dict[int, list[Estimates]] = {}
+        self.populations = {members[0]: members for members in subject.populations()}
+        self.pooled: dict[int, list[Pooled]] = {}
+        self.tables: list[pl.DataFrame] = []
+        self.more: dict[str, list[pl.DataFrame]] = {name: [] for name in TABLES}
+
+    def run(self, progress: Callable[[int, int], None] | None) -> list[Affected]:
+        """Go through the models, dense ones first; return the most affected images."""
+        subject, affected = self.subject, list[Affected]()
+        churn = self._churn()
+        for model, metadata in enumerate(subject.models):
+            statistics = self.evidence.statistics(model)
+            estimates = self.measurer.model(statistics, self.evidence.ranking(model))
+            tops = self.measurer.top_one(self.evidence.top_one(model)) if self.multiclass else []
+            if model < subject.n_dense:
+                self.measured[model], self.top_ones[model] = estimates, tops
+                found: Compared = [(self._summarized(one, one.ok), None) for one in estimates]
+                found += [(one, None) for one in tops]
+                baseline = None
+            else:
+                baseline = subject.baseline(model)
+                found = self._compared(baseline, model, estimates, churn)
+                found += self._compared_top_ones(baseline, model, tops)
+                affected += self.evidence.affected(baseline, model, self.settings.n_affected)
+            self._correlations(model, baseline, statistics, estimates)
+            self._finish(str(metadata.name), metadata, found, self._beside(model, churn))
+            self._pool(model, found, churn)
+            if progress:
+                progress(model + 1, len(subject.models))
+        return affected
+
+    def told(self) -> list[PopulationInfo]:
+        """Say which models were pooled."""
+        return [
+            PopulationInfo(
+                name=self._name(members),
+                baseline=None if members[0] < self.subject.n_dense else self._dense_name(),
+                members=[str(self.subject.models[member].name) for member in members],
+            )
+            for members in self.populations.values()
+        ]
+
+    @property
+    def multiclass(self) -> bool:
+        """Whether models choose one class."""
+        return self.subject.models[0].task == "multiclass"
+
+    def _correlations(
+        self, model: int, baseline: int | None, statistics: Statistics, estimates: list[Estimates]
+    ) -> None:
+        """Lay out how the attributes of one model hang together."""
+        if not statistics.pairs.shape[-1]:
+            return
+        name = str(self.subject.models[model].name)
+        shift, dense = (
+            None if found is None else next(e for e in found if e.metric == CORRELATION_SHIFT)
+            for found in (estimates, None if baseline is None else self.measured[baseline])
+        )
+        assert shift is not None
+        self.more["correlations"].append(
+            correlation_rows(
+                name,
+                self.subject.attributes,
+                statistics.total().predicted,
+                self.measurer.labelled[0],
+                shift,
+                dense,
+                self.settings.confidence,
+            )
+        )
+
+    def _compared_top_ones(self, baseline: int, model: int, tops: list[Estimates]) -> Compared:
+        """Compare the one answer of a multi-class model with that of its dense one."""
+        if not self.multiclass:
+            return []
+        transitions = self.evidence.top_one_changes(baseline, model)
+        counts = transitions.total().counts[..., 1, :, :]  # of changed answers: right before, after
+        right = mcnemar(counts[..., 1, 0], counts[..., 0, 1])
+        exact = {} if self.settings.cluster is not None else {"top1_accuracy": right}
+        beside = zip(self.top_ones[baseline], tops, strict=True)
+        found: Compared = [
+            (one, compare(one, dense, exact.get(one.metric))) for dense, one in beside
+        ]
+        found += [(one, None) for one in self.measurer.top_one_pair(transitions)]
+        names = (pl.lit(self.subject.models[model].name).alias("model"), pl.all())
+        self.more["confusions"].append(self.evidence.confusions(baseline, model).select(*names))
+        return found
+
+    def _compared(
+        self, baseline: int, model: int, estimates: list[Estimates], churn: Estimates | None
+    ) -> Compared:
+        """Compare a compressed model with its dense one."""
+        transitions = self.evidence.transitions(baseline, model)
+        exact = self._exact(transitions)
+        found: Compared = []
+        for dense, one in zip(self.measured[baseline], estimates, strict=True):
+            both = dense.ok & one.ok
+            mine, beside = self._summarized(one, both), self._summarized(dense, both)
+            found.append((mine, compare(mine, beside, exact.get(one.metric))))
+        for one in self.measurer.pair(transitions):
+            mine = self._summarized(one, one.ok)
+            if one.metric == "excess_accuracy_gap":
+                found.append((mine, from_zero(mine)))
+            elif one.metric in exact:
+                found.append((mine, tested(mine, exact[one.metric])))
+            else:
+                found.append((mine, None if churn is None else compare(mine, churn)))
+        return found
+
+    def _exact(self, transitions: Transitions) -> dict[str, Floats]:
+        """Return exact p-values, which independent samples allow; none for the summary."""
+        if self.settings.cluster is not None:
+            return {}
+        p_values = exact_p_values(transitions.total().counts)
+        return {name: np.pad(p, ((0, 0), (0, 1)), constant_values=np.nan)
+                for name, p in p_values.items()}  # fmt: skip
+
+    def _churn(self) -> Estimates | None:
+        """Estimate the flips between dense models: the mean over their pairs."""
+        n = self.subject.n_dense
+        pairs = [(first, second) for second in range(n) for first in range(second)]
+        if not pairs:
+            return None
+        counts = sum(self.evidence.transitions(*pair).counts for pair in pairs)
+        [flips, *_] = self.measurer.pair(Transitions(np.asarray(counts) / len(pairs)))
+        return replace(self._summarized(flips, flips.ok), metric="churn")
+
+    def _summarized(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
+        return summarize(estimates, usable, self.sizes)
+
+    def _pool(self, model: int, found: Compared, churn: Estimates | None) -> None:
+        """Take a model into its population; lay the population out after its last member."""
+        members = next((m for m in self.populations.values() if model in m), None)
+        if members is None:
+            return
+        if members[0] not in self.pooled:
+            draws = students(len(members), self.settings.replicates, self.settings.seed)
+            self.pooled[members[0]] = [Pooled(draws) for _ in found]
+        for one, (estimates, comparison) in zip(self.pooled[members[0]], found, strict=True):
+            one.add(estimates, comparison)
+        if model == members[-1]:
+            means = [(one.estimates(), one.comparison()) for one in self.pooled.pop(members[0])]
+            first = self.subject.models[members[0]]
+            metadata = first.model_copy(update={"seed": None})
+            beside = self._beside(model, churn)
+            if model >= self.subject.n_dense and self.subject.n_dense > 1:
+                beside = [beside[0], *self._exemplars(members)]
+            self._finish(self._name(members), metadata, means, beside)
+
+    def _exemplars(self, members: list[int]) -> list[Columns]:
+        """Estimate how many samples are compression-identified exemplars, and which."""
+        dense = list(range(self.subject.n_dense))
+        counted = self.measurer.exemplars(self.evidence.exemplars(dense, members))
+        summary = self._summarized(counted, counted.ok)
+        parts = [rows(summary, self.subject.layout.slices, self.settings.confidence)]
+        listed = self.evidence.listed(
+            dense,
+            members,
+            self._name(members),
+            self.measurer.prevalence,
+            self.settings.min_support,
+            self.settings.confidence,
+        )
+        self.more["cies"].append(listed.cies)
+        return [*parts, _gathered(listed.gathered)]
+
+    def _dense_name(self) -> str:
+        """Name what populations are compared with."""
+        dense = list(range(self.subject.n_dense))
+        return self._name(dense) if len(dense) > 1 else str(self.subject.models[0].name)
+
+    def _name(self, members: list[int]) -> str:
+        """Name a population after what was done to its models."""
+        how = self.subject.models[members[0]].compression
+        share = f" {how.sparsity:.6g}" if how.sparsity else ""
+        return f"{how.method}{share} ({len(members)} seeds)"
+
+    def _finish(
+        self,
+        name: str,
+        metadata: Metadata,
+        found: Compared,
+        beside: list[Columns],
+    ) -> None:
+        """Lay out one model's rows, name the model in each, and correct for many comparisons."""
+        slices, confidence = self.subject.layout.slices, self.settings.confidence
+        parts = [rows(one, slices, confidence, comparison) for one, comparison in found]
+        parts += beside
+        how = metadata.compression
+        told = {"method": how.method, "sparsity": how.sparsity, "seed": metadata.seed}
+        table = add_q_values(to_frame(parts, model=name, **told))
+        alpha = round(1 - confidence, 12)
+        self.tables.append(add_verdicts(table, alpha, dict(self.settings.min_effect)))
+
+    def _beside(self, model: int, churn: Estimates | None) -> list[Columns]:
+        """Lay out what stands beside the flips of a compressed model: churn, and its exemplars.
+
+        Both take several seeds; without them the rows say so.
+        """
+        if model < self.subject.n_dense:
+            return []
+        slices, confidence = self.subject.layout.slices, self.settings.confidence
+        seeds = self._cannot("cie_rate", "it takes several dense and several compressed seeds")
+        if churn is not None:
+            return [rows(churn, slices, confidence), seeds]
+        return [self._cannot("churn", "it takes two dense models of different seeds"), seeds]
+
+    def _cannot(self, metric: str, reason: str) -> Columns:
+        """Lay out one row that says why an estimate cannot be made."""
+        row = {"metric": metric, "n": self.sizes[0], "status": UNDEFINED, "reason": reason}
+        return {name: np.array([value]) for name, value in row.items()}
+
+
+def _gathered(table: pl.DataFrame) -> Columns:
+    """Lay out odds ratios as rows of the audit's table; the reason tells the two shares."""
+    shares = table.select("share_inside", "share_outside", "reason").iter_rows()
+    told = [
+        why if inside is None else f"{inside:.2%} inside, {outside:.2%} outside"
+        + (f"; {why}" if why else "")
+        for inside, outside, why in shares
+    ]  # fmt: skip
+    table = table.with_columns(pl.Series("reason", told, dtype=pl.String))
+    return {name: np.array(table[name].to_list(), object if table[name].dtype == pl.String else
+            float) for name in table.columns if name in SCHEMA}  # fmt: skip

@@ -1,0 +1,191 @@
+"""What an audit rests on: the statistics of each model and of each pair of models.
+
+`Evidence` is what the estimates ask for, however it was collected: `InMemory` counts aligned
+predictions when asked; `prunescope.audit.tally.Tally` was counted batch by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prunescope.audit.affected import Affected, most_affected
+from prunescope.audit.cies import find_cies, list_cies
+from prunescope.audit.enrichment import over_representation, rare_label_representation
+from prunescope.metrics import Counter, Labels, Layout, Ranking, Statistics, Transitions, rank
+from prunescope.metrics.statistics import Floats
+from prunescope.metrics.topone import as_attribute, changes, top_answers, true_classes
+from prunescope.predictions import Predictions
+from prunescope.predictions.batch import Batch
+
+
+class Evidence(Protocol):
+    """Statistics of models, which are numbered from 0; the leading axis is the block."""
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Return the number of samples in each slice: (S,)."""
+
+    def labels(self) -> Labels:
+        """Return the moments of the labels."""
+
+    def statistics(self, model: int) -> Statistics:
+        """Return what one model's answers add up to."""
+
+    def transitions(self, before: int, after: int) -> Transitions:
+        """Return which answers change from one model to another."""
+
+    def ranking(self, model: int) -> Ranking:
+        """Return the ranking metrics of one model."""
+
+    def affected(self, before: int, after: int, limit: int) -> list[Affected]:
+        """Return the images whose answers changed most."""
+
+    def exemplars(self, dense: Sequence[int], compressed: Sequence[int]) -> Transitions:
+        """Return where the commonest answers of two populations differ (`Counter.exemplars`)."""
+
+    def listed(
+        self,
+        dense: Sequence[int],
+        compressed: Sequence[int],
+        name: str,
+        prevalence: Floats,
+        min_support: int,
+        confidence: float,
+    ) -> Exemplars:
+        """Return the compression-identified exemplars between two populations, one by one."""
+
+    def top_one(self, model: int) -> Statistics:
+        """Return what the top answers of a multi-class model add up to."""
+
+    def top_one_changes(self, before: int, after: int) -> Transitions:
+        """Return which top answers change from one multi-class model to another."""
+
+    def confusions(self, before: int, after: int) -> pl.DataFrame:
+        """Return which class became which, of a multi-class task."""
+
+
+class Exemplars(NamedTuple):
+    """Compression-identified exemplars: a list of them, and whom they gather in.
+
+    `cies` as in `CIE_SCHEMA`, `gathered` as in `ENRICHMENT_SCHEMA`; both are empty where samples
+    are not kept.
+    """
+
+    cies: pl.DataFrame
+    gathered: pl.DataFrame
+
+
+class InMemory:
+    """Evidence from aligned predictions, counted model by model when asked for.
+
+    Parameters
+    ----------
+    models : sequence of Predictions
+        On the same samples.
+    layout : Layout
+    blocks : array (N,) of int
+        The block of each sample.
+    """
+
+    def __init__(
+        self, models: Sequence[Predictions], layout: Layout, blocks: NDArray[np.int64]
+    ) -> None:
+        self._models, self._batch = models, Batch.of(models)
+        self._counter = Counter(self._batch, layout, blocks)
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Count the samples in each slice."""
+        return self._counter.sizes()
+
+    def labels(self) -> Labels:
+        """Count the moments of the labels."""
+        return self._counter.labels()
+
+    def statistics(self, model: int) -> Statistics:
+        """Count what one model's answers add up to."""
+        return self._counter.statistics(self._batch.models[model])
+
+    def transitions(self, before: int, after: int) -> Transitions:
+        """Count which answers change from one model to another."""
+        models = self._batch.models
+        return self._counter.transitions(models[before], models[after])
+
+    def ranking(self, model: int) -> Ranking:
+        """Rank the samples by one model's scores, exactly."""
+        scores = list(self._models[model].log_odds.T)
+        blocks, n_blocks = self._counter.blocks, self._counter.layout.n_blocks
+        return rank(scores, self._batch.labels, blocks, n_blocks)
+
+    def affected(self, before: int, after: int, limit: int) -> list[Affected]:
+        """Return the images whose answers changed most."""
+        name, attributes = self._models[after].name, self._models[after].attributes
+        return most_affected(self._batch, attributes, before, after, name, limit)
+
+    def exemplars(self, dense: Sequence[int], compressed: Sequence[int]) -> Transitions:
+        """Count where the commonest answers of two populations differ."""
+        models = self._batch.models
+        sides = ([models[i] for i in side] for side in (dense, compressed))
+        return self._counter.exemplars(*sides)
+
+    def listed(
+        self,
+        dense: Sequence[int],
+        compressed: Sequence[int],
+        name: str,
+        prevalence: Floats,
+        min_support: int,
+        confidence: float,
+    ) -> Exemplars:
+        """List the compression-identified exemplars between two populations."""
+        sides = [[self._models[i] for i in side] for side in (dense, compressed)]
+        samples, slices = self._models[0].samples, self._counter.layout.slices
+        found = find_cies(*sides)
+        arrays = found.cie, found.compared
+        gathered = (
+            over_representation(
+                *arrays, slices, samples, min_support=min_support, confidence=confidence
+            ),
+            rare_label_representation(
+                *arrays, samples, prevalence, min_support=min_support, confidence=confidence
+            ),
+        )
+        return Exemplars(list_cies(*sides, name=name), pl.concat(gathered))
+
+    def _top_one(self, batch: Batch) -> Counter:
+        return Counter(batch, self._counter.layout, self._counter.blocks)
+
+    def top_one(self, model: int) -> Statistics:
+        """Count what the top answers of a multi-class model add up to."""
+        batch = as_attribute(self._batch, model)
+        return self._top_one(batch).statistics(batch.models[0])
+
+    def top_one_changes(self, before: int, after: int) -> Transitions:
+        """Count which top answers change from one multi-class model to another."""
+        batch = changes(self._batch, before, after)
+        return self._top_one(batch).transitions(*batch.models)
+
+    def confusions(self, before: int, after: int) -> pl.DataFrame:
+        """Count which class became which."""
+        names = [*self._models[before].attributes, None]
+        first, second = (top_answers(self._batch.models[i]) for i in (before, after))
+        truth = true_classes(self._batch)
+        moved = first != second
+        counted = (
+            pl.DataFrame(
+                {"label": truth[moved], "dense": first[moved], "compressed": second[moved]}
+            )
+            .group_by("label", "dense", "compressed")
+            .len("n")
+            .sort("n", "label", "dense", "compressed", descending=[True, False, False, False])
+        )
+        return counted.with_columns(
+            pl.col("n").cast(pl.Int64),
+            *(
+                pl.Series(column, [names[code] for code in counted[column]], dtype=pl.String)
+                for column in ("label", "dense", "compressed")
+            ),
+        )

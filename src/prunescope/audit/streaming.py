@@ -1,0 +1,161 @@
+"""`audit_files`: the audit of prediction files that need not fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from prunescope.audit.conclude import conclude
+from prunescope.audit.result import Audit, Settings
+from prunescope.audit.subject import (
+    Subject,
+    check_groups,
+    check_names,
+    chosen_settings,
+    groups_of,
+    rates_of,
+    told,
+)
+from prunescope.audit.tally import N_RANK_BLOCKS, ROWS, Plan, Tally, count_all
+from prunescope.data.samples import Group, TrainRates, check_crossing
+from prunescope.errors import ConfigError, DataError, one_of
+from prunescope.metrics import Layout, Slices
+from prunescope.predictions.shards import Shards
+
+MOST_BYTES = 512 * 2**20
+"""What the statistics of all models may take; beyond, samples are dealt into fewer blocks."""
+
+FEWEST_BLOCKS = 64
+
+Engine = Callable[[Plan, Callable[[int, int], None] | None], Tally]
+"""Counts all parts of a plan, here or elsewhere, and adds them up in order."""
+
+
+def audit_files(
+    dense: Sequence[Shards],
+    compressed: Sequence[Shards],
+    *,
+    identity: Sequence[str] | None = None,
+    train_rates: TrainRates | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    engine: Engine = count_all,
+    rows: int = ROWS,
+    **settings: Any,  # noqa: ANN401 - checked by Settings
+) -> Audit:
+    """Compare compressed models with dense ones, reading a part of their files at a time.
+
+    The same as `audit`, but for three things: samples must stand in the same order in every file
+    (labels and groups are taken from the first); AUC and average precision come from a fine
+    histogram of the scores, and say by how much they may be off; exemplars are counted, not listed.
+
+    Parameters
+    ----------
+    dense, compressed : sequence of Shards
+    identity, train_rates, **settings
+        As for `audit`.
+    progress : callable, optional
+        Called with the number of parts done and of all.
+    engine : callable
+        What counts the parts: `count_all`, here, or `prunescope.audit.cluster.on_ray`.
+    rows : int
+        Rows that are read at once.
+
+    Raises
+    ------
+    DataError
+        Files do not fit together, or hold what they may not.
+    ConfigError
+        A setting makes no sense.
+    """
+    models = (*dense, *compressed)
+    chosen = chosen_settings(identity, settings)
+    check_names([model.name for model in dense], [model.name for model in compressed])
+    first = models[0]
+    _check_alike(models)
+    metadata, notes = told([model.metadata for model in models], len(dense))
+    chosen = chosen.model_copy(update={"cluster": _cluster(first, chosen)})
+    crossed = {check_crossing(names, first.groups): names for names in chosen.intersect}
+    names = groups_of([*first.groups, *crossed], chosen)
+    read = [name for name in first.groups if name in names or name in sum(crossed.values(), ())]
+    found = first.group_values(read)
+    known = {name: Group(np.zeros(0, np.int32), values) for name, (values, _) in found.items()}
+    incomplete = {name for name, (_, some) in found.items() if some}
+    for title, parts in crossed.items():
+        known[title] = Group.cross({name: known[name] for name in parts})
+        incomplete |= {title} if incomplete & set(parts) else set()
+    values = {name: known[name].values for name in names}
+    warnings = check_groups(values, chosen.trigger)
+    slices = Slices.of_values(values, frozenset(incomplete & set(names)))
+
+    n_blocks = _n_blocks(chosen, len(slices), len(first.attributes), len(dense), len(models))
+    layout = Layout(slices, min(n_blocks, first.n), chosen.n_bins, chosen.band)
+    subject = Subject(
+        metadata,
+        len(dense),
+        first.attributes,
+        layout,
+        TrainRates({}, {}),
+        chosen,
+        N_RANK_BLOCKS,
+    )
+    plan = Plan(
+        models,
+        layout,
+        {name: known[name].values for name in read},
+        crossed,
+        subject.changes(),
+        subject.rivals(),
+        len(dense),
+        chosen.cluster,
+        chosen.seed,
+        chosen.n_affected,
+        rows,
+    )
+    tally = engine(plan, progress)
+    train, more = rates_of(metadata, train_rates, lambda: tally.rates(first.attributes, slices))
+    notes.append(
+        f"The {first.n:,} rows were read {min(rows, first.n):,} at a time: AUC and average "
+        "precision come from a histogram of the scores."
+    )
+    return conclude(subject.with_rates(train), tally, first.n, notes, [*warnings, *more])
+
+
+def _check_alike(models: Sequence[Shards]) -> None:
+    """Raise where files do not hold the same attributes and number of rows."""
+    first = models[0]
+    if not first.n:
+        raise DataError(f"{first.name}: no samples; expected at least one row")
+    for other in models[1:]:
+        if other.task != first.task or set(other.attributes) != set(first.attributes):
+            raise DataError(
+                f"the attributes of {first.name} and {other.name} differ: expected the same y__ "
+                "and logit__ columns in every file"
+            )
+        if other.n != first.n:
+            raise DataError(
+                f"{first.name} has {first.n:,} rows and {other.name} {other.n:,}: to be read a "
+                "part at a time, files must hold the same samples in the same order"
+            )
+
+
+def _cluster(first: Shards, settings: Settings) -> str | None:
+    """Return the group to resample as a whole."""
+    named = settings.cluster
+    if named is not None and named not in first.groups:
+        raise ConfigError(one_of("cluster column", named, first.groups))
+    own = first.metadata.dataset.cluster
+    return named or (own if own in first.groups else None)
+
+
+def _n_blocks(
+    settings: Settings, n_slices: int, n_attributes: int, n_dense: int, n_models: int
+) -> int:
+    """Return how many blocks the statistics may have."""
+    if not settings.replicates:
+        return 1
+    width = 7 + settings.n_bins
+    per_model = n_slices * n_attributes * (width + 12) + n_attributes**2
+    affordable = MOST_BYTES // (8 * per_model * n_models)
+    return int(max(min(settings.blocks, affordable), min(settings.blocks, FEWEST_BLOCKS)))

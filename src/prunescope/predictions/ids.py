@@ -1,0 +1,63 @@
+"""Ids that mean the same and are written in two styles."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import polars as pl
+
+STYLES = {
+    "the folder before the name": (r"^.*[/\\]", ""),
+    "the suffix of a file": (r"(?i)\.(jpe?g|png|webp|bmp|gif|tiff?)$", ""),
+    "'.0' behind a whole number": (r"\.0$", ""),
+    "zeros before a number": (r"^0+(\d)", "$1"),
+}
+"""What some tools write around an id, in words → as a pattern, and what takes its place."""
+
+
+def explain(mine: pl.Series, theirs: pl.Series, my_name: str, their_name: str) -> str:
+    """Say which part of the ids of two files keeps them apart, or nothing where it is another.
+
+    At least half of the ids of the shorter file must match without it.
+
+    Examples
+    --------
+    >>> dense, sparse = pl.Series(["img/1.png", "img/2.png"]), pl.Series(["2", "1"])
+    >>> explain(dense, sparse, "dense", "sparse")
+    ". They match without the folder before the name and the suffix of a file: drop that from the
+    ids of dense, so that 'img/1.png' becomes '1'"
+    """
+    for n_styles in range(1, len(STYLES) + 1):
+        for styles in combinations(STYLES, n_styles):
+            bare_mine, bare_theirs = _without(mine, styles), _without(theirs, styles)
+            if not _match(bare_mine, bare_theirs):
+                continue
+            changed = [
+                (name, ids.filter(ids != bare)[0], bare.filter(ids != bare)[0])
+                for name, ids, bare in (
+                    (my_name, mine, bare_mine),
+                    (their_name, theirs, bare_theirs),
+                )
+                if (ids != bare).any()
+            ]
+            names = " and ".join(name for name, _, _ in changed)
+            _, before, after = changed[0]
+            return (
+                f". They match without {' and '.join(styles)}: drop that from the ids of {names}, "
+                f"so that {before!r} becomes {after!r}"
+            )
+    return ""
+
+
+def _match(mine: pl.Series, theirs: pl.Series) -> bool:
+    """Tell whether half of the shorter file's ids match, and none repeats."""
+    if mine.n_unique() < len(mine) or theirs.n_unique() < len(theirs):
+        return False
+    return 2 * int(mine.is_in(theirs.implode()).sum()) >= min(len(mine), len(theirs))
+
+
+def _without(ids: pl.Series, styles: tuple[str, ...]) -> pl.Series:
+    """Drop what some tools write around ids."""
+    for style in styles:
+        ids = ids.str.replace(*STYLES[style])
+    return ids

@@ -1,0 +1,66 @@
+"""The columns of scores: logits, or probabilities where the caller says so."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from prunescope.data.samples import Samples
+from prunescope.errors import DataError, PrunescopeWarning
+from prunescope.predictions.cells import NOT_ENOUGH, check_numbers
+
+ENOUGH = 20
+"""Rows from which the range of scores tells something."""
+
+
+def scores_from(
+    frame: pl.DataFrame, attributes: tuple[str, ...], path: Path
+) -> NDArray[np.floating[Any]]:
+    """Read the columns ``logit__*``: numbers, none missing."""
+    columns = frame.select(f"logit__{attribute}" for attribute in attributes)
+    for column in columns:
+        check_numbers(column, str(path))
+    single = all(dtype == pl.Float32 for dtype in columns.dtypes)
+    kind = pl.Float32 if single else pl.Float64
+    return np.ascontiguousarray(columns.cast(kind).to_numpy())
+
+
+def logits_of(
+    probabilities: NDArray[np.floating[Any]], samples: Samples, path: Path
+) -> NDArray[np.float64]:
+    """Turn probabilities into logits."""
+    outside = ~((probabilities >= 0) & (probabilities <= 1))
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise DataError(
+            f"{path}: row {row + 1} of column 'logit__{samples.attributes[column]}' is "
+            f"{probabilities[row, column]}: expected probabilities in [0, 1]. If these are logits, "
+            "leave out the option for probabilities"
+        )
+    p = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(p) if samples.task == "multiclass" else logit(p))
+
+
+def warn_of_scores(scores: NDArray[np.floating[Any]], kind: str, path: Path) -> None:
+    """Warn where scores look like something else than the kind that the caller says.
+
+    Fewer than `ENOUGH` rows tell nothing. Nothing is changed: what scores are is never guessed.
+    """
+    if len(scores) < ENOUGH or not ((scores >= 0) & (scores <= 1)).all():
+        return
+    if ((scores == 0) | (scores == 1)).all():
+        text = f"every score is 0 or 1; {NOT_ENOUGH}"
+    elif kind == "logits":
+        text = (
+            "every score lies in [0, 1] and is read as a logit. If these are probabilities, add "
+            "--scores probability (in Python, scores='probability')"
+        )
+    else:
+        return
+    warnings.warn(f"{path}: {text}", PrunescopeWarning, stacklevel=3)

@@ -1,0 +1,307 @@
+"""Predictions that are too large for memory: Parquet files, read some rows at a time.
+
+A model may be kept in several files of the same columns (shards): a folder or a pattern such as
+``dense-*.parquet``. Samples must stand in the same order for every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from prunescope.data.labels import read_classes
+from prunescope.data.samples import UNKNOWN, Group, GroupValue, Task, read_labels
+from prunescope.errors import DataError, shorten
+from prunescope.predictions.batch import Answers, Batch
+from prunescope.predictions.columns import rename
+from prunescope.predictions.metadata import Metadata
+from prunescope.predictions.reading import check_width, read_metadata
+from prunescope.predictions.record import Scores
+
+ALMOST_0 = 1e-12
+"""Distance that probabilities are kept from 0 and 1."""
+
+
+def shards_of(source: str | Path) -> list[Path]:
+    """Return the files that a path, a folder or a pattern stands for, sorted by name.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = sorted(path.glob("*.parquet"))
+    elif path.exists():
+        found = [path]
+    else:
+        root = Path(path.anchor)
+        found = sorted(root.glob(str(path.relative_to(root))))
+    if not found:
+        raise DataError(
+            f"{source}: no such file; expected predictions as .parquet or .csv, a folder of "
+            ".parquet files, or a pattern such as 'dense-*.parquet'"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Shards:
+    """One model's predictions in Parquet files that together hold n samples.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+    metadata : Metadata
+        That of the first file.
+    attributes : tuple of str
+    task : {"multilabel", "multiclass"}
+    groups : tuple of str
+    n : int
+    scores : {"logits", "probability"}
+    renamed : dict
+        Their name of a column → ours.
+    thresholds : tuple of float, optional
+        On the logit scale; default: 0.
+    """
+
+    paths: tuple[Path, ...]
+    metadata: Metadata
+    attributes: tuple[str, ...]
+    task: Task
+    groups: tuple[str, ...]
+    n: int
+    scores: Scores
+    renamed: Mapping[str, str]
+    thresholds: tuple[float, ...] | None = None
+
+    @classmethod
+    def scan(
+        cls,
+        source: str | Path,
+        *,
+        scores: Scores = "logits",
+        name: str | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> Shards:
+        """Look at the files' schemas, and count their rows.
+
+        Raises
+        ------
+        DataError
+            A file is absent, damaged, no Parquet, has other columns than the first, or lacks some.
+        """
+        paths = shards_of(source)
+        for path in paths:
+            if path.suffix.lower() != ".parquet":
+                raise DataError(f"{path}: only .parquet files can be read a part at a time")
+        try:
+            schemas = [pl.read_parquet_schema(path) for path in paths]
+            lengths = [pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+                       for path in paths]  # fmt: skip
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{source}: cannot be read as parquet: {reason}") from error
+        for path, schema in zip(paths, schemas, strict=True):
+            check_width(len(schema), path)
+            if schema != schemas[0]:
+                raise DataError(
+                    f"{path} has other columns than {paths[0]}: expected shards of one model"
+                )
+        renamed = rename(list(schemas[0]), columns or {}, str(source))
+        names = [renamed.get(column, column) for column in schemas[0]]
+        attributes = _of(names, "logit__")
+        labels = _of(names, "y__")
+        task: Task = "multiclass" if "y" in names and not labels else "multilabel"
+        if "id" not in names or not attributes or (task == "multilabel" and not labels):
+            raise DataError(
+                f"{source}: expected the columns id, y__<attribute> (or y) and "
+                f"logit__<attribute>; found {shorten(names, 12)}"
+            )
+        metadata = read_metadata(paths[0])
+        stem = Path(source).name.split("*")[0].rstrip("-_. ").removesuffix(".parquet")
+        told = {"name": name or metadata.name or stem or "model", "task": task}
+        return cls(
+            tuple(paths),
+            metadata.model_copy(update=told),
+            attributes,
+            task,
+            _of(names, "group__"),
+            sum(lengths),
+            scores,
+            renamed,
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's name in tables and reports."""
+        return str(self.metadata.name)
+
+    def lazy(self) -> pl.LazyFrame:
+        """Return the table, not yet read, with our names."""
+        return pl.scan_parquet(list(self.paths), glob=False).rename(dict(self.renamed))
+
+    def rows(self, start: int, n: int, columns: Sequence[str]) -> pl.DataFrame:
+        """Read some columns of some rows.
+
+        Raises
+        ------
+        DataError
+            The files cannot be read.
+        """
+        try:
+            return self.lazy().select(columns).slice(start, n).collect().rechunk()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{self.name}: cannot be read: {reason}") from error
+
+    def answers(self, frame: pl.DataFrame, start: int) -> Answers:
+        """Take the answers out of some rows, which begin at row `start`."""
+        logits = []
+        for attribute in self.attributes:
+            column = frame[f"logit__{attribute}"]
+            if not column.dtype.is_numeric():
+                raise DataError(
+                    f"{self.name}: column {column.name!r} holds {column.dtype}: expected numbers"
+                )
+            scores = column.to_numpy()
+            if scores.dtype not in (np.float32, np.float64):
+                scores = scores.astype(np.float64)
+            if self.scores == "probability":
+                scores = self._logits(scores, column.name, start)
+            if not np.isfinite(scores).all():
+                row = int(np.flatnonzero(~np.isfinite(scores))[0])
+                raise DataError(
+                    f"{self.name}: row {start + row + 1} of column {column.name!r} is "
+                    f"{column[row]}: expected a finite number"
+                )
+            logits.append(scores)
+        limits = None if self.thresholds is None else np.array(self.thresholds)
+        return Answers(logits, self.task, limits)
+
+    def _logits(self, p: NDArray[np.float64], column: str, start: int) -> NDArray[np.float64]:
+        """Turn probabilities into logits."""
+        outside = (p < 0) | (p > 1)
+        if outside.any():
+            row = int(np.flatnonzero(outside)[0])
+            raise DataError(
+                f"{self.name}: row {start + row + 1} of column {column!r} is {p[row]}: expected "
+                "probabilities in [0, 1]. If these are logits, leave out the option for "
+                "probabilities"
+            )
+        p = np.clip(p.astype(np.float64), ALMOST_0, 1 - ALMOST_0)
+        return np.asarray(np.log(p) if self.task == "multiclass" else logit(p))
+
+    def labels(self, frame: pl.DataFrame) -> NDArray[np.uint8]:
+        """Take the labels (A, n) out of some rows: 0, 1, 2 = unlabelled."""
+        if self.task == "multiclass":
+            codes = read_classes(frame["y"].cast(pl.String), self.attributes, self.name)[1].T
+            return np.where(codes == UNKNOWN, 2, codes).astype(np.uint8)
+        labels = np.empty((len(self.attributes), frame.height), np.uint8)
+        for row, attribute in zip(labels, self.attributes, strict=True):
+            column = frame[f"y__{attribute}"]
+            if column.dtype == pl.Boolean:
+                row[:] = column.cast(pl.UInt8).fill_null(2).to_numpy()
+            else:
+                codes = read_labels(column, self.name)
+                row[:] = np.where(codes == UNKNOWN, 2, codes)
+        return labels
+
+    def label_columns(self) -> list[str]:
+        """Name the columns that hold labels."""
+        return ["y"] if self.task == "multiclass" else [f"y__{a}" for a in self.attributes]
+
+    def logit_columns(self) -> list[str]:
+        """Name the columns that hold scores."""
+        return [f"logit__{a}" for a in self.attributes]
+
+    def group_values(self, names: Sequence[str]) -> dict[str, tuple[tuple[GroupValue, ...], bool]]:
+        """Find the values of groups, and whether some samples have none.
+
+        Raises
+        ------
+        DataError
+            A group holds fractions or other things that are no categories.
+        """
+        found = {}
+        for name in names:
+            column = f"group__{name}"
+            values = self.lazy().select(pl.col(column).unique()).collect().to_series()
+            group = Group.from_series(values, self.name)
+            found[name] = (group.values, values.null_count() > 0)
+        return found
+
+
+def batch_of(
+    models: Sequence[Shards],
+    groups: Mapping[str, tuple[GroupValue, ...]],
+    extra: Sequence[str],
+    start: int,
+    n: int,
+) -> tuple[Batch, pl.DataFrame]:
+    """Read some rows of all models, whose samples stand in one order.
+
+    Labels and groups are those of the first model.
+
+    Parameters
+    ----------
+    models : sequence of Shards
+    groups : mapping
+        Groups and their values.
+    extra : sequence of str
+        Other columns of the first model to return as they are.
+    start, n : int
+
+    Raises
+    ------
+    DataError
+        Ids differ.
+    """
+    first, *others = models
+    told = [f"group__{name}" for name in groups]
+    wanted = ["id", *first.label_columns(), *told, *first.logit_columns(), *extra]
+    frame = first.rows(start, n, list(dict.fromkeys(wanted)))
+    answers = [first.answers(frame, start)]
+    for other in others:
+        part = other.rows(start, n, ["id", *other.logit_columns()])
+        _check_order(frame["id"], part["id"], first, other, start)
+        answers.append(other.answers(part, start))
+    coded = {
+        name: _group(frame[f"group__{name}"], values, first) for name, values in groups.items()
+    }
+    return Batch(frame["id"], first.labels(frame), coded, tuple(answers)), frame.select(extra)
+
+
+def _group(column: pl.Series, values: tuple[GroupValue, ...], source: Shards) -> Group:
+    """Code a column by values that are known beforehand."""
+    own = Group.from_series(column, source.name)
+    place = {value: code for code, value in enumerate(values)}
+    codes = np.array([*(place[value] for value in own.values), UNKNOWN], np.int32)
+    return Group(codes[own.codes], values)
+
+
+def _check_order(
+    ids: pl.Series, others: pl.Series, first: Shards, other: Shards, start: int
+) -> None:
+    if ids.equals(others):
+        return
+    if len(ids) == len(others):
+        row = int((ids.cast(pl.String) != others.cast(pl.String)).fill_null(True).arg_true()[0])
+        found = f"row {start + row + 1} is {ids[row]!r} and {others[row]!r}"
+    else:
+        found = f"there are {first.n:,} and {other.n:,} rows"
+    raise DataError(
+        f"{first.name} and {other.name} do not hold the same samples in the same order: {found}. "
+        "To be read a part at a time, files must be sorted alike: sort them by id"
+    )
+
+
+def _of(names: Sequence[str], family: str) -> tuple[str, ...]:
+    return tuple(name.removeprefix(family) for name in names if name.startswith(family))

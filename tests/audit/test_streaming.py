@@ -1,0 +1,206 @@
+"""Auditing files a part at a time gives what auditing them in memory gives."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from prunescope.audit import audit, tally
+from prunescope.audit.streaming import audit_files
+from prunescope.audit.tally import Tally, count_part
+from prunescope.errors import ConfigError, DataError
+from prunescope.predictions import Compression, Predictions
+from prunescope.predictions.shards import Shards
+
+FAST = {"replicates": 100, "min_support": 3}
+SAME_FOLDER = settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+KEY = ["model", "metric", "attribute", "group", "group_value"]
+RANKING = ["auc", "average_precision"]
+
+
+def scans(models, folder, parts=1):
+    """Write each model to one or several files, and look at them."""
+    found = []
+    for model in models:
+        home = folder / model.name
+        for number, rows in enumerate(np.array_split(np.arange(len(model.samples)), parts)):
+            model.take(rows).save(home / f"part-{number}.parquet")
+        found.append(Shards.scan(home, name=model.name))
+    return found
+
+
+def seeds(models):
+    """Call the models two dense and two compressed ones of two seeds."""
+    for number, model in enumerate(models):
+        how = Compression(method="gmp", sparsity=0.9) if number >= 2 else Compression()
+        update = {"seed": number % 2, "compression": how}
+        yield Predictions(model.samples, model.logits, model.metadata.model_copy(update=update))
+
+
+@SAME_FOLDER
+@given(seed=st.integers(0, 2**32 - 1), rows=st.sampled_from([7, 16, 100]))
+def test_the_table_is_that_of_memory_but_for_ranking(draw, tmp_path_factory, seed, rows):
+    models = list(seeds(draw(seed, n=40, models=4)))
+    files = scans(models, tmp_path_factory.mktemp("files"), parts=3)
+    wanted = audit(models[:2], models[2:], **FAST)
+    found = audit_files(files[:2], files[2:], rows=rows, **FAST)
+    exact = ~pl.col("metric").is_in([*RANKING, "cie_odds_ratio", "cie_rare_odds_ratio"])
+    assert_frame_equal(
+        found.table.filter(exact), wanted.table.filter(exact), check_exact=False, abs_tol=1e-6
+    )
+    assert [item.id for item in found.info.affected] == [i.id for i in wanted.info.affected]
+    assert found.info.populations == wanted.info.populations
+    assert_frame_equal(found.correlations, wanted.correlations, check_exact=False, abs_tol=1e-6)
+    both = found.table.join(wanted.table, on=KEY, nulls_equal=True).filter(
+        pl.col("metric").is_in(RANKING), pl.col("seed").is_not_null()
+    )
+    assert (both["status"] == both["status_right"]).all()
+    assert both.filter((pl.col("value") - pl.col("value_right")).abs() > 0.05).is_empty()
+
+
+@SAME_FOLDER
+@given(seed=st.integers(0, 2**32 - 1))
+def test_several_classes_are_streamed_too(build, tmp_path_factory, seed):
+    rng = np.random.default_rng(seed)
+    truth = np.eye(4)[rng.integers(0, 4, 60)]
+    truth[rng.random(60) < 0.1] = -1
+    options = {"task": "multiclass", "groups": {"g": rng.choice(["x", "y"], 60).tolist()}}
+    models = [
+        build(truth, rng.normal(size=truth.shape) + 2 * truth, name=name, **options)
+        for name in ("d", "s")
+    ]
+    files = scans(models, tmp_path_factory.mktemp("files"))
+    wanted, found = (
+        audit(*models, **FAST),
+        audit_files(files[:1], files[1:], rows=13, **FAST),
+    )
+    exact = ~pl.col("metric").is_in(RANKING)
+    assert_frame_equal(
+        found.table.filter(exact), wanted.table.filter(exact), check_exact=False, abs_tol=1e-6
+    )
+
+
+def test_more_samples_than_blocks_and_clusters(build, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((900, 2)) < 0.4).astype(int)
+    who = [None if k == 3 else f"p{k}" for k in rng.integers(0, 300, 900)]
+    models = [
+        build(labels, labels + rng.normal(size=labels.shape), name=name, groups={"who": who})
+        for name in ("d", "s")
+    ]
+    files = scans(models, tmp_path, parts=2)
+    for options in ({"identity": []}, {"cluster": "who"}):
+        wanted = audit(*models, blocks=100, **options, **FAST)
+        found = audit_files(files[:1], files[1:], blocks=100, **options, rows=250, **FAST)
+        exact = ~pl.col("metric").is_in(RANKING)
+        assert_frame_equal(
+            found.table.filter(exact), wanted.table.filter(exact), check_exact=False, abs_tol=1e-6
+        )
+
+
+def test_ranking_says_by_how_much_it_may_be_off(build, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((2000, 1)) < 0.3).astype(int)
+    models = [
+        build(labels, labels + rng.normal(size=labels.shape) * s, name=name)
+        for name, s in (("d", 0.5), ("s", 1.0))
+    ]
+    exact = audit(*models, **FAST).table.filter(metric="auc", attribute="a0")
+    files = scans(models, tmp_path)
+    found = audit_files(files[:1], files[1:], **FAST).table.filter(metric="auc", attribute="a0")
+    for before, now in zip(exact.iter_rows(named=True), found.iter_rows(named=True), strict=True):
+        assert now["reason"].startswith("from a histogram of the scores: off by at most 0.00")
+        bound = float(now["reason"].rsplit(" ", 1)[1])
+        assert abs(now["value"] - before["value"]) <= bound * 1.01
+        assert now["low"] < now["value"] < now["high"]
+        width = (now["high"] - now["low"]) / (before["high"] - before["low"])
+        assert 0.6 < width < 1.5
+
+
+def test_a_tally_is_kept_in_a_file(draw, tmp_path):
+    files = scans(draw(5, n=40, models=2), tmp_path)
+    plan = plan_of(files)
+    made = count_part(plan, 0)
+    made.save(tmp_path / "some.tally")
+    again = Tally.load(tmp_path / "some.tally")
+    assert np.array_equal(made.slice_sizes, again.slice_sizes)
+    assert made.worst == again.worst
+    assert made.sums.keys() == again.sums.keys()
+    for name, part in made.sums.items():
+        assert type(part) is type(again.sums[name])
+        for mine, other in zip(part.arrays(), again.sums[name].arrays(), strict=True):
+            assert np.array_equal(mine, other)
+    (tmp_path / "no.tally").write_text("nonsense")
+    for name in ("no.tally", "absent.tally"):
+        with pytest.raises(DataError, match="not a tally"):
+            Tally.load(tmp_path / name)
+
+
+def plan_of(files, **options):
+    """Return the plan that an audit makes of some files."""
+    made = []
+
+    def engine(plan, progress):
+        made.append(plan)
+        return tally.count_all(plan, progress)
+
+    audit_files(files[:1], files[1:], engine=engine, **options, **FAST)
+    return made[0]
+
+
+def test_a_plan_counts_the_same_wherever_its_parts_are_counted(draw, tmp_path):
+    plan = plan_of(scans(draw(5, n=40, models=2), tmp_path), rows=9)
+    parts = [count_part(plan, start) for start in plan.parts()]
+    here = tally.count_all(plan)
+    there = tally.add_up(iter(parts), len(parts), None)
+    for name, part in here.sums.items():
+        for mine, other in zip(part.arrays(), there.sums[name].arrays(), strict=True):
+            assert np.array_equal(mine, other)
+
+
+def test_files_in_another_order_are_refused(draw, tmp_path):
+    dense, sparse = draw(1, n=20, models=2)
+    files = scans([dense, sparse.take(np.arange(19, -1, -1))], tmp_path)
+    with pytest.raises(DataError, match=r"row 1 is 's0' and 's19'.*sort them by id"):
+        audit_files(files[:1], files[1:], **FAST)
+    fewer = scans([sparse.take(np.arange(5))], tmp_path / "fewer")
+    with pytest.raises(DataError, match="model0 has 20 rows and model1 5"):
+        audit_files(files[:1], fewer, **FAST)
+
+
+def test_other_attributes_settings_and_groups_are_refused(build, draw, tmp_path):
+    files = scans(draw(1, n=20, models=2), tmp_path)
+    other = scans([build([[1]] * 20, [[1.0]] * 20, name="o")], tmp_path)
+    with pytest.raises(DataError, match="attributes of model0 and o differ"):
+        audit_files(files[:1], other, **FAST)
+    for options, message in (
+        ({"identity": ["Mael"]}, "unknown group 'Mael': did you mean Male"),
+        ({"cluster": "who"}, "unknown cluster column 'who'"),
+        ({"replicates": 3}, "expected 0, for no intervals, or at least 100"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            audit_files(files[:1], files[1:], **{**FAST, **options})
+    many = {"many": list(range(70))}
+    wide = [build([[1]] * 70, [[1.0]] * 70, name=n, groups=many) for n in ("d", "s")]
+    wide = scans(wide, tmp_path / "wide")
+    with pytest.raises(ConfigError, match="group 'many' has 70 values"):
+        audit_files(wide[:1], wide[1:], **FAST)
+
+
+def test_progress_counts_parts(draw, tmp_path):
+    files, seen = scans(draw(1, n=25, models=2), tmp_path), []
+    audit_files(files[:1], files[1:], progress=lambda *done: seen.append(done), rows=10, **FAST)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_intersections_are_the_same_in_memory_and_streamed(draw, tmp_path):
+    models = draw(3, n=40, models=2)
+    files = scans(models, tmp_path)
+    options = {"identity": ["town"], "intersect": [("Male", "band")], **FAST}
+    wanted = audit(*models, **options).table
+    found = audit_files(files[:1], files[1:], rows=9, **options).table
+    assert set(wanted["group"]) == {None, "town", "Male × band"}
+    exact = ~pl.col("metric").is_in(RANKING)
+    assert_frame_equal(found.filter(exact), wanted.filter(exact), check_exact=False, abs_tol=1e-6)
