@@ -1,14 +1,18 @@
 """`prunescope audit` and `prunescope report`, with good input and bad."""
 
 import json
+import shlex
 
+import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from prunescope.audit import Audit
 from prunescope.cli.audit import spread
 
 FAST = ("--replicates", 100)
+RANKING = ["auc", "average_precision"]
 
 
 def test_audit_writes_table_json_and_report(tmp_path, answers, prunescope):
@@ -155,7 +159,7 @@ def test_bad_files_get_one_clear_error(tmp_path, answers, prunescope, spoil, com
     [
         (("--groups", "Mal"), "unknown group 'Mal': did you mean Male?"),
         (("--cluster", "who"), "unknown cluster column 'who'"),
-        (("--replicates", 5), "greater than or equal to 100"),
+        (("--replicates", 5), "expected 0, for no intervals, or at least 100"),
         (("--confidence", 2), "less than 1"),
         (("--trigger", "Bald"), "unknown group 'Bald'"),
         (("--scores", "odds"), "'odds' is not one of"),
@@ -209,3 +213,122 @@ def test_a_foreign_file_is_not_called_dense(tmp_path, answers, prunescope):
     assert methods == [("dense", "dense"), ("sparse", "compressed")]
     leaning = Audit.load(out).table.filter(metric="bias_amplification", group="Male")
     assert "ok" in leaning["status"]  # groups of false and true in CSV, rates of the labels
+
+
+# Files of other tools, large files, and what the audit is asked
+
+
+def strangers(folder, n=60):
+    """Two CSV files in a layout of their own: hard labels, probabilities, a group."""
+    rng = np.random.default_rng(0)
+    truth = rng.random((n, 2)) < 0.4
+    paths = []
+    for name, noise in (("mine", 1.0), ("small", 3.0)):
+        p = 1 / (1 + np.exp(-(4 * truth - 2 + rng.normal(0, noise, truth.shape))))
+        columns = {"filename": [f"{i}.jpg" for i in range(n)]}
+        for a, attribute in enumerate(("Smiling", "Bald")):
+            columns[f"{attribute}_true"] = truth[:, a].astype(int)
+            columns[f"{attribute}_prob"] = p[:, a]
+        columns["gender"] = ["m", "f"] * (n // 2)
+        paths.append(folder / f"{name}.csv")
+        pl.DataFrame(columns).write_csv(paths[-1])
+    return paths
+
+
+def test_a_strangers_files_say_what_to_add_and_then_work(tmp_path, prunescope):
+    """The options that the error suggests are the ones that make it work."""
+    dense, small = strangers(tmp_path)
+    first = prunescope("audit", dense, "--compressed", small, "-o", tmp_path / "out", *FAST)
+    assert first.code == 2
+    advice = [line for line in first.err.splitlines() if "--map" in line]
+    options = shlex.split(" ".join(advice))
+    assert "--scores" in options
+    ran = prunescope("audit", dense, "--compressed", small, "-o", tmp_path / "out", *options, *FAST)
+    assert ran.code == 0
+    table = Audit.load(tmp_path / "out").table
+    assert set(table["attribute"].drop_nulls()) == {"Smiling", "Bald"}
+    assert set(table["group"].drop_nulls()) == {"gender"}
+
+
+def test_thresholds_effects_and_intersections_reach_the_audit(tmp_path, answers, prunescope):
+    dense, sparse = answers(tmp_path)
+    (tmp_path / "t.json").write_text('{"sparse": {"Bald": 50.0}}')
+    ran = prunescope(
+        "audit", dense, "--compressed", sparse, "-o", tmp_path / "out",
+        "--thresholds", tmp_path / "t.json", "--min-effect", "0.9", "--min-effect", "tpr=0.01",
+        "--intersect", "Male,Male", *FAST,
+    )  # fmt: skip
+    assert (ran.code, "expected two or more groups" in ran.err) == (2, True)
+    ran = prunescope(
+        "audit", dense, "--compressed", sparse, "-o", tmp_path / "out",
+        "--thresholds", tmp_path / "t.json", "--min-effect", "0.9", "--min-effect", "tpr=0.01",
+        *FAST,
+    )  # fmt: skip
+    assert ran.code == 0
+    found = Audit.load(tmp_path / "out")
+    row = pl.col("attribute") == "Bald", pl.col("group").is_null(), pl.col("model") == "sparse"
+    rows = found.table.filter(*row)
+    assert rows.filter(metric="selection_rate")["value"].to_list() == [0]
+    assert rows.filter(metric="tpr")["verdict"].to_list() == ["worse"]
+    assert rows.filter(metric="accuracy")["verdict"].to_list() == ["negligible"]
+
+
+def test_streamed_files_give_the_same_table(tmp_path, answers, prunescope):
+    paths = answers(tmp_path)
+    for path in paths:
+        folder = tmp_path / f"{path.stem}-shards"
+        folder.mkdir()
+        frame = pl.read_parquet(path)
+        text = pl.read_parquet_metadata(path)["prunescope"]
+        for part in range(2):
+            frame[part * 100 : part * 100 + 100].write_parquet(
+                folder / f"{part}.parquet", metadata={"prunescope": text}
+            )
+    tables = []
+    for sources, options in (
+        (paths, ()),
+        (paths, ("--stream",)),
+        ([tmp_path / f"{path.stem}-shards" for path in paths], ()),
+        ([tmp_path / f"{path.stem}-shards" / "*.parquet" for path in paths], ()),
+    ):
+        out = tmp_path / f"out{len(tables)}"
+        ran = prunescope(
+            "audit", sources[0], "--compressed", sources[1], "-o", out, *options, *FAST
+        )
+        assert ran.code == 0, ran.err
+        tables.append(Audit.load(out).table.filter(~pl.col("metric").is_in(RANKING)))
+    for table in tables[1:]:
+        assert_frame_equal(table, tables[0], check_exact=False, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--map", "filename"), "expected NEW=OLD"),
+        (("--map", "group__age=nowhere"), "nowhere"),
+        (("--min-effect", "much"), "expected a number, or METRIC=number"),
+        (("--min-effect", "acuracy=1"), "did you mean accuracy"),
+        (("--thresholds", "absent.json"), "no such file"),
+        (("--in-memory", "--engine", "ray"), "leave out --in-memory"),
+        (("--replicates", "7"), "expected 0, for no intervals, or at least 100"),
+    ],
+)
+def test_options_about_files_are_checked(tmp_path, answers, prunescope, options, complaint):
+    dense, sparse = answers(tmp_path)
+    ran = prunescope("audit", dense, "--compressed", sparse, "-o", tmp_path / "out", *options)
+    assert (ran.code, complaint in ran.err) == (2, True), ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_replicates_there_are_no_intervals(tmp_path, answers, prunescope):
+    dense, sparse = answers(tmp_path)
+    ran = prunescope(
+        "audit", dense, "--compressed", sparse, "-o", tmp_path / "out", "--replicates", 0
+    )
+    assert ran.code == 0, ran.err
+    table = Audit.load(tmp_path / "out").table
+    assert table["value"].count() > 100
+    assert (
+        table.select("low", "high", "delta_low", "delta_high").null_count().row(0)
+        == (table.height,) * 4
+    )

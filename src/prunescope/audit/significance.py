@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.stats import binom, false_discovery_control, t
 
 from prunescope.metrics.statistics import Floats, divide

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from prunescope.data import Dataset
 
 MANY = "--compressed"
+FILES = "Files"
 Formats = Annotated[
     str, typer.Option("--format", help="Formats of the report, by commas: html, json, md.")
 ]
@@ -43,29 +45,92 @@ def spread(args: list[str]) -> list[str]:
 
 def audit(
     dense: Annotated[
-        list[Path], typer.Argument(metavar="DENSE...", help="Predictions of dense models.")
+        list[str],
+        typer.Argument(
+            metavar="DENSE...",
+            help="Predictions of dense models: .parquet or .csv files; a folder, or a pattern in "
+            "quotes, is one model in several .parquet files.",
+        ),
     ],
     compressed: Annotated[
-        list[Path],
+        list[str],
         typer.Option(MANY, metavar="FILE...", help="Predictions of compressed models."),
     ],
     out: options.Out = Path("audit"),
+    scores: Annotated[
+        Literal["logits", "probability"],
+        typer.Option(help="What the columns logit__* hold.", rich_help_panel=FILES),
+    ] = "logits",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="NEW=OLD",
+            help="A column has another name: id=filename, or 'logit__*=*_score' for many. "
+            "Repeat for several.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Above which score an answer is yes, per attribute (and model): .json, .yaml or "
+            ".csv.",
+            show_default="logit 0",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    train_labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predictions or labels of the training split, for its rates.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--in-memory",
+            help="Read a part of the files at a time.",
+            show_default="where they are too large for memory",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Where to count: here, or on a Ray cluster.", rich_help_panel=FILES),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the Ray cluster: auto, or host:port.",
+            show_default="one on this machine",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     groups: Annotated[
         str | None, typer.Option(help="Groups to slice by, by commas.", show_default="every group")
+    ] = None,
+    intersect: Annotated[
+        list[str] | None,
+        typer.Option(help="Groups to cross, by commas: Male,Young. Repeat for several."),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(help="Group whose samples depend on each other: resampled as a whole."),
     ] = None,
-    scores: Annotated[
-        Literal["logits", "probability"], typer.Option(help="What the columns logit__* hold.")
-    ] = "logits",
-    train_labels: Annotated[
-        Path | None,
-        typer.Option(help="Predictions or labels of the training split, for its rates."),
-    ] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    replicates: Annotated[
+        int, typer.Option(help="Bootstrap replicates; 0 for no intervals.")
+    ] = 1000,
     confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    min_effect: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[METRIC=]CHANGE",
+            help="The least change that matters, for all metrics or one: accuracy=0.005. Smaller "
+            "ones get the verdict 'negligible'. Repeat for several.",
+        ),
+    ] = None,
     min_support: Annotated[int, typer.Option(help="Samples that an estimate needs.")] = 10,
     bins: Annotated[int, typer.Option(help="Bins of the calibration error.")] = 10,
     band: Annotated[
@@ -84,31 +149,61 @@ def audit(
 ) -> None:
     """Compare compressed models with dense ones: a table, and a report to look at.
 
-    Writes audit.parquet (one row per estimate), audit.json and report.html to the folder --out.
+    Writes audit.parquet (one row per estimate), audit.json, more tables and report.html to the
+    folder --out.
     """
-    from prunescope.audit import audit as run
-    from prunescope.predictions import Predictions, train_rates_from
+    from prunescope.cli.files import Files
+    from prunescope.predictions import read_mapping, train_rates_from
 
-    loaded = [[Predictions.load(path, scores=scores) for path in paths]
-              for paths in (dense, compressed)]  # fmt: skip
-    rates = None if train_labels is None else train_rates_from(train_labels)
+    crossed = [options.names(text) or [] for text in intersect or ()]
+    files = Files(scores, read_mapping(mapping or ()), thresholds)
+    rates = None
+    if train_labels is not None:
+        rates = train_rates_from(train_labels, files.columns, crossed)
+    choice = {
+        "identity": options.names(groups),
+        "intersect": crossed,
+        "train_rates": rates,
+        "cluster": cluster,
+        "replicates": replicates,
+        "confidence": confidence,
+        "min_effect": _effects(min_effect or ()),
+        "min_support": min_support,
+        "n_bins": bins,
+        "band": band,
+        "trigger": trigger,
+        "seed": seed,
+    }
+    streamed = files.streamed([*dense, *compressed], stream, engine)
     with progress("audit") as update:
-        found = run(
-            *loaded,
-            identity=options.names(groups),
-            train_rates=rates,
-            progress=update,
-            cluster=cluster,
-            replicates=replicates,
-            confidence=confidence,
-            min_support=min_support,
-            n_bins=bins,
-            band=band,
-            trigger=trigger,
-            seed=seed,
-        )
+        if streamed:
+            found = files.audit_streamed(dense, compressed, engine, address, update, choice)
+        else:
+            found = files.audit_in_memory(dense, compressed, update, choice)
     found.save(out)
     _write(found, out, title, data, formats, as_json)
+
+
+def _effects(texts: Iterable[str]) -> dict[str, float]:
+    """Read the least changes that matter: CHANGE, or METRIC=CHANGE.
+
+    Examples
+    --------
+    >>> _effects(["0.01", "accuracy=0.005"])
+    {'*': 0.01, 'accuracy': 0.005}
+    """
+    from prunescope.errors import ConfigError
+
+    effects = {}
+    for text in texts:
+        metric, _, number = text.rpartition("=")
+        try:
+            effects[metric or "*"] = float(number)
+        except ValueError as error:
+            raise ConfigError(
+                f"least effect {text!r}: expected a number, or METRIC=number, such as accuracy=0.01"
+            ) from error
+    return effects
 
 
 def report(

@@ -7,7 +7,7 @@ A model may be kept in several files of the same columns (shards): a folder or a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,17 @@ from scipy.special import logit
 
 from prunescope.data.labels import read_classes
 from prunescope.data.samples import UNKNOWN, Group, GroupValue, Task, read_labels
-from prunescope.errors import DataError, shorten
+from prunescope.errors import DataError
 from prunescope.predictions.batch import Answers, Batch
 from prunescope.predictions.columns import rename
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.reading import check_width, read_metadata
 from prunescope.predictions.record import Scores
+from prunescope.predictions.tables import MISSING, check_matched, require_columns
+from prunescope.predictions.thresholds import Thresholds, limits_of
+
+SOME = 1000
+"""Rows that are looked at to tell what is wrong with a file's columns."""
 
 ALMOST_0 = 1e-12
 """Distance that probabilities are kept from 0 and 1."""
@@ -120,11 +125,11 @@ class Shards:
         attributes = _of(names, "logit__")
         labels = _of(names, "y__")
         task: Task = "multiclass" if "y" in names and not labels else "multilabel"
-        if "id" not in names or not attributes or (task == "multilabel" and not labels):
-            raise DataError(
-                f"{source}: expected the columns id, y__<attribute> (or y) and "
-                f"logit__<attribute>; found {shorten(names, 12)}"
-            )
+        if "id" not in names or not attributes or not (labels or "y" in names):
+            some = pl.read_parquet(paths[0], n_rows=SOME, glob=False).rename(renamed)
+            require_columns(some, paths[0], MISSING)
+        if task == "multilabel":
+            check_matched(labels, attributes, paths[0])
         metadata = read_metadata(paths[0])
         stem = Path(source).name.split("*")[0].rstrip("-_. ").removesuffix(".parquet")
         told = {"name": name or metadata.name or stem or "model", "task": task}
@@ -138,6 +143,19 @@ class Shards:
             scores,
             renamed,
         )
+
+    def with_thresholds(self, thresholds: Thresholds) -> Shards:
+        """Return the same model with its thresholds; 0 where none is named.
+
+        Raises
+        ------
+        DataError
+            An attribute is not among the model's, or the task is multi-class.
+        """
+        if self.task == "multiclass":
+            raise DataError(f"{self.name}: a multi-class model has no thresholds")
+        limits = limits_of(thresholds, self.name, self.attributes)
+        return replace(self, thresholds=tuple(limits.tolist()))
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,14 @@ _EXPECTED = (
     "Expected the columns id, y__<attribute> (or y, the class), logit__<attribute> and optionally "
     "group__<name>, image"
 )
-_MISSING = {"id": "'id'", "y": "y__<attribute> or y", "logit": "logit__<attribute>"}
+MISSING = {"id": "'id'", "y": "y__<attribute> or y", "logit": "logit__<attribute>"}
 
 
 def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples:
     """Read ids, labels and groups from the columns."""
     if frame.is_empty():
         raise DataError(f"{path}: no samples; expected at least one row")
-    require_columns(frame, path, _MISSING)
+    require_columns(frame, path, MISSING)
     ids = read_text(frame["id"], str(path))
     check_ids(ids, str(path))
     attributes = _names(frame, "logit__")
@@ -46,12 +46,7 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
     if task == "multiclass":
         labels = read_classes(_classes(frame["y"], attributes), attributes, str(path))[1]
     else:
-        if unmatched := sorted(labelled.symmetric_difference(attributes)):
-            raise DataError(
-                f"{path}: {shorten(unmatched)} stand only as y__ or only as logit__ columns: "
-                "expected both of every attribute. Add what is missing, or leave these columns out "
-                "(of the file, or of a mapping with *)"
-            )
+        check_matched(labelled, attributes, path)
         labels = _labels(frame, attributes, path)
     groups = _groups(frame, path)
     cluster = metadata.dataset.cluster
@@ -84,7 +79,11 @@ def table_of(samples: Samples, logits: NDArray[np.floating[Any]]) -> pl.DataFram
     return pl.DataFrame(columns)
 
 
-def train_rates_from(path: str | Path, columns: Mapping[str, str] | None = None) -> TrainRates:
+def train_rates_from(
+    path: str | Path,
+    columns: Mapping[str, str] | None = None,
+    intersect: Sequence[Sequence[str]] = (),
+) -> TrainRates:
     """Read the rates of the training split off its labels.
 
     Parameters
@@ -95,6 +94,8 @@ def train_rates_from(path: str | Path, columns: Mapping[str, str] | None = None)
     columns : dict, optional
         Our name of a column → the name that it has in the file, as for `Predictions.load`. What
         is no label may be absent.
+    intersect : sequence of sequences of str
+        Groups to cross, whose rates are told too.
 
     Raises
     ------
@@ -116,9 +117,19 @@ def train_rates_from(path: str | Path, columns: Mapping[str, str] | None = None)
     ids = pl.Series([str(row) for row in range(frame.height)], dtype=pl.String)
     groups = _groups(frame, path)
     cluster = metadata.dataset.cluster
-    return Samples(
-        ids, attributes, labels, groups, cluster=cluster if cluster in groups else None
-    ).rates()
+    cluster = cluster if cluster in groups else None
+    samples = Samples(ids, attributes, labels, groups, cluster=cluster)
+    return samples.crossed(intersect).rates()
+
+
+def check_matched(labelled: Collection[str], attributes: Collection[str], path: Path) -> None:
+    """Raise a `DataError` where an attribute has labels and no scores, or the reverse."""
+    if unmatched := sorted(set(labelled).symmetric_difference(attributes)):
+        raise DataError(
+            f"{path}: {shorten(unmatched)} stand only as y__ or only as logit__ columns: "
+            "expected both of every attribute. Add what is missing, or leave these columns out "
+            "(of the file, or of a mapping with *)"
+        )
 
 
 def require_columns(frame: pl.DataFrame, path: Path, needed: Collection[str]) -> None:
@@ -139,7 +150,7 @@ def require_columns(frame: pl.DataFrame, path: Path, needed: Collection[str]) ->
     missing = [role for role in needed if not there[role]]
     if missing:
         raise DataError(
-            f"{path}: no column {', '.join(_MISSING[role] for role in missing)}. {_EXPECTED}; "
+            f"{path}: no column {', '.join(MISSING[role] for role in missing)}. {_EXPECTED}; "
             f"found {shorten((name or repr(name) for name in frame.columns), 12)}.\n"
             f"{advise(frame, missing)}"
         )

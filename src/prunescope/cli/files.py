@@ -1,0 +1,113 @@
+"""The prediction files of a command: how to read them, and whether they fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from prunescope.audit import Audit
+from prunescope.audit import audit as audit_in_memory
+from prunescope.audit.streaming import Engine, audit_files
+from prunescope.audit.tally import count_all
+from prunescope.errors import ConfigError
+from prunescope.predictions import (
+    Predictions,
+    check_thresholds,
+    read_thresholds,
+    with_thresholds,
+)
+from prunescope.predictions.shards import Shards, shards_of
+
+MOST_BYTES = 2 * 2**30
+"""Size of all logits, in float64, from which files are read a part at a time."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Files:
+    """How to read prediction files.
+
+    Parameters
+    ----------
+    scores : {"logits", "probability"}
+        What their scores are.
+    columns : dict
+        Our name of a column → theirs.
+    thresholds : path, optional
+        A file of thresholds.
+    """
+
+    scores: Literal["logits", "probability"]
+    columns: Mapping[str, str]
+    thresholds: Path | None
+
+    def streamed(self, sources: Sequence[str], asked: bool | None, engine: str) -> bool:
+        """Decide whether to read a part of the files at a time.
+
+        Raises
+        ------
+        ConfigError
+            What was asked for cannot be.
+        """
+        several = [source for source in sources if len(shards_of(source)) > 1]
+        needed = "--engine ray" if engine == "ray" else several[0] if several else None
+        if asked is False and needed:
+            raise ConfigError(f"{needed}: is counted a part at a time; leave out --in-memory")
+        if asked is not None or needed:
+            return bool(asked or needed)
+        plain = [Path(source) for source in sources]
+        if any(path.suffix.lower() != ".parquet" for path in plain):
+            return False
+        sizes = (self._scan(source) for source in sources)
+        return sum(8 * one.n * len(one.attributes) for one in sizes) > MOST_BYTES
+
+    def audit_in_memory(
+        self,
+        dense: Sequence[str],
+        compressed: Sequence[str],
+        progress: Progress,
+        choice: Mapping[str, Any],
+    ) -> Audit:
+        """Read the files whole, and audit them."""
+        models = [
+            [
+                Predictions.load(shards_of(path)[0], scores=self.scores, columns=self.columns)
+                for path in side
+            ]
+            for side in (dense, compressed)
+        ]
+        if self.thresholds is not None:
+            limits = read_thresholds(self.thresholds, self.scores)
+            every = [model for side in models for model in side]
+            check_thresholds(limits, [m.name for m in every], every[0].attributes)
+            models = [[with_thresholds(model, limits) for model in side] for side in models]
+        return audit_in_memory(*models, progress=progress, **choice)
+
+    def audit_streamed(
+        self,
+        dense: Sequence[str],
+        compressed: Sequence[str],
+        engine: str,
+        address: str | None,
+        progress: Progress,
+        choice: Mapping[str, Any],
+    ) -> Audit:
+        """Read the files a part at a time, and audit them."""
+        models = [[self._scan(source) for source in side] for side in (dense, compressed)]
+        if self.thresholds is not None:
+            limits = read_thresholds(self.thresholds, self.scores)
+            every = [model for side in models for model in side]
+            check_thresholds(limits, [m.name for m in every], every[0].attributes)
+            models = [[model.with_thresholds(limits) for model in side] for side in models]
+        counted: Engine = count_all
+        if engine == "ray":
+            from prunescope.audit.cluster import on_ray
+
+            counted = on_ray(address)
+        return audit_files(*models, progress=progress, engine=counted, **choice)
+
+    def _scan(self, source: str) -> Shards:
+        return Shards.scan(source, scores=self.scores, columns=self.columns)
