@@ -143,14 +143,17 @@ def test_what_is_not_there_is_told(columns, lines):
     assert advise(pl.DataFrame(columns), ALL).splitlines()[1:] == lines
 
 
-def test_names_that_no_option_can_spell_are_not_suggested():
-    frame = pl.DataFrame({"file": FILES, "a=b": BITS, "a=b_score": Z, "c": BITS, "sex": SEX})
+@pytest.mark.parametrize("name", ["a=b", "*a*"])
+def test_names_that_no_option_can_spell_are_not_suggested(name):
+    frame = pl.DataFrame({"file": FILES, name: BITS, f"{name}_score": Z, "c": BITS, "sex": SEX})
     suggested = advise(frame, ALL)
     assert "such as:\n  --map id=filename --map 'y__*=*_true'" in suggested
 
 
 def test_more_options_than_help_are_not_listed(monkeypatch):
     frame = pl.DataFrame({"file": FILES, "a": BITS, "a_score": Z, "sex": SEX})
+    assert "--map y__a=a" in advise(frame, ALL)
+    monkeypatch.setattr(advice, "MAX_OPTIONS", 3)
     assert "--map y__a=a" in advise(frame, ALL)
     monkeypatch.setattr(advice, "MAX_OPTIONS", 2)
     assert "--map y__a=a" not in advise(frame, ALL)

@@ -43,6 +43,23 @@ def test_the_naming_that_fits_most_attributes_is_taken():
     }
 
 
+def test_names_that_tell_what_a_column_is_are_preferred():
+    found = names(a=BINARY, a_true=BINARY, a_prob=SCORE)
+    assert found == {"a_true": "y__a", "a_prob": "logit__a"}
+    found = names(a=SCORE, a_true=BINARY, a_score=SCORE)
+    assert found == {"a_true": "y__a", "a_score": "logit__a"}
+
+
+def test_fractions_are_no_labels_and_a_constant_score_is_a_score():
+    assert "a_true" not in names(a_true=SCORE, a_prob=SCORE)
+    assert names(a_gt=BINARY, b_gt=BINARY, a_p=SCORE, b_p=BINARY) == {
+        "a_gt": "y__a",
+        "b_gt": "y__b",
+        "a_p": "logit__a",
+        "b_p": "logit__b",
+    }
+
+
 def test_one_side_may_be_the_attributes_themselves():
     assert names(a=BINARY, a_prob=SCORE, sex=TEXT) == {"a": "y__a", "a_prob": "logit__a"}
     assert names(a=SCORE, a_true=BINARY) == {"a": "logit__a", "a_true": "y__a"}
@@ -76,9 +93,26 @@ def test_one_column_of_classes():
     }
 
 
+def test_scores_of_the_classes_that_there_are():
+    emus = {"raw_emu": SCORE, "raw_owl": SCORE}
+    pets = {"logit_cat": SCORE, "logit_dog": SCORE}
+    expected = {"label": "y", "logit_cat": "logit__cat", "logit_dog": "logit__dog"}
+    assert names(label=CLASS, **emus, **pets) == names(label=CLASS, **pets, **emus) == expected
+    probabilities = {"prob_cat": SCORE, "prob_dog": SCORE}
+    assert names(label=CLASS, **pets, **probabilities) == expected
+    assert names(label=CLASS, **probabilities, **pets) == expected
+    assert names(label=CLASS, cat=SCORE, dog=SCORE)["cat"] == "logit__cat"
+
+
 def test_a_class_is_one_of_the_scores_names_unless_they_are_named_as_scores():
     assert names(label=CLASS, emu=SCORE, owl=SCORE) == {"label": "y"}
-    assert names(label=CLASS, prob_emu=SCORE, prob_owl=SCORE)["prob_emu"] == "logit__emu"
+    assert names(label=CLASS, prob_emu=SCORE, prob_owl=SCORE) == {
+        "label": "y",
+        "prob_emu": "logit__emu",
+        "prob_owl": "logit__owl",
+    }
+    assert "label" not in names(label=BINARY, prob_emu=SCORE, prob_owl=SCORE)
+    assert "label" not in names(label=CLASS, prob_cat=SCORE)
 
 
 @pytest.mark.parametrize("label", ["label", "y_true", "target", "y"])
@@ -88,6 +122,11 @@ def test_one_label_and_one_score(label, score):
     assert found.names == {label: "y__positive", score: "logit__positive"}
     assert found.scores == (score,)
     assert found.probable == (score == "prob")
+
+
+def test_the_likeliest_name_of_a_score_is_taken():
+    found = guess({"label": BINARY, "prob": SCORE, "score": SCORE}, BOTH)
+    assert (found.scores, found.probable) == (("score",), False)
 
 
 def test_one_label_that_names_the_attribute():
@@ -130,5 +169,9 @@ def test_labels_of_a_training_split_need_no_scores():
         "b_true": "y__b",
     }
     assert names(missing=("y",), a_true=BINARY, b_prob=SCORE) == {"a_true": "y__a"}
+    assert names(missing=("y",), c_label=BINARY, a_true=BINARY, b_true=BINARY, d_gt=BINARY) == {
+        "a_true": "y__a",
+        "b_true": "y__b",
+    }
     assert names(missing=("y",), label=CLASS, sex=TEXT) == {"label": "y"}
     assert names(missing=("y",), sex=TEXT) == {}

@@ -61,6 +61,11 @@ def test_names_without_an_attribute_are_no_side(name):
     assert sides([name], SCORES) == []
 
 
+def test_a_word_alone_beside_others_is_left_out():
+    [side] = sides(["prob_", "prob_a"], SCORES)
+    assert side.columns == {"a": "prob_a"}
+
+
 def test_all_readings_of_a_name_are_kept():
     assert {side.pattern: side.columns for side in sides(["y_true_a"], LABELS)} == {
         "y_*": {"true_a": "y_true_a"},
@@ -84,6 +89,7 @@ def test_a_part_of_a_side():
         ([2, 1], {"2", "1"}, False, True),
         ([0.5, 1.0], set(), False, True),
         (["0,5", "1,0"], {"0,5", "1,0"}, False, True),
+        ([" .5"], {" .5"}, False, True),
         (["cat"], {"cat"}, False, False),
         ([None], set(), False, False),
         ([date(2020, 1, 1)], {"2020-01-01"}, False, False),
@@ -108,6 +114,7 @@ def test_a_column_of_many_values_is_not_listed():
 )
 def test_numbers_between_0_and_1(values, inside):
     assert in_unit_range([pl.Series(values)]) == inside
+    assert in_unit_range([pl.Series([0.5]), pl.Series(values)]) == inside
 
 
 @pytest.mark.parametrize(
@@ -117,6 +124,7 @@ def test_numbers_between_0_and_1(values, inside):
         ({"image_id": ["a", "a"], "path": ["a", "b"]}, "path"),
         ({"image_id": ["a", None], "face": ["a", "b"]}, "face"),
         ({"image_id": ["a", "a"], "n": [1, 2]}, "image_id"),
+        ({"image_id": ["a", "a"], "path": ["b", "b"]}, "image_id"),
         ({"Unnamed: 0": [0, 1], "x": [0.5, 0.6]}, "Unnamed: 0"),
         ({"": [0, 1]}, ""),
         ({"image": ["a", "b"]}, "image"),

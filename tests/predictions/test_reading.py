@@ -135,10 +135,10 @@ def test_cells_that_make_no_sense_are_named(csv, cells, message):
 
 def test_what_pandas_makes_of_missing_cells_is_undone(csv):
     path = csv(
-        "id,y__a,logit__a,group__n,group__b,group__c,group__t,group__none\n"
-        "x,1.0,2,30.0,1.0,TRUE,A,\n"
-        "y,,3,,,,,\n"
-        "z,0.0,4,40.0,0.0,FALSE,1,\n"
+        "id,y__a,logit__a,group__n,group__b,group__c,group__t,group__k,group__none\n"
+        "x,1.0,2,30.0,1.0,TRUE,A,0,\n"
+        "y,,3,,,,,1,\n"
+        "z,0.0,4,40.0,0.0,FALSE,1,2,\n"
     )
     samples = Predictions.load(path).samples
     assert samples.labels.tolist() == [[1], [-1], [0]]
@@ -147,9 +147,11 @@ def test_what_pandas_makes_of_missing_cells_is_undone(csv):
         "b": [True, None, False],
         "c": [True, None, False],
         "t": ["A", None, "1"],
+        "k": [0, 1, 2],
         "none": [None, None, None],
     }
-    assert samples.groups["b"].values == (False, True)
+    kinds = {name: {type(value) for value in g.values} for name, g in samples.groups.items()}
+    assert kinds == {"n": {int}, "b": {bool}, "c": {bool}, "t": {str}, "k": {int}, "none": set()}
 
 
 @pytest.mark.parametrize("text", ["id,y__a,logit__a\nx,1,2\n", "id\n1\n", "id,y__a\nx,1\n"])

@@ -88,7 +88,7 @@ def test_a_threshold_that_is_no_probability_is_refused(write, value):
         ("t.json", "[1]", r"expected {attribute: threshold} or {model: .*}}; found \[1\]$"),
         ("t.json", "{}", "expected {attribute: threshold} or .* found {}$"),
         ("t.json", '{"a": 1, "b": {"a": 1}}', "expected .* found both$"),
-        ("t.json", '{"a": 1, "b": 1, "a": 2}', "cannot be read as json: 'a' is named twice"),
+        ("t.json", '{"b": 1, "a": 1, "a": 2}', "cannot be read as json: 'a' is named twice"),
         ("t.json", '{"m": {"a": 1, "a": 2}}', "cannot be read as json: 'a' is named twice"),
         ("t.json", '{"a": "0.5"}', "the threshold of 'a' is '0.5': expected a number$"),
         ("t.json", '{"a": true}', "the threshold of 'a' is True: expected a number$"),

@@ -72,17 +72,57 @@ def run(dense, compressed, **settings):
     return audit(dense, compressed, **{"replicates": 400, "seed": 1} | settings)
 
 
+WIDE = tuple(f"a{i}" for i in range(9))
+WRONG = 7
+"""The sample of `wide` whose label of the first attribute every dense model contradicts."""
+
+
+def wide(names=WIDE, method="gmp", n=800, ids=None):
+    """Return three dense models and two times three compressed ones, of nine attributes.
+
+    Attribute i is true for 10 + 4·i percent, and the more often flipped by compression, towards no,
+    the larger i is; of the first attribute, only women (half of all) flip. Seeds differ by noise.
+    """
+    rng = np.random.default_rng(3)
+    labels = (rng.random((n, 9)) < 0.1 + 0.04 * np.arange(9)).astype(np.int8)
+    women = np.arange(n) % 2 == 0
+    labels[WRONG] = [1, *[0] * 8]
+    hard = rng.random((n, 9))
+    groups = {names[8]: Group.from_series(pl.Series(~women))}
+    samples = Samples(ids or pl.Series([f"w{i}" for i in range(n)]), names, labels, groups)
+
+    def one(name, sparsity, seed):
+        noise = np.random.default_rng([seed, round(100 * sparsity)])
+        shrunk = sparsity * (0.3 + 0.08 * np.arange(9))
+        logits = np.where(labels == 1, 3.0, -3.0) - 6 * (hard < shrunk) * labels
+        logits[:, 0] = np.where(women & (hard[:, 0] < sparsity), -3.0, 3.0 * (2 * labels[:, 0] - 1))
+        logits[WRONG] = -4
+        found = model(samples, labels == 1, name, sparsity, method, seed)
+        return replace(found, logits=logits * (1 - 0.4 * sparsity) + noise.normal(0, 0.8, (n, 9)))
+
+    dense = [one(f"{names[0]}-dense-{seed}", 0.0, seed) for seed in range(3)]
+    compressed = [
+        one(f"{names[0]}-{sparsity}-{seed}", sparsity, seed)
+        for sparsity in (0.5, 0.9)
+        for seed in range(3)
+    ]
+    return dense, compressed
+
+
 @pytest.fixture(scope="session")
 def planted():
     """The functions above, for audits of other kinds."""
     return SimpleNamespace(
         HOSTILE=HOSTILE,
+        WRONG=WRONG,
+        wide=wide,
         faces=faces,
         model=model,
         right=right,
         forget_bald=forget_bald,
         lean_on_male=lean_on_male,
         run=run,
+        animals=animals,
     )
 
 
@@ -104,13 +144,12 @@ def unharmed():
     return run(model(samples, answers, "dense"), model(samples, answers, "sparse", sparsity=0.5))
 
 
-@pytest.fixture(scope="session")
-def many():
-    """Two methods, three sparsities and two seeds; only at 95% is there damage."""
+def grid(seeds):
+    """Return models of two methods and three sparsities; only at 95% is there damage."""
     samples = faces()
     truth = right(samples)
     harm = lean_on_male(samples, forget_bald(samples, truth))
-    dense = [model(samples, truth, f"dense-{seed}", seed=seed) for seed in (0, 1)]
+    dense = [model(samples, truth, f"dense-{seed}", seed=seed) for seed in seeds]
     compressed = [
         model(
             samples,
@@ -122,9 +161,47 @@ def many():
         )
         for method in ("gmp", "one-shot")
         for sparsity in (0.5, 0.8, 0.95)
-        for seed in (0, 1)
+        for seed in seeds
     ]
-    return run(dense, compressed, replicates=200)
+    return dense, compressed
+
+
+@pytest.fixture(scope="session")
+def many():
+    """Two methods and three sparsities; only at 95% is there damage."""
+    return run(*grid([0]), replicates=200)
+
+
+@pytest.fixture(scope="session")
+def pooled():
+    """The same with two seeds each, which answer alike."""
+    return run(*grid([0, 1]), replicates=200)
+
+
+@pytest.fixture(scope="session")
+def seeds():
+    """Three seeds of a dense model and of two sparsities: see `wide`."""
+    return run(*wide(), replicates=200)
+
+
+@pytest.fixture(scope="session")
+def hostile_seeds():
+    """The same, and every name that a user gives is an attack."""
+    names = tuple(f"{HOSTILE}{i}" for i in range(9))
+    ids = pl.Series([f"{HOSTILE}{i}" for i in range(800)])
+    return run(*wide(names, method=HOSTILE, ids=ids), replicates=100)
+
+
+@pytest.fixture(scope="session")
+def untested():
+    """The models of `harmed`, without intervals."""
+    samples = faces()
+    answers = lean_on_male(samples, forget_bald(samples, right(samples)))
+    return run(
+        model(samples, right(samples), "dense"),
+        model(samples, answers, "sparse95", sparsity=0.95),
+        replicates=0,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -185,21 +262,48 @@ def single():
     return run(model(samples, right(samples), "dense"), model(samples, answers, "int8"))
 
 
-@pytest.fixture(scope="session")
-def classes():
-    """Five classes; four fifths of the newts are called cats."""
-    truth = np.arange(1000) % 5
-    answers = np.where((truth == 4) & (np.arange(1000) % 25 != 4), 0, truth)
+def animals(names=("cat", "dog", "bird", "fish", "newt"), seeds=(0,)):
+    """Return models of five classes; compressed ones call four fifths of the newts cats.
+
+    Seed s calls every tenth animal, from the s-th on, a fish.
+    """
+    row = np.arange(1000)
+    truth = row % 5
+    answers = np.where((truth == 4) & (row % 25 != 4), 0, truth)
     samples = Samples(
-        ids=pl.Series([str(i) for i in range(1000)]),
-        attributes=("cat", "dog", "bird", "fish", "newt"),
+        ids=pl.Series([str(i) for i in row]),
+        attributes=tuple(names),
         labels=(truth[:, None] == np.arange(5)).astype(np.int8),
         task="multiclass",
     )
-    return run(
-        model(samples, truth[:, None] == np.arange(5), "dense"),
-        model(samples, answers[:, None] == np.arange(5), "sparse", sparsity=0.98),
+
+    def one(choice, name, seed, sparsity=0.0):
+        choice = np.where(row % 10 == seed, 3, choice) if len(seeds) > 1 else choice
+        return model(samples, choice[:, None] == np.arange(5), name, sparsity, seed=seed)
+
+    return (
+        [one(truth, f"dense{seed or ''}", seed) for seed in seeds],
+        [one(answers, f"sparse{seed or ''}", seed, 0.98) for seed in seeds],
     )
+
+
+@pytest.fixture(scope="session")
+def classes():
+    """Five classes, one dense and one compressed model: see `animals`."""
+    return run(*animals())
+
+
+@pytest.fixture(scope="session")
+def class_seeds():
+    """Five classes, three seeds of each."""
+    return run(*animals(seeds=(0, 1, 2)))
+
+
+@pytest.fixture(scope="session")
+def hostile_classes():
+    """The same, with class names that are attacks."""
+    names = [f"{HOSTILE}{i}" for i in range(5)]
+    return run(*animals(names, seeds=(0, 1, 2)), replicates=100)
 
 
 @pytest.fixture(scope="session")

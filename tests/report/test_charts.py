@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 import pytest
 
 from prunescope.report import build
-from prunescope.report.charts import N_COLOURS, TAGS, _chart, _inline, draw, series_of
+from prunescope.report.charts import _chart, draw, series_of
+from prunescope.report.svg import N_COLOURS, TAGS, inline
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_the_charts_are_valid(curves):
 
 def test_an_unknown_element_is_refused():
     with pytest.raises(ValueError, match="unexpected element <script>"):
-        _inline('<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>', "x")
+        inline('<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>', "x")
 
 
 def test_hostile_names_stay_text(hostile, planted):

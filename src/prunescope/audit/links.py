@@ -36,12 +36,13 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, rankdata
 
 from prunescope.audit.estimates import INSUFFICIENT, OK, UNDEFINED
-from prunescope.audit.significance import PERMUTATIONS
 from prunescope.audit.verdicts import TARGETS
 from prunescope.metrics.statistics import Floats, divide
 
 CAUSES = ("uncertainty", "interdependence")
 EFFECTS = ("bias_amplification", "rare_value_ratio")
+
+PERMUTATIONS = 2000
 
 FEWEST = 8
 """Attributes below which a link has the status ``insufficient_support``."""
@@ -74,6 +75,9 @@ LINK_SCHEMA: dict[str, pl.DataType] = {
 over `n` points of `n_attributes` attributes, `expected` its mean over permutations, `q_value` is
 corrected (Benjamini-Hochberg) over the links of all models together, or over those of single ones.
 Numbers are null unless the status is ok."""
+
+DIGITS = 12
+"""Decimals of causes and effects: what lies beyond is rounding error, and has no rank."""
 
 AT_ONCE = 1 << 20
 """Permuted points that are looked at in one go."""
@@ -168,8 +172,8 @@ def _sides(table: pl.DataFrame, members: Collection[str]) -> tuple[pl.DataFrame,
     target = metric.replace_strict(TARGETS, default=None, return_dtype=pl.Float64)
     further = (pl.col("value") - target).abs() - (pl.col("baseline") - target).abs()
     return (
-        causes.select("model", "attribute", cause=metric, x="delta"),
-        effects.select("model", "attribute", "group", effect=metric, y=further),
+        causes.select("model", "attribute", cause=metric, x=pl.col("delta").round(DIGITS)),
+        effects.select("model", "attribute", "group", effect=metric, y=further.round(DIGITS)),
     )
 
 
@@ -178,7 +182,7 @@ def _link(points: pl.DataFrame, causes: pl.DataFrame, seed: int) -> dict[str, An
     names = points["attribute"].unique(maintain_order=True)
     counts = {"n": points.height, "n_attributes": len(names)}
     if len(names) < FEWEST:
-        reason = f"{len(names)} attributes have both changes: at least {FEWEST} are needed"
+        reason = f"too few attributes have both changes ({len(names)}): {FEWEST} are needed"
         return counts | {"status": INSUFFICIENT, "reason": reason}
     models = points["model"].unique(maintain_order=True)
     attribute, model = (

@@ -7,7 +7,9 @@ so that it makes no difference where each was counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -38,7 +40,14 @@ from prunescope.metrics import (
     rank_histogram,
 )
 from prunescope.metrics.ranking import N_BUCKETS, bucket
-from prunescope.metrics.statistics import Additive, Floats, Sum, divide
+from prunescope.metrics.statistics import (
+    PIECE,
+    Additive,
+    Floats,
+    Sum,
+    divide,
+    on_one_thread,
+)
 from prunescope.metrics.topone import as_attribute, changes
 from prunescope.predictions.batch import Answers, Batch
 from prunescope.predictions.shards import Shards, batch_of
@@ -268,16 +277,26 @@ def _name(what: str, *models: int) -> str:
     return " ".join([what, *map(str, models)]).strip()
 
 
-def count_part(plan: Plan, start: int) -> Tally:
-    """Count one part of the data: the rows that are read at once, from `start` on."""
-    first, layout = plan.models[0], plan.layout
+Part = tuple[Batch, pl.DataFrame]
+
+
+def read_part(plan: Plan, start: int) -> Part:
+    """Read the rows from `start` on that are counted at once, and the column of clusters."""
+    n = min(plan.rows, plan.models[0].n - start)
     extra = [] if plan.cluster is None else [f"group__{plan.cluster}"]
-    batch, rest = batch_of(plan.models, plan.groups, extra, start, min(plan.rows, first.n - start))
+    batch, rest = batch_of(plan.models, plan.groups, extra, start, n)
     groups = {
         title: Group.cross({name: batch.groups[name] for name in names})
         for title, names in plan.crossed.items()
     }
-    batch = replace(batch, groups={**batch.groups, **groups})
+    return replace(batch, groups={**batch.groups, **groups}), rest
+
+
+@on_one_thread
+def count_part(plan: Plan, start: int, part: Part | None = None) -> Tally:
+    """Count one part of the data: the rows from `start` on, read here unless they are given."""
+    first, layout = plan.models[0], plan.layout
+    batch, rest = read_part(plan, start) if part is None else part
     rows = np.arange(start, start + batch.n, dtype=np.uint64)
     units = rows if plan.cluster is None else _clusters(rest.to_series(), rows)
     if first.n <= layout.n_blocks and plan.cluster is None:
@@ -285,15 +304,21 @@ def count_part(plan: Plan, start: int) -> Tally:
     else:
         blocks = deal(units, layout.n_blocks, plan.seed)
     counter, models = Counter(batch, layout, blocks), batch.models
+
+    def of_model(i: int) -> dict[str, Additive]:
+        mine = Counter(batch, layout, blocks)  # a thread of its own asks it
+        found: dict[str, Additive] = {_name("model", i): mine.statistics(models[i])}
+        return found | {_name("histogram", i): Histogram(_histogram(batch, models[i], blocks))}
+
     sums: dict[str, Additive] = {"labels": counter.labels()}
-    for i, answers in enumerate(models):
-        sums[_name("model", i)] = counter.statistics(answers)
-        sums[_name("histogram", i)] = Histogram(_histogram(batch, answers, blocks))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(of_model, range(len(models))):
+            sums |= found
     for i, j in plan.changes:
         sums[_name("change", i, j)] = counter.transitions(models[i], models[j])
     for members in plan.rivals:
-        found = counter.exemplars(models[: plan.n_dense], [models[i] for i in members])
-        sums[_name("exemplars", *members)] = found
+        differs = counter.exemplars(models[: plan.n_dense], [models[i] for i in members])
+        sums[_name("exemplars", *members)] = differs
     if first.task == "multiclass":
         sums |= _top_ones(plan, batch, blocks)
     worst = {
@@ -329,21 +354,37 @@ def _histogram(batch: Batch, answers: Answers, blocks: NDArray[np.int64]) -> NDA
     a = len(batch.labels)
     counts = np.empty((a, N_RANK_BLOCKS, 3, N_BUCKETS), np.uint32)
     base = (blocks % N_RANK_BLOCKS) * (3 * N_BUCKETS)
+    index = np.empty(batch.n, np.int64)
     for attribute in range(a):
-        scores = answers.logits[attribute]
-        if answers.task == "multiclass":
-            scores = logit(np.clip(answers.probabilities(attribute), 1e-300, 1 - 1e-16))
-        index = bucket(scores)
-        index += base
-        index += batch.labels[attribute] * np.int64(N_BUCKETS)
+        for start in range(0, batch.n, PIECE):
+            rows = slice(start, start + PIECE)
+            scores = answers.logits[attribute][rows]
+            if answers.task == "multiclass":
+                scores = logit(np.clip(answers.probabilities(attribute, rows), 1e-300, 1 - 1e-16))
+            part = index[rows]
+            part[:] = bucket(scores)
+            part += base[rows]
+            part += batch.labels[attribute][rows] * np.int64(N_BUCKETS)
         found = np.bincount(index, minlength=counts[0].size)
         counts[attribute] = found.reshape(N_RANK_BLOCKS, 3, N_BUCKETS)
     return np.moveaxis(counts[:, :, :2], 0, 1)
 
 
 def count_all(plan: Plan, progress: Callable[[int, int], None] | None = None) -> Tally:
-    """Count all parts, one after the other, and add them up in order."""
-    return add_up((count_part(plan, start) for start in plan.parts()), len(plan.parts()), progress)
+    """Count all parts, and add them up in order; the next is read while one is counted."""
+    return add_up(_counted(plan), len(plan.parts()), progress)
+
+
+def _counted(plan: Plan) -> Iterator[Tally]:
+    """Yield the tally of each part."""
+    starts = plan.parts()
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read_part, plan, starts[0])
+        for start, following in zip(starts, [*starts[1:], None], strict=True):
+            part = coming.result()
+            if following is not None:
+                coming = reader.submit(read_part, plan, following)
+            yield count_part(plan, start, part)
 
 
 def add_up(tallies: Iterable[Tally], n: int, progress: Callable[[int, int], None] | None) -> Tally:

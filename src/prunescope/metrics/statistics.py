@@ -10,12 +10,13 @@ replicates, or nothing.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from prunescope.metrics.slices import Partition, Slices
 from prunescope.predictions.batch import Answers, Batch
@@ -31,6 +32,10 @@ MOST_PAIRED = 256
 
 PIECE = 1 << 15
 """Samples that are worked on at once, so that what is computed of them stays in the cache."""
+
+
+SHORT = 1 << 12
+"""Samples whose pairs are counted at once, likewise."""
 
 
 class Measure(NamedTuple):
@@ -58,6 +63,8 @@ class Moments(NamedTuple):
 
 
 Sum = TypeVar("Sum", bound="Additive")
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,26 @@ class Layout:
     band: tuple[float, float] = BAND
 
 
+@functools.cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def on_one_thread(count: Callable[P, T]) -> Callable[P, T]:
+    """Keep the matrix products of a function on its own thread.
+
+    Products of a few thousand numbers gain nothing from more threads, and on a busy machine lose
+    a hundredfold by waiting for them.
+    """
+
+    @functools.wraps(count)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _pools().limit(limits=1, user_api="blas"):
+            return count(*args, **kwargs)
+
+    return alone
+
+
 class Counter:
     """Counts the statistics of one batch of samples, block by block, exactly.
 
@@ -188,6 +215,7 @@ class Counter:
             (part, part.cells(batch.groups, batch.n)) for part in layout.slices.partitions()
         ]
         self._base: dict[int, list[tuple[Partition, NDArray[np.int64]]]] = {}
+        self._index, self._gap = np.empty(batch.n, np.int64), np.empty(batch.n)  # used again
 
     @property
     def n_attributes(self) -> int:
@@ -209,6 +237,7 @@ class Counter:
             start=np.zeros(len(self.layout.slices), np.int64),
         )
 
+    @on_one_thread
     def statistics(self, answers: Answers) -> Statistics:
         """Count what one model's answers add up to."""
         n_bins, shape = self.layout.n_bins, (self.n_attributes, len(self.layout.slices))
@@ -228,6 +257,7 @@ class Counter:
             self._pairs(answers.decisions, answers.decisions),
         )
 
+    @on_one_thread
     def transitions(self, before: Answers, after: Answers) -> Transitions:
         """Count which answers change from one model to another."""
         return self._changes(before.decisions, after.decisions)
@@ -244,6 +274,7 @@ class Counter:
         by = _blocks_first(counts)
         return Transitions(by.reshape(*by.shape[:3], 3, 2, 2))
 
+    @on_one_thread
     def exemplars(self, dense: Sequence[Answers], compressed: Sequence[Answers]) -> Transitions:
         """Count where the commonest answer of one population differs from that of another.
 
@@ -254,6 +285,7 @@ class Counter:
         differs = compared & (yes[0] ^ yes[1])
         return self._changes(compared, differs)
 
+    @on_one_thread
     def labels(self) -> Labels:
         """Count the moments of the labels."""
         true, known = self.batch.labels == 1, self.batch.labels != 2
@@ -267,19 +299,20 @@ class Counter:
 
     def _codes(
         self, answers: Answers, a: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float64]]:
         """Code each sample's label, decision and band; return its bin and its gap."""
         n, n_bins = self.batch.n, self.layout.n_bins
         low, high = self.layout.band
         label, decision = self.batch.labels[a], answers.decisions[a]
-        code, place, gap = np.empty(n, np.uint8), np.empty(n, np.int64), np.empty(n)
+        code, place, gap = np.empty(n, np.uint8), np.empty(n, np.uint16), self._gap
         for start in range(0, n, PIECE):
             rows = slice(start, start + PIECE)
             p, known = answers.probabilities(a, rows), label[rows]
             code[rows] = known * np.uint8(4) + decision[rows] * np.uint8(2)
             code[rows] += (low < p) & (p < high)
+            np.subtract(p, known, out=gap[rows])
+            gap[rows] *= known != 2
             place[rows] = p * n_bins
-            gap[rows] = (p - known) * (known != 2)
         return code, np.minimum(place, n_bins - 1, out=place), gap
 
     def _tabulate(
@@ -289,7 +322,7 @@ class Counter:
         n_blocks = self.layout.n_blocks
         total = np.zeros((len(self.layout.slices), n_codes * n_blocks))
         for partition, base in self._bases(n_codes):
-            index = np.multiply(code, n_blocks, dtype=np.int64)
+            index = np.multiply(code, n_blocks, out=self._index, dtype=np.int64)
             index += base
             n_cells = partition.membership.shape[1]
             table = np.bincount(index, amounts, n_cells * n_codes * n_blocks)
@@ -320,10 +353,12 @@ class Counter:
         if not a:
             return pairs
         order, starts = self._by_block
-        sides = [side[:, order].astype(np.float32) for side in (left, right)]
         for k in range(n_blocks):
-            rows = slice(starts[k], starts[k + 1])
-            pairs[k] = sides[0][:, rows] @ sides[1][:, rows].T
+            for start in range(starts[k], starts[k + 1], SHORT):
+                rows = order[start : min(start + SHORT, starts[k + 1])]
+                first = left[:, rows].astype(np.float32)
+                second = first if right is left else right[:, rows].astype(np.float32)
+                pairs[k] += first @ second.T
         return pairs
 
 

@@ -52,7 +52,7 @@ class Answers:
     ) -> NDArray[np.float64]:
         """P(yes) of one attribute for some of the samples, in [0, 1]."""
         if self.task == "multiclass":
-            return np.asarray(self._shares[attribute, rows])
+            return np.array(self._shares[attribute, rows])
         p = np.negative(self.logits[attribute][rows], dtype=np.float64)
         with np.errstate(over="ignore"):
             np.exp(p, out=p)

@@ -1,0 +1,138 @@
+"""Audit prediction files that need not fit into memory, beside merely reading them.
+
+    python benchmarks/streaming.py --rows 10000000
+
+Draws a dense and a compressed model with 40 attributes and 4 groups as shards of a million rows,
+then, each in a process of its own: reads the files with polars, shard by shard; audits them without
+intervals; audits them with 1,000 replicates. Prints seconds, rows per second, the share of the
+reading speed, and peak memory. Ten different shards are drawn, once; beyond ten million rows they
+are linked again under further names (so that ids repeat, which does not matter here).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+N_ATTRIBUTES = 40
+SHARD, DIFFERENT = 1_000_000, 10
+GROUPS = ("Male", "Young", "Chubby", "Pale_Skin")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--rows", type=int, default=10_000_000)
+    arguments.add_argument("--folder", type=Path, default=Path("local/streaming"))
+    arguments.add_argument("--out", type=Path, help="write a Markdown table here")
+    arguments.add_argument("--task", choices=sorted(TASKS), help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.task:
+        TASKS[chosen.task](chosen.folder, chosen.rows)
+        return
+    chosen.folder = draw(chosen.folder, chosen.rows)
+    found = {task: measure(task, chosen) for task in TASKS}
+    lines = [
+        "| what | seconds | million rows per second | share of reading | peak memory, GiB |",
+        "|---|---|---|---|---|",
+    ]
+    for task, (seconds, memory) in found.items():
+        speed = chosen.rows / seconds / 1e6
+        share = found["read"][0] / seconds
+        lines.append(f"| {task} | {seconds:.1f} | {speed:.2f} | {share:.2f} | {memory:.2f} |")
+    text = "\n".join([f"{chosen.rows:,} rows × {N_ATTRIBUTES}, 2 models, 4 groups", "", *lines])
+    print(text)
+    if chosen.out:
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(text + "\n", encoding="utf-8")
+
+
+def measure(task, chosen):
+    """Run one task in a process of its own: seconds and peak memory in GiB."""
+    command = [sys.executable, __file__, "--task", task, "--rows", str(chosen.rows)]
+    ran = subprocess.run(
+        [*command, "--folder", str(chosen.folder)], check=True, capture_output=True, text=True
+    )
+    told = json.loads(ran.stdout.splitlines()[-1])
+    return told["seconds"], told["gib"]
+
+
+def draw(folder, rows):
+    """Write the shards that are not there yet; return a folder of links to as many as asked for."""
+    linked = folder / f"rows-{rows}"
+    for number in range(-(-rows // SHARD)):
+        drawn = write_shard(folder, number % DIFFERENT, min(SHARD, rows))
+        for path in drawn:
+            link = linked / path.parent.name / f"{number:04d}.parquet"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.hardlink_to(path)
+    return linked
+
+
+def write_shard(folder, number, n):
+    """Write one shard of both models."""
+    paths = [folder / f"{n}" / name / f"{number}.parquet" for name in ("dense", "compressed")]
+    if not all(path.exists() for path in paths):
+        rng = np.random.default_rng(number)
+        labels = rng.random((N_ATTRIBUTES, n), dtype=np.float32) < 0.25
+        ids = pl.Series("id", np.arange(number * SHARD, number * SHARD + n)).cast(pl.String)
+        truth = [pl.Series(f"y__a{a}", labels[a]) for a in range(N_ATTRIBUTES)]
+        groups = [pl.Series(f"group__{name}", rng.random(n) < 0.4) for name in GROUPS]
+        for path, noise in zip(paths, (1.0, 1.5), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            logits = (labels * np.float32(3) - np.float32(1.5)) + np.float32(noise) * (
+                rng.standard_normal((N_ATTRIBUTES, n), dtype=np.float32)
+            )
+            scores = [pl.Series(f"logit__a{a}", logits[a]) for a in range(N_ATTRIBUTES)]
+            pl.DataFrame([ids, *truth, *scores, *groups]).write_parquet(path)
+    return paths
+
+
+def report(start):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"seconds": time.perf_counter() - start, "gib": peak}))
+
+
+def read(folder, rows):
+    """Read every shard of both models, one after the other."""
+    start = time.perf_counter()
+    n = sum(
+        pl.read_parquet(path).height
+        for name in ("dense", "compressed")
+        for path in sorted((folder / name).glob("*.parquet"))
+    )
+    assert n == 2 * rows
+    report(start)
+
+
+def audit(folder, rows, replicates=1000):
+    """Audit the first shards of both models."""
+    from prunescope.audit.streaming import audit_files
+    from prunescope.predictions.shards import Shards
+
+    start = time.perf_counter()
+    models = [Shards.scan(folder / name, name=name) for name in ("dense", "compressed")]
+    audit_files(models[:1], models[1:], replicates=replicates)
+    report(start)
+
+
+def audit_without_intervals(folder, rows):
+    audit(folder, rows, 0)
+
+
+TASKS = {
+    "read": read,
+    "audit without intervals": audit_without_intervals,
+    "audit with 1,000 replicates": audit,
+}
+
+if __name__ == "__main__":
+    main()
