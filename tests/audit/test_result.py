@@ -1,12 +1,13 @@
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from prunescope.audit import SCHEMA, Audit, Settings, audit
-from prunescope.errors import DataError
+from prunescope.errors import ConfigError, DataError
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,62 @@ def test_columns_and_types_are_exact(result):
 def test_a_setting_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         Settings(**wrong)
+
+
+@pytest.fixture(scope="module")
+def told(build):
+    """An audit in which the compressed model fails one group on one attribute."""
+    labels = np.array([[1, 1], [0, 0]] * 100)
+    groups = {"g": ["x"] * 100 + ["y"] * 60 + [None] * 40}
+    dense = build(labels, labels * 4.0 - 2, groups=groups, name="d")
+    worse = dense.logits.copy()
+    worse[:80, 0] *= -1
+    return audit(dense, build(labels, worse, groups=groups, name="s"), replicates=100)
+
+
+def test_differences_between_groups_and_to_all(told):
+    def gap(method, attribute):
+        found = told.difference("accuracy", method)
+        row = found.filter(pl.col("model") == "s", pl.col("attribute").eq_missing(attribute))
+        return row.row(0, named=True)
+
+    between = gap("between_groups", "a0")
+    assert between["difference"] == pytest.approx(1.0 - 0.2)
+    assert (between["lowest"], between["highest"], between["n_left_out"]) == ("x", "y", 0)
+    assert gap("to_overall", "a0")["difference"] == pytest.approx(abs(0.2 - 0.6))
+    assert gap("between_groups", "a1")["difference"] == 0
+    assert gap("between_groups", None)["difference"] == pytest.approx(0.4)
+    for arguments, message in (
+        (("acuracy",), "unknown metric by group 'acuracy': did you mean accuracy"),
+        (("auc",), "unknown metric by group 'auc'"),
+        (("accuracy", "ratio"), "unknown method 'ratio'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            told.difference(*arguments)
+
+
+def test_the_worst_rows_come_first(told):
+    worst = told.worst("accuracy")
+    assert worst["harm"].to_list() == sorted(worst["harm"], reverse=True)
+    first = worst.row(0, named=True)
+    assert (first["attribute"], first["group_value"]) == ("a0", "x")
+    assert first["harm"] == pytest.approx(0.8)
+    every = told.worst(n=1)
+    assert every["metric"].n_unique() == every.height > 3
+    with pytest.raises(ConfigError, match="unknown metric 'acuracy': did you mean accuracy"):
+        told.worst("acuracy")
+
+
+def test_a_summary_counts_verdicts(told):
+    rows = {row["metric"]: row for row in told.summary().filter(model="s").iter_rows(named=True)}
+    table = told.table.filter(metric="accuracy", model="s")
+    assert rows["accuracy"]["worse"] == (table["verdict"] == "worse").sum() > 0
+    assert all(sum(v for v in row.values() if isinstance(v, int)) > 0 for row in rows.values())
+
+
+def test_groups_and_pandas(told):
+    assert told.by_group["group"].null_count() == 0
+    assert told.by_group.height + told.table["group"].null_count() == told.table.height
+    frame = told.to_pandas()
+    assert frame.shape == told.table.shape
+    assert frame["metric"].tolist() == told.table["metric"].to_list()

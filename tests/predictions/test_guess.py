@@ -52,6 +52,7 @@ def test_names_that_tell_what_a_column_is_are_preferred():
 
 def test_fractions_are_no_labels_and_a_constant_score_is_a_score():
     assert "a_true" not in names(a_true=SCORE, a_prob=SCORE)
+    assert "a_true" not in names(a_true=SCORE, b_true=SCORE, a_prob=SCORE, b_prob=SCORE)
     assert names(a_gt=BINARY, b_gt=BINARY, a_p=SCORE, b_p=BINARY) == {
         "a_gt": "y__a",
         "b_gt": "y__b",

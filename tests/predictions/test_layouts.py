@@ -91,6 +91,8 @@ def test_a_part_of_a_side():
         (["0,5", "1,0"], {"0,5", "1,0"}, False, True),
         ([" .5"], {" .5"}, False, True),
         (["cat"], {"cat"}, False, False),
+        (["1,5", "n/a"], {"1,5", "n/a"}, False, True),
+        (["n/a", "1,5"], {"1,5", "n/a"}, False, False),
         ([None], set(), False, False),
         ([date(2020, 1, 1)], {"2020-01-01"}, False, False),
         ([[1, 0]], set(), False, False),
