@@ -77,7 +77,7 @@ WRONG = 7
 """The sample of `wide` whose label of the first attribute every dense model contradicts."""
 
 
-def wide(names=WIDE, method="gmp", n=800, ids=None):
+def wide(names=WIDE, method="gmp", n=800, prefix="w"):
     """Return three dense models and two times three compressed ones, of nine attributes.
 
     Attribute i is true for 10 + 4·i percent, and the more often flipped by compression, towards no,
@@ -88,8 +88,9 @@ def wide(names=WIDE, method="gmp", n=800, ids=None):
     women = np.arange(n) % 2 == 0
     labels[WRONG] = [1, *[0] * 8]
     hard = rng.random((n, 9))
+    ids = pl.Series([f"{prefix}{i}" for i in range(n)])
     groups = {names[8]: Group.from_series(pl.Series(~women))}
-    samples = Samples(ids or pl.Series([f"w{i}" for i in range(n)]), names, labels, groups)
+    samples = Samples(ids, names, labels, groups)
 
     def one(name, sparsity, seed):
         noise = np.random.default_rng([seed, round(100 * sparsity)])
@@ -188,8 +189,7 @@ def seeds():
 def hostile_seeds():
     """The same, and every name that a user gives is an attack."""
     names = tuple(f"{HOSTILE}{i}" for i in range(9))
-    ids = pl.Series([f"{HOSTILE}{i}" for i in range(800)])
-    return run(*wide(names, method=HOSTILE, ids=ids), replicates=100)
+    return run(*wide(names, method=HOSTILE, prefix=HOSTILE), replicates=100)
 
 
 @pytest.fixture(scope="session")
@@ -331,7 +331,10 @@ def large():
     tables = [base.table.filter(model="dense")]
     tables += [rows.with_columns(model=pl.lit(name)) for name in names]
     info = base.info.model_copy(update={"models": models, "affected": affected})
-    return Audit(pl.concat(tables), info)
+    pairs = [base.correlations.filter(model="dense")]
+    mine = base.correlations.filter(model="sparse")
+    pairs += [mine.with_columns(model=pl.lit(name)) for name in names]
+    return Audit(pl.concat(tables), info, pl.concat(pairs))
 
 
 @pytest.fixture(scope="session")

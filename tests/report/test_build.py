@@ -6,7 +6,10 @@ from pydantic import ValidationError
 
 from prunescope.report import Report, build, findings, to_json
 
-AUDITS = ("harmed", "unharmed", "many", "few", "ungrouped", "single", "classes", "hostile")
+AUDITS = (
+    "harmed", "unharmed", "many", "few", "ungrouped", "single", "classes", "hostile",
+    "pooled", "seeds", "untested", "class_seeds", "hostile_seeds", "hostile_classes",
+)  # fmt: skip
 
 
 @pytest.fixture(params=AUDITS)
@@ -29,7 +32,8 @@ def test_a_report_has_the_findings_of_the_audit(audit):
     report = build(audit)
     told = sorted(report.findings, key=str)
     assert told == sorted(findings(audit), key=str)
-    assert {m.name for m in report.models} == {m.name for m in audit.info.models}
+    populations = {population.name for population in audit.info.populations}
+    assert {m.name for m in report.models} == {m.name for m in audit.info.models} | populations
 
 
 def test_the_headline_is_the_story_of_the_planted_damage(harmed):
@@ -50,7 +54,7 @@ def test_the_headline_says_plainly_that_nothing_was_found(unharmed):
 def test_the_headline_of_many_models_says_up_to_where(many):
     report = build(many)
     assert report.headline.startswith(
-        "No damage can be told from chance up to 80% of weights removed; at 95% (gmp-0.95-0): "
+        "No damage can be told from chance up to 80% of weights removed; at 95% by gmp: "
     )
     assert report.featured == "gmp-0.95-0"
 
@@ -62,21 +66,23 @@ def test_too_few_samples_make_no_claim(few):
 
 
 def test_another_format_version_is_refused(harmed):
-    text = to_json(build(harmed)).replace('"format_version": 1', '"format_version": 2')
+    text = to_json(build(harmed)).replace('"format_version": 2', '"format_version": 1')
     with pytest.raises(ValidationError, match="format_version"):
         Report.model_validate_json(text)
 
 
-def test_titles(harmed, many):
+def test_titles(harmed, many, pooled, seeds):
     assert build(harmed).title == "sparse95 against dense"
-    assert build(many).title == "12 compressed models against 2 dense models"
+    assert build(many).title == "6 compressed models against dense-0"
+    assert build(pooled).title == "12 compressed models against dense (2 seeds)"
+    assert build(seeds).title == "6 compressed models against dense (3 seeds)"
     assert build(many, title="Mine").title == "Mine"
 
 
 def test_dense_models_come_first_and_then_the_sparser_the_later(many):
     models = build(many).models
-    assert [m.baseline is None for m in models[:2]] == [True, True]
-    assert [m.sparsity for m in models[2:]] == [0.5] * 4 + [0.8] * 4 + [0.95] * 4
+    assert [m.baseline is None for m in models[:2]] == [True, False]
+    assert [m.sparsity for m in models[1:]] == [0.5] * 2 + [0.8] * 2 + [0.95] * 2
 
 
 def test_thumbnails_are_of_the_affected_images(harmed, pictures):
@@ -100,7 +106,7 @@ def test_provenance_tells_settings_seeds_counts_and_versions(many):
     assert provenance.settings["estimates"] == many.table.height
     assert provenance.versions.keys() >= {"prunescope", "python", "numpy", "polars"}
     last = provenance.models[-1]
-    assert last["compared with"] == "dense-1"
+    assert last["compared with"] == "dense-0"
     assert last["compression"] == {"method": "one-shot", "sparsity": 0.95}
     assert last["training rates"] == "in the file"
     assert "train_prevalence" not in last

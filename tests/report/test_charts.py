@@ -37,9 +37,9 @@ def test_more_methods_than_colours_are_told_apart_by_dashes(curves):
 
 def test_every_model_is_a_point_with_its_numbers(curves):
     tips = [point.get("data-tip") for point in points(drawn(curves))]
-    assert len(tips) == 14
+    assert len(tips) == 7
     assert "dense-0: 100% (100 to 100%)" in tips
-    assert any(re.fullmatch(r"gmp-0\.95-1: 96\.8% \(\d\d\.\d to \d\d\.\d%\)", tip) for tip in tips)
+    assert any(re.fullmatch(r"gmp-0\.95-0: 96\.8% \(\d\d\.\d to \d\d\.\d%\)", tip) for tip in tips)
 
 
 def test_dense_stands_left_at_the_top_and_the_sparsest_right_at_the_bottom(curves):
@@ -109,5 +109,5 @@ def test_missing_intervals_draw_no_bar(curves):
     svg = ElementTree.fromstring(
         draw(curves[0].model_copy(update={"points": bare}), series_of(curves))
     )
-    assert len(points(svg)) == 14
+    assert len(points(svg)) == 7
     assert not [e for e in svg.iter("line") if e.get("stroke-width") == "1.4"]

@@ -49,7 +49,7 @@ def test_one_model_is_told_as_it_is():
             "No damage can be told from chance up to 50% of weights removed; at 95%: story of c.",
             "c",
         ),
-        (("unknown",) * 3, "Nothing could be compared with the dense model.", "a"),
+        (("unknown",) * 3, "95% of weights removed: story of c.", "c"),
     ],
 )
 def test_several_models_are_told_up_to_where_damage_begins(severities, text, featured):
@@ -98,10 +98,9 @@ def test_subjects_tell_models_apart():
     }
 
 
-def accuracy(delta, supported=True):
-    return Estimate(
-        model="m", metric="accuracy", status="ok", value=0.9, delta=delta, supported=supported
-    )
+def accuracy(delta, supported=True, q_value=0.5, **more):
+    fields = {"model": "m", "metric": "accuracy", "status": "ok", "value": 0.9, "delta": delta}
+    return Estimate(**fields | {"supported": supported, "q_value": q_value} | more)
 
 
 def found(severity, clause, row=None):
@@ -136,6 +135,15 @@ def found(severity, clause, row=None):
         (accuracy(0.0, supported=False), [found("none", "no damage")],
          "accuracy unchanged, and no damage"),
         (None, [found("severe", "x")], "accuracy cannot be compared, but x"),
+        (accuracy(-0.001, supported=False, q_value=None), [found("slight", "x")],
+         "accuracy −0.1 points (not tested), and no more than slight damage"),
+        (accuracy(-0.02, supported=False, q_value=None), [found("unknown", "nothing tested")],
+         "accuracy −2.0 points (not tested); nothing tested"),
+        (accuracy(-0.001, supported=False, q_value=0.01, verdict="negligible"),
+         [found("severe", "x")], "accuracy −0.1 points, which is negligible, but x"),
+        (accuracy(-0.2, metric="top1_accuracy"),
+         [found("severe", "fall", accuracy(-0.2, metric="top1_accuracy"))],
+         "top-1 accuracy −20.0 points"),
         (None, [found("unknown", "nothing compared")], "nothing compared"),
     ],
 )  # fmt: skip

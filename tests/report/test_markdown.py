@@ -12,14 +12,14 @@ def test_headline_findings_and_figures(harmed):
     assert "- **severe**: Rare answers fade: on 2 of 4 attributes" in text
     row = next(line for line in text.splitlines() if line.startswith("| sparse95 "))
     assert row.startswith("| sparse95 | 95% | 96.8% [96.")
-    assert "] **−3.2** |" in row
+    assert "] **−3.2 worse** |" in row
     assert "1,200 images, 4 attributes." in text
 
 
 def test_models_get_a_heading_each_where_there_are_several(many):
     text = to_markdown(build(many))
-    assert "## gmp-0.8-0: 80% of weights removed (gmp-0.8-0)" in text
-    assert text.count("- **none found**: No damage can be told") == 8
+    assert "## gmp-0.8-0: 80% of weights removed by gmp" in text
+    assert text.count("- **none found**: No damage can be told") == 4
 
 
 def test_an_estimate_that_is_missing_says_why(few):

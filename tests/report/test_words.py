@@ -67,7 +67,7 @@ def test_gaps_between_groups():
 
 
 def test_flips_without_labels():
-    flips = row(0.5, metric="flip_rate", attribute=None)
+    flips = row(0.5, metric="flip_rate", attribute=None).model_copy(update={"delta": None})
     harmful = flips.model_copy(update={"value": None})
-    text, _ = words.flips(flips, harmful, harmful, None)
+    text, _ = words.flips(flips, harmful, harmful)
     assert text.startswith("50.0% of answers differ from those of the dense model. How many would")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -31,12 +34,13 @@ from prunescope.audit.table import (
 )
 from prunescope.audit.verdicts import add_verdicts
 from prunescope.metrics import Statistics, Transitions
-from prunescope.metrics.statistics import Floats
+from prunescope.metrics.statistics import Floats, on_one_thread
 from prunescope.predictions import Metadata
 
 Compared = list[tuple[Estimates, Comparison | None]]
 
 
+@on_one_thread
 def conclude(
     subject: Subject,
     evidence: Evidence,
@@ -76,6 +80,23 @@ def conclude(
     return Audit(pl.concat(work.tables), info, **more)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What one model came to: its estimates, with their comparisons and laid out as rows."""
+
+    estimates: list[Estimates]
+    tops: list[Estimates]
+    found: Compared
+    table: pl.DataFrame
+    more: dict[str, pl.DataFrame]
+    affected: list[Affected]
+
+
+def _shift(estimates: list[Estimates]) -> Estimates:
+    """Return the estimates of the correlation shift."""
+    return next(one for one in estimates if one.metric == CORRELATION_SHIFT)
+
+
 class _Conclude:
     """The work of `conclude`: what its steps share."""
 
@@ -102,28 +123,48 @@ class _Conclude:
 
     def run(self, progress: Callable[[int, int], None] | None) -> list[Affected]:
         """Go through the models, dense ones first; return the most affected images."""
-        subject, affected = self.subject, list[Affected]()
+        n, n_dense = len(self.subject.models), self.subject.n_dense
+        affected: list[Affected] = []
         churn = self._churn()
-        for model, metadata in enumerate(subject.models):
-            statistics = self.evidence.statistics(model)
-            estimates = self.measurer.model(statistics, self.evidence.ranking(model))
-            tops = self.measurer.top_one(self.evidence.top_one(model)) if self.multiclass else []
-            if model < subject.n_dense:
-                self.measured[model], self.top_ones[model] = estimates, tops
-                found: Compared = [(self._summarized(one, one.ok), None) for one in estimates]
-                found += [(one, None) for one in tops]
-                baseline = None
-            else:
-                baseline = subject.baseline(model)
-                found = self._compared(baseline, model, estimates, churn)
-                found += self._compared_top_ones(baseline, model, tops)
-                affected += self.evidence.affected(baseline, model, self.settings.n_affected)
-            self._correlations(model, baseline, statistics, estimates)
-            self._finish(str(metadata.name), metadata, found, self._beside(model, churn))
-            self._pool(model, found, churn)
-            if progress:
-                progress(model + 1, len(subject.models))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for models in (range(n_dense), range(n_dense, n)):
+                outcomes = pool.map(functools.partial(self._outcome, churn=churn), models)
+                for model, outcome in zip(models, outcomes, strict=True):
+                    if model < n_dense:
+                        self.measured[model] = outcome.estimates
+                        self.top_ones[model] = outcome.tops
+                    self.tables.append(outcome.table)
+                    for name, table in outcome.more.items():
+                        self.more[name].append(table)
+                    affected += outcome.affected
+                    self._pool(model, outcome.found, churn)
+                    if progress:
+                        progress(model + 1, n)
         return affected
+
+    def _outcome(self, model: int, churn: Estimates | None) -> Outcome:
+        """Estimate every metric of one model, and of its change from the dense one."""
+        metadata, compressed = self.subject.models[model], model >= self.subject.n_dense
+        statistics = self.evidence.statistics(model)
+        estimates = self.measurer.model(statistics, self.evidence.ranking(model))
+        tops = self.measurer.top_one(self.evidence.top_one(model)) if self.multiclass else []
+        more: dict[str, pl.DataFrame] = {}
+        affected: list[Affected] = []
+        if compressed:
+            baseline = self.subject.baseline(model)
+            found = self._compared(baseline, model, estimates, churn)
+            if self.multiclass:
+                found += self._compared_top_ones(baseline, model, tops)
+                names = (pl.lit(metadata.name).alias("model"), pl.all())
+                more["confusions"] = self.evidence.confusions(baseline, model).select(*names)
+            affected = self.evidence.affected(baseline, model, self.settings.n_affected)
+        else:
+            found = [(self._summarized(one, one.ok), None) for one in estimates]
+            found += [(one, None) for one in tops]
+        if statistics.pairs.shape[-1]:
+            more["correlations"] = self._correlations(model, statistics, estimates)
+        table = self._table(str(metadata.name), metadata, found, self._beside(model, churn))
+        return Outcome(estimates, tops, found, table, more, affected)
 
     def told(self) -> list[PopulationInfo]:
         """Say which models were pooled."""
@@ -142,33 +183,24 @@ class _Conclude:
         return self.subject.models[0].task == "multiclass"
 
     def _correlations(
-        self, model: int, baseline: int | None, statistics: Statistics, estimates: list[Estimates]
-    ) -> None:
+        self, model: int, statistics: Statistics, estimates: list[Estimates]
+    ) -> pl.DataFrame:
         """Lay out how the attributes of one model hang together."""
-        if not statistics.pairs.shape[-1]:
-            return
-        name = str(self.subject.models[model].name)
-        shift, dense = (
-            None if found is None else next(e for e in found if e.metric == CORRELATION_SHIFT)
-            for found in (estimates, None if baseline is None else self.measured[baseline])
-        )
-        assert shift is not None
-        self.more["correlations"].append(
-            correlation_rows(
-                name,
-                self.subject.attributes,
-                statistics.total().predicted,
-                self.measurer.labelled[0],
-                shift,
-                dense,
-                self.settings.confidence,
-            )
+        dense = None
+        if model >= self.subject.n_dense:
+            dense = _shift(self.measured[self.subject.baseline(model)])
+        return correlation_rows(
+            str(self.subject.models[model].name),
+            self.subject.attributes,
+            statistics.total().predicted,
+            self.measurer.labelled[0],
+            _shift(estimates),
+            dense,
+            self.settings.confidence,
         )
 
     def _compared_top_ones(self, baseline: int, model: int, tops: list[Estimates]) -> Compared:
         """Compare the one answer of a multi-class model with that of its dense one."""
-        if not self.multiclass:
-            return []
         transitions = self.evidence.top_one_changes(baseline, model)
         counts = transitions.total().counts[..., 1, :, :]  # of changed answers: right before, after
         right = mcnemar(counts[..., 1, 0], counts[..., 0, 1])
@@ -177,10 +209,7 @@ class _Conclude:
         found: Compared = [
             (one, compare(one, dense, exact.get(one.metric))) for dense, one in beside
         ]
-        found += [(one, None) for one in self.measurer.top_one_pair(transitions)]
-        names = (pl.lit(self.subject.models[model].name).alias("model"), pl.all())
-        self.more["confusions"].append(self.evidence.confusions(baseline, model).select(*names))
-        return found
+        return found + [(one, None) for one in self.measurer.top_one_pair(transitions)]
 
     def _compared(
         self, baseline: int, model: int, estimates: list[Estimates], churn: Estimates | None
@@ -199,8 +228,10 @@ class _Conclude:
                 found.append((mine, from_zero(mine)))
             elif one.metric in exact:
                 found.append((mine, tested(mine, exact[one.metric])))
+            elif one.metric == "flip_rate" and churn is not None:
+                found.append((mine, compare(mine, churn)))
             else:
-                found.append((mine, None if churn is None else compare(mine, churn)))
+                found.append((mine, None))
         return found
 
     def _exact(self, transitions: Transitions) -> dict[str, Floats]:
@@ -241,7 +272,7 @@ class _Conclude:
             beside = self._beside(model, churn)
             if model >= self.subject.n_dense and self.subject.n_dense > 1:
                 beside = [beside[0], *self._exemplars(members)]
-            self._finish(self._name(members), metadata, means, beside)
+            self.tables.append(self._table(self._name(members), metadata, means, beside))
 
     def _exemplars(self, members: list[int]) -> list[Columns]:
         """Estimate how many samples are compression-identified exemplars, and which."""
@@ -271,13 +302,9 @@ class _Conclude:
         share = f" {how.sparsity:.6g}" if how.sparsity else ""
         return f"{how.method}{share} ({len(members)} seeds)"
 
-    def _finish(
-        self,
-        name: str,
-        metadata: Metadata,
-        found: Compared,
-        beside: list[Columns],
-    ) -> None:
+    def _table(
+        self, name: str, metadata: Metadata, found: Compared, beside: list[Columns]
+    ) -> pl.DataFrame:
         """Lay out one model's rows, name the model in each, and correct for many comparisons."""
         slices, confidence = self.subject.layout.slices, self.settings.confidence
         parts = [rows(one, slices, confidence, comparison) for one, comparison in found]
@@ -286,7 +313,7 @@ class _Conclude:
         told = {"method": how.method, "sparsity": how.sparsity, "seed": metadata.seed}
         table = add_q_values(to_frame(parts, model=name, **told))
         alpha = round(1 - confidence, 12)
-        self.tables.append(add_verdicts(table, alpha, dict(self.settings.min_effect)))
+        return add_verdicts(table, alpha, dict(self.settings.min_effect))
 
     def _beside(self, model: int, churn: Estimates | None) -> list[Columns]:
         """Lay out what stands beside the flips of a compressed model: churn, and its exemplars.

@@ -95,7 +95,12 @@ class InMemory:
         self, models: Sequence[Predictions], layout: Layout, blocks: NDArray[np.int64]
     ) -> None:
         self._models, self._batch = models, Batch.of(models)
-        self._counter = Counter(self._batch, layout, blocks)
+        self._layout, self._blocks = layout, blocks
+
+    @property
+    def _counter(self) -> Counter:
+        """One that counts; each thread needs its own."""
+        return Counter(self._batch, self._layout, self._blocks)
 
     def sizes(self) -> NDArray[np.int64]:
         """Count the samples in each slice."""
@@ -117,8 +122,7 @@ class InMemory:
     def ranking(self, model: int) -> Ranking:
         """Rank the samples by one model's scores, exactly."""
         scores = list(self._models[model].log_odds.T)
-        blocks, n_blocks = self._counter.blocks, self._counter.layout.n_blocks
-        return rank(scores, self._batch.labels, blocks, n_blocks)
+        return rank(scores, self._batch.labels, self._blocks, self._layout.n_blocks)
 
     def affected(self, before: int, after: int, limit: int) -> list[Affected]:
         """Return the images whose answers changed most."""
@@ -142,7 +146,7 @@ class InMemory:
     ) -> Exemplars:
         """List the compression-identified exemplars between two populations."""
         sides = [[self._models[i] for i in side] for side in (dense, compressed)]
-        samples, slices = self._models[0].samples, self._counter.layout.slices
+        samples, slices = self._models[0].samples, self._layout.slices
         found = find_cies(*sides)
         arrays = found.cie, found.compared
         gathered = (
@@ -156,7 +160,7 @@ class InMemory:
         return Exemplars(list_cies(*sides, name=name), pl.concat(gathered))
 
     def _top_one(self, batch: Batch) -> Counter:
-        return Counter(batch, self._counter.layout, self._counter.blocks)
+        return Counter(batch, self._layout, self._blocks)
 
     def top_one(self, model: int) -> Statistics:
         """Count what the top answers of a multi-class model add up to."""

@@ -59,7 +59,7 @@ class Settings(BaseModel):
     intersect: tuple[tuple[str, ...], ...] = ()
     cluster: str | None = None
     replicates: int = Field(default=1000, ge=0, le=100_000)
-    blocks: int = Field(default=1024, ge=2)
+    blocks: int = Field(default=512, ge=2)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     min_support: int = Field(default=10, ge=1)

@@ -89,12 +89,10 @@ class Ranking:
 
 
 class Curve(NamedTuple):
-    """One attribute ranked by T distinct scores, highest first: values, errors and shares."""
+    """One attribute ranked by T distinct scores, highest first: values and samples' shares."""
 
     auc: float
     average_precision: float
-    auc_error: float
-    average_precision_error: float
     auc_shares: NDArray[np.float64]
     average_precision_shares: NDArray[np.float64]
 
@@ -120,13 +118,12 @@ def curve(true: NDArray[Any], false: NDArray[Any]) -> Curve:
     n_true, n_false = (int(above[-1]) if len(above) else 0 for above in (above_true, above_false))
     shares = np.zeros((2, len(true)))
     if not n_true:
-        return Curve(np.nan, np.nan, 0.0, 0.0, shares, np.zeros((2, len(true))))
-    auc, auc_error = np.nan, 0.0
+        return Curve(np.nan, np.nan, shares, np.zeros((2, len(true))))
+    auc = np.nan
     if n_false:
         shares[FALSE] = (above_true - 0.5 * true) / n_true
         shares[TRUE] = (n_false - above_false + 0.5 * false) / n_false
         auc = float((true * shares[TRUE]).sum() / n_true)
-        auc_error = float((true / n_true * (false / n_false)).sum() / 2)
 
     n_above = above_true + above_false
     precision = divide(above_true, n_above)
@@ -137,21 +134,35 @@ def curve(true: NDArray[Any], false: NDArray[Any]) -> Curve:
     weight[n_above == 0] = 0.0
     below, below_precision = (np.cumsum(term[::-1])[::-1] for term in (weight, weight * precision))
     influence = np.stack([-below_precision, precision - value + below - below_precision]) / n_true
-    return Curve(auc, value, auc_error, _hidden(true, false, n_above) / n_true, shares, influence)
+    return Curve(auc, value, shares, influence)
 
 
-def _hidden(true: NDArray[Any], false: NDArray[Any], n_above: NDArray[Any]) -> float:
-    """Bound how far the sum of precisions moves when samples of one score are put in order.
+def hidden(true: NDArray[Any], false: NDArray[Any]) -> tuple[float, float]:
+    """Bound how far AUC and average precision move when samples of one score are put in order.
 
     At best a score's true samples come first, at worst its false ones.
+
+    Parameters
+    ----------
+    true, false : array (T,)
+        How many samples have each score, highest first.
+
+    Examples
+    --------
+    >>> hidden(np.array([1, 0]), np.array([1, 2]))
+    (0.16666666666666666, 0.5)
     """
+    n_true, n_false = true.sum(), false.sum()
+    if not n_true:
+        return 0.0, 0.0
+    auc = float((true * false).sum() / (2 * n_true * n_false)) if n_false else 0.0
     above = np.cumsum(true)
+    n_above = above + np.cumsum(false)
     best = true * divide(above, n_above - false)
     worst = true * divide(above - true + 1, n_above - true + 1)
     tied = true * divide(above, n_above)
-    with np.errstate(invalid="ignore"):
-        spread = np.maximum(best - tied, tied - worst)
-    return float(spread[(true > 0) & (true + false > 1)].sum())
+    spread = np.maximum(best - tied, tied - worst)
+    return auc, float(spread[(true > 0) & (true + false > 1)].sum() / n_true)
 
 
 def rank(
@@ -196,8 +207,9 @@ def rank(
         n = np.bincount(place, minlength=2 * n_blocks)
         auc = np.bincount(place, found.auc_shares[label, tie], 2 * n_blocks)
         precision = np.bincount(block, found.average_precision_shares[label, tie], n_blocks)
-        exact = found._replace(auc_error=0.0, average_precision_error=0.0)
-        return Ranked(exact, *(np.asarray(sums, np.float64) for sums in (n, auc, precision)))
+        return Ranked(
+            found, (0.0, 0.0), *(np.asarray(sums, np.float64) for sums in (n, auc, precision))
+        )
 
     return _collect(attribute, len(labels), n_blocks)
 
@@ -225,7 +237,9 @@ def rank_histogram(counts: NDArray[Any]) -> Ranking:
         found = curve(total[TRUE], total[FALSE])
         auc = np.einsum("klt,lt->kl", falling, found.auc_shares)
         precision = np.einsum("klt,lt->k", falling, found.average_precision_shares)
-        return Ranked(found, falling.sum(axis=-1), auc, precision)
+        return Ranked(
+            found, hidden(total[TRUE], total[FALSE]), falling.sum(axis=-1), auc, precision
+        )
 
     return _collect(attribute, counts.shape[1], len(counts))
 
@@ -234,6 +248,7 @@ class Ranked(NamedTuple):
     """One attribute ranked, and what its samples add up to by block."""
 
     curve: Curve
+    errors: tuple[float, float]
     n: Floats
     auc: Floats
     average_precision: Floats
@@ -242,7 +257,7 @@ class Ranked(NamedTuple):
 def _collect(attribute: Callable[[int], Ranked], n: int, n_blocks: int) -> Ranking:
     """Rank each attribute and put the results side by side."""
     found = [attribute(a) for a in range(n)]
-    values = np.array([one.curve[:4] for one in found], np.float64)
+    values = np.array([(*one.curve[:2], *one.errors) for one in found], np.float64)
     sums = RankingSums(
         np.stack([one.n.reshape(n_blocks, 2) for one in found], axis=1),
         np.stack([one.auc.reshape(n_blocks, 2) for one in found], axis=1),
