@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prunescope.audit import Audit, audit
+    from prunescope.audit import Audit, audit, audit_files
     from prunescope.data import DataConfig, Dataset, Samples, load_dataset, synthetic_faces
     from prunescope.errors import PrunescopeError
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
@@ -36,6 +36,7 @@ _HOME = {
     "Recipe": "training",
     "Samples": "data",
     "audit": "audit",
+    "audit_files": "audit",
     "build_model": "models",
     "load_checkpoint": "models",
     "load_dataset": "data",
@@ -58,6 +59,7 @@ __all__ = [
     "Recipe",
     "Samples",
     "audit",
+    "audit_files",
     "build_model",
     "load_checkpoint",
     "load_dataset",

@@ -12,10 +12,22 @@ from types import ModuleType
 
 from prunescope.audit.affected import Affected, Flip
 from prunescope.audit.compare import audit
-from prunescope.audit.result import Audit, AuditInfo, ModelInfo, Settings
+from prunescope.audit.result import Audit, AuditInfo, ModelInfo, PopulationInfo, Settings
+from prunescope.audit.streaming import audit_files
 from prunescope.audit.table import SCHEMA
 
-__all__ = ["SCHEMA", "Affected", "Audit", "AuditInfo", "Flip", "ModelInfo", "Settings", "audit"]
+__all__ = [
+    "SCHEMA",
+    "Affected",
+    "Audit",
+    "AuditInfo",
+    "Flip",
+    "ModelInfo",
+    "PopulationInfo",
+    "Settings",
+    "audit",
+    "audit_files",
+]
 
 
 class _CallablePackage(ModuleType):

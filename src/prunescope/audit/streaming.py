@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,15 @@ MOST_BYTES = 512 * 2**20
 
 FEWEST_BLOCKS = 64
 
+Source = str | Path | Shards
+
 Engine = Callable[[Plan, Callable[[int, int], None] | None], Tally]
 """Counts all parts of a plan, here or elsewhere, and adds them up in order."""
 
 
 def audit_files(
-    dense: Sequence[Shards],
-    compressed: Sequence[Shards],
+    dense: Sequence[Source],
+    compressed: Sequence[Source],
     *,
     identity: Sequence[str] | None = None,
     train_rates: TrainRates | None = None,
@@ -52,7 +55,8 @@ def audit_files(
 
     Parameters
     ----------
-    dense, compressed : sequence of Shards
+    dense, compressed : sequence of paths or Shards
+        A path is one file, a folder of Parquet files, or a pattern; `Shards.scan` takes options.
     identity, train_rates, **settings
         As for `audit`.
     progress : callable, optional
@@ -69,9 +73,13 @@ def audit_files(
     ConfigError
         A setting makes no sense.
     """
-    models = (*dense, *compressed)
     chosen = chosen_settings(identity, settings)
-    check_names([model.name for model in dense], [model.name for model in compressed])
+    models = tuple(
+        source if isinstance(source, Shards) else Shards.scan(source)
+        for source in (*dense, *compressed)
+    )
+    names = [model.name for model in models]
+    check_names(names[: len(dense)], names[len(dense) :])
     first = models[0]
     _check_alike(models)
     metadata, notes = told([model.metadata for model in models], len(dense))

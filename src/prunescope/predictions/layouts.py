@@ -153,7 +153,7 @@ class Look:
         kind = column.dtype
         if kind.is_nested() or kind in (pl.Binary, pl.Object):
             return cls(frozenset(), False, is_nested=kind.is_nested())
-        known = whole(column).drop_nulls().unique()
+        known = whole(column).drop_nulls().unique(maintain_order=True)
         number = kind.is_numeric()
         if kind == pl.String and len(known):
             number = _NUMBER.fullmatch(known[0].strip()) is not None
