@@ -64,7 +64,7 @@ def test_report_in_other_formats(tmp_path, answers, prunescope):
     )
     assert ran.code == 0
     assert not (out / "report.html").exists()
-    assert json.loads((out / "report.json").read_text())["format_version"] == 1
+    assert json.loads((out / "report.json").read_text())["format_version"] == 2
     assert (out / "report.md").read_text().startswith("#")
     ran = prunescope("report", out, "--format", "pdf")
     assert ran.code == 2

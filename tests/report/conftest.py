@@ -74,18 +74,20 @@ def run(dense, compressed, **settings):
 
 WIDE = tuple(f"a{i}" for i in range(9))
 WRONG = 7
-"""The sample of `wide` whose label of the first attribute every dense model contradicts."""
+"""The sample of `wide` whose label of the first attribute every dense model denies."""
 
 
 def wide(names=WIDE, method="gmp", n=800, prefix="w"):
     """Return three dense models and two times three compressed ones, of nine attributes.
 
-    Attribute i is true for 10 + 4·i percent, and the more often flipped by compression, towards no,
-    the larger i is; of the first attribute, only women (half of all) flip. Seeds differ by noise.
+    Attribute i is true for 10 + 4·i percent, more of men than of women (half of all), and the more
+    often flipped by compression, towards no, the larger i is; of the first attribute, only women
+    flip. Seeds differ by noise.
     """
     rng = np.random.default_rng(3)
-    labels = (rng.random((n, 9)) < 0.1 + 0.04 * np.arange(9)).astype(np.int8)
     women = np.arange(n) % 2 == 0
+    rates = np.outer(np.where(women, 0.7, 1.3), 0.1 + 0.04 * np.arange(9))
+    labels = (rng.random((n, 9)) < rates).astype(np.int8)
     labels[WRONG] = [1, *[0] * 8]
     hard = rng.random((n, 9))
     ids = pl.Series([f"{prefix}{i}" for i in range(n)])
@@ -97,7 +99,7 @@ def wide(names=WIDE, method="gmp", n=800, prefix="w"):
         shrunk = sparsity * (0.3 + 0.08 * np.arange(9))
         logits = np.where(labels == 1, 3.0, -3.0) - 6 * (hard < shrunk) * labels
         logits[:, 0] = np.where(women & (hard[:, 0] < sparsity), -3.0, 3.0 * (2 * labels[:, 0] - 1))
-        logits[WRONG] = -4
+        logits[WRONG] = [4 if sparsity else -4, *[-4] * 8]
         found = model(samples, labels == 1, name, sparsity, method, seed)
         return replace(found, logits=logits * (1 - 0.4 * sparsity) + noise.normal(0, 0.8, (n, 9)))
 

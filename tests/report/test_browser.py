@@ -163,7 +163,7 @@ def test_pointing_at_a_map_tells_the_pair_and_its_correlation(visit, path_of, se
     cell = page.evaluate(
         """() => {
             const figure = document.querySelector('#together figure');
-            figure.scrollIntoView({block: 'center'});
+            figure.scrollIntoView({block: 'center', behavior: 'instant'});
             const svg = figure.querySelector('svg'), box = svg.getBoundingClientRect();
             const side = figure.dataset.size * box.width / svg.viewBox.baseVal.width;
             return [box.left + 1.5 * side, box.top + 6.5 * side, side];
@@ -171,7 +171,8 @@ def test_pointing_at_a_map_tells_the_pair_and_its_correlation(visit, path_of, se
     )
     page.mouse.move(cell[0], cell[1])
     told = page.locator("#tip").inner_text()
-    assert told == f"{names[1]} · {names[6]}: {found['labels'].item():.2f}".replace("-", "−")
+    shown = round(100 * round(found["labels"].item(), DIGITS)) / 100 + 0
+    assert told == f"{names[1]} · {names[6]}: {shown:.2f}".replace("-", "−")
     page.mouse.move(cell[0] + 8 * cell[2], cell[1])  # right of the triangle
     assert page.locator("#tip").is_hidden()
 

@@ -111,3 +111,21 @@ def test_missing_intervals_draw_no_bar(curves):
     )
     assert len(points(svg)) == 7
     assert not [e for e in svg.iter("line") if e.get("stroke-width") == "1.4"]
+
+
+def test_seeds_stand_faint_behind_their_mean_and_draw_no_line(seeds):
+    curves = build(seeds).curves
+    svg = drawn(curves)
+    by_opacity = {}
+    for point in points(svg):
+        by_opacity.setdefault(point.get("opacity"), []).append(point.get("data-tip").split(":")[0])
+    assert len(by_opacity["0.5"]) == 9
+    assert by_opacity["1"] == ["dense (3 seeds)", "gmp 0.5 (3 seeds)", "gmp 0.9 (3 seeds)"]
+    assert len([e for e in svg.iter("path") if e.get("stroke-width") == "1.8"]) == 1
+
+
+def test_churn_is_a_level_with_its_name(seeds):
+    curves = build(seeds).curves
+    place = next(i for i, curve in enumerate(curves) if curve.metric == "flip_rate")
+    assert "churn" in [element.text for element in drawn(curves, place).iter("text")]
+    assert "churn" not in [element.text for element in drawn(curves, 0).iter("text")]

@@ -120,3 +120,39 @@ def test_the_featured_model_is_never_left_out(hostile, monkeypatch):
     report = build(Audit(hostile.table, info))
     assert report.featured == milder.name
     assert [detail.model for detail in report.details] == [milder.name]
+
+
+def test_the_curve_of_flips_has_the_churn_and_no_other_has(seeds, many):
+    curves = figures.curves(seeds, Table(seeds), roles(seeds.info))
+    churn = seeds.overall.filter(model="gmp 0.5 (3 seeds)", metric="churn")["value"].item()
+    assert {c.metric: c.churn for c in curves if c.churn is not None} == {
+        "flip_rate": pytest.approx(churn)
+    }
+    assert all(c.churn is None for c in figures.curves(many, Table(many), roles(many.info)))
+
+
+def test_key_figures_of_classes_are_of_the_one_answer(classes, harmed):
+    assert figures.key_metrics(Table(classes))[0] == "top1_accuracy"
+    assert "flip_rate" not in figures.key_metrics(Table(classes))
+    assert figures.key_metrics(Table(harmed))[0] == "accuracy"
+    shown = [figure.metric for figure in figures.attribute_figures(Table(classes), "sparse")]
+    assert shown == ["rare_value_ratio", "accuracy", "auc", "uncertainty"]
+
+
+def test_the_commonest_confusions_are_counted_over_all_seeds(class_seeds, classes):
+    first, *others = figures.confusions(classes, ["sparse"])
+    assert (first.label, first.dense, first.compressed, first.n) == ("newt", "newt", "cat", 160)
+    assert others == []
+    found = figures.confusions(class_seeds, ["sparse", "sparse1", "sparse2"])
+    total = class_seeds.confusions["n"].sum()
+    assert sum(one.n for one in found) == total > 160
+    assert [one.n for one in found] == sorted((one.n for one in found), reverse=True)
+
+
+def test_gaps_of_seeds_are_not_counted_beside_those_of_their_population(seeds):
+    members = {name for p in seeds.info.populations for name in p.members}
+    lacking = seeds.table.filter(
+        pl.col("status") != "ok", ~pl.col("model").is_in(members), metric="cie_rate"
+    )
+    counted = sum(gap.count for gap in figures.gaps(seeds) if gap.metric == "cie_rate")
+    assert counted == lacking.height

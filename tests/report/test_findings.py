@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from prunescope.audit import Audit
-from prunescope.report import findings
+from prunescope.data import Group
+from prunescope.report import build, findings
 from prunescope.report.findings import RULES, SEVERITIES
 from prunescope.report.glossary import GLOSSARY
 
@@ -205,3 +206,57 @@ def test_rows_stand_by_size_and_not_by_name(planted):
     )
     finding = only(findings(audit), "rare_value_ratio", "Rare answers fade")
     assert [row.attribute for row in finding.rows] == ["Big_Nose", "Bald"]
+
+
+def test_a_negligible_change_is_no_finding(planted):
+    samples = planted.faces()
+    answers = planted.forget_bald(samples, planted.right(samples))
+    models = (
+        planted.model(samples, planted.right(samples), "dense"),
+        planted.model(samples, answers, "sparse", sparsity=0.9),
+    )
+    assert findings(planted.run(*models))[0].severity == "severe"
+    found = findings(planted.run(*models, min_effect={"*": 1.0}))
+    assert [f.severity for f in found] == ["none", "note"]
+
+
+def test_without_resamples_only_exact_tests_find_something(untested):
+    found = findings(untested)
+    assert {f.metric for f in found} == {"accuracy", "flip_rate"}
+    falls = only(found, "accuracy", "Some attributes lose accuracy")
+    assert [row.attribute for row in falls.rows] == ["Bald", "Big_Nose"]
+    assert falls.rows[0].low is None
+
+
+def test_without_resamples_and_exact_tests_nothing_was_tested(planted):
+    samples = planted.faces()
+    people = {"Person": Group.from_series(pl.Series([str(i // 2) for i in range(len(samples))]))}
+    samples = replace(samples, groups={**samples.groups, **people})
+    audit = planted.run(
+        planted.model(samples, planted.right(samples), "dense"),
+        planted.model(
+            samples, planted.forget_bald(samples, planted.right(samples)), "s", sparsity=0.9
+        ),
+        replicates=0,
+        cluster="Person",
+    )
+    first = findings(audit)[0]
+    assert (first.severity, first.clause) == (
+        "unknown", "nothing was resampled, so no change is tested",
+    )  # fmt: skip
+    assert build(audit).headline == (
+        "90% of weights removed: accuracy −2.0 points (not tested); nothing was resampled, so no "
+        "change is tested."
+    )
+
+
+def test_the_one_answer_is_what_falls_and_flips(class_seeds):
+    found = findings(class_seeds)
+    falls = only(found, "top1_accuracy", "Accuracy falls: from 9")
+    assert falls.severity == "severe"
+    note = next(f for f in found if f.severity == "note")
+    assert [row.metric for row in note.rows] == [
+        "top1_flip_rate", "top1_harmful_flip_rate", "top1_helpful_flip_rate",
+    ]  # fmt: skip
+    assert "Two dense models differ in" in note.text
+    assert build(class_seeds).headline.startswith("98% of weights removed: top-1 accuracy −")

@@ -1,6 +1,16 @@
 import pytest
 
-from prunescope.report.glossary import ATTRIBUTE_METRICS, GLOSSARY, KEY_METRICS, label_of
+from prunescope.audit.verdicts import VERDICTS as JUDGEMENTS
+from prunescope.report.glossary import (
+    ATTRIBUTE_METRICS,
+    CLASS_KEY_METRICS,
+    GLOSSARY,
+    KEY_METRICS,
+    VERDICTS,
+    label_of,
+    legend,
+    verdict_of,
+)
 from prunescope.report.structure import Estimate
 
 
@@ -13,6 +23,10 @@ def row(metric, value, dense):
     [
         ("accuracy", 0.8, 0.9, 0.1),
         ("auc", 0.95, 0.9, -0.05),
+        ("flip_rate", 0.07, 0.04, 0.03),
+        ("top1_flip_rate", 0.07, 0.09, -0.02),
+        ("top1_accuracy", 0.8, 0.9, 0.1),
+        ("top_label_ece", 0.1, 0.02, 0.08),
         ("uncertainty", 0.3, 0.2, 0.1),
         ("rare_value_ratio", 0.2, 0.9, 0.7),
         ("rare_value_ratio", 1.5, 1.1, 0.4),
@@ -44,9 +58,23 @@ def test_the_excess_loss_of_a_group_is_a_damage_in_itself():
 
 
 def test_every_metric_shown_has_words():
-    assert GLOSSARY.keys() >= {*KEY_METRICS, *ATTRIBUTE_METRICS}
+    assert GLOSSARY.keys() >= {*KEY_METRICS, *CLASS_KEY_METRICS, *ATTRIBUTE_METRICS}
 
 
 def test_metrics_without_words_still_have_a_name():
     assert label_of("tpr") == "TPR"
     assert label_of("demographic_parity_difference") == "Demographic parity difference"
+
+
+def test_every_verdict_has_words_and_so_has_none():
+    assert list(VERDICTS) == [*JUDGEMENTS, "not tested"]
+    changed = row("accuracy", 0.8, 0.9)
+    assert verdict_of(changed) == "not tested"
+    assert verdict_of(changed.model_copy(update={"verdict": "negligible"})) == "negligible"
+    assert verdict_of(Estimate(model="m", metric="auc", status="ok", value=0.8)) == ""
+
+
+def test_a_report_on_attributes_explains_no_metric_of_classes():
+    assert legend("class") == GLOSSARY
+    assert not [name for name in legend("attribute") if name.startswith("top")]
+    assert {*KEY_METRICS, "churn"} <= legend("attribute").keys()

@@ -1,13 +1,18 @@
 import base64
 import hashlib
+import json
 import re
+from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import polars as pl
 import pytest
 
-from prunescope.report import build, to_html
-from prunescope.report.glossary import GLOSSARY
+from prunescope.report import build, to_html, words
+from prunescope.report.glossary import GLOSSARY, VERDICTS
 from prunescope.report.html import STATUS, Axis, effect, flat, strength, tip
+from prunescope.report.numbers import CORRELATION
 from prunescope.report.structure import Estimate
 
 AUDITS = (
@@ -234,3 +239,142 @@ def test_nested_settings_become_one_list():
         "d": "",
         "e": "False",
     }
+
+
+def section(text, name):
+    return re.search(rf'<section id="{name}">.*?</section>', text, re.S).group(0)
+
+
+def test_verdicts_stand_in_words_beside_changes_and_are_explained(rendered):
+    report, text = rendered("harmed")
+    key = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", section(text, "figures")))
+    assert "96.8% −3.2 worse" in key
+    for detail in report.details:
+        shown = Counter(re.findall(r"<em>([a-z ]+)</em>\n", section(text, "attributes")))
+        rows = [row for figure in detail.attributes for row in figure.rows if row.delta is not None]
+        assert shown == Counter(row.verdict for row in rows)
+    heat = section(text, "bias")
+    assert "<i>worse</i>" in heat
+    assert "no evidence</i>" not in heat
+    words = Page(section(text, "words")).text
+    for verdict, meaning in VERDICTS.items():
+        assert f"{verdict.capitalize()}{meaning.capitalize()}." in words
+
+
+def test_flips_always_have_churn_beside_them(rendered):
+    for name, beside in (("seeds", "churn [0-9.]+%"), ("harmed", "churn not known")):
+        report, text = rendered(name)
+        assert len(re.findall(f"<em>{beside}</em>", section(text, "figures"))) >= len(
+            report.compressed
+        )
+    row = next(f for f in rendered("seeds")[0].compressed[0].figures if f.metric == "flip_rate")
+    share = GLOSSARY["flip_rate"].unit
+    assert f"churn {share.bare(row.baseline)} · beyond it +" in tip(row)
+
+
+def test_seeds_stand_folded_behind_their_populations(rendered):
+    report, text = rendered("seeds")
+    first, second = section(text, "figures").split("<details", 1)
+    for model in report.models:
+        assert (f"<b>{model.name}</b>" in first) == (model.population is None)
+        assert (f"<b>{model.name}</b>" in second) == (model.population is not None)
+    assert "9 single seeds" in Page(text).text
+    assert "6 compressed models in 2 recipes against 3 dense models" in Page(text).text
+    assert "also covers how training again would have turned out" in Page(text).text
+
+
+def test_exemplars_say_whom_they_gather_in_and_which_they_are(rendered):
+    report, text = rendered("seeds")
+    part = Page(section(text, "exemplars")).text
+    found = report.details[1].exemplars
+    assert found.text in part
+    for row in found.groups:
+        assert f"{words.side(row)}, on {row.attribute or 'any attribute'}" in part
+    assert "% inside, " in part
+    assert part.count("Label in doubt") >= 2
+    assert "9 more exemplars" in part
+
+
+def test_without_seeds_a_sentence_says_what_exemplars_take(rendered):
+    part = Page(section(rendered("harmed")[1], "exemplars")).text
+    assert "They take several dense and several compressed models" in part
+    mixed = Page(section(rendered("many")[1], "exemplars")).text
+    assert "They take several dense" in mixed
+
+
+def test_exemplars_have_pictures(seeds, pictures):
+    ids = seeds.cies["id"].unique().sort()[:3].to_list()
+    some = replace(pictures.samples, ids=pl.Series([*ids, *pictures.samples.ids[3:]]))
+    report = build(seeds, dataset=replace(pictures, samples=some), max_thumbnails=0)
+    assert set(report.thumbnails) == {
+        one.id for detail in report.details for one in detail.exemplars.examples
+    } & {*ids, *some.ids}
+
+
+def test_correlations_are_told_in_a_table_and_drawn_for_each_model(rendered):
+    report, text = rendered("seeds")
+    part = section(text, "together")
+    maps = re.findall(r"<figcaption>([^<]+)</figcaption>", part)
+    assert maps[:2] == ["Labels", "Dense answers"]
+    assert len(maps) == 2 + 2 * len(report.details)
+    for detail in report.details:
+        assert detail.correlations.text in Page(part).text
+        for pair in detail.correlations.pairs:
+            assert f"{pair.attribute} · {pair.other}" in Page(part).text
+    (names,) = re.findall(r"data-names='([^']+)'", part)
+    assert json.loads(names) == report.correlations.attributes
+    for cells in re.findall('data-cells="([^"]*)"', part):
+        assert len(cells.split(",")) == 36
+
+
+def test_links_are_told_drawn_and_listed(rendered):
+    report, text = rendered("seeds")
+    part = section(text, "links")
+    for sentence in report.links.texts:
+        assert sentence in Page(part).text
+    assert part.count("<figcaption>") == len(report.links.plots)
+    assert part.count("<circle") - 2 == sum(len(plot.points) for plot in report.links.plots)
+    for link in report.links.links:
+        if link.rho is not None:
+            assert f"<b>{CORRELATION.bare(link.rho)}</b>" in part
+
+
+def test_without_intervals_nothing_is_said_of_them(rendered):
+    report, text = rendered("untested")
+    page = Page(text).text
+    for word in ("interval", "paired resample", "bar is", "Bars and bands", "± ", "None", " nan"):
+        assert word not in page.replace("no intervals: nothing was resampled", "")
+    assert "no intervals: nothing was resampled" in page
+    assert "not tested" in page
+    assert report.headline.startswith("95% of weights removed: accuracy −3.2 points (not tested)")
+
+
+def test_classes_show_their_one_answer_and_what_became_what(rendered):
+    _, text = rendered("class_seeds")
+    heads = re.findall(r'<th scope="col" data-tip="[^"]+">([^<]+)', section(text, "figures"))
+    assert heads[:6] == [
+        "Top-1 accuracy", "Top-label ECE", "AUC", "Rare-value ratio", "Uncertainty",
+        "Changed classes",
+    ]  # fmt: skip
+    part = Page(section(text, "attributes")).text
+    assert "Which class became which" in part
+    assert "newt → cat right to wrong" in part
+    assert "Answers of 3 seeds" in part
+    assert "means over" not in Page(section(text, "sparsity")).text
+
+
+@pytest.mark.parametrize("name", ["hostile_seeds", "hostile_classes"])
+def test_hostile_names_do_nothing_in_any_section(rendered, planted, name):
+    report, text = rendered(name)
+    page = Page(text)
+    assert page.all("img") == []
+    assert text.count("<script") == 1
+    assert "{{7*7}}" in page.text
+    for part in ("exemplars", "together", "attributes"):
+        assert planted.HOSTILE in Page(section(text, part)).text
+    assert report.details[0].exemplars.examples
+    for _, attrs in page.elements:
+        assert not [key for key in attrs if key.startswith("on") or "<" in key]
+    for names in re.findall(r"data-names='([^']+)'", text):
+        assert json.loads(names) == report.correlations.attributes
+        assert "<" not in names

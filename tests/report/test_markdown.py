@@ -51,3 +51,33 @@ def test_hostile_names_break_neither_table_nor_markup(hostile):
 )
 def test_escape(text, escaped):
     assert escape(text) == escaped
+
+
+def table(text):
+    return [line for line in text.splitlines() if line.startswith("| ")][2:]
+
+
+def test_populations_stand_in_the_table_and_seeds_do_not(seeds):
+    text = to_markdown(build(seeds))
+    assert [line.split(" | ")[0] for line in table(text)] == [
+        "| dense (3 seeds)", "| gmp 0.5 (3 seeds)", "| gmp 0.9 (3 seeds)",
+    ]  # fmt: skip
+    assert "(churn " in table(text)[1]
+    assert "churn not known" not in text
+    assert "- Most compressed models answer otherwise" in text
+    assert "## Do uncertainty and entanglement foretell bias?" in text
+
+
+def test_without_intervals_nothing_is_said_of_brackets(untested):
+    text = to_markdown(build(untested))
+    assert "In brackets" not in text
+    assert "[" not in table(text)[0]
+    assert "−3.2 not tested |" in table(text)[1]
+
+
+@pytest.mark.parametrize("name", ["hostile_seeds", "hostile_classes"])
+def test_hostile_names_of_seeds_and_classes_break_nothing(request, name):
+    text = to_markdown(build(request.getfixturevalue(name)))
+    assert not re.search(r"(?<!\\)[<>]", re.sub(r"^> ", "", text, flags=re.M))
+    cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table(text)}
+    assert cells == {9}

@@ -1,7 +1,9 @@
+import numpy as np
 import polars as pl
 import pytest
 
 from prunescope.audit import Audit
+from prunescope.report.glossary import GLOSSARY
 from prunescope.report.table import Table
 
 
@@ -52,3 +54,51 @@ def test_supported_is_a_matter_of_the_q_value_and_the_confidence(harmed):
     assert not supported(0.05, 0.99)
     assert supported(0.1, 0.9)
     assert not supported(None, 0.95)
+
+
+def test_supported_agrees_with_the_verdict_on_every_row(planted):
+    samples = planted.faces()
+    answers = planted.lean_on_male(samples, planted.forget_bald(samples, planted.right(samples)))
+    audit = planted.run(
+        planted.model(samples, planted.right(samples), "dense"),
+        planted.model(samples, answers, "sparse", sparsity=0.9),
+        min_effect={"accuracy": 0.05, "rare_value_ratio": 0.5, "*": 0.001},
+    )
+    told = {"worse": True, "better": True, "changed": True}
+    rows = [row for found in Table(audit)._rows.values() for row in found if row.verdict]
+    assert {row.verdict for row in rows} >= {"worse", "negligible", "no evidence"}
+    for row in rows:
+        assert row.supported == told.get(row.verdict, False)
+
+
+@pytest.mark.parametrize("name", ["harmed", "seeds", "class_seeds", "untested"])
+def test_damage_agrees_with_the_verdict(request, name):
+    rows = [row for found in Table(request.getfixturevalue(name))._rows.values() for row in found]
+    judged = [row for row in rows if row.supported and row.verdict in ("worse", "better")]
+    single = ("harmful_flip_rate", "helpful_flip_rate")  # of which one alone is no damage
+    for row in judged:
+        if row.metric not in single:
+            assert (GLOSSARY[row.metric].damage(row) > 0) == (row.verdict == "worse")
+    assert all(not GLOSSARY[r.metric].damage(r) for r in rows if r.verdict == "changed")
+    assert judged
+
+
+def test_changed_classes_stand_beside_the_churn_of_classes(class_seeds, planted):
+    """Counted by hand from the classes that the models choose."""
+    dense, compressed = planted.animals(seeds=(0, 1, 2))
+    chosen = [model.logits.argmax(axis=1) for model in dense]
+    churn = np.mean([np.mean(chosen[i] != chosen[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
+    pairs = zip(dense, compressed, strict=True)
+    flips = [np.mean(a.logits.argmax(axis=1) != b.logits.argmax(axis=1)) for a, b in pairs]
+    row = Table(class_seeds).overall("gmp 0.98 (3 seeds)", "top1_flip_rate")
+    assert row.value == pytest.approx(np.mean(flips))
+    assert row.baseline == pytest.approx(churn)
+    assert row.delta == pytest.approx(np.mean(flips) - churn)
+    assert row.delta_low <= row.delta <= row.delta_high
+    one = Table(class_seeds).overall("gmp 0.98 (3 seeds)", "flip_rate")
+    assert (row.q_value, row.verdict) == (one.q_value, one.verdict)
+
+
+def test_the_accuracy_of_classes_is_that_of_the_one_answer(classes, harmed):
+    assert Table(classes).accuracy("sparse").value == pytest.approx(0.84)
+    assert Table(harmed).accuracy("sparse95").metric == "accuracy"

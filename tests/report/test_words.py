@@ -71,3 +71,50 @@ def test_flips_without_labels():
     harmful = flips.model_copy(update={"value": None})
     text, _ = words.flips(flips, harmful, harmful)
     assert text.startswith("50.0% of answers differ from those of the dense model. How many would")
+
+
+def flipping(**more):
+    flips = row(0.07, 0.05, metric="flip_rate", attribute=None, baseline=0.05, **more)
+    return words.flips(flips, None, None)[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (
+            {"supported": True, "q_value": 0.01, "verdict": "worse"},
+            "so compression changes more than a new seed does: +2.0 points.",
+        ),
+        (
+            {"q_value": 0.2, "verdict": "no evidence"},
+            "; that compression changes another number of answers than a new seed cannot be told "
+            "from chance: +2.0 points.",
+        ),
+        (
+            {"q_value": 0.01, "verdict": "negligible"},
+            "; that compression changes more is negligible: +2.0 points.",
+        ),
+        ({}, "; the difference is +2.0 points, not tested."),
+    ],
+)
+def test_flips_stand_beside_churn_with_their_difference(more, text):
+    told = flipping(**more)
+    assert "Two dense models differ in 5.0% (churn)" in told
+    assert told.endswith(text)
+
+
+def test_fewer_flips_than_churn_are_told_so():
+    flips = row(0.03, 0.05, metric="flip_rate", attribute=None, q_value=0.01, supported=True)
+    assert (
+        "so compression changes less than a new seed does: −2.0"
+        in words.flips(flips, None, None)[0]
+    )
+
+
+def test_without_resamples_words_say_what_was_tested():
+    accuracy = row(0.9, 0.95, metric="accuracy")
+    text, clause = words.nothing_found(accuracy, resampled=False)
+    assert "Only counts of right and wrong answers were tested" in text
+    assert clause == "no damage that counts of right and wrong answers can tell from chance"
+    assert "interval" not in text
+    assert words.nothing_tested()[1] == "nothing was resampled, so no change is tested"

@@ -45,16 +45,23 @@ class Spread:
     replicates : array (n, R)
         NaN where the number is not defined in a replicate: left out.
     centre : array (n,), optional
-        Shift each row to have this mean: for metrics that resampling itself moves one way.
+        The estimates, of a metric that chance moves one way, and resampling once more: each row is
+        shifted to have this mean.
+    reflect : bool
+        Shift as far again: what resampling added to the estimate, the estimate itself has too
+        much (the bias that the bootstrap estimates is taken off).
     """
 
-    def __init__(self, replicates: Floats, centre: Floats | None = None) -> None:
+    def __init__(
+        self, replicates: Floats, centre: Floats | None = None, *, reflect: bool = False
+    ) -> None:
         rows = np.sort(replicates, axis=1)  # NaN come last
         self.n = np.full(len(rows), rows.shape[1])
         partial = np.isnan(rows[:, -1:]).any(axis=1)
         self.n[partial] -= np.isnan(rows[partial]).sum(axis=1)
         if centre is not None:
-            rows += (centre - self._mean(rows)).astype(rows.dtype)[:, None]
+            moved = (centre - self._mean(rows)) * (2 if reflect else 1)
+            rows += moved.astype(rows.dtype)[:, None]
         self._sorted = rows
 
     def _mean(self, rows: Floats) -> Floats:

@@ -54,7 +54,8 @@ BIASED = (
     "worst_group_accuracy",
 )
 """Metrics that chance moves one way (norms, maxima and minima), and resampling
-once more. Their replicates are centred on the value before the interval is read off."""
+once more. What resampling adds is taken off twice from the replicates, once for itself and once
+for the estimate, before the interval is read off; of a change, whose biases about cancel, once."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +130,18 @@ def rows(
     """
     shape, ok = estimates.value.shape, estimates.ok
     biased = estimates.metric in BIASED
-    spread = Spread(_lines(estimates.replicates, ok), estimates.value[ok] if biased else None)
-    low, high = (_spread_out(end, ok) for end in spread.interval(confidence))
+    value = estimates.value[ok]
+    spread = Spread(_lines(estimates.replicates, ok), value if biased else None, reflect=True)
+    low, high = spread.interval(confidence)
+    if biased:  # an interval holds its value, though that be inflated
+        low, high = np.maximum(np.minimum(low, value), 0), np.maximum(high, value)
+    low, high = _spread_out(low, ok), _spread_out(high, ok)
     columns: dict[str, Any] = {
         "metric": np.full(shape, estimates.metric, object),
         "attribute": np.broadcast_to(np.array(estimates.attributes, object), shape),
         **_groups(estimates, slices),
         "value": estimates.value,
-        "low": np.maximum(low, 0) if biased else low,
+        "low": low,
         "high": high,
         "n": estimates.support,
         "status": estimates.status,

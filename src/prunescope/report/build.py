@@ -9,16 +9,22 @@ from prunescope import __version__
 from prunescope.audit import Audit, ModelInfo
 from prunescope.data import Dataset
 from prunescope.report import figures, words
+from prunescope.report.correlations import Together
+from prunescope.report.exemplars import exemplars
 from prunescope.report.findings import SEVERITIES, judge
-from prunescope.report.glossary import KEY_METRICS
 from prunescope.report.headline import headline, severity_of, story, subjects
+from prunescope.report.links import links
 from prunescope.report.numbers import counted
+from prunescope.report.roles import Roles, roles
 from prunescope.report.structure import Detail, ModelSummary, Provenance, Report
 from prunescope.report.table import Table
 from prunescope.report.thumbnails import thumbnails
 
-MOST_DETAILS = 22
+MOST_DETAILS = 16
 """Compressed models that get figures of their own: more would make the page slow to open."""
+
+MOST_MAPS = 6
+"""Compressed models whose correlations are drawn."""
 
 LIBRARIES = ("numpy", "polars", "scipy")
 """Libraries whose version can change a figure."""
@@ -49,19 +55,17 @@ def build(
     Report
         The same for the same input; nothing is read or written.
     """
-    table = Table(audit)
-    compressed = [model for model in audit.info.models if model.baseline is not None]
-    found = judge(audit, table)
-    of = {m.name: [f for f in found if f.model == m.name] for m in compressed}
+    table, cast = Table(audit), roles(audit.info)
+    noun, metrics = words.noun_of(audit), figures.key_metrics(table)
+    found = judge(table, cast.compressed, noun)
+    of = {m.name: [f for f in found if f.model == m.name] for m in cast.compressed}
     severities = {name: severity_of(findings) for name, findings in of.items()}
-    stories = {
-        name: story(table.overall(name, "accuracy"), findings) for name, findings in of.items()
-    }
-    sentence, featured = headline(compressed, stories, severities)
-    names = subjects(compressed)
+    stories = {name: story(table.accuracy(name), findings) for name, findings in of.items()}
+    sentence, featured = headline(cast.compressed, stories, severities)
+    names = subjects(cast.compressed)
 
     def summary(model: ModelInfo) -> ModelSummary:
-        rows = [table.overall(model.name, metric) for metric in KEY_METRICS]
+        rows = [table.overall(model.name, metric) for metric in metrics]
         name = model.name
         return ModelSummary(
             name=name,
@@ -73,57 +77,71 @@ def build(
             subject=names.get(name),
             headline=stories.get(name),
             severity=severities.get(name),
+            members=[member.name for member in cast.members.get(name, [])],
+            population=cast.population_of.get(name),
         )
 
     ordered = sorted(
-        audit.info.models,
+        [*cast.dense, *cast.compressed],
         key=lambda m: (m.baseline is not None, m.metadata.compression.sparsity),
     )
+    models = [one for model in ordered for one in (model, *cast.members.get(model.name, []))]
     first = sorted(of, key=lambda name: (name != featured, SEVERITIES.index(severities[name])))
-    details = [
-        Detail(
-            model=model.name,
-            attributes=figures.attribute_figures(table, model.name),
-            groups=figures.group_figure(table, model.name),
-            bias=figures.bias_map(table, model.name),
-            affected=[image for image in audit.info.affected if image.model == model.name][
-                :max_thumbnails
-            ],
+    together = Together(audit, cast)
+
+    def detail(name: str) -> Detail:
+        stands_for = cast.models_of(name)
+        return Detail(
+            model=name,
+            attributes=figures.attribute_figures(table, name),
+            groups=figures.group_figure(table, name),
+            bias=figures.bias_map(table, name),
+            affected=figures.affected(audit, stands_for, max_thumbnails),
+            exemplars=exemplars(audit, table, name),
+            correlations=together.of(name, drawn=name in first[:MOST_MAPS]),
+            confusions=figures.confusions(audit, stands_for),
         )
-        for model in ordered
-        if model.name in first[:MOST_DETAILS]
-    ]
+
+    details = [detail(model.name) for model in ordered if model.name in first[:MOST_DETAILS]]
     ids = [image.id for detail in details for image in detail.affected]
+    ids += [one.id for d in details if d.exemplars for one in d.exemplars.examples]
     settings = audit.info.settings
     return Report(
-        title=title or _title(audit, compressed),
+        title=title or _title(audit, cast),
         headline=sentence,
-        noun=words.noun_of(audit),
+        noun=noun,
         n_samples=audit.info.n_samples,
         n_attributes=len(audit.info.attributes),
+        key_metrics=metrics,
         groups=figures.group_names(audit),
         confidence=settings.confidence,
         replicates=settings.replicates,
         band=settings.band,
         warnings=audit.info.warnings,
         featured=featured,
-        models=[summary(model) for model in ordered],
+        models=[summary(model) for model in models],
         findings=[f for model in ordered for f in of.get(model.name, [])],
-        curves=figures.curves(audit, table),
+        curves=figures.curves(audit, table, cast),
         details=details,
+        correlations=together.shared(),
+        links=links(audit, table.alpha),
         gaps=figures.gaps(audit),
         thumbnails={} if dataset is None else thumbnails(dataset, ids),
         provenance=_provenance(audit),
     )
 
 
-def _title(audit: Audit, compressed: list[ModelInfo]) -> str:
-    dense = [model for model in audit.info.models if model.baseline is None]
+def _title(audit: Audit, cast: Roles) -> str:
+    """Name what is compared with what."""
 
-    def phrase(models: list[ModelInfo], kind: str) -> str:
-        return models[0].name if len(models) == 1 else counted(len(models), kind)
+    def phrase(told: list[ModelInfo], kind: str) -> str:
+        if len(told) == 1:
+            return told[0].name
+        return counted(sum(len(cast.models_of(model.name)) for model in told), kind)
 
-    return f"{phrase(compressed, 'compressed model')} against {phrase(dense, 'dense model')}"
+    return (
+        f"{phrase(cast.compressed, 'compressed model')} against {phrase(cast.dense, 'dense model')}"
+    )
 
 
 def _provenance(audit: Audit) -> Provenance:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
 import altair as alt
-import vl_convert
 
 from prunescope.report.glossary import GLOSSARY
 from prunescope.report.numbers import removed
 from prunescope.report.structure import Curve, CurvePoint
+from prunescope.report.svg import (
+    INK,
+    MUTED,
+    N_COLOURS,
+    PAPER,
+    colour,
+    config,
+    data,
+    rendered,
+    text,
+)
 
 WIDTH, HEIGHT = 280, 150
 FLAT = 96
@@ -20,12 +29,8 @@ FLAT = 96
 PADDING = {"left": 44, "right": 8, "top": 8, "bottom": 26}
 """Room for labels, the same in every chart so that they line up."""
 
-N_COLOURS = 6
 DASHES = ([1, 0], [5, 3], [2, 2])
-INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
-FONT = "inherit"
 DENSE = "dense"
-TAGS = {"svg", "g", "path", "text", "line", "rect", "defs", "clipPath", "tspan"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def series_of(curves: list[Curve]) -> list[Series]:
     points = [point for curve in curves for point in curve.points if not point.dense]
     names = dict.fromkeys(point.method for point in points)
     return [
-        Series(name, f"var(--s{i % N_COLOURS + 1})", DASHES[i // N_COLOURS % len(DASHES)])
+        Series(name, colour(i), DASHES[i // N_COLOURS % len(DASHES)])
         for i, name in enumerate(names)
     ]
 
@@ -58,9 +63,9 @@ def draw(curve: Curve, series: list[Series]) -> str:
     """
     steps = {(point.method, point.sparsity) for point in curve.points if not point.dense}
     height = HEIGHT if len(steps) > len({method for method, _ in steps}) else FLAT
-    chart = _chart(curve, series).properties(width=WIDTH, height=height).configure(**_config())
-    svg = vl_convert.vegalite_to_svg(chart.to_dict(validate=False))
-    return _inline(svg, f"{GLOSSARY[curve.metric].label} against sparsity")
+    chart = _chart(curve, series).properties(width=WIDTH, height=height)
+    label = f"{GLOSSARY[curve.metric].label} against sparsity"
+    return text(rendered(chart.configure(**config(PADDING)), label))
 
 
 def _left(point: CurvePoint) -> float:
@@ -70,42 +75,61 @@ def _left(point: CurvePoint) -> float:
 def _chart(curve: Curve, series: list[Series]) -> alt.LayerChart | alt.FacetChart:
     """Layer the level of dense, then bands and lines of each method, then a point per model."""
     codes = {one.name: f"m{i}" for i, one in enumerate(series)}
-    rows = [_row(curve, point, codes) for point in curve.points]
+    every = [_row(curve, point, codes) for point in curve.points]
+    rows = [row for row in every if not row["member"]]
     dense = [row for row in rows if row["method"] == DENSE]
     x, y = _axes(curve)
-    layers: list[alt.Chart] = []
-    if dense:
-        level = _data([{"value": sum(row["value"] for row in dense) / len(dense)}])
-        line = level.mark_rule(color=MUTED, strokeDash=[2, 3], opacity=0.7)
-        layers.append(line.encode(y=alt.Y("value:Q")))
+    layers = _level(curve, dense)
     for one in series:
         path = _path(dense, [row for row in rows if row["method"] == codes[one.name]])
         if len(path) > 1 + bool(dense):
-            along = _data(path).encode(x=x)
+            along = data(path).encode(x=x)
             band = along.mark_area(color=one.colour, opacity=0.16)
             line = along.mark_line(color=one.colour, strokeWidth=1.8, strokeDash=one.dash)
             layers += [band.encode(y=alt.Y("low:Q"), y2="high:Q"), line.encode(y=y)]
-    return alt.layer(*layers, *_points(rows, x, y, series))
+    return alt.layer(*layers, *_points(every, x, y, series))
+
+
+def _level(curve: Curve, dense: list[dict[str, Any]]) -> list[alt.Chart]:
+    """Draw the level of dense or, of flips, the churn."""
+    churn = curve.churn is not None
+    if curve.churn is not None:
+        value = curve.churn * GLOSSARY[curve.metric].unit.scale
+    elif dense:
+        value = sum(row["value"] for row in dense) / len(dense)
+    else:
+        return []
+    level = data([{"value": value}]).encode(y=alt.Y("value:Q"))
+    line = level.mark_rule(color=MUTED, strokeDash=[2, 3], opacity=0.7)
+    word = level.mark_text(text="churn", align="left", x=2, dy=-6, fontSize=11, color=MUTED)
+    return [line, word] if churn else [line]
 
 
 def _points(
     rows: list[dict[str, Any]], x: alt.X, y: alt.Y, series: list[Series]
 ) -> list[alt.Chart]:
-    """Draw a point with its interval per model."""
+    """Draw a point with its interval per model, faint and small for single seeds behind a mean."""
     domain = [DENSE, *(f"m{i}" for i in range(len(series)))]
     scale = alt.Scale(domain=domain, range=[INK, *(one.colour for one in series)])
-    base = _data(rows).encode(x=x, y=y, color=alt.Color("method:N", legend=None, scale=scale))
+    paint = alt.Color("method:N", legend=None, scale=scale)
+    seeds, base = (
+        data([row for row in rows if row["member"] == member]).encode(x=x, y=y, color=paint)
+        for member in (True, False)
+    )
     bar = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.4, opacity=0.8)
     shapes = alt.Scale(domain=["dense", "compressed"], range=["diamond", "circle"])
     point = base.mark_point(filled=True, opacity=1, size=64, stroke=PAPER, strokeWidth=1)
+    shape = alt.Shape("kind:N", legend=None, scale=shapes)
+    faint = seeds.mark_point(filled=True, opacity=0.5, size=20)
     return [
         bar.encode(y=alt.Y("low:Q"), y2="high:Q"),
-        point.encode(shape=alt.Shape("kind:N", legend=None, scale=shapes), description="tip:N"),
+        *(
+            [faint.encode(shape=shape, description="tip:N")]
+            if any(r["member"] for r in rows)
+            else []
+        ),
+        point.encode(shape=shape, description="tip:N"),
     ]
-
-
-def _data(rows: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart({"values": rows})
 
 
 def _axes(curve: Curve) -> tuple[alt.X, alt.Y]:
@@ -141,6 +165,7 @@ def _row(curve: Curve, point: CurvePoint, codes: dict[str, str]) -> dict[str, An
         "high": None if row.high is None else row.high * unit.scale,
         "kind": "dense" if point.dense else "compressed",
         "tip": tip,
+        "member": point.member,
         "method": DENSE if point.dense else codes[point.method],
     }
 
@@ -168,47 +193,3 @@ def _tick_words(kept: list[float]) -> str:
         f"'{left:.9f}': '{'dense' if left == 1 else removed(1 - left)}'" for left in kept
     )
     return f"{{{pairs}}}[format(datum.value, '.9f')]"
-
-
-def _config() -> dict[str, Any]:
-    """Take fonts and colours from the page."""
-    return {
-        "autosize": "none",
-        "padding": PADDING,
-        "background": "transparent",
-        "font": FONT,
-        "view": alt.ViewConfig(stroke=None),
-        "axis": alt.AxisConfig(
-            labelColor=MUTED,
-            labelFontSize=11,
-            gridColor=RULE,
-            domain=False,
-            ticks=False,
-            labelPadding=6,
-        ),
-        "axisX": alt.AxisConfig(
-            grid=False, domain=True, domainColor=RULE, ticks=True, tickSize=4, tickColor=MUTED
-        ),
-    }
-
-
-def _inline(svg: str, label: str) -> str:
-    """Make an SVG document an element of a page: without namespaces, sizes and spare markup.
-
-    It is parsed and written anew, so that it is well formed and holds known elements alone.
-    """
-    root = ElementTree.fromstring(svg)
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        if element.tag not in TAGS:
-            raise ValueError(f"chart holds an unexpected element <{element.tag}>")
-        point = element.get("aria-roledescription") == "point"
-        for name in ("role", "aria-roledescription", "aria-hidden", "class", "pointer-events"):
-            element.attrib.pop(name, None)
-        tip = element.attrib.pop("aria-label", None)
-        if point and tip:
-            element.set("data-tip", tip)
-    for name in ("version", "width", "height"):
-        root.attrib.pop(name, None)
-    root.attrib.update({"role": "img", "aria-label": label})
-    return ElementTree.tostring(root, encoding="unicode")

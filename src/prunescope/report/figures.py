@@ -6,11 +6,20 @@ import re
 
 import polars as pl
 
-from prunescope.audit import Audit
-from prunescope.report.glossary import ATTRIBUTE_METRICS, GLOSSARY, KEY_METRICS
+from prunescope.audit import Affected, Audit, ModelInfo
+from prunescope.audit.affected import worst_first
+from prunescope.report.glossary import (
+    ATTRIBUTE_METRICS,
+    CLASS_KEY_METRICS,
+    FLIPS,
+    GLOSSARY,
+    KEY_METRICS,
+)
+from prunescope.report.roles import Roles
 from prunescope.report.structure import (
     BiasMap,
     ChangeFigure,
+    Confusion,
     Curve,
     CurvePoint,
     Estimate,
@@ -27,19 +36,40 @@ MOST_GROUPS = 6
 N_EXAMPLES = 4
 
 
-def curves(audit: Audit, table: Table) -> list[Curve]:
+MOST_CONFUSIONS = 10
+
+
+def key_metrics(table: Table) -> list[str]:
+    """Return the metrics of the key figures: those of the one answer where there is one."""
+    return list(CLASS_KEY_METRICS if table.has("top1_accuracy") else KEY_METRICS)
+
+
+def curves(audit: Audit, table: Table, cast: Roles) -> list[Curve]:
     """Return the key metrics, and bias amplification by group, against sparsity."""
     groups = group_names(audit)[:MOST_GROUPS]
-    wanted: list[tuple[str, str | None]] = [(metric, None) for metric in KEY_METRICS]
+    wanted: list[tuple[str, str | None]] = [(metric, None) for metric in key_metrics(table)]
     wanted += [("bias_amplification", group) for group in groups]
-    found = (Curve(metric=m, group=g, points=_points(audit, table, m, g)) for m, g in wanted)
+    told = [*cast.dense, *cast.compressed]
+    seeds = [model for members in cast.members.values() for model in members]
+    found = []
+    for metric, group in wanted:
+        points = [
+            point.model_copy(update={"member": member})
+            for models, member in ((told, False), (seeds, True))
+            for point in _points(models, table, metric, group)
+        ]
+        churns = [p.estimate.baseline for p in points if metric in FLIPS and not p.member]
+        churn = next((level for level in churns if level is not None), None)
+        found.append(Curve(metric=metric, group=group, points=points, churn=churn))
     return [curve for curve in found if curve.points]
 
 
-def _points(audit: Audit, table: Table, metric: str, group: str | None) -> list[CurvePoint]:
+def _points(
+    models: list[ModelInfo], table: Table, metric: str, group: str | None
+) -> list[CurvePoint]:
     """Return one point per model that has a value."""
     result = []
-    for model in audit.info.models:
+    for model in models:
         if group is None:
             row = table.overall(model.name, metric)
             parts = table.by_attribute(model.name, metric)
@@ -68,8 +98,12 @@ def _averaged(part: Estimate, mean: Estimate) -> bool:
 
 
 def attribute_figures(table: Table, model: str) -> list[ChangeFigure]:
-    """Return the change of each metric by attribute."""
-    found = (_changes(metric, table.by_attribute(model, metric)) for metric in ATTRIBUTE_METRICS)
+    """Return the change of each metric by attribute.
+
+    Interdependence is left out in a multi-class task: each answer follows from all the others.
+    """
+    metrics = [m for m in ATTRIBUTE_METRICS if m in key_metrics(table) or m == "accuracy"]
+    found = (_changes(metric, table.by_attribute(model, metric)) for metric in metrics)
     return [figure for figure in found if figure is not None]
 
 
@@ -116,10 +150,34 @@ def bias_map(table: Table, model: str) -> BiasMap | None:
     )
 
 
+def affected(audit: Audit, models: list[str], limit: int) -> list[Affected]:
+    """Return the images whose answers changed most, each once, by the model that harms it most."""
+    found = [image for image in audit.info.affected if image.model in models]
+    if len(models) == 1:
+        return found[:limit]
+    once = {image.id: image for image in reversed(worst_first(found))}
+    return worst_first(once.values())[:limit]
+
+
+def confusions(audit: Audit, models: list[str]) -> list[Confusion]:
+    """Return which class most often became which, counted over all of some models."""
+    counted = (
+        audit.confusions.filter(pl.col("model").is_in(models))
+        .group_by("label", "dense", "compressed", maintain_order=True)
+        .agg(pl.col("n").sum())
+        .sort("n", descending=True, maintain_order=True)
+    )
+    return [Confusion(**row) for row in counted.head(MOST_CONFUSIONS).iter_rows(named=True)]
+
+
 def gaps(audit: Audit) -> list[Gap]:
-    """Count the estimates that could not be made, by reason; the commonest first."""
+    """Count the estimates that could not be made, by reason; the commonest first.
+
+    What single seeds of a population lack is not counted beside what the population lacks.
+    """
     single = ~pl.col("metric").is_in(["excess_accuracy_gap"]) | pl.col("group").is_not_null()
-    rows = audit.table.filter((pl.col("status") != OK) & single)
+    members = [name for population in audit.info.populations for name in population.members]
+    rows = audit.table.filter((pl.col("status") != OK) & single & ~pl.col("model").is_in(members))
     found: dict[tuple[str, str, str], list[str]] = {}
     columns = rows.select("status", "metric", "reason", "attribute")
     for status, metric, reason, attribute in columns.iter_rows():

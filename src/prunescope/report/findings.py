@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prunescope.audit import Audit
+from prunescope.audit import Audit, ModelInfo
 from prunescope.report import words
 from prunescope.report.glossary import GLOSSARY
+from prunescope.report.roles import roles
 from prunescope.report.structure import Estimate, Finding, Severity
 from prunescope.report.table import Table
 
@@ -25,9 +26,10 @@ def findings(audit: Audit) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Model by model, in the audit's order, the most severe first. A model without supported
+        Model by model, in the audit's order, the most severe first; models that differ by their
+        seed alone are told of together, under their population's name. A model without supported
         damage has a finding of severity "none" that says so, or "unknown" where nothing could be
-        compared.
+        compared or tested.
 
     Examples
     --------
@@ -44,16 +46,13 @@ def findings(audit: Audit) -> list[Finding]:
     >>> first.severity, first.clause
     ('severe', 'the rarer answer is never given any more for Bald')
     """
-    return judge(audit, Table(audit))
+    return judge(table=Table(audit), models=roles(audit.info).compressed, noun=words.noun_of(audit))
 
 
-def judge(audit: Audit, table: Table) -> list[Finding]:
-    """Do the work of `findings` on a table that is read already."""
-    noun = words.noun_of(audit)
+def judge(table: Table, models: list[ModelInfo], noun: str) -> list[Finding]:
+    """Do the work of `findings` for some models, on a table that is read already."""
     found: list[Finding] = []
-    for model in audit.info.models:
-        if model.baseline is None:
-            continue
+    for model in models:
         of_model = [finding for rule in RULES if (finding := rule.judge(table, model.name, noun))]
         of_model = of_model or [_nothing(table, model.name)]
         of_model += _notes(table, model.name, noun)
@@ -105,7 +104,7 @@ class Rule:
         return Finding(
             model=model,
             severity=severity,
-            metric=self.metric,
+            metric=hit[0].metric,
             text=f"{self.name}: {text}",
             clause=clause,
             rows=hit,
@@ -116,7 +115,13 @@ class Rule:
         against = self.sign and (row.delta is None or row.delta * self.sign <= 0)
         if against or not row.supported:
             return 0.0
-        return GLOSSARY[self.metric].damage(row) or 0.0
+        return GLOSSARY[row.metric].damage(row) or 0.0
+
+
+def everything(table: Table, model: str) -> list[Estimate]:
+    """Look at the accuracy over everything."""
+    row = table.accuracy(model)
+    return [] if row is None else [row]
 
 
 def overall(metric: str) -> Rows:
@@ -204,31 +209,42 @@ RULES: tuple[Rule, ...] = (
         words.attributes_lose_accuracy,
     ),
     Rule("Scores rank worse", "auc", overall("auc"), 0.005, 0.02, words.ranks_worse),
-    Rule("Accuracy falls", ACCURACY, overall(ACCURACY), 0.005, 0.02, words.accuracy_falls),
+    Rule(
+        "Confidence misleads",
+        "top_label_ece",
+        overall("top_label_ece"),
+        0.02,
+        0.05,
+        words.confidence_misleads,
+    ),
+    Rule("Accuracy falls", ACCURACY, everything, 0.005, 0.02, words.accuracy_falls),
 )
 """Every damage that the report knows, in the order in which a headline names them."""
 
 
 def _nothing(table: Table, model: str) -> Finding:
-    """Tell that no damage is supported, or that nothing could be compared."""
-    compared = any(row.delta is not None for rule in RULES for row in rule.rows(table, model))
-    if compared:
-        text, clause = words.nothing_found(table.overall(model, "accuracy"))
+    """Tell that no damage is supported, or that nothing could be compared or tested."""
+    rows = [row for rule in RULES for row in rule.rows(table, model)]
+    compared = [row for row in rows if row.delta is not None or row.q_value is not None]
+    if any(row.q_value is not None for row in compared):
+        text, clause = words.nothing_found(table.accuracy(model), table.resampled)
         return Finding(model=model, severity="none", metric=None, text=text, clause=clause)
-    text, clause = words.nothing_compared()
+    text, clause = words.nothing_tested() if compared else words.nothing_compared()
     return Finding(model=model, severity="unknown", metric=None, text=text, clause=clause)
 
 
 def _notes(table: Table, model: str, noun: str) -> list[Finding]:
     """Tell what changed without being better or worse."""
+    kind = "top1_" if table.has("top1_flip_rate") else ""
     flips = [
-        table.overall(model, metric)
-        for metric in ("flip_rate", "harmful_flip_rate", "helpful_flip_rate", "churn")
+        table.overall(model, kind + metric)
+        for metric in ("flip_rate", "harmful_flip_rate", "helpful_flip_rate")
     ]
     linked = table.overall(model, "interdependence")
     told = []
     if flips[0] is not None and flips[0].value is not None:
-        told.append(("flip_rate", words.flips(*flips), [row for row in flips if row is not None]))
+        text = words.flips(*flips)
+        told.append((flips[0].metric, text, [row for row in flips if row is not None]))
     if linked is not None and linked.supported:
         told.append(("interdependence", words.hangs_together(linked, noun), [linked]))
     return [

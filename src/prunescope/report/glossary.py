@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from prunescope.report.numbers import AMPLIFICATION, GAP, RANKING, RATIO, SHARE, Unit
+from prunescope.report.numbers import AMPLIFICATION, GAP, ODDS, RANKING, RATIO, SHARE, Unit
 from prunescope.report.structure import Estimate
 
 Damage = Callable[[Estimate], float | None]
@@ -25,7 +25,8 @@ def _away_from(target: float) -> Damage:
     def damage(row: Estimate) -> float | None:
         if row.delta is None or row.value is None:
             return None
-        return abs(row.value - target) - abs(row.value - row.delta - target)
+        before = row.value - row.delta if row.baseline is None else row.baseline
+        return abs(row.value - target) - abs(before - target)
 
     return damage
 
@@ -64,6 +65,17 @@ class Entry:
 
 GLOSSARY: Mapping[str, Entry] = {
     "accuracy": Entry("Accuracy", SHARE, "Share of labelled answers that are right.", _fallen),
+    "top1_accuracy": Entry(
+        "Top-1 accuracy", SHARE, "Share of labelled images whose one answer is right.", _fallen
+    ),
+    "top_label_ece": Entry(
+        "Top-label ECE",
+        GAP,
+        "Expected calibration error of the one answer: how far the confidence in it is, on the "
+        "average, from how often it is right. 0 would be honest.",
+        _risen,
+        risen_first=True,
+    ),
     "auc": Entry(
         "AUC",
         RANKING,
@@ -102,7 +114,20 @@ GLOSSARY: Mapping[str, Entry] = {
         _away_from(0.0),
     ),
     "flip_rate": Entry(
-        "Flips", SHARE, "Share of answers that differ from those of the dense model."
+        "Flips",
+        SHARE,
+        "Share of answers that differ from those of the dense model. Their change is what they "
+        "exceed churn by.",
+        _risen,
+        risen_first=True,
+    ),
+    "top1_flip_rate": Entry(
+        "Changed classes",
+        SHARE,
+        "Share of images whose one answer differs from that of the dense model. Its change is what "
+        "it exceeds churn by.",
+        _risen,
+        risen_first=True,
     ),
     "harmful_flip_rate": Entry(
         "Harmful flips", SHARE, "Share of labelled answers that went from right to wrong."
@@ -110,11 +135,35 @@ GLOSSARY: Mapping[str, Entry] = {
     "helpful_flip_rate": Entry(
         "Helpful flips", SHARE, "Share of labelled answers that went from wrong to right."
     ),
+    "top1_harmful_flip_rate": Entry(
+        "Harmful changes", SHARE, "Share of labelled images that went from right to wrong."
+    ),
+    "top1_helpful_flip_rate": Entry(
+        "Helpful changes", SHARE, "Share of labelled images that went from wrong to right."
+    ),
     "churn": Entry(
         "Churn",
         SHARE,
         "Share of answers in which two dense models, trained alike with different seeds, differ: "
         "flips up to this rate need no compression to explain them.",
+    ),
+    "cie_rate": Entry(
+        "Exemplars",
+        SHARE,
+        "Share of answers that most compressed models give differently than most dense models, of "
+        "several seeds each: compression-identified exemplars. What single seeds do by chance is "
+        "outvoted.",
+    ),
+    "cie_odds_ratio": Entry(
+        "Odds ratio of exemplars",
+        ODDS,
+        "The odds to be an exemplar inside a group, divided by those outside. 1: exemplars do not "
+        "gather there.",
+    ),
+    "cie_rare_odds_ratio": Entry(
+        "Odds ratio by rarer label",
+        ODDS,
+        "The same between images with the rarer label and those with the commoner one.",
     ),
     "excess_accuracy_gap": Entry(
         "Excess accuracy loss",
@@ -142,8 +191,54 @@ KEY_METRICS = (
 )
 """Columns of the key-figures table, and curves."""
 
+CLASS_KEY_METRICS = (
+    "top1_accuracy",
+    "top_label_ece",
+    "auc",
+    "rare_value_ratio",
+    "uncertainty",
+    "top1_flip_rate",
+)
+"""The same in a multi-class task, where one answer is always told by the others."""
+
+CLASS_METRICS = tuple(metric for metric in GLOSSARY if metric.startswith("top"))
+"""Metrics that a task of yes and no does not have."""
+
+FLIPS = ("flip_rate", "top1_flip_rate")
+"""Metrics that churn stands beside."""
+
 ATTRIBUTE_METRICS = ("rare_value_ratio", "accuracy", "auc", "uncertainty", "interdependence")
 """Metrics whose change is shown attribute by attribute."""
+
+VERDICTS: Mapping[str, str] = {
+    "worse": "the change can be told from chance, and it is for the worse",
+    "better": "it can be told from chance, and it is for the better",
+    "changed": "it can be told from chance; neither way is worse in itself",
+    "negligible": "it can be told from chance, but is smaller than the least change that matters",
+    "no evidence": "it cannot be told from chance, which does not prove that nothing changed",
+    "insufficient support": "there are too few images to say anything",
+    "not tested": "nothing was resampled, and no exact test is known",
+}
+"""What the report's words beside a change mean."""
+
+
+def verdict_of(row: Estimate) -> str:
+    """Say in words what is to be thought of a change; nothing where there is none.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", metric="auc", status="ok", value=0.8, delta=-0.1)
+    >>> verdict_of(row), verdict_of(row.model_copy(update={"verdict": "worse"}))
+    ('not tested', 'worse')
+    """
+    return row.verdict or ("" if row.delta is None else "not tested")
+
+
+def legend(noun: str) -> dict[str, Entry]:
+    """Return what is explained in a report on attributes, or on classes."""
+    if noun == "class":
+        return dict(GLOSSARY)
+    return {name: entry for name, entry in GLOSSARY.items() if name not in CLASS_METRICS}
 
 
 def label_of(metric: str) -> str:

@@ -12,6 +12,7 @@ from prunescope.report.structure import Estimate, Finding, Severity
 
 WORTH_A_HEADLINE: tuple[Severity, ...] = ("severe", "moderate")
 MOST_CLAUSES = 2
+ACCURACIES = ("accuracy", "top1_accuracy")
 
 
 def subjects(compressed: list[ModelInfo]) -> dict[str, str]:
@@ -56,7 +57,8 @@ def story(accuracy: Estimate | None, findings: list[Finding]) -> str:
         return f"{told}, {'and' if lost else 'but'} {'; '.join(others)}"
     severity = severity_of(findings)
     if severity == "unknown":
-        return findings[0].clause
+        clause = findings[0].clause
+        return f"{told}; {clause}" if accuracy is not None and accuracy.delta else clause
     if severity == "none":
         return f"{told}, and {findings[0].clause}"
     return f"{told}, and no more than slight damage" if severity == "slight" else told
@@ -64,16 +66,23 @@ def story(accuracy: Estimate | None, findings: list[Finding]) -> str:
 
 def _is_accuracy(finding: Finding) -> bool:
     """Whether a finding is about the mean accuracy, with which every story begins."""
-    return finding.metric == "accuracy" and finding.rows[0].attribute is None
+    return finding.metric in ACCURACIES and finding.rows[0].attribute is None
 
 
 def _told(accuracy: Estimate | None) -> str:
     if accuracy is None or accuracy.delta is None:
         return "accuracy cannot be compared"
-    text = GLOSSARY["accuracy"].unit.change(accuracy.delta)
+    entry = GLOSSARY[accuracy.metric]
+    name, text = entry.label.lower(), entry.unit.change(accuracy.delta)
+    if not accuracy.delta:
+        return f"{name} unchanged"
     if accuracy.supported:
-        return f"accuracy {text}"
-    return f"accuracy unchanged within error ({text})" if accuracy.delta else "accuracy unchanged"
+        return f"{name} {text}"
+    if accuracy.verdict == "negligible":
+        return f"{name} {text}, which is negligible"
+    if accuracy.q_value is None:
+        return f"{name} {text} (not tested)"
+    return f"{name} unchanged within error ({text})"
 
 
 def headline(
@@ -96,7 +105,8 @@ def headline(
 
     compared = [m for m in compressed if severities[m.name] != "unknown"]
     if not compared:
-        return "Nothing could be compared with the dense model.", compressed[0].name
+        name = max(compressed, key=lambda m: m.metadata.compression.sparsity).name
+        return f"{names[name]}: {stories[name]}.", name
     by_sparsity = sorted(compared, key=lambda m: m.metadata.compression.sparsity)
     harmed = [m for m in compressed if severities[m.name] in WORTH_A_HEADLINE]
     if not harmed:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -15,9 +15,18 @@ from markupsafe import Markup
 
 from prunescope.report import words
 from prunescope.report.findings import RULES
-from prunescope.report.glossary import GLOSSARY, KEY_METRICS, Entry, label_of
-from prunescope.report.numbers import Unit, counted, removed
-from prunescope.report.structure import Curve, Estimate, Report
+from prunescope.report.glossary import (
+    FLIPS,
+    GLOSSARY,
+    VERDICTS,
+    Entry,
+    label_of,
+    legend,
+    verdict_of,
+)
+from prunescope.report.numbers import CORRELATION, Unit, counted, removed
+from prunescope.report.structure import Curve, Estimate, Link, Report, Triangle
+from prunescope.report.svg import N_COLOURS, colour
 
 STATUS = {
     "ok": ("", ""),
@@ -29,6 +38,12 @@ STATUS = {
 
 FULL_COLOUR = 0.10
 """Damage (of bias amplification) from which a cell has its full colour."""
+
+LEAST_Q = 1e-4
+"""Below it, it does not matter by how much."""
+
+FULL_CORRELATION, FULL_CHANGE = 0.6, 0.3
+"""Correlation, and change of one, from which a cell has its full colour."""
 
 
 def to_html(report: Report) -> str:
@@ -43,12 +58,23 @@ def to_html(report: Report) -> str:
         The page; without thumbnails well under 3 MB.
     """
     from prunescope.report.charts import draw, series_of  # altair takes a third of a second
+    from prunescope.report.grids import Grid, draw_grid
+    from prunescope.report.scatter import draw_points
 
     environment = _environment()
     script = _source("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     drawable = any(model.sparsity > 0 for model in report.compressed)
     series = series_of(report.curves) if drawable else []
+    shared = report.correlations
+    colours = {model.name: colour(i) for i, model in enumerate(report.compressed)}
+
+    def grid(values: Triangle | None, what: str, full: float = FULL_CORRELATION) -> Grid | None:
+        if shared is None or values is None:
+            return None
+        drawn = draw_grid(shared.attributes, values, full, what)
+        return replace(drawn, svg=Markup(drawn.svg))
+
     return environment.get_template("report.html").render(
         report=report,
         css=Markup(_source("report.css")),
@@ -56,6 +82,9 @@ def to_html(report: Report) -> str:
         script_digest=digest,
         series=series,
         curves=[(curve, Markup(draw(curve, series))) for curve in report.curves if drawable],
+        grid=grid,
+        plots=[(plot, Markup(draw_points(plot, colours))) for plot in report.links.plots],
+        colours=colours if len(colours) <= N_COLOURS else {},
     )
 
 
@@ -78,20 +107,30 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "GLOSSARY": GLOSSARY,
-        "KEY_METRICS": KEY_METRICS,
+        "CORRELATION": CORRELATION,
+        "FLIPS": FLIPS,
+        "FULL_CHANGE": FULL_CHANGE,
+        "FULL_CORRELATION": FULL_CORRELATION,
         "RULES": RULES,
         "STATUS": STATUS,
+        "VERDICTS": VERDICTS,
         "Axis": Axis,
         "counted": counted,
         "effect": effect,
         "entry": entry,
         "label_of": label_of,
+        "legend": legend,
+        "line_tip": line_tip,
+        "link_of": link_of,
         "removed": removed,
+        "side": words.side,
+        "cell_tip": cell_tip,
         "coverage": coverage,
         "name": name,
         "strength": strength,
         "tip": tip,
         "unit": unit,
+        "verdict": verdict_of,
     }
     environment.filters |= {"flat": flat, "percent": _percent}
     return environment
@@ -141,24 +180,47 @@ def name(row: Estimate) -> str:
 
 def tip(row: Estimate) -> str:
     """Say all there is to say about one estimate, on one line."""
-    parts = [name(row) if row.attribute or row.group else row.model]
+    about = name(row) if row.attribute or row.group else row.model
     if row.value is None:
-        return f"{parts[0]}: {STATUS[row.status][1]}" + (f" ({row.reason})" if row.reason else "")
-    own = unit(row)
-    text = own.value(row.value)
+        return f"{about}: {_absent(row)}"
+    return " · ".join(filter(None, [about, *_told(row, words.change(row)), row.verdict]))
+
+
+def cell_tip(row: Estimate) -> str:
+    """Say what a cell leaves out that stands in an attribute's line."""
+    return tip(row.model_copy(update={"attribute": None}))
+
+
+def line_tip(row: Estimate) -> str:
+    """Say what a line leaves out that tells what it is about, its change and its verdict."""
+    if row.value is None:
+        return _absent(row)
+    interval = ""
+    if row.delta_low is not None and row.delta_high is not None:
+        interval = unit(row).change_interval(row.delta_low, row.delta_high)
+    return " · ".join(_told(row, interval))
+
+
+def _absent(row: Estimate) -> str:
+    return STATUS[row.status][1] + (f" ({row.reason})" if row.reason else "")
+
+
+def _told(row: Estimate, change: str) -> list[str]:
+    """Tell value, baseline, change, evidence and support of an estimate."""
+    own, value = unit(row), row.value or 0.0
+    text = own.value(value)
     if row.low is not None and row.high is not None:
         text += f" ({own.bare(row.low)} to {own.bare(row.high)})"
-    parts.append(text)
+    parts = [text]
     if row.delta is not None:
-        parts.append(f"dense {own.bare(row.value - row.delta)}")
-        parts.append(f"change {words.change(row)}")
+        before, moved = ("churn", "beyond it") if row.metric in FLIPS else ("dense", "change")
+        parts.append(f"{before} {own.bare(value - row.delta)}")
+        parts += [f"{moved} {change}"] if change else []
     if row.q_value is not None:
-        parts.append(f"q {row.q_value:.2g}")
+        parts.append(f"q {row.q_value:.2g}" if row.q_value >= LEAST_Q else f"q <{LEAST_Q:g}")
     if row.n is not None:
         parts.append(f"n {row.n:,}")
-    if row.reason:
-        parts.append(row.reason)
-    return " · ".join(parts)
+    return [*parts, row.reason] if row.reason else parts
 
 
 @dataclass(frozen=True)
@@ -223,9 +285,18 @@ def coverage(curve: Curve, n_attributes: int) -> str:
     'means over 3 of 4'
     """
     least, most = (f(point.over for point in curve.points) for f in (min, max))
-    if least == n_attributes:
+    if least == n_attributes or not most:  # of the one answer there is no mean
         return ""
     return f"means over {least if least == most else f'{least} to {most}'} of {n_attributes}"
+
+
+def link_of(report: Report, cause: str, effect: str) -> Link:
+    """Return the link over all models between a cause and an effect."""
+    return next(
+        link
+        for link in report.links.links
+        if (link.model, link.cause, link.effect) == (None, cause, effect)
+    )
 
 
 def _percent(share: float) -> str:

@@ -1,16 +1,17 @@
-"""`to_markdown`: headline, findings and key figures, for a pull request or a model card."""
+"""`to_markdown`: headline, findings, key figures, links: for a pull request or a model card."""
 
 from __future__ import annotations
 
 import re
 
-from prunescope.report.glossary import GLOSSARY, KEY_METRICS, label_of
+from prunescope.report import words
+from prunescope.report.glossary import FLIPS, GLOSSARY, label_of, verdict_of
 from prunescope.report.numbers import removed
 from prunescope.report.structure import Estimate, ModelSummary, Report
 
 
 def to_markdown(report: Report) -> str:
-    """Render the headline, the warnings, the findings and the key figures as Markdown.
+    """Render headline, warnings, findings, key figures and links as Markdown.
 
     Names are escaped: they can neither break the table nor add markup.
     """
@@ -24,15 +25,34 @@ def to_markdown(report: Report) -> str:
             f"{escape(finding.text)}"
             for finding in report.findings_of(model.name)
         ]
+        lines += [f"- {text}" for text in _asides(report, model.name)]
         lines.append("")
     lines += ["## Key figures", "", *_key_figures(report), ""]
-    share = f"{100 * report.confidence:g}%"
-    lines.append(
-        f"In brackets: {share} intervals. Changes from dense follow the values, in bold where they "
-        f"can be told from chance. {report.n_samples:,} images, {report.n_attributes:,} "
-        f"{report.noun if report.n_attributes == 1 else _PLURALS[report.noun]}."
-    )
+    lines += [
+        f"{_brackets(report)}Changes from dense follow the values, with their verdicts, in bold "
+        "where they can be told from chance; of flips, by how much they exceed churn. "
+        f"{report.n_samples:,} images, {report.n_attributes:,} "
+        f"{report.noun if report.n_attributes == 1 else _PLURALS[report.noun]}.",
+        "",
+        "## Do uncertainty and entanglement foretell bias?",
+        "",
+        *(f"- {escape(text)}" for text in report.links.texts),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _asides(report: Report, model: str) -> list[str]:
+    """Tell of a model's exemplars and correlations."""
+    details = [detail for detail in report.details if detail.model == model]
+    parts = [part for one in details for part in (one.exemplars, one.correlations) if part]
+    return [escape(part.text) for part in parts]
+
+
+def _brackets(report: Report) -> str:
+    """Say what stands in brackets; nothing does without resamples."""
+    if not report.replicates:
+        return ""
+    return f"In brackets: {100 * report.confidence:g}% intervals. "
 
 
 _PLURALS = {"attribute": "attributes", "class": "classes"}
@@ -53,11 +73,12 @@ def escape(text: str) -> str:
 
 def _key_figures(report: Report) -> list[str]:
     """Return the lines of the table of key figures."""
-    header = ["Model", "Weights removed", *(label_of(metric) for metric in KEY_METRICS)]
+    metrics = report.key_metrics
+    header = ["Model", "Weights removed", *(label_of(metric) for metric in metrics)]
     rows = [header, ["---"] * len(header)]
     rows += [
-        [escape(model.name), _removed(model), *(_cell(model, metric) for metric in KEY_METRICS)]
-        for model in report.models
+        [escape(model.name), _removed(model), *(_cell(model, metric) for metric in metrics)]
+        for model in [*report.dense, *report.compressed]
     ]
     return [f"| {' | '.join(row)} |" for row in rows]
 
@@ -81,6 +102,10 @@ def _value(row: Estimate) -> str:
     if row.low is not None and row.high is not None:
         text += f" [{unit.bare(row.low)}, {unit.bare(row.high)}]"
     if row.delta is not None:
-        change = unit.bare_change(row.delta)
+        change = f"{unit.bare_change(row.delta)} {verdict_of(row)}"
         text += f" **{change}**" if row.supported else f" {change}"
+        if row.metric in FLIPS:
+            text += f" (churn {unit.value(words.before(row))})"
+    elif row.metric in FLIPS:
+        text += " (churn not known)"
     return text

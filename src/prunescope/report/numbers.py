@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 MINUS = "−"
 MOST_DIGITS = 6
+LARGE = 1000
+"""Values from which decimals say nothing."""
+
 NOISE = 1e-9
 """Values nearer to 0 than this are rounding errors of the computation."""
 
@@ -78,6 +81,8 @@ class Unit:
     def bare(self, value: float) -> str:
         """Write a value without its unit."""
         scaled = value * self.scale
+        if abs(scaled) >= LARGE:
+            return f"{scaled:,.0f}".replace("-", MINUS)
         return (
             signed(scaled, self.digits) if self.signed else decimal(scaled, self.digits, self.never)
         )
@@ -108,6 +113,8 @@ RATIO = Unit(1, 2)
 RANKING = Unit(1, 3, never=(0.0, 1.0))
 GAP = Unit(100, 1, suffix=" points", change_suffix=" points")
 AMPLIFICATION = Unit(100, 1, suffix=" points", change_suffix=" points", signed=True)
+ODDS = Unit(1, 1)
+CORRELATION = Unit(1, 2, signed=True)
 
 
 def removed(sparsity: float) -> str:

@@ -23,20 +23,53 @@ class Table:
     Attributes
     ----------
     alpha : float
-        A change is supported where its q-value is at most this: 1 - confidence.
+        A change is supported where its q-value is at most this, 1 - confidence, and its verdict is
+        not ``negligible``.
+    resampled : bool
+        There are replicates, and so intervals and tests of everything.
     """
 
     def __init__(self, audit: Audit) -> None:
         self.alpha = round(1 - audit.info.settings.confidence, 12)
+        self.resampled = audit.info.settings.replicates > 0
         whole = pl.col("group").is_null() | pl.col("attribute").is_null()
-        told = whole | (pl.col("metric") == "bias_amplification")
+        told = whole | pl.col("metric").is_in(["bias_amplification", "cie_odds_ratio"])
         columns = [name for name in Estimate.model_fields if name != "supported"]
         rows = audit.table.filter(pl.col("metric").is_in(list(GLOSSARY)) & told).select(columns)
         self._rows: dict[tuple[str, str], list[Estimate]] = {}
         for row in rows.iter_rows(named=True):
             q_value = row["q_value"]
-            estimate = Estimate(**row, supported=q_value is not None and q_value <= self.alpha)
+            told_apart = q_value is not None and q_value <= self.alpha
+            estimate = Estimate(**row, supported=told_apart and row["verdict"] != "negligible")
             self._rows.setdefault((estimate.model, estimate.metric), []).append(estimate)
+
+        for model, metric in list(self._rows):
+            if metric == "top1_flip_rate":
+                self._compare_with_churn(model, len(audit.info.attributes))
+
+    def _compare_with_churn(self, model: str, n_classes: int) -> None:
+        """Compare the changed top answers of a multi-class model with churn.
+
+        A changed answer is a flip in the column of the class it lost and in that of the class it
+        got. So the share of changed answers is the mean flip rate over all classes, times half
+        their number, and the same holds for churn, for every replicate, and hence for intervals
+        and tests.
+        """
+        flips, top = self.overall(model, "flip_rate"), self.overall(model, "top1_flip_rate")
+        if flips is None or flips.delta is None or flips.reason:
+            return
+        if top is None or top.baseline is not None:
+            return
+        names = ("baseline", "delta", "delta_low", "delta_high")
+        found = {name: getattr(flips, name) for name in names}
+        scaled = {k: None if v is None else v * n_classes / 2 for k, v in found.items()}
+        tests = {name: getattr(flips, name) for name in ("q_value", "verdict", "supported")}
+        rows = self._rows[model, "top1_flip_rate"]
+        rows[rows.index(top)] = top.model_copy(update=scaled | tests)
+
+    def has(self, metric: str) -> bool:
+        """Whether a metric was estimated for any model."""
+        return any(metric == estimated for _, estimated in self._rows)
 
     def _of(self, model: str, metric: str) -> Iterable[Estimate]:
         return self._rows.get((model, metric), [])
@@ -45,6 +78,10 @@ class Table:
         """Return the row over all images and attributes."""
         found = (r for r in self._of(model, metric) if r.attribute is None and r.group is None)
         return next(found, None)
+
+    def accuracy(self, model: str) -> Estimate | None:
+        """Return the accuracy over everything: of the one answer, in a multi-class task."""
+        return self.overall(model, "top1_accuracy") or self.overall(model, "accuracy")
 
     def by_attribute(self, model: str, metric: str) -> list[Estimate]:
         """Return one row per attribute, over all images."""

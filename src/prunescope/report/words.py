@@ -44,7 +44,7 @@ def change(row: Estimate) -> str:
 
 
 def before(row: Estimate) -> float:
-    """Return the dense model's value that the change starts from."""
+    """Return the dense model's value that the change starts from; of flips, the churn."""
     return (row.value or 0.0) - (row.delta or 0.0)
 
 
@@ -182,9 +182,24 @@ def accuracy_falls(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, 
     return text, f"accuracy falls by {_points(row.delta)}"
 
 
-def nothing_found(accuracy: Estimate | None) -> tuple[str, str]:
+def confidence_misleads(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+    """Tell that the confidence in the one answer fits less."""
+    row = rows[0]
+    text = (
+        "the confidence in the answer is further from how often it is right, "
+        f"{_moved(row)}, {change(row)}."
+    )
+    return text, f"confidence is off by {_points(row.value)}"
+
+
+def nothing_found(accuracy: Estimate | None, resampled: bool = True) -> tuple[str, str]:
     """Tell that no damage is supported, and how large one may hide behind that."""
     text = "No damage can be told from chance in these data."
+    if not resampled:
+        text += (
+            " Only counts of right and wrong answers were tested, exactly; whatever else changed "
+            "was not, for nothing was resampled."
+        )
     if accuracy is not None and accuracy.delta_low is not None and accuracy.delta_high is not None:
         reach = GLOSSARY["accuracy"].unit.change_interval(accuracy.delta_low, accuracy.delta_high)
         if accuracy.delta_low < accuracy.delta_high:
@@ -192,7 +207,18 @@ def nothing_found(accuracy: Estimate | None) -> tuple[str, str]:
                 " That does not prove that there is none: the interval of the change in accuracy "
                 f"alone reaches from {reach}."
             )
-    return text, "no damage that these data can tell from chance"
+    what = "these data" if resampled else "counts of right and wrong answers"
+    return text, f"no damage that {what} can tell from chance"
+
+
+def nothing_tested() -> tuple[str, str]:
+    """Tell that changes were measured, and none was tested."""
+    clause = "nothing was resampled, so no change is tested"
+    text = (
+        "No change was tested: nothing was resampled, so there are no intervals, and chance cannot "
+        "be told from change."
+    )
+    return text, clause
 
 
 def nothing_compared() -> tuple[str, str]:
@@ -202,10 +228,7 @@ def nothing_compared() -> tuple[str, str]:
 
 
 def flips(
-    all_flips: Estimate | None,
-    harmful: Estimate | None,
-    helpful: Estimate | None,
-    churn: Estimate | None,
+    all_flips: Estimate | None, harmful: Estimate | None, helpful: Estimate | None
 ) -> tuple[str, str]:
     """Tell how many answers differ, both ways, and how many would without compression."""
 
@@ -222,12 +245,29 @@ def flips(
             f": of the labelled ones, {share(harmful)} went from right to wrong and "
             f"{share(helpful)} from wrong to right"
         )
-    if churn is not None and churn.value is not None:
-        return f"{text}. Two dense models differ in {share(churn)}.", clause
+    if all_flips is not None and all_flips.delta is not None:
+        return f"{text}. {_beside_churn(all_flips)}", clause
     return (
         f"{text}. How many would differ without compression is not known: two dense models of "
         "different seeds would tell."
     ), clause
+
+
+def _beside_churn(flips: Estimate) -> str:
+    """Tell how flips compare with churn."""
+    unit = GLOSSARY[flips.metric].unit
+    text = f"Two dense models differ in {unit.value(before(flips))} (churn)"
+    if flips.supported:
+        way = "more" if (flips.delta or 0) > 0 else "less"
+        return f"{text}, so compression changes {way} than a new seed does: {change(flips)}."
+    if flips.verdict == "negligible":
+        return f"{text}; that compression changes more is negligible: {change(flips)}."
+    if flips.q_value is None:
+        return f"{text}; the difference is {change(flips)}, not tested."
+    return (
+        f"{text}; that compression changes another number of answers than a new seed cannot be "
+        f"told from chance: {change(flips)}."
+    )
 
 
 def hangs_together(row: Estimate, _noun: str) -> tuple[str, str]:

@@ -30,16 +30,31 @@
     tip.style.left = `${left}px`;
     tip.style.top = `${y > box.height + 24 ? y - box.height - 14 : y + 20}px`;
   };
-  document.addEventListener("pointerover", (event) => {
+  // The cells of a map of correlations have no elements of their own: find out which one it is.
+  const cell = (event) => {
+    const map = event.target.closest("[data-cells]");
+    const svg = event.target.closest("svg");
+    if (!map || !svg) return null;
+    const box = svg.getBoundingClientRect();
+    const unit = (svg.viewBox.baseVal.width / box.width) / map.dataset.size;
+    const column = Math.floor((event.clientX - box.left) * unit);
+    const row = Math.floor((event.clientY - box.top) * unit);
+    const names = JSON.parse(map.closest("[data-names]").dataset.names);
+    if (column < 0 || column >= row || row >= names.length) return null;
+    const value = map.dataset.cells.split(",")[(row * (row - 1)) / 2 + column];
+    const number = value === "" ? "no value" : (value / 100).toFixed(2).replace("-", "−");
+    return `${names[column]} · ${names[row]}: ${number}`;
+  };
+  const tell = (event) => {
     const source = event.target.closest("[data-tip]");
-    tip.hidden = !source;
-    if (!source) return;
-    tip.textContent = source.dataset.tip;
+    const text = source ? source.dataset.tip : cell(event);
+    tip.hidden = !text;
+    if (!text) return;
+    tip.textContent = text;
     place(event.clientX, event.clientY);
-  });
-  document.addEventListener("pointermove", (event) => {
-    if (!tip.hidden) place(event.clientX, event.clientY);
-  });
+  };
+  document.addEventListener("pointerover", tell);
+  document.addEventListener("pointermove", tell);
   document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
 
   // On paper nothing can be unfolded, so it is unfolded before.
