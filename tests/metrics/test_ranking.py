@@ -63,6 +63,16 @@ def test_all_tied_scores_tell_nothing():
     assert (ranking.auc.tolist(), ranking.average_precision.tolist()) == ([0.5], [0.25])
 
 
+@given(seed=SEEDS, n=st.integers(1, 40))
+def test_one_block_holds_the_sum_over_samples(draw, seed, n):
+    predictions = draw(seed, n=n)
+    codes = np.where(predictions.samples.labels < 0, 2, predictions.samples.labels)
+    whole = rank_by_attribute(list(predictions.logits.T), codes.astype(np.uint8).T).sums
+    each = rank(predictions.logits, predictions.samples.labels).sums
+    for mine, other in zip(whole.arrays(), each.arrays(), strict=True):
+        assert np.allclose(mine[0], other.sum(axis=0))
+
+
 @pytest.mark.parametrize("huge", [np.inf, np.finfo(np.float32).max])
 def test_huge_scores_are_ranked_without_a_warning(huge):
     scores = np.array([[huge], [huge], [-huge], [-huge]], np.float32)

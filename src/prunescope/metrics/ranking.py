@@ -199,10 +199,15 @@ def rank(
         ranked, rows = ranked[order], rows[order]
         tie = np.zeros(len(rows), np.int64)
         np.cumsum(ranked[1:] != ranked[:-1], out=tie[1:])
-        label, block = labels[a][rows].astype(np.int64), blocks[rows]
+        label = labels[a][rows].astype(np.int64)
         n_ties = int(tie[-1]) + 1 if len(tie) else 0
         tied = np.bincount(tie * 2 + label, minlength=2 * n_ties).reshape(-1, 2)
         found = curve(tied[:, TRUE], tied[:, FALSE])
+        if n_blocks == 1:
+            auc = (tied * found.auc_shares.T).sum(axis=0)
+            precision = np.array([(tied * found.average_precision_shares.T).sum()])
+            return Ranked(found, (0.0, 0.0), tied.sum(axis=0).astype(np.float64), auc, precision)
+        block = blocks[rows]
         place = block * 2 + label
         n = np.bincount(place, minlength=2 * n_blocks)
         auc = np.bincount(place, found.auc_shares[label, tie], 2 * n_blocks)
