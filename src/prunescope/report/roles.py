@@ -51,7 +51,7 @@ def roles(info: AuditInfo) -> Roles:
     told = [
         leading.get(model.name, model)
         for model in info.models
-        if model.name not in inside
+        if model.name in leading or model.name not in inside
     ]
     return Roles(
         dense=[model for model in told if model.baseline is None],
