@@ -26,7 +26,7 @@ demo: $(VENV)/train ## tell the whole story on drawn faces, write demo/report.ht
 	$(BIN)/prunescope demo -o demo
 
 test: $(VENV)/dev ## run the tests and the doctests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types test ## style, types and tests: what CI runs beside the demo
 
