@@ -112,7 +112,7 @@ def curve(true: NDArray[Any], false: NDArray[Any]) -> Curve:
     --------
     >>> found = curve(np.array([1, 1, 0]), np.array([0, 1, 1]))
     >>> found.auc, round(found.average_precision, 4), found.auc_shares.tolist()
-    (0.875, 0.8333, [[0.0, 0.75, 1.0], [1.0, 0.75, 0.0]])
+    (0.875, 0.8333, [[0.25, 0.75, 1.0], [1.0, 0.75, 0.25]])
     """
     above_true, above_false = np.cumsum(true), np.cumsum(false)
     n_true, n_false = (int(above[-1]) if len(above) else 0 for above in (above_true, above_false))
