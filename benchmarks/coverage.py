@@ -25,7 +25,9 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -349,7 +351,9 @@ def run(options) -> Iterator[pl.DataFrame]:
     """Simulate every condition."""
     truths = {}
     spawn = multiprocessing.get_context("spawn")  # threads of polars do not survive a fork
-    with ProcessPoolExecutor(options.jobs, spawn) as pool:
+    several = options.jobs > 1
+    with ProcessPoolExecutor(options.jobs, spawn) if several else nullcontext() as pool:
+        work = partial(pool.map, chunksize=5) if pool else map
         for name, n, clustered, n_seeds, n_audits in conditions(options.audits):
             if options.only and options.only not in name:
                 continue
@@ -361,7 +365,7 @@ def run(options) -> Iterator[pl.DataFrame]:
                 for k in range(n_audits)
             ]
             rows = []
-            for done in pool.map(one_audit, tasks, chunksize=5):
+            for done in work(one_audit, tasks):
                 rows.append(done)
                 if len(rows) % 100 == 0:
                     say(f"{name}: {len(rows)} of {n_audits}")

@@ -124,6 +124,19 @@ def test_seeds_stand_faint_behind_their_mean_and_draw_no_line(seeds):
     assert len([e for e in svg.iter("path") if e.get("stroke-width") == "1.8"]) == 1
 
 
+def test_lines_and_bands_are_those_of_the_means_alone(seeds):
+    curve, *curves = build(seeds).curves
+    alone = curve.model_copy(update={"points": [p for p in curve.points if not p.member]})
+    assert len(alone.points) == 3
+    bands = []
+    for one in (curve, alone):
+        svg = ElementTree.fromstring(draw(one, series_of([curve, *curves])))
+        marks = [e for e in svg.iter("path") if e.get("opacity") == "0.16"]
+        height = re.search(r"M[^L]+,([\d.]+)L", marks[0].get("d"))
+        bands.append((len(marks), marks[0].get("d").count("L"), float(height[1])))
+    assert bands[0] == pytest.approx(bands[1])
+
+
 def test_churn_is_a_level_with_its_name(seeds):
     curves = build(seeds).curves
     place = next(i for i, curve in enumerate(curves) if curve.metric == "flip_rate")

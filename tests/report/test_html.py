@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from prunescope.report import build, to_html, words
+from prunescope.report.cells import STATUS, Axis, cell_tip, effect, line_tip, strength, tip
 from prunescope.report.glossary import GLOSSARY, VERDICTS
-from prunescope.report.html import STATUS, Axis, effect, flat, strength, tip
+from prunescope.report.html import flat
 from prunescope.report.numbers import CORRELATION
 from prunescope.report.structure import Estimate
 
@@ -218,7 +219,18 @@ def test_a_tip_tells_all():
         "Bald · not Male · +5.0 points (+3.0 to +7.0) · dense +1.0 · "
         "change +4.0 points (+2.0 to +6.0) · q 0.012 · n 1,200"
     )
+    assert line_tip(row) == (
+        "+5.0 points (+3.0 to +7.0) · dense +1.0 · change +2.0 to +6.0 points · q 0.012 · n 1,200"
+    )
+    judged = row.model_copy(update={"verdict": "worse", "q_value": 1e-7})
+    assert cell_tip(judged) == (
+        "not Male · +5.0 points (+3.0 to +7.0) · dense +1.0 · change +4.0 points (+2.0 to +6.0) · "
+        "q <0.0001 · n 1,200 · worse"
+    )
+    bare = row.model_copy(update={"delta_low": None, "low": None, "q_value": None})
+    assert line_tip(bare) == "+5.0 points · dense +1.0 · n 1,200"
     gone = row.model_copy(update={"value": None, "status": "undefined", "reason": "no answer"})
+    assert line_tip(gone) == "no value can be computed from these answers (no answer)"
     assert tip(gone) == ("Bald · not Male: no value can be computed from these answers (no answer)")
 
 
@@ -303,12 +315,11 @@ def test_without_seeds_a_sentence_says_what_exemplars_take(rendered):
 
 
 def test_exemplars_have_pictures(seeds, pictures):
-    ids = seeds.cies["id"].unique().sort()[:3].to_list()
+    ids = [one.id for one in build(seeds).details[1].exemplars.examples][:3]
     some = replace(pictures.samples, ids=pl.Series([*ids, *pictures.samples.ids[3:]]))
     report = build(seeds, dataset=replace(pictures, samples=some), max_thumbnails=0)
-    assert set(report.thumbnails) == {
-        one.id for detail in report.details for one in detail.exemplars.examples
-    } & {*ids, *some.ids}
+    assert set(report.thumbnails) == set(ids)
+    assert Page(section(to_html(report), "exemplars")).all("img")
 
 
 def test_correlations_are_told_in_a_table_and_drawn_for_each_model(rendered):

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from prunescope.audit import Audit
 from prunescope.audit.links import link_points
 from prunescope.report import build, links
-from prunescope.report.structure import Link
+from prunescope.report.records import Link
 
 
 @pytest.fixture(scope="module")

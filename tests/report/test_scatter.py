@@ -2,8 +2,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from prunescope.report.records import LinkPlot, LinkPoint
 from prunescope.report.scatter import draw_points
-from prunescope.report.structure import LinkPlot, LinkPoint
 from prunescope.report.svg import TAGS
 
 
@@ -47,6 +47,7 @@ def test_colours_are_those_of_the_models():
 def test_axes_are_named_with_their_units():
     texts = {element.text for element in drawn().iter("text")}
     assert {"change in uncertainty, points", "bias amplification, further from 0, points"} <= texts
+    assert {"0", "10"} <= texts  # 0.1 of all answers are 10 points
     other = drawn(
         plot(("m", "a", None, 0.1, 0.2), cause="interdependence", effect="rare_value_ratio")
     )

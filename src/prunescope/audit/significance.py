@@ -13,8 +13,6 @@ from prunescope.metrics.statistics import Floats, divide
 FEW = 10
 """Replicates in a tail below which its share is too coarse to be a p-value."""
 
-PERMUTATIONS = 2000
-
 
 def deviation(replicates: Floats) -> Floats:
     """Return the standard deviation over the leading axis; NaN are left out, 0 without replicates.

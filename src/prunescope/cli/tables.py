@@ -69,7 +69,9 @@ def print_layers(layers: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def _cell(row: dict[str, float]) -> str:
+def _cell(row: dict[str, Any]) -> str:
+    if row["low"] is None:
+        return f"{row['value']:.3f}"
     return f"{row['value']:.3f} \\[{row['low']:.3f}, {row['high']:.3f}]"
 
 

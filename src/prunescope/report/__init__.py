@@ -2,9 +2,11 @@
 
 A *finding* is a change for the worse that can be told from chance, in words, with the rows of the
 audit that it rests on. A change is *supported* where its q-value (Benjamini-Hochberg) is at most
-1 - confidence. The *severity* of a finding is a matter of its size alone, by stated conventions.
-The *rarer answer* to an attribute is yes or no, whichever is rarer in training. A *report* holds
-everything that is shown, as data; a *renderer* turns it into text and adds nothing.
+1 - confidence and its verdict is not ``negligible``. The *severity* of a finding is a matter of its
+size alone, by stated conventions. Models that differ by their seed alone are a *population* and are
+told of together; its *members* stand behind. The *rarer answer* to an attribute is yes or no,
+whichever is rarer in training. A *report* holds everything that is shown, as data; a *renderer*
+turns it into text and adds nothing.
 """
 
 from prunescope.report.build import build

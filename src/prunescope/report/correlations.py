@@ -11,9 +11,9 @@ from scipy.spatial.distance import squareform
 
 from prunescope.audit import Audit
 from prunescope.metrics.statistics import Floats
-from prunescope.report.numbers import CORRELATION, counted
+from prunescope.report.numbers import CORRELATION, NOISE, counted
+from prunescope.report.records import CorrelationChange, Correlations, Pair, Triangle
 from prunescope.report.roles import Roles
-from prunescope.report.structure import CorrelationChange, Correlations, Pair, Triangle
 
 MOST_DRAWN = 40
 """Attributes that are drawn at most: those that moved most."""
@@ -126,7 +126,7 @@ def _text(changed: pl.DataFrame) -> str:
         return "No correlation could be compared with that of the dense model."
     size = changed["change"].abs()
     before = (changed["shift"] - changed["change"]).abs()
-    further = (changed["shift"].abs() > before).sum()
+    further = (changed["shift"].abs() - before > NOISE).sum()
     return (
         f"Over {counted(changed.height, 'pair')}, the correlation of the answers moved by "
         f"{_size(size.mean())} on average and by {_size(size.max())} at most; in {further:,} of "

@@ -11,7 +11,8 @@ from prunescope.audit import Audit
 from prunescope.report import words
 from prunescope.report.glossary import GLOSSARY
 from prunescope.report.numbers import counted
-from prunescope.report.structure import Estimate, Exemplar, Exemplars
+from prunescope.report.records import Exemplar, Exemplars
+from prunescope.report.structure import Estimate
 from prunescope.report.table import Table
 
 MOST_EXAMPLES = 12

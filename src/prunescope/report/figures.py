@@ -15,16 +15,9 @@ from prunescope.report.glossary import (
     GLOSSARY,
     KEY_METRICS,
 )
+from prunescope.report.records import Confusion
 from prunescope.report.roles import Roles
-from prunescope.report.structure import (
-    BiasMap,
-    ChangeFigure,
-    Confusion,
-    Curve,
-    CurvePoint,
-    Estimate,
-    Gap,
-)
+from prunescope.report.structure import BiasMap, ChangeFigure, Curve, CurvePoint, Estimate, Gap
 from prunescope.report.table import OK, Table
 
 MOST_ROWS = 60

@@ -8,7 +8,7 @@ from itertools import groupby
 import altair as alt
 
 from prunescope.report.numbers import CORRELATION
-from prunescope.report.structure import Triangle
+from prunescope.report.records import Triangle
 from prunescope.report.svg import INK, LESS, MORE, RULE, config, data, merge_cells, rendered, text
 
 WIDTH, NAMES = 360, 96

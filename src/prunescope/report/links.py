@@ -9,7 +9,7 @@ from prunescope.audit.links import link_points
 from prunescope.audit.links import links as tested
 from prunescope.report.glossary import GLOSSARY
 from prunescope.report.numbers import CORRELATION
-from prunescope.report.structure import Link, LinkPlot, LinkPoint, Links
+from prunescope.report.records import Link, LinkPlot, LinkPoint, Links
 
 MOST_POINTS = 200
 """Points that a plot draws at most."""

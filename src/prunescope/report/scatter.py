@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from prunescope.report.glossary import GLOSSARY
-from prunescope.report.structure import LinkPlot
+from prunescope.report.records import LinkPlot
 from prunescope.report.svg import INK, MUTED, config, data, rendered, shrink_points, text
 
 WIDTH, HEIGHT = 300, 200

@@ -56,7 +56,7 @@ class Table:
         and tests.
         """
         flips, top = self.overall(model, "flip_rate"), self.overall(model, "top1_flip_rate")
-        if flips is None or flips.delta is None or flips.reason:
+        if flips is None or flips.delta is None:
             return
         if top is None or top.baseline is not None:
             return

@@ -1,0 +1,191 @@
+"""Estimates and the records of single sections of a report, as data."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """A record that does not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(Frozen):
+    """One row of the audit's table; `supported`: its change can be told from chance, and matters.
+
+    That is where its q-value (Benjamini-Hochberg) is at most 1 - confidence and its verdict is not
+    ``negligible``; see `prunescope.audit.verdicts`. The `baseline` is the dense model's value; of
+    flips it is the churn.
+    """
+
+    model: str
+    metric: str
+    attribute: str | None = None
+    group: str | None = None
+    group_value: str | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    status: str
+    reason: str | None = None
+    baseline: float | None = None
+    delta: float | None = None
+    delta_low: float | None = None
+    delta_high: float | None = None
+    q_value: float | None = None
+    verdict: str | None = None
+    supported: bool = False
+
+
+class Confusion(Frozen):
+    """How many samples of a true class (null: unlabelled) went from one answer to another."""
+
+    label: str | None
+    dense: str
+    compressed: str
+    n: int
+
+
+class Exemplar(Frozen):
+    """One sample that most compressed models answer differently than most dense ones.
+
+    `about` is the attribute, or "cat → dog" in a multi-class task; `truth` its label in words.
+    `dense` and `compressed` are mean probabilities of yes (of the class that the dense models
+    choose), the shares are of models that answer so. `doubted`: every dense model confidently
+    contradicts the label.
+    """
+
+    id: str
+    about: str
+    truth: str
+    dense: float
+    compressed: float
+    dense_share: float
+    compressed_share: float
+    harmful: bool | None
+    doubted: bool
+
+
+class Exemplars(Frozen):
+    """The compression-identified exemplars of one population.
+
+    Parameters
+    ----------
+    text : str
+        What they amount to, in a sentence or two.
+    rate : Estimate
+    n, n_images, n_harmful, n_doubted : int
+        Exemplars in the audit's list, the images that they are of, how many went from right to
+        wrong, and how many have a doubtful label. All 0 where no list was kept.
+    groups, rare : list of Estimate
+        Odds ratios above 1 that can be told from chance, those that are large for certain first:
+        by value of a group, and by rarer label.
+    examples : list of Exemplar
+        The most changed ones.
+    """
+
+    text: str
+    rate: Estimate
+    n: int
+    n_images: int
+    n_harmful: int
+    n_doubted: int
+    groups: list[Estimate]
+    rare: list[Estimate]
+    examples: list[Exemplar]
+
+
+class Pair(Frozen):
+    """How two attributes correlate in the labels and in both models' answers.
+
+    `change` is compressed minus dense, `shift` compressed minus labels.
+    """
+
+    attribute: str
+    other: str
+    labels: float | None
+    dense: float | None
+    compressed: float | None
+    change: float | None
+    change_low: float | None
+    change_high: float | None
+    shift: float | None
+    shift_low: float | None
+    shift_high: float | None
+
+
+Triangle = list[float | None]
+"""Correlations of each attribute with those before it: row by row, the first row is empty."""
+
+
+class Correlations(Frozen):
+    """How the answers hang together: what all models share.
+
+    The triangles are over `attributes`, alike ones beside each other; `n_left_out` attributes that
+    moved less are not among them. `dense` is the mean over dense models.
+    """
+
+    attributes: list[str]
+    n_left_out: int
+    labels: Triangle
+    dense: Triangle
+
+
+class CorrelationChange(Frozen):
+    """How the answers of one compressed model hang together.
+
+    `pairs` are those whose correlation changed most. Of a population, figures are means over its
+    seeds, and an interval holds the intervals of all seeds. The triangles are null where they are
+    not drawn.
+    """
+
+    text: str
+    pairs: list[Pair]
+    n_pairs: int
+    answers: Triangle | None
+    changes: Triangle | None
+
+
+class Link(Frozen):
+    """One row of `prunescope.audit.links.links`; `model` is null for all models together."""
+
+    model: str | None
+    cause: str
+    effect: str
+    rho: float | None
+    expected: float | None
+    p_value: float | None
+    q_value: float | None
+    n: int
+    n_attributes: int
+    status: str
+    reason: str | None
+
+
+class LinkPoint(Frozen):
+    """One attribute (of one group) of one model: change of the cause and of the effect."""
+
+    model: str
+    attribute: str
+    group: str | None
+    x: float
+    y: float
+
+
+class LinkPlot(Frozen):
+    """The points of one link over all models; `n` of them, not all of which need be drawn."""
+
+    cause: str
+    effect: str
+    n: int
+    points: list[LinkPoint]
+
+
+class Links(Frozen):
+    """Whether changes in uncertainty and interdependence go with changes in bias, and in words."""
+
+    texts: list[str]
+    links: list[Link]
+    plots: list[LinkPlot]
