@@ -8,20 +8,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ConstantInputWarning, spearmanr
 
-from prunescope.audit.cies import CIE_SCHEMA, find_cies, list_cies
+from prunescope.audit import cies
+from prunescope.audit.cies import CIE_SCHEMA
 from prunescope.errors import ConfigError, DataError
-from prunescope.metrics.agreement import (
-    label_may_be_wrong,
-    lowest_agreement,
-    mean_probabilities,
-    modal_answers,
-    rank_agreement,
-    yes_share,
-)
+from prunescope.metrics import agreement as agreeing
+from prunescope.metrics.agreement import Population, lowest_agreement
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(1, 20)
 MODELS = st.integers(1, 5)
+
+
+def modal_answers(models):
+    return Population(models).modal_answers
+
+
+def mean_probabilities(models):
+    return Population(models).mean_probabilities
+
+
+def label_may_be_wrong(models, *confidence):
+    return Population(models).label_may_be_wrong(*confidence)
+
+
+def find_cies(dense, sparse):
+    return cies.find_cies(Population(dense), Population(sparse))
+
+
+def list_cies(dense, sparse, **options):
+    return cies.list_cies(Population(dense), Population(sparse), **options)
+
+
+def rank_agreement(dense, sparse):
+    return agreeing.rank_agreement(Population(dense), Population(sparse))
 
 
 def population(draw, seed, n, models, a=3):
@@ -69,7 +88,7 @@ def test_the_modal_answer_is_that_of_most_models(models):
     three = models([[1, 1]] * 2, [[1, 1], [1, -1]], [[-1, 1], [-1, -1]], [[-1, 1], [1, -1]])
     assert modal_answers(three).tolist() == [[0, 1], [1, 0]]
     assert modal_answers(three).dtype == np.int8
-    assert yes_share(three).round(3).tolist() == [[0.333, 1], [0.667, 0]]
+    assert Population(three).yes_share.round(3).tolist() == [[0.333, 1], [0.667, 0]]
     assert modal_answers(three[:2]).tolist() == [[-1, 1], [-1, 0]]
     assert modal_answers(three[:1]).tolist() == [[1, 1], [1, 0]]
     assert modal_answers(three + three[:2]).tolist() == [[0, 1], [1, 0]]

@@ -18,6 +18,7 @@ from prunescope.audit.enrichment import (
 )
 from prunescope.data.samples import Group, Samples
 from prunescope.metrics import Slices
+from prunescope.metrics.agreement import Population
 
 SEEDS = st.integers(0, 2**32 - 1)
 NUMBERS = ("value", "low", "high", "p_value", "share_inside", "share_outside")
@@ -405,7 +406,7 @@ def test_a_model_that_forgets_rare_values_has_its_cies_there():
 @given(seed=SEEDS, n=st.integers(1, 40), models=st.integers(2, 6))
 def test_any_predictions_have_estimates_or_reasons(draw, seed, n, models):
     every = draw(seed, n=n, models=models)
-    found = find_cies(every[: models // 2], every[models // 2 :])
+    found = find_cies(Population(every[: models // 2]), Population(every[models // 2 :]))
     samples = every[0].samples
     tables = [
         represented(found.cie, found.compared, samples, min_support=2),
@@ -431,7 +432,8 @@ def test_a_class_task_is_one_against_the_rest(build):
     logits = 4.0 * labels
     logits[:20] = [0, 0, 4]  # of 40 men, 20 become the third class
     logits[40:44] = [0, 0, 4]  # of 40 women, 4
-    found = find_cies([dense], [build(labels, logits, task="multiclass")])
+    sparse = build(labels, logits, task="multiclass")
+    found = find_cies(Population([dense]), Population([sparse]))
     table = represented(found.cie, found.compared, dense.samples).filter(group_value="True")
     shares = dict(table.select("attribute", "share_inside").rows())
     assert shares == pytest.approx({"a0": 0.25, "a1": 0.25, "a2": 0.5, None: 0.5})

@@ -58,6 +58,8 @@ def most_affected(
         Of the second model.
     limit : int
     """
+    if not limit:
+        return []
     first, second = batch.models[before], batch.models[after]
     harm, moved, changed = np.zeros(batch.n), np.zeros(batch.n), np.zeros(batch.n, bool)
     flipped = first.decisions != second.decisions
@@ -68,7 +70,7 @@ def most_affected(
         moved[rows] += by
         harm[rows] += by * (batch.labels[a][rows] == first.decisions[a][rows])
     found = np.flatnonzero(changed)
-    if 0 < limit < len(found):
+    if limit < len(found):
         least = np.partition(harm[found], len(found) - limit)[len(found) - limit]
         found = found[harm[found] >= least]
     order = found[np.lexsort((-moved[found], -harm[found]))][:limit]

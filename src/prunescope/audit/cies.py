@@ -32,16 +32,12 @@ from numpy.typing import NDArray
 from prunescope.data.samples import Samples, Task
 from prunescope.metrics.agreement import (
     TIED,
-    check_population,
-    label_may_be_wrong,
+    Population,
+    check_same_samples,
     lowest_agreement,
-    mean_probabilities,
-    modal_answers,
     rank_agreement,
-    yes_share,
 )
 from prunescope.metrics.statistics import Floats
-from prunescope.predictions import Predictions
 
 CIE_SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -100,7 +96,7 @@ class Cies:
     n_compressed: int
 
 
-def find_cies(dense: Sequence[Predictions], compressed: Sequence[Predictions]) -> Cies:
+def find_cies(dense: Population, compressed: Population) -> Cies:
     """Compare the modal answers of two populations on the same samples.
 
     CIE: modal ŷ over the dense models ≠ modal ŷ over the compressed ones. Where either side is
@@ -110,42 +106,41 @@ def find_cies(dense: Sequence[Predictions], compressed: Sequence[Predictions]) -
 
     Raises
     ------
-    ConfigError
-        A population has no model.
     DataError
-        The models are not on the same samples.
+        The populations are not on the same samples.
 
     Examples
     --------
-    >>> from prunescope.predictions import Metadata
+    >>> from prunescope.predictions import Metadata, Predictions
     >>> samples = Samples(pl.Series(["a", "b"]), ("Bald",), np.array([[1], [0]], np.int8))
     >>> def model(*logits):
     ...     return Predictions(samples, np.array(logits)[:, None], Metadata())
     >>> dense = [model(1.0, -1), model(2.0, -3), model(-1.0, -2)]
-    >>> found = find_cies(dense, [model(-1.0, -1), model(-2.0, 4), model(-1.0, -2)])
+    >>> compressed = [model(-1.0, -1), model(-2.0, 4), model(-1.0, -2)]
+    >>> found = find_cies(Population(dense), Population(compressed))
     >>> found.cie[:, 0].tolist(), found.harmful[:, 0].tolist(), found.n_dense
     ([True, False], [True, False], 3)
     """
-    before, after = modal_answers(dense), modal_answers(compressed)
-    check_population([dense[0], compressed[0]])
+    check_same_samples(dense.models[0], compressed.models[0])
+    before, after = dense.modal_answers, compressed.modal_answers
     compared = (before != TIED) & (after != TIED)
     cie = compared & (before != after)
     return Cies(
         dense=before,
         compressed=after,
-        dense_share=yes_share(dense),
-        compressed_share=yes_share(compressed),
+        dense_share=dense.yes_share,
+        compressed_share=compressed.yes_share,
         compared=compared,
         cie=cie,
-        harmful=cie & (before == dense[0].samples.labels),
+        harmful=cie & (before == dense.samples.labels),
         n_dense=len(dense),
         n_compressed=len(compressed),
     )
 
 
 def list_cies(
-    dense: Sequence[Predictions],
-    compressed: Sequence[Predictions],
+    dense: Population,
+    compressed: Population,
     *,
     name: str,
     share: float = 0.05,
@@ -162,14 +157,14 @@ def list_cies(
 
     Parameters
     ----------
-    dense, compressed : sequence of Predictions
-        Two populations on the same samples.
+    dense, compressed : Population
+        On the same samples.
     name : str
         What to call the compressed population.
     share : float
         The share of samples that are CIEs by rank correlation, see `lowest_agreement`.
     confidence : float
-        See `label_may_be_wrong`.
+        See `Population.label_may_be_wrong`.
 
     Returns
     -------
@@ -184,24 +179,25 @@ def list_cies(
     Raises
     ------
     ConfigError
-        A population has no model, or a setting is out of range.
+        A setting is out of range.
     DataError
-        The models are not on the same samples.
+        The populations are not on the same samples.
 
     Examples
     --------
-    >>> from prunescope.predictions import Metadata
+    >>> from prunescope.predictions import Metadata, Predictions
     >>> samples = Samples(pl.Series(["a", "b"]), ("Bald",), np.array([[1], [0]], np.int8))
     >>> dense = Predictions(samples, np.array([[1.0], [-1]]), Metadata())
     >>> sparse = Predictions(samples, np.array([[-1.0], [-1]]), Metadata())
-    >>> list_cies([dense], [sparse], name="95%").select("id", "label", "compressed").rows()
+    >>> listed = list_cies(Population([dense]), Population([sparse]), name="95%")
+    >>> listed.select("id", "label", "compressed").rows()
     [('a', 'True', 'False')]
     """
     found = find_cies(dense, compressed)
-    samples = dense[0].samples
-    before, after = mean_probabilities(dense), mean_probabilities(compressed)
+    samples = dense.samples
+    before, after = dense.mean_probabilities, compressed.mean_probabilities
     agreement = rank_agreement(dense, compressed)
-    doubted = label_may_be_wrong(dense, confidence)
+    doubted = dense.label_may_be_wrong(confidence)
 
     modal_rows, modal_columns = _most_changed(found, after - before, samples.task)
     lowest = np.flatnonzero(lowest_agreement(agreement, share))

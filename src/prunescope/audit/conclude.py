@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,13 +17,13 @@ from prunescope.audit.bootstrap import draw
 from prunescope.audit.correlations import correlation_rows
 from prunescope.audit.estimates import CORRELATION_SHIFT, UNDEFINED, Estimates, summarize
 from prunescope.audit.evidence import Evidence
+from prunescope.audit.exemplars import exemplars
 from prunescope.audit.measure import Measurer
 from prunescope.audit.populations import Pooled, students
 from prunescope.audit.result import TABLES, Audit, AuditInfo, PopulationInfo
 from prunescope.audit.significance import add_q_values, exact_p_values, mcnemar
 from prunescope.audit.subject import Subject
 from prunescope.audit.table import (
-    SCHEMA,
     Columns,
     Comparison,
     compare,
@@ -118,6 +118,7 @@ class _Conclude:
         self.top_ones: dict[int, list[Estimates]] = {}
         self.populations = {members[0]: members for members in subject.populations()}
         self.pooled: dict[int, list[Pooled]] = {}
+        self.exemplars: dict[int, Future[tuple[list[Columns], pl.DataFrame]]] = {}
         self.tables: list[pl.DataFrame] = []
         self.more: dict[str, list[pl.DataFrame]] = {name: [] for name in TABLES}
 
@@ -128,6 +129,7 @@ class _Conclude:
         churn = self._churn()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for models in (range(n_dense), range(n_dense, n)):
+                self._submit_exemplars(pool, models)
                 outcomes = pool.map(functools.partial(self._outcome, churn=churn), models)
                 for model, outcome in zip(models, outcomes, strict=True):
                     if model < n_dense:
@@ -270,26 +272,26 @@ class _Conclude:
             first = self.subject.models[members[0]]
             metadata = first.model_copy(update={"seed": None})
             beside = self._beside(model, churn)
-            if model >= self.subject.n_dense and self.subject.n_dense > 1:
-                beside = [beside[0], *self._exemplars(members)]
+            if members[0] in self.exemplars:
+                counted, listed = self.exemplars.pop(members[0]).result()
+                beside = [beside[0], *counted]
+                self.more["cies"].append(listed)
             self.tables.append(self._table(self._name(members), metadata, means, beside))
 
-    def _exemplars(self, members: list[int]) -> list[Columns]:
-        """Estimate how many samples are compression-identified exemplars, and which."""
-        dense = list(range(self.subject.n_dense))
-        counted = self.measurer.exemplars(self.evidence.exemplars(dense, members))
-        summary = self._summarized(counted, counted.ok)
-        parts = [rows(summary, self.subject.layout.slices, self.settings.confidence)]
-        listed = self.evidence.listed(
-            dense,
-            members,
-            self._name(members),
-            self.measurer.prevalence,
-            self.settings.min_support,
-            self.settings.confidence,
-        )
-        self.more["cies"].append(listed.cies)
-        return [*parts, _gathered(listed.gathered)]
+    def _submit_exemplars(self, pool: Executor, models: range) -> None:
+        """Begin to look for the exemplars of the populations of some compressed models."""
+        if self.subject.n_dense < 2:
+            return
+        for first, members in self.populations.items():
+            if first in models and first >= self.subject.n_dense:
+                self.exemplars[first] = pool.submit(
+                    exemplars,
+                    self.subject,
+                    self.evidence,
+                    self.measurer,
+                    members,
+                    self._name(members),
+                )
 
     def _dense_name(self) -> str:
         """Name what populations are compared with."""
@@ -332,16 +334,3 @@ class _Conclude:
         """Lay out one row that says why an estimate cannot be made."""
         row = {"metric": metric, "n": self.sizes[0], "status": UNDEFINED, "reason": reason}
         return {name: np.array([value]) for name, value in row.items()}
-
-
-def _gathered(table: pl.DataFrame) -> Columns:
-    """Lay out odds ratios as rows of the audit's table; the reason tells the two shares."""
-    shares = table.select("share_inside", "share_outside", "reason").iter_rows()
-    told = [
-        why if inside is None else f"{inside:.2%} inside, {outside:.2%} outside"
-        + (f"; {why}" if why else "")
-        for inside, outside, why in shares
-    ]  # fmt: skip
-    table = table.with_columns(pl.Series("reason", told, dtype=pl.String))
-    return {name: np.array(table[name].to_list(), object if table[name].dtype == pl.String else
-            float) for name in table.columns if name in SCHEMA}  # fmt: skip

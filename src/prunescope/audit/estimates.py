@@ -250,7 +250,9 @@ def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[An
     over = ("norm", "pairs") if of_pairs else ("mean", "attributes")
     texts = [f"{over[0]} over {k} of {total} {over[1]}" for k in range(total)] + [None]
     texts[0] = f"none of the {total} {over[1]} has a value"
-    without = np.array([_commonest(row) for row in np.atleast_2d(estimates.status)], object)
+    status = np.full((*value.shape[:-1], 1), OK, object)
+    for row in np.argwhere(n_usable[..., 0] == 0):
+        status[tuple(row)] = _commonest(estimates.status[tuple(row)])
     n = sizes[:, None] if value.ndim == 2 else sizes[:1]
     summary = replace(
         estimates,
@@ -258,7 +260,7 @@ def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[An
         value=value,
         replicates=replicates,
         support=np.broadcast_to(n, value.shape).astype(np.int64),
-        status=np.where(n_usable == 0, without.reshape(value.shape), OK).astype(object),
+        status=status,
         reason=np.array(texts, object)[n_usable],
         group_value=None if estimates.group_value is None else np.array([-1]),
     )

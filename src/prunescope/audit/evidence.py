@@ -6,6 +6,7 @@ predictions when asked; `prunescope.audit.tally.Tally` was counted batch by batc
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from prunescope.audit.affected import Affected, most_affected
 from prunescope.audit.cies import find_cies, list_cies
 from prunescope.audit.enrichment import over_representation, rare_label_representation
 from prunescope.metrics import Counter, Labels, Layout, Ranking, Statistics, Transitions, rank
+from prunescope.metrics.agreement import Population
 from prunescope.metrics.statistics import Floats
 from prunescope.metrics.topone import as_attribute, changes, top_answers, true_classes
 from prunescope.predictions import Predictions
@@ -96,6 +98,7 @@ class InMemory:
     ) -> None:
         self._models, self._batch = models, Batch.of(models)
         self._layout, self._blocks = layout, blocks
+        self._dense_population = functools.cache(self._population)  # one, asked for many times
 
     @property
     def _counter(self) -> Counter:
@@ -145,7 +148,7 @@ class InMemory:
         confidence: float,
     ) -> Exemplars:
         """List the compression-identified exemplars between two populations."""
-        sides = [[self._models[i] for i in side] for side in (dense, compressed)]
+        sides = self._dense_population(tuple(dense)), self._population(compressed)
         samples, slices = self._models[0].samples, self._layout.slices
         found = find_cies(*sides)
         arrays = found.cie, found.compared
@@ -158,6 +161,9 @@ class InMemory:
             ),
         )
         return Exemplars(list_cies(*sides, name=name), pl.concat(gathered))
+
+    def _population(self, models: Sequence[int]) -> Population:
+        return Population([self._models[i] for i in models])
 
     def _top_one(self, batch: Batch) -> Counter:
         return Counter(batch, self._layout, self._blocks)

@@ -9,7 +9,6 @@ instead makes intervals far too narrow for the two or three seeds that people ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -124,8 +123,3 @@ class Pooled:
 def students(m: int, replicates: int, seed: int) -> Floats:
     """Draw R numbers from Student's t with m - 1 degrees of freedom."""
     return np.random.default_rng([seed, m]).standard_t(m - 1, replicates)
-
-
-def pool(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | None]]:
-    """Return the means of every metric."""
-    return [(one.estimates(), one.comparison()) for one in pooled]

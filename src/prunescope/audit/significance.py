@@ -110,6 +110,8 @@ class Spread:
         error, df : array (n,), optional
             Standard error and its degrees of freedom; default: the replicates' own, no limit.
         """
+        if not self._sorted.shape[1]:
+            return np.full(len(self.n), np.nan)
         tail = np.minimum((self._sorted <= 0).sum(axis=1), (self._sorted >= 0).sum(axis=1))
         share = np.minimum(2 * (tail + 1) / (self.n + 1), 1.0)
         if error is None:

@@ -89,15 +89,13 @@ class Ranking:
 
 
 class Curve(NamedTuple):
-    """One attribute ranked by T distinct scores, highest first: values and samples' shares."""
+    """AUC and average precision of one attribute; NaN where a class is absent."""
 
     auc: float
     average_precision: float
-    auc_shares: NDArray[np.float64]
-    average_precision_shares: NDArray[np.float64]
 
 
-def curve(true: NDArray[Any], false: NDArray[Any]) -> Curve:
+def curve(true: Floats, false: Floats) -> Curve:
     """Rank T scores, highest first, that `true` and `false` samples share.
 
     AUC = P(score of a true sample > that of a false one) + half of P(equal). Average precision =
@@ -110,31 +108,59 @@ def curve(true: NDArray[Any], false: NDArray[Any]) -> Curve:
 
     Examples
     --------
-    >>> found = curve(np.array([1, 1, 0]), np.array([0, 1, 1]))
-    >>> found.auc, round(found.average_precision, 4), found.auc_shares.tolist()
-    (0.875, 0.8333, [[0.25, 0.75, 1.0], [1.0, 0.75, 0.25]])
+    >>> found = curve(np.array([1.0, 1, 0]), np.array([0.0, 1, 1]))
+    >>> found.auc, round(found.average_precision, 4)
+    (0.875, 0.8333)
     """
-    above_true, above_false = np.cumsum(true), np.cumsum(false)
-    n_true, n_false = (int(above[-1]) if len(above) else 0 for above in (above_true, above_false))
-    shares = np.zeros((2, len(true)))
+    n_true, n_false = true.sum(), false.sum()
     if not n_true:
-        return Curve(np.nan, np.nan, shares, np.zeros((2, len(true))))
-    auc = np.nan
-    if n_false:
-        shares[FALSE] = (above_true - 0.5 * true) / n_true
-        shares[TRUE] = (n_false - above_false + 0.5 * false) / n_false
-        auc = float((true * shares[TRUE]).sum() / n_true)
+        return Curve(np.nan, np.nan)
+    above_true, above_false = np.cumsum(true), np.cumsum(false)
+    precision = above_true / np.maximum(above_true + above_false, 1)
+    lost = true @ above_false - 0.5 * (true @ false)
+    auc = 1 - float(lost / (n_true * n_false)) if n_false else np.nan
+    return Curve(auc, float(true @ precision / n_true))
 
-    n_above = above_true + above_false
-    precision = divide(above_true, n_above)
-    precision[n_above == 0] = 0.0
-    value = float((true * precision).sum() / n_true)
+
+class Shares(NamedTuple):
+    """What a sample of each score adds to the ranking metrics, by its label: (2, T) each."""
+
+    auc: Floats
+    average_precision: Floats
+
+
+def shares(true: Floats, false: Floats) -> Shares:
+    """Return what each sample adds to AUC and average precision (see `RankingSums`).
+
+    Parameters
+    ----------
+    true, false : array (T,)
+        How many samples have each score, highest first.
+
+    Examples
+    --------
+    >>> shares(np.array([1.0, 1, 0]), np.array([0.0, 1, 1])).auc.tolist()
+    [[0.25, 0.75, 1.0], [1.0, 0.75, 0.25]]
+    """
+    n_true, n_false = true.sum(), false.sum()
+    auc, influence = np.zeros((2, len(true))), np.zeros((2, len(true)))
+    if not n_true:
+        return Shares(auc, influence)
+    above_true, above_false = np.cumsum(true), np.cumsum(false)
+    if n_false:
+        auc[FALSE] = (above_true - 0.5 * true) / n_true
+        auc[TRUE] = (n_false - above_false + 0.5 * false) / n_false
+    n_above = np.maximum(above_true + above_false, 1)
+    precision = above_true / n_above
     # a sample enters the precision at its own score and at every lower one where a true one stands
-    weight = divide(true, n_above)
-    weight[n_above == 0] = 0.0
-    below, below_precision = (np.cumsum(term[::-1])[::-1] for term in (weight, weight * precision))
-    influence = np.stack([-below_precision, precision - value + below - below_precision]) / n_true
-    return Curve(auc, value, shares, influence)
+    weight = true / n_above
+    below = np.cumsum(weight[::-1])[::-1]
+    influence[FALSE] = np.cumsum((weight * precision)[::-1])[::-1]
+    np.subtract(below, influence[FALSE], out=influence[TRUE])
+    influence[FALSE] *= -1
+    influence[TRUE] += precision - true @ precision / n_true
+    influence /= n_true
+    return Shares(auc, influence)
 
 
 def hidden(true: NDArray[Any], false: NDArray[Any]) -> tuple[float, float]:
@@ -193,25 +219,26 @@ def rank(
         blocks = np.zeros(labels.shape[1], np.int64)
 
     def attribute(a: int) -> Ranked:
-        rows = np.flatnonzero(labels[a] != 2)
-        ranked = np.asarray(scores[a])[rows]
-        order = np.argsort(-ranked)
-        ranked, rows = ranked[order], rows[order]
-        tie = np.zeros(len(rows), np.int64)
-        np.cumsum(ranked[1:] != ranked[:-1], out=tie[1:])
-        label = labels[a][rows].astype(np.int64)
-        n_ties = int(tie[-1]) + 1 if len(tie) else 0
-        tied = np.bincount(tie * 2 + label, minlength=2 * n_ties).reshape(-1, 2)
-        found = curve(tied[:, TRUE], tied[:, FALSE])
+        known = np.flatnonzero(labels[a] != 2)
+        order = known[np.argsort(-np.asarray(scores[a])[known])]
+        ranked, label = np.asarray(scores[a])[order], labels[a][order]
+        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], len(order) > 0))  # of a tie
+        sizes = np.diff(last, prepend=-1)
+        true = np.diff(np.cumsum(label, dtype=np.int64)[last], prepend=0).astype(np.float64)
+        false = sizes - true
+        found = curve(true, false)
         if n_blocks == 1:
-            auc = (tied * found.auc_shares.T).sum(axis=0)
-            precision = np.array([(tied * found.average_precision_shares.T).sum()])
-            return Ranked(found, (0.0, 0.0), tied.sum(axis=0).astype(np.float64), auc, precision)
-        block = blocks[rows]
+            return Ranked(found, (0.0, 0.0), *_whole(found, true.sum(), false.sum()))
+        of = shares(true, false)
+        block = blocks[order]
         place = block * 2 + label
         n = np.bincount(place, minlength=2 * n_blocks)
-        auc = np.bincount(place, found.auc_shares[label, tie], 2 * n_blocks)
-        precision = np.bincount(block, found.average_precision_shares[label, tie], n_blocks)
+        own_auc, own_precision = (
+            np.where(label == TRUE, *(np.repeat(table[side], sizes) for side in (TRUE, FALSE)))
+            for table in of
+        )
+        auc = np.bincount(place, own_auc, 2 * n_blocks)
+        precision = np.bincount(block, own_precision, n_blocks)
         return Ranked(
             found, (0.0, 0.0), *(np.asarray(sums, np.float64) for sums in (n, auc, precision))
         )
@@ -239,12 +266,11 @@ def rank_histogram(counts: NDArray[Any]) -> Ranking:
     def attribute(a: int) -> Ranked:
         falling = counts[:, a, :, ::-1].astype(np.float64)
         total = falling.sum(axis=0)
-        found = curve(total[TRUE], total[FALSE])
-        auc = np.einsum("klt,lt->kl", falling, found.auc_shares)
-        precision = np.einsum("klt,lt->k", falling, found.average_precision_shares)
-        return Ranked(
-            found, hidden(total[TRUE], total[FALSE]), falling.sum(axis=-1), auc, precision
-        )
+        false, true = total
+        of = shares(true, false)
+        auc = np.einsum("klt,lt->kl", falling, of.auc)
+        precision = np.einsum("klt,lt->k", falling, of.average_precision)
+        return Ranked(curve(true, false), hidden(true, false), falling.sum(axis=-1), auc, precision)
 
     return _collect(attribute, counts.shape[1], len(counts))
 
@@ -259,10 +285,16 @@ class Ranked(NamedTuple):
     average_precision: Floats
 
 
+def _whole(found: Curve, n_true: float, n_false: float) -> tuple[Floats, Floats, Floats]:
+    """Return the sums over all samples: the mean AUC share is AUC, and influences add up to 0."""
+    n = np.array([n_false, n_true])
+    return n, np.nan_to_num(n * found.auc), np.zeros(1)
+
+
 def _collect(attribute: Callable[[int], Ranked], n: int, n_blocks: int) -> Ranking:
     """Rank each attribute and put the results side by side."""
     found = [attribute(a) for a in range(n)]
-    values = np.array([(*one.curve[:2], *one.errors) for one in found], np.float64)
+    values = np.array([(*one.curve, *one.errors) for one in found], np.float64)
     sums = RankingSums(
         np.stack([one.n.reshape(n_blocks, 2) for one in found], axis=1),
         np.stack([one.auc.reshape(n_blocks, 2) for one in found], axis=1),
