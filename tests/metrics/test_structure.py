@@ -124,7 +124,9 @@ def test_correlation_shift_uses_pairs_of_known_labels(seed, n):
     rng = np.random.default_rng(seed)
     labels = rng.integers(-1, 2, (n, 3))
     decided = rng.random((n, 3)) < 0.5
-    found = correlation_shift(moments(decided), moments(labels == 1, labels >= 0))
+    found = correlation_shift(
+        correlation(moments(decided)), correlation(moments(labels == 1, labels >= 0))
+    )
     for place, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
         known = (labels[:, a] >= 0) & (labels[:, b] >= 0)
         with np.errstate(all="ignore"):

@@ -195,7 +195,7 @@ class _Conclude:
             str(self.subject.models[model].name),
             self.subject.attributes,
             statistics.total().predicted,
-            self.measurer.labelled[0],
+            self.measurer.labelled,
             _shift(estimates),
             dense,
             self.settings.confidence,

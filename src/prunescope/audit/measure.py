@@ -31,6 +31,7 @@ from prunescope.metrics import (
     Transitions,
     accuracy,
     bias_amplification,
+    correlation,
     correlation_shift,
     exemplar_rate,
     expected_calibration_error,
@@ -84,9 +85,15 @@ class Measurer:
     trigger: str | None = None
 
     @cached_property
-    def labelled(self) -> tuple[Moments, Moments]:
-        """The moments of the labels, and those in every replicate."""
-        return self.labels.total().moments, self.labels.weighted(self.weights).moments
+    def labelled(self) -> Moments:
+        """The moments of the labels."""
+        return self.labels.total().moments
+
+    @cached_property
+    def label_correlations(self) -> tuple[Floats, Floats]:
+        """Correlations of the labels (A, A), and those in every replicate."""
+        drawn = self.labels.weighted(self.weights).moments
+        return correlation(self.labelled), correlation(drawn)
 
     @cached_property
     def prevalence(self) -> Floats:
@@ -239,15 +246,15 @@ class Measurer:
             "the answer is the same for every sample, or no other answer varies",
         )
         a, b = np.triu_indices(size, k=1)
-        labelled, drawn = self.labelled
-        support = np.broadcast_to(labelled.n, (size, size))[a, b]
+        labelled, drawn = self.label_correlations
+        support = np.broadcast_to(self.labelled.n, (size, size))[a, b]
         shift = estimate(
             CORRELATION_SHIFT,
             tuple(
                 f"{self.attributes[i]} × {self.attributes[j]}" for i, j in zip(a, b, strict=True)
             ),
-            Measure(correlation_shift(point.predicted, labelled), support),
-            correlation_shift(replicates.predicted, drawn),
+            Measure(correlation_shift(correlation(point.predicted), labelled), support),
+            correlation_shift(correlation(replicates.predicted), drawn),
             min_support=self.min_support,
             basis="samples with both labels",
             undefined="a label or an answer is the same for every sample",

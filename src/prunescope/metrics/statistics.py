@@ -440,4 +440,5 @@ def divide(numerator: Any, denominator: Any) -> Floats:  # noqa: ANN401 - anythi
     """
     bottom = np.asarray(denominator)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(bottom == 0, np.nan, np.asarray(numerator) / bottom)
+        result = np.asarray(numerator) / bottom
+    return result if bottom.all() else np.where(bottom == 0, np.nan, result)

@@ -28,13 +28,18 @@ def correlation(moments: Moments) -> Floats:
     return divide(covariance, scale)
 
 
-def correlation_shift(predicted: Moments, labelled: Moments) -> Floats:
+def correlation_shift(predicted: Floats, labelled: Floats) -> Floats:
     """Correlation of the predictions minus that of the labels, for each pair of attributes.
 
-    Shape (..., P) with P = A(A - 1)/2 pairs in the order of `numpy.triu_indices`; in [-2, 2]. NaN
-    where a column is constant.
+    From two matrices (..., A, A) of `correlation`. Shape (..., P) with P = A(A - 1)/2 pairs in the
+    order of `numpy.triu_indices`; in [-2, 2]. NaN where a column is constant.
+
+    Examples
+    --------
+    >>> correlation_shift(np.array([[1, 0.5], [0.5, 1]]), np.array([[1, 0.25], [0.25, 1]])).tolist()
+    [0.25]
     """
-    shift = correlation(predicted) - correlation(labelled)
+    shift = predicted - labelled
     rows, columns = np.triu_indices(shift.shape[-1], k=1)
     return shift[..., rows, columns]
 
