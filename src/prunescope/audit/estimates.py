@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from prunescope.metrics import (
     accuracy,
     balanced_accuracy,
+    calibration_error_replicates,
     expected_calibration_error,
     false_negative_rate,
     false_positive_rate,
@@ -24,6 +25,7 @@ from prunescope.metrics import (
     uncertainty,
 )
 from prunescope.metrics.statistics import Floats, Measure, Statistics, divide
+from prunescope.metrics.topone import top_one_accuracy
 
 OK = "ok"
 INSUFFICIENT = "insufficient_support"
@@ -47,11 +49,21 @@ class Metric:
         What its support counts, in words.
     undefined : str
         Why its value can be undefined although the data suffice, in words.
+    resample : callable, optional
+        `Statistics` of all samples, and of replicates → the values in the replicates; default:
+        those that `compute` gives.
     """
 
     compute: Callable[[Statistics], Measure]
     basis: str
     undefined: str = "no samples"
+    resample: Callable[[Statistics, Statistics], Floats] | None = None
+
+    def replicates(self, point: Statistics, replicates: Statistics) -> Floats:
+        """Return the values in replicates."""
+        if self.resample is None:
+            return self.compute(replicates).value
+        return self.resample(point, replicates)
 
 
 SLICE_METRICS: Mapping[str, Metric] = {
@@ -68,9 +80,17 @@ SLICE_METRICS: Mapping[str, Metric] = {
     ),
     "selection_rate": Metric(lambda s: selection_rate(s.counts), "samples"),
     "uncertainty": Metric(uncertainty, "samples"),
-    "ece": Metric(expected_calibration_error, "labelled samples"),
+    "ece": Metric(
+        expected_calibration_error, "labelled samples", resample=calibration_error_replicates
+    ),
 }
 """Metrics of one model per slice × attribute."""
+
+TOP_ONE_METRICS: Mapping[str, Metric] = {
+    "top1_accuracy": Metric(lambda s: top_one_accuracy(s.counts), "labelled samples"),
+    "top_label_ece": SLICE_METRICS["ece"],
+}
+"""Metrics of a multi-class model's one answer."""
 
 DIFFERENCES: Mapping[str, tuple[str, ...]] = {
     "demographic_parity_difference": ("selection_rate",),

@@ -15,7 +15,9 @@ from prunescope.audit.estimates import (
     DIFFERENCES,
     NOT_APPLICABLE,
     SLICE_METRICS,
+    TOP_ONE_METRICS,
     Estimates,
+    Metric,
     difference,
     estimate,
     worst_group,
@@ -34,7 +36,6 @@ from prunescope.metrics import (
     correlation,
     correlation_shift,
     exemplar_rate,
-    expected_calibration_error,
     flip_rate,
     harmful_flip_rate,
     helpful_flip_rate,
@@ -45,7 +46,6 @@ from prunescope.metrics import (
 )
 from prunescope.metrics.statistics import MOST_PAIRED, Floats
 from prunescope.metrics.topone import (
-    top_one_accuracy,
     top_one_flip_rate,
     top_one_harmful_flip_rate,
     top_one_helpful_flip_rate,
@@ -107,13 +107,7 @@ class Measurer:
         """Estimate every metric of one model."""
         point, replicates = statistics.total(), statistics.weighted(self.weights)
         by_slice = {
-            name: self._estimate(
-                name,
-                metric.compute(point),
-                metric.compute(replicates),
-                metric.basis,
-                metric.undefined,
-            )
+            name: self._of(name, metric, point, replicates)
             for name, metric in SLICE_METRICS.items()
         }
         ratio = self._estimate(
@@ -163,11 +157,8 @@ class Measurer:
         """Estimate the metrics of a multi-class model's one answer, from `topone.as_attribute`."""
         point, replicates = statistics.total(), statistics.weighted(self.weights)
         return [
-            self._estimate(name, metric(point), metric(replicates), "labelled samples", total=True)
-            for name, metric in (
-                ("top1_accuracy", lambda s: top_one_accuracy(s.counts)),
-                ("top_label_ece", expected_calibration_error),
-            )
+            self._of(name, metric, point, replicates, total=True)
+            for name, metric in TOP_ONE_METRICS.items()
         ]
 
     def top_one_pair(self, transitions: Transitions) -> list[Estimates]:
@@ -209,6 +200,20 @@ class Measurer:
             group=group,
             group_value=group_value,
         )
+
+    def _of(
+        self,
+        name: str,
+        metric: Metric,
+        point: Statistics,
+        replicates: Statistics,
+        *,
+        total: bool = False,
+    ) -> Estimates:
+        """Estimate a metric of one model per slice × attribute."""
+        found = metric.compute(point)
+        drawn = Measure(metric.replicates(point, replicates), found.support)
+        return self._estimate(name, found, drawn, metric.basis, metric.undefined, total=total)
 
     def _ranking(self, ranking: Ranking) -> list[Estimates]:
         auc, precision = ranking.replicates(self.ranking_weights)

@@ -44,7 +44,6 @@ Columns = dict[str, NDArray[Any]]
 """Columns of some rows, all of one length."""
 
 BIASED = (
-    "ece",
     "correlation_shift",
     "demographic_parity_difference",
     "equal_opportunity_difference",
@@ -56,6 +55,10 @@ BIASED = (
 """Metrics that chance moves one way (norms, maxima and minima), and resampling
 once more. What resampling adds is taken off twice from the replicates, once for itself and once
 for the estimate, before the interval is read off; of a change, whose biases about cancel, once."""
+
+INVERTED = ("ece", "top_label_ece")
+"""Metrics that chance raises too; in their replicates `calibration_error_replicates` allows for it.
+A change's replicates are centred as those above."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +132,11 @@ def rows(
         Fills `baseline`, `delta`, their interval and p-value.
     """
     shape, ok = estimates.value.shape, estimates.ok
-    biased = estimates.metric in BIASED
+    biased, inverted = estimates.metric in BIASED, estimates.metric in INVERTED
     value = estimates.value[ok]
     spread = Spread(_lines(estimates.replicates, ok), value if biased else None, reflect=True)
     low, high = spread.interval(confidence)
-    if biased:  # an interval holds its value, though that be inflated
+    if biased or inverted:  # an interval holds its value, though that be inflated
         low, high = np.maximum(np.minimum(low, value), 0), np.maximum(high, value)
     low, high = _spread_out(low, ok), _spread_out(high, ok)
     columns: dict[str, Any] = {
@@ -148,7 +151,7 @@ def rows(
         "reason": estimates.reason.copy(),
     }
     if comparison is not None:
-        columns |= _compared(comparison, confidence, biased)
+        columns |= _compared(comparison, confidence, biased or inverted)
         if comparison.missing is not None:
             lacks = comparison.missing != None  # noqa: E711 - element by element
             columns["reason"][lacks] = "the dense model has no value: " + comparison.missing[lacks]

@@ -55,7 +55,7 @@ from prunescope.predictions.shards import Shards, batch_of
 N_RANK_BLOCKS = 32
 """Blocks of a score histogram, which is large."""
 
-ROWS = 1 << 19
+ROWS = 1 << 18
 """Rows that are read at once."""
 
 

@@ -7,7 +7,11 @@ metrics (AUC, average precision) need all scores at once and live in `ranking`.
 """
 
 from prunescope.metrics.bias import Lean, bias_amplification, largest_difference, lean
-from prunescope.metrics.calibration import expected_calibration_error, uncertainty
+from prunescope.metrics.calibration import (
+    calibration_error_replicates,
+    expected_calibration_error,
+    uncertainty,
+)
 from prunescope.metrics.flips import (
     exemplar_rate,
     flip_rate,
@@ -59,6 +63,7 @@ __all__ = [
     "accuracy",
     "balanced_accuracy",
     "bias_amplification",
+    "calibration_error_replicates",
     "correlation",
     "correlation_shift",
     "count",
