@@ -6,7 +6,7 @@ from prunescope.errors import MissingExtraError, PrunescopeError, one_of, shorte
 
 def test_one_root_catches_every_error():
     kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     assert all(issubclass(kind, PrunescopeError) for kind in kinds)
     assert issubclass(errors.ImageError, errors.DataError)
     assert issubclass(errors.PrunescopeWarning, UserWarning)

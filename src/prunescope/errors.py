@@ -8,6 +8,7 @@
     ├── ConfigError            an option or setting has a value that makes no sense
     ├── CheckpointError        a saved model is absent, damaged, or of another architecture
     ├── TrainingError          training cannot go on (the loss is not finite, say)
+    ├── ExportError            a model cannot be written in another form, or answers otherwise in it
     └── MissingExtraError      an optional dependency is not installed
 
     PrunescopeWarning          the result stands, but probably is not what was wanted
@@ -26,6 +27,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "ExportError",
     "ImageError",
     "MissingExtraError",
     "PrunescopeError",
@@ -59,6 +61,10 @@ class CheckpointError(PrunescopeError):
 
 class TrainingError(PrunescopeError):
     """Training cannot go on."""
+
+
+class ExportError(PrunescopeError):
+    """A model cannot be written in another form, or does not answer the same in it."""
 
 
 class MissingExtraError(PrunescopeError):

@@ -71,6 +71,66 @@ def test_gradual_methods_by_command(folder, prunescope, method):
     assert not list(folder.glob(f".{method}*")), "nothing unfinished is left"
 
 
+def test_choices_of_a_method_by_command(folder, prunescope):
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    ran = prunescope(
+        "prune", folder / "dense", "--method", "one-shot", "--sparsity", 0.6, "--score", "fisher",
+        "--calibration-images", 32, "--layer-sparsity", "*classifier*=0.25", "--distill", 0.5,
+        "--temperature", 3, "--recipe", folder / "tiny.yaml", "-o", folder / "chosen", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    told = {"score": "fisher", "calibration_images": 32}
+    told |= {"layer_sparsity": {"*classifier*": 0.25}}
+    told |= {"distill": {"temperature": 3.0, "weight": 0.5}, "sparsity": 0.6}
+    assert {name: ran.json[name] for name in told} == told
+    [last] = [layer for layer in ran.json["layers"] if "classifier" in layer["layer"]]
+    assert last["sparsity"] == pytest.approx(0.25)
+    ran = prunescope("predict", folder / "chosen", "--json")
+    assert ran.code == 0, ran.err
+
+
+def test_structured_by_command(folder, prunescope):
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    ran = prunescope(
+        "prune", folder / "dense", "--method", "structured", "--sparsity", 0.5,
+        "--recipe", folder / "tiny.yaml", "-o", folder / "narrow",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "structured model in" in ran.out
+    ran = prunescope("predict", folder / "narrow", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["n"] == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--layer-sparsity", "fc"), "--layer-sparsity fc: expected LAYER=SPARSITY"),
+        (("--layer-sparsity", "fc=half"), "expected LAYER=SPARSITY"),
+        (("--layer-sparsity", "fc=0.5"), "unknown layer with a sparsity 'fc'"),
+        (("--pattern", "2:4"), "2:4 needs layers whose input channels are a multiple of 4"),
+        (("--pattern", "3:4"), "unknown pattern '3:4'"),
+        (("--score", "fisher"), "48 images to calibrate on, and 512 were asked for"),
+        (("--distill", 2), "less than or equal to 1"),
+        (("--method", "rigl", "--score", "fisher"), "rigl has a score of its own"),
+    ],
+)
+def test_choices_that_cannot_be(folder, tmp_path, prunescope, arguments, complaint):
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    tiny = ("--recipe", folder / "tiny.yaml")
+    ran = prunescope(
+        "prune", folder / "dense", "--method", "one-shot", "--sparsity", 0.5, *tiny, *arguments,
+        "-o", tmp_path / "no",
+    )  # fmt: skip
+    assert ran.code == 2
+    assert complaint in " ".join(ran.err.split())
+    assert "Traceback" not in ran.err
+    assert not (tmp_path / "no").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

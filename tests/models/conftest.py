@@ -46,6 +46,9 @@ def nets(tmp_path, monkeypatch):
     def linear(n_outputs):
         return nn.Sequential(nn.Flatten(), nn.LazyLinear(n_outputs))
 
+    def deep(n_outputs):
+        return nn.Sequential(nn.Flatten(), nn.Linear(768, 6), nn.ReLU(), nn.Linear(6, n_outputs))
+
     def tied(n_outputs):
         return Tied(n_outputs)
 

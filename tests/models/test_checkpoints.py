@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -18,8 +19,11 @@ from prunescope.models import (
     checkpoints,
     load_checkpoint,
     save_checkpoint,
+    shapes_of,
     to_unit_range,
 )
+from prunescope.models.quantized import Int8Layer, Quantized
+from prunescope.models.widths import layers_of, select_
 
 ATTRIBUTES = ("Bald", "Male", "Young")
 FILES = {"config.json", "preprocessor_config.json", "model.safetensors", "prunescope.json"}
@@ -341,3 +345,149 @@ def test_a_process_that_dies_between_the_two_renames_loses_nothing(tmp_path, mod
     save_checkpoint(folder, model, Provenance.of(model, seed=9))
     assert load_checkpoint(folder).provenance.seed == 9
     assert names(tmp_path) == {"model"}
+
+
+BODY = "resnet.encoder.stages.0.layers.0.layer"
+
+
+def narrow_(model, channels=(1, 4, 7)):
+    """Keep three channels between the two convolutions of the first block, and not the first."""
+    layers = layers_of(model.network)
+    select_(layers[f"{BODY}.0.convolution"], channels, range(32))
+    select_(layers[f"{BODY}.0.normalization"], channels, channels)
+    select_(layers[f"{BODY}.1.convolution"], range(32), channels)
+    return model
+
+
+def change_widths(folder, **widths):
+    """Change what a folder says of its widths, by the last two parts of the layer's name."""
+    path = folder / "prunescope.json"
+    content = json.loads(path.read_text())
+    content["widths"] |= {f"{BODY}.{name}": width for name, width in widths.items()}
+    path.write_text(json.dumps(content))
+
+
+def test_a_smaller_network_comes_back_with_the_same_answers(tmp_path, model, images):
+    dense = model(images)
+    expected = narrow_(model)(images)
+    assert not torch.equal(expected, dense)
+    loaded = load_checkpoint(save(tmp_path / "model", model))
+    assert torch.equal(loaded.model(images), expected)
+    assert shapes_of(loaded.model) == shapes_of(model)
+    assert loaded.provenance.widths == {
+        f"{BODY}.0.convolution": [3, 32, 1],
+        f"{BODY}.0.normalization": [3, 3, 1],
+        f"{BODY}.1.convolution": [32, 3, 1],
+    }
+
+
+def test_a_smaller_network_is_saved_again_as_it_is_then(tmp_path, model, images):
+    first = load_checkpoint(save(tmp_path / "model", narrow_(model)))
+    select_(layers_of(first.model.network)[f"{BODY}.0.convolution"], [0, 2], range(32))
+    select_(layers_of(first.model.network)[f"{BODY}.0.normalization"], [0, 2], [0, 2])
+    select_(layers_of(first.model.network)[f"{BODY}.1.convolution"], range(32), [0, 2])
+    save_checkpoint(tmp_path / "model", first.model, first.provenance)  # which says 3
+    second = load_checkpoint(tmp_path / "model")
+    assert second.provenance.widths[f"{BODY}.0.normalization"] == [2, 2, 1]
+    assert torch.equal(second.model(images), first.model(images))
+
+
+def test_masks_of_a_smaller_network(tmp_path, model):
+    name = f"network.{BODY}.0.convolution.weight"
+    masks = {name: narrow_(model).get_parameter(name) > 0}
+    loaded = load_checkpoint(save(tmp_path / "model", model, masks)).masks
+    assert torch.equal(loaded[name], masks[name])
+
+
+def test_a_dense_network_has_no_widths_to_tell(tmp_path, model):
+    assert load_checkpoint(save(tmp_path / "model", model)).provenance.widths is None
+
+
+def test_a_folder_from_before_there_were_widths(tmp_path, model, images):
+    path = save(tmp_path / "model", model) / "prunescope.json"
+    content = json.loads(path.read_text())
+    del content["widths"]
+    path.write_text(json.dumps(content))
+    assert torch.equal(load_checkpoint(path.parent).model(images), model(images))
+
+
+def test_a_smaller_network_from_a_factory(tmp_path, nets, images):
+    model = build_model(f"{nets}:tied", ATTRIBUTES, image_size=16).eval()
+    folder = save(tmp_path / "tied", model)
+    assert load_checkpoint(folder, factory=f"{nets}:tied").provenance.widths == {
+        "first": [3, 3, 1],
+        "second": [3, 3, 1],
+    }
+    model = build_model(f"{nets}:deep", ATTRIBUTES, image_size=16).eval()
+    select_(model.network[1], [5, 2], range(768))
+    select_(model.network[3], range(3), [5, 2])
+    folder = save(tmp_path / "deep", model)
+    loaded = load_checkpoint(folder, factory=f"{nets}:deep").model
+    assert torch.equal(loaded(images), model(images))
+
+
+def test_saving_leaves_torchs_generator_alone_and_calls_no_factory(tmp_path, nets, monkeypatch):
+    model = build_model(f"{nets}:linear", ATTRIBUTES, image_size=16)
+    other = build_model("resnet_small", ATTRIBUTES, image_size=16)
+    monkeypatch.delitem(sys.modules, nets)
+    monkeypatch.setattr("prunescope.models.build.network_from_factory", None)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    save(tmp_path / "model", model)
+    save(tmp_path / "other", other)
+    assert torch.equal(torch.rand(3), expected)
+    assert nets not in sys.modules
+
+
+def test_a_smaller_network_in_int8(tmp_path, model, images):
+    narrow_(model)
+    layers = [f"{BODY}.0.convolution", "classifier.1"]
+    quantized = Quantized(model.network, model.spec, layers=layers, folded=[]).eval()
+    for layer in quantized.modules():
+        if isinstance(layer, Int8Layer):
+            layer.weight_int8.random_(-9, 9)
+    loaded = load_checkpoint(save(tmp_path / "model", quantized))
+    assert loaded.provenance.widths[f"{BODY}.0.convolution"] == [3, 32, 1]
+    assert "classifier.1" not in loaded.provenance.widths
+    assert torch.equal(loaded.model(images), quantized(images))
+
+
+@pytest.mark.parametrize(
+    ("widths", "message"),
+    [
+        ({"0.convolution": [-3, 32, 1]}, "from 1 to"),
+        ({"0.convolution": [0, 32, 1]}, "from 1 to"),
+        ({"0.convolution": [33, 32, 1]}, r"from 1 to \[32, 32, 1\]"),
+        ({"0.convolution": [3, 32]}, "three whole numbers"),
+        ({"0.convolution": [3, 32, 1, 1]}, "three whole numbers"),
+        ({"0.normalization": [3, 2, 1]}, "the same number twice"),
+        ({"0.convolutoin": [3, 32, 1]}, "unknown layer .*did you mean"),
+        ({"0.convolution": "3, 32, 1"}, "prunescope.json is damaged: widths"),
+        ({"0.convolution": [3.5, 32, 1]}, "prunescope.json is damaged: widths"),
+        ({"0.convolution": [4, 32, 1]}, "has shape .3, 32, 3, 3. instead of .4, 32, 3, 3."),
+    ],
+)
+def test_widths_that_were_tampered_with(tmp_path, model, widths, message):
+    folder = save(tmp_path / "model", narrow_(model))
+    change_widths(folder, **widths)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(folder)
+
+
+def test_widths_that_fit_the_weights_but_not_each_other(tmp_path, model):
+    folder = save(tmp_path / "model", narrow_(model))
+    change_widths(folder, **{"1.convolution": [32, 2, 1]})
+    weights = load_file(folder / "model.safetensors")
+    name = f"{BODY}.1.convolution.weight"
+    save_file(weights | {name: weights[name][:, :2].contiguous()}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="widths that do not fit together: RuntimeError"):
+        load_checkpoint(folder)
+
+
+def test_weights_of_a_smaller_network_without_its_widths(tmp_path, model):
+    folder = save(tmp_path / "dense", model)
+    smaller = save(tmp_path / "smaller", narrow_(model))
+    shutil.copy(smaller / "model.safetensors", folder)
+    with pytest.raises(CheckpointError, match="weights of another architecture"):
+        load_checkpoint(folder)

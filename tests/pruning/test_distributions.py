@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.pruning.distributions import DISTRIBUTIONS, Pool, erk, everywhere, uniform
+from prunescope.errors import ConfigError
+from prunescope.pruning.distributions import DISTRIBUTIONS, PerLayer, Pool, erk, everywhere, uniform
 
 shapes_of_models = st.lists(
     st.lists(st.integers(1, 12), min_size=1, max_size=4).map(tuple), min_size=1, max_size=6
@@ -82,3 +83,44 @@ def test_erk_keeps_a_layer_whole_and_gives_the_rest_to_the_others():
     # Uncapped, "tiny" would get 60 · 3/33 ≈ 5.5 of its 2 weights.
     pools = erk({"tiny": (1, 2), "wide": (10, 10), "wider": (5, 5, 4)}, 60)
     assert [pool.n_kept for pool in pools] == [2, 34, 24]  # 58 in proportion 20 : 14
+
+
+# Layer by layer
+
+
+def kept_by(sparsities, target, shapes, n_kept):
+    pools = PerLayer(tuple(sparsities.items()), target)(shapes, n_kept)
+    return {pool.layers[0]: pool.n_kept for pool in pools}
+
+
+SHAPES = {"a.weight": (10, 4), "b.weight": (10, 6), "c.weight": (100,)}
+
+
+def test_given_layers_have_theirs_and_the_others_share_the_rest():
+    found = kept_by({"a": 0.0, "b": 0.5}, 0.5, SHAPES, 100)
+    assert found == {"a.weight": 40, "b.weight": 30, "c.weight": 30}
+
+
+def test_on_the_way_all_are_as_far():
+    # a fifth of the way: b at 0.1, all at 0.1
+    assert kept_by({"b": 0.5}, 0.5, SHAPES, 180) == {"a.weight": 36, "b.weight": 54, "c.weight": 90}
+
+
+def test_the_first_pattern_counts():
+    found = kept_by({"a": 0.9, "*": 0.5}, 0.58, SHAPES, 84)
+    assert found == {"a.weight": 4, "b.weight": 30, "c.weight": 50}
+
+
+@pytest.mark.parametrize(
+    ("sparsities", "target", "message"),
+    [
+        ({"d": 0.5}, 0.5, "unknown layer with a sparsity 'd'"),
+        ({"c": 0.0}, 0.6, "leave 0 to 0.5 for the whole, and 0.6 was asked for"),
+        ({"*": 0.5}, 0.6, "leave 0.5 to 0.5 for the whole"),
+        ({"a": 50}, 0.6, "did you mean 0.5"),
+    ],
+)
+def test_sparsities_that_do_not_add_up(sparsities, target, message):
+    n = round(200 * (1 - target))
+    with pytest.raises(ConfigError, match=message):
+        kept_by(sparsities, target, SHAPES, n)

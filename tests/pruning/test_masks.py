@@ -137,11 +137,11 @@ def test_momentum_revives_pruned_weights_unless_they_are_held(fresh, masks, opti
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_hold_forgets_the_moments_of_pruned_weights_alone(fresh, masks, optimizer):
+def test_moments_of_pruned_weights_alone_are_forgotten(fresh, masks, optimizer):
     optimizer = OPTIMIZERS[optimizer](fresh.parameters())
     foreign_steps(fresh, optimizer, 2)
     before = copy.deepcopy(optimizer.state_dict()["state"])
-    masks.hold(fresh, optimizer)
+    masks.forget(fresh, optimizer)
     after = optimizer.state_dict()["state"]
     names = [name for name, _ in fresh.named_parameters()]
     n_moments = 0

@@ -1,14 +1,34 @@
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from prunescope.errors import CheckpointError, ConfigError, PrunescopeWarning, TrainingError
+from prunescope.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    PrunescopeWarning,
+    TrainingError,
+)
 from prunescope.models import Provenance, build_model, load_checkpoint, save_checkpoint
-from prunescope.pruning import METHODS, Masks, count_kept, prune
-from prunescope.training import Callback, Recipe, infer
+from prunescope.pruning import (
+    DISTRIBUTIONS,
+    METHODS,
+    SCORES,
+    Masks,
+    count_kept,
+    prunable_weights,
+    prune,
+)
+from prunescope.pruning.calibration import Calibration
+from prunescope.pruning.methods.imp import rounds
+from prunescope.pruning.methods.rigl import move
+from prunescope.pruning.scores import ScoreInputs, taylor
+from prunescope.training import Callback, Distill, Recipe, infer
 
+WITH_MASKS = [name for name in METHODS if name != "structured"]
 RECIPE = Recipe(steps=24, batch_size=16, learning_rate=0.05, deterministic=True)
 
 
@@ -22,33 +42,64 @@ def models(fresh):
 
 
 def run(models, dataset, method, sparsity=0.8, **options):
-    options = {"recipe": RECIPE, "device": "cpu"} | options
+    options = {"recipe": RECIPE, "device": "cpu", "calibration_images": 32} | options
     return prune(models[METHODS[method].starts_from], dataset, method, sparsity, **options)
 
 
-@pytest.mark.parametrize("distribution", ["global", "uniform", "erk"])
-@pytest.mark.parametrize("score", ["magnitude", "random"])
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_reaches_its_exact_sparsity(models, dataset, method, score, distribution):
-    before = {kind: copy.deepcopy(model.state_dict()) for kind, model in models.items()}
-    pruned = run(models, dataset, method, score=score, distribution=distribution)
-    assert pruned.masks.n_kept == count_kept(336, 0.8) == 67
+def check_pruned(pruned, n_kept):
+    """Check that exactly so many weights are kept, and that the masks say which."""
+    assert pruned.masks.n_kept == n_kept
     for name, mask in pruned.masks.items():
         weight = pruned.model.get_parameter(name)
-        assert torch.equal(weight != 0, mask)
+        assert not weight[~mask].any()
+    assert not pruned.model.training
+
+
+@pytest.mark.parametrize("method", WITH_MASKS)
+def test_every_method_reaches_its_exact_sparsity(models, dataset, method):
+    before = {kind: copy.deepcopy(model.state_dict()) for kind, model in models.items()}
+    pruned = run(models, dataset, method)
+    check_pruned(pruned, 67)
+    assert count_kept(336, 0.8) == 67
     for kind, model in models.items():  # the model given stays as it is
         assert all(torch.equal(before[kind][k], t) for k, t in model.state_dict().items())
-    assert pruned.compression == {
-        "method": method,
-        "sparsity": 0.8,
-        "score": score,
-        "distribution": distribution,
-        "ignore": [],
-        "seed": 0,
-    }
+    chosen = METHODS[method]
+    told = {"method": method, "sparsity": 0.8, "score": chosen.score, "pattern": "unstructured"}
+    told |= {"distribution": chosen.distribution, "ignore": [], "seed": 0}
+    if chosen.score == "taylor":
+        told["calibration_images"] = 32
+    assert pruned.compression == told
     assert len(pruned.history.epochs) == 6
     assert pruned.recipe == RECIPE
-    assert not pruned.model.training
+
+
+CHOICES = [
+    *({"score": score} for score in SCORES),
+    *({"distribution": distribution} for distribution in DISTRIBUTIONS),
+    {"layers": {"body": 0.5}},
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+@pytest.mark.parametrize("method", WITH_MASKS)
+def test_every_method_takes_every_choice_that_it_has(models, dataset, method, choice):
+    [name] = choice
+    if name not in METHODS[method].options:
+        with pytest.raises(ConfigError, match=f"{method} has a {name} of its own"):
+            run(models, dataset, method, 0.6, **choice)
+        return
+    pruned = run(models, dataset, method, 0.6, **choice)
+    check_pruned(pruned, 134)
+    if name == "layers":
+        assert pruned.masks["body.weight"].sum() == 108
+
+
+@pytest.mark.parametrize("method", [m for m in WITH_MASKS if "pattern" in METHODS[m].options])
+def test_patterns_hold_in_training(models, dataset, method):
+    pruned = run(models, dataset, method, 0.5, pattern="2:4", ignore=["stem", "head"])
+    check_pruned(pruned, 108)
+    groups = pruned.masks["body.weight"].movedim(1, -1).reshape(-1, 4)
+    assert (groups.sum(dim=1) == 2).all()
 
 
 def test_one_shot_without_a_recipe_changes_masked_weights_and_statistics_alone(models, dataset):
@@ -111,7 +162,7 @@ class Stop(Callback):
 
 
 @pytest.mark.parametrize("step", [1, 10, 19, 23])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WITH_MASKS)
 def test_interrupted_run_resumes_to_the_same_bits(models, dataset, method, step, tmp_path):
     whole = run(models, dataset, method, callbacks=[Stop(None)])
     with pytest.raises(KeyboardInterrupt):
@@ -133,7 +184,7 @@ def test_folder_of_a_run_to_another_sparsity(models, dataset, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"method": "gmp"}, ConfigError, "unknown method 'gmp': did you mean gmp-ri, gmp-pt\\?"),
+        ({"method": "gmp"}, ConfigError, "unknown method 'gmp': did you mean imp, gmp-ri"),
         ({"sparsity": 95}, ConfigError, "did you mean 0.95"),
         ({"sparsity": 1.0}, ConfigError, "would remove every weight"),
         ({"sparsity": 0.999}, ConfigError, "of 336 weights keeps none"),
@@ -170,8 +221,11 @@ def test_start_from_the_wrong_kind_of_model_warns(models, dataset):
 
 def test_model_without_normalisation_is_taken_as_it_is(dataset):
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(108, 2))
-    for method in METHODS:
-        assert prune(model, dataset, method, 0.5, recipe=RECIPE, device="cpu").masks.n_kept == 108
+    for method in WITH_MASKS:
+        pruned = prune(
+            model, dataset, method, 0.5, recipe=RECIPE, device="cpu", calibration_images=32
+        )
+        assert pruned.masks.n_kept == 108
 
 
 def test_layer_that_vanishes_warns(models, dataset):
@@ -183,8 +237,14 @@ def test_layer_that_vanishes_warns(models, dataset):
 def test_methods_of_the_registry_say_where_they_start_and_how_they_train():
     assert {name: (m.starts_from, m.recipe) for name, m in METHODS.items()} == {
         "one-shot": ("dense", None),
-        "gmp-ri": ("random", "paper-ri"),
         "gmp-pt": ("dense", "paper-pt"),
+        "gmp-ri": ("random", "paper-ri"),
+        "linear-pt": ("dense", "paper-pt"),
+        "ac/dc": ("random", "paper-ri"),
+        "rigl": ("random", "paper-ri"),
+        "imp": ("random", "paper-ri"),
+        "snip": ("random", "paper-ri"),
+        "structured": ("dense", "paper-pt"),
     }
 
 
@@ -202,3 +262,190 @@ def test_real_architecture_from_pruning_to_checkpoint_and_back(dataset, tmp_path
     assert loaded.provenance.compression == pruned.compression
     answers = [infer(m, dataset, device="cpu") for m in (pruned.model, loaded.model)]
     assert np.allclose(*answers, atol=1e-5)  # loaded in another memory layout
+
+
+# Single methods
+
+
+def test_weights_that_went_are_free_again_in_a_dense_phase(models, dataset):
+    live = []
+
+    class Count(Callback):
+        def on_step_end(self, state):
+            live.append(sum(int((w != 0).sum()) for w in prunable_weights(state.model).values()))
+
+    run(models, dataset, "ac/dc", 0.8, recipe=RECIPE.replace(steps=40), callbacks=[Count()])
+    sparse = {step for step in range(40) if live[step] <= 67}
+    # of 40 steps a phase is 2: sparse from 4, dense from 6 … dense from 30, sparse from 34
+    assert sparse == {*(s + i for s in range(4, 29, 4) for i in (0, 1)), *range(34, 40)}
+
+
+def test_rigl_is_sparse_throughout_and_moves_weights_as_it_says(models, dataset):
+    seen = []
+
+    class Watch(Callback):
+        def on_train_start(self, state):
+            self.masks = {n: w != 0 for n, w in prunable_weights(state.model).items()}
+            seen.append(self.masks)
+
+        def on_step_end(self, state):
+            weights = prunable_weights(state.model)
+            assert sum(int((w != 0).sum()) for w in weights.values()) <= 67
+
+    recipe = RECIPE.replace(steps=24)
+    pruned = run(models, dataset, "rigl", 0.8, recipe=recipe, callbacks=[Watch()])
+    [start] = seen
+    end = pruned.masks
+    assert {n: int(m.sum()) for n, m in start.items()} == {n: int(m.sum()) for n, m in end.items()}
+    assert any(not torch.equal(start[n], end[n]) for n in start)
+
+
+def test_a_rigl_move_by_hand():
+    weight = torch.nn.Parameter(torch.tensor([[1.0, -0.1, 0.0, 0.0], [0.2, 3.0, 0.0, 0.0]]))
+    weight.grad = torch.tensor([[0.0, 9.0, 0.5, -4.0], [0.0, 0.0, 0.1, 0.3]])
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0]]).bool()
+    assert move(weight, mask, 1).int().tolist() == [[1, 0, 0, 1], [1, 1, 0, 0]]
+    assert move(weight, mask, 2).int().tolist() == [[1, 0, 1, 1], [0, 1, 0, 0]]
+    assert move(weight, mask, 0) is mask
+    full = torch.ones(2, 4, dtype=torch.bool)
+    assert move(weight, full, 3) is full
+
+
+def test_imp_sets_weights_back_and_prunes_by_where_they_went(models, dataset):
+    assert rounds(0.8)[-1] == 0.8
+    assert len(rounds(0.8)) == 8
+    left = [1.0, *(1 - s for s in rounds(0.8))]
+    shares = [b / a for a, b in pairwise(left)]
+    assert shares == pytest.approx([0.2 ** (1 / 8)] * 8)
+    starts = []
+
+    class First(Callback):
+        def on_step_start(self, state):
+            if state.step in (0, 1):
+                starts.append({n: w.detach().clone() for n, w in state.model.named_parameters()})
+
+    run(models, dataset, "imp", 0.3, callbacks=[First()])
+    assert len(starts) == 2 * 3  # a dense round and two sparse ones
+    early = starts[1]  # a twentieth of 24 steps
+    for again in (starts[2], starts[4]):
+        for name, value in again.items():
+            kept = value != 0
+            assert torch.equal(value[kept], early[name][kept])
+
+
+def test_imp_resumes_in_a_later_round(models, dataset, tmp_path):
+    class StopIn(Callback):
+        def __init__(self, number):
+            self.number, self.trainings = number, 0
+
+        def on_train_start(self, state):
+            self.trainings += 1
+
+        def on_step_start(self, state):
+            if self.trainings == self.number and state.step == 10:
+                raise KeyboardInterrupt
+
+    whole = run(models, dataset, "imp", 0.5, callbacks=[StopIn(0)])
+    with pytest.raises(KeyboardInterrupt):
+        run(models, dataset, "imp", 0.5, callbacks=[StopIn(3)], resume_dir=tmp_path)
+    resumed = run(models, dataset, "imp", 0.5, callbacks=[StopIn(0)], resume_dir=tmp_path)
+    assert resumed.masks == whole.masks
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value)
+
+
+def test_snip_keeps_what_gradients_of_the_fresh_model_say(models, dataset):
+    pruned = run(models, dataset, "snip", 0.7)
+    scores = taylor(
+        ScoreInputs(
+            prunable_weights(models["random"]),
+            model=models["random"],
+            calibration=Calibration(dataset, 32),
+        )
+    )
+    kept = torch.cat([scores[n][m] for n, m in pruned.masks.items()])
+    gone = torch.cat([scores[n][~m] for n, m in pruned.masks.items()])
+    assert kept.min() >= gone.max() * (1 - 1e-4)
+
+
+def test_structured_leaves_fewer_channels_and_no_masks(models, dataset):
+    pruned = run(models, dataset, "structured", 0.5)
+    assert pruned.masks is None
+    assert len(pruned.history.epochs) == 6
+    assert pruned.model.stem.weight.shape == (2, 3, 3, 3)
+    assert pruned.model.body.weight.shape == (3, 2, 3, 3)
+    assert pruned.model.head.weight.shape == (2, 3)
+    assert models["dense"].stem.weight.shape == (4, 3, 3, 3)
+    assert infer(pruned.model, dataset, device="cpu").shape == (64, 2)
+
+
+def test_structured_resumes_and_distils(models, dataset, tmp_path):
+    options = {"distill": Distill()}
+    whole = run(models, dataset, "structured", 0.5, callbacks=[Stop(None)], **options)
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            models, dataset, "structured", 0.5, callbacks=[Stop(10)], resume_dir=tmp_path, **options
+        )
+    resumed = run(
+        models, dataset, "structured", 0.5, callbacks=[Stop(None)], resume_dir=tmp_path, **options
+    )
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"distribution": "erk"}, "erk"),
+        ({"score": "random"}, "structured has a score of its own"),
+        ({"pattern": "2:4"}, "structured has a pattern of its own"),
+    ],
+)
+def test_choices_that_structured_does_not_have(models, dataset, choice, message):
+    with pytest.raises(ConfigError, match=message):
+        run(models, dataset, "structured", 0.5, **choice)
+
+
+# Distillation
+
+
+def test_every_method_that_trains_can_distil(models, dataset):
+    for method in WITH_MASKS:
+        plain = run(models, dataset, method, 0.5)
+        taught = run(
+            models, dataset, method, 0.5, distill=Distill(weight=0.9), teacher=models["dense"]
+        )
+        assert taught.compression["distill"] == {"temperature": 2.0, "weight": 0.9}
+        assert taught.masks.n_kept == plain.masks.n_kept
+        assert not torch.equal(taught.model.head.bias, plain.model.head.bias)
+
+
+def test_a_student_of_nothing_but_the_teacher_comes_near_it(models, dataset):
+    teacher = models["dense"]
+    teacher.head.weight.data.mul_(20)
+    recipe = RECIPE.replace(steps=150, learning_rate=0.2)
+    images = torch.from_numpy(dataset.images(np.arange(64))) / 255
+    with torch.no_grad():
+        wanted = teacher.eval()(images).sigmoid()
+        errors = []
+        for weight in (0.0, 1.0):
+            with torch.enable_grad():
+                taught = run(
+                    models, dataset, "gmp-ri", 0.3, recipe=recipe, teacher=teacher,
+                    distill=Distill(weight=weight, temperature=1.0),
+                )  # fmt: skip
+            errors.append(float((taught.model(images).sigmoid() - wanted).abs().mean()))
+    assert errors[1] < errors[0] / 2
+
+
+def test_distillation_without_training_and_a_run_of_other_settings(models, dataset, tmp_path):
+    with pytest.raises(ConfigError, match="one-shot without a recipe does not train"):
+        run(models, dataset, "one-shot", 0.5, recipe=None, distill=Distill())
+    run(models, dataset, "gmp-pt", 0.5, distill=Distill(), resume_dir=tmp_path)
+    with pytest.raises(CheckpointError, match=r"weight 0.5, this one with 2 and 0.7"):
+        run(models, dataset, "gmp-pt", 0.5, distill=Distill(weight=0.7), resume_dir=tmp_path)
+
+
+def test_calibration_set_too_small(models, dataset):
+    with pytest.raises(DataError, match="dots has 64 images to calibrate on"):
+        run(models, dataset, "one-shot", score="fisher", calibration_images=100)

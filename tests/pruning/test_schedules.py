@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunescope.errors import ConfigError
-from prunescope.pruning import METHODS, Cubic, OneShot
+from prunescope.pruning import Alternating, Gradual, OneShot
+from prunescope.pruning.methods.gradual import FROM_SCRATCH as RI
+from prunescope.pruning.methods.gradual import FROM_TRAINED as PT
 
-RI = METHODS["gmp-ri"].schedule
-PT = METHODS["gmp-pt"].schedule
+PAPER = Alternating(Fraction(10, 100), Fraction(5, 100), Fraction(75, 100), Fraction(85, 100))
 
 
 def test_one_shot_is_one_update_before_the_first_step():
@@ -22,7 +23,7 @@ def test_papers_epochs_with_one_step_per_epoch():
 
 
 def test_cubic_by_hand():
-    schedule = Cubic(Fraction(0), Fraction(1, 2), n_updates=3, initial=0.1)
+    schedule = Gradual(Fraction(0), Fraction(1, 2), n_updates=3, initial=0.1)
     # 0.9 − 0.8 · (1, 1/8, 0)
     assert schedule.updates(0.9, 8) == pytest.approx({0: 0.1, 2: 0.8, 4: 0.9})
 
@@ -58,4 +59,30 @@ def test_training_too_short(schedule, n_needed):
 @pytest.mark.parametrize("arguments", [(0.5, 0.5, 3), (0.2, 1, 3), (0, 0.5, 1), (-0.1, 0.5, 4)])
 def test_schedule_that_makes_no_sense(arguments):
     with pytest.raises(ConfigError, match="makes no sense"):
-        Cubic(*arguments)
+        Gradual(*arguments)
+
+
+def test_linear_by_hand():
+    schedule = Gradual(Fraction(0), Fraction(1, 2), n_updates=3, power=1, initial=0.1)
+    assert schedule.updates(0.9, 8) == pytest.approx({0: 0.1, 2: 0.5, 4: 0.9})
+
+
+def test_phases_take_turns_in_the_papers_epochs():
+    table = PAPER.updates(0.9, 100)
+    assert list(table) == [*range(10, 76, 5), 85]
+    assert [table[epoch] for epoch in range(10, 75, 10)] == [0.9] * 7
+    assert [table[epoch] for epoch in range(15, 76, 10)] == [0] * 7
+    assert table[85] == 0.9
+
+
+@given(st.integers(20, 10**6))
+def test_phases_keep_their_order_at_any_length(n_steps):
+    table = PAPER.updates(0.8, n_steps)
+    assert len(table) == 15
+    assert list(table) == sorted(table)
+    assert list(table.values()) == [0.8, 0] * 7 + [0.8]
+
+
+def test_training_too_short_for_the_phases():
+    with pytest.raises(ConfigError, match=r"19 steps .* at least 20 steps"):
+        PAPER.updates(0.9, 19)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import audit, data, demo, models
+from prunescope.cli import audit, data, demo, export, gain, models, quantize
 from prunescope.cli.console import plain_warnings, say
 from prunescope.errors import PrunescopeError
 
@@ -25,7 +25,10 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("train")(models.train)
 app.command("prune")(models.prune)
+app.command("quantize")(quantize.quantize)
 app.command("predict")(models.predict)
+app.command("export")(export.export)
+app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)
 app.command("report")(audit.report)
 app.add_typer(data.app, name="data")

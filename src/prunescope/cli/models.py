@@ -77,18 +77,55 @@ def train(
 
 def prune(
     checkpoint: CheckpointFolder,
-    method: Annotated[str, typer.Option(help="one-shot, gmp-ri or gmp-pt.")] = "gmp-pt",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="From the model: one-shot, gmp-pt, linear-pt. From random weights: gmp-ri, "
+            "ac/dc, rigl, imp, snip."
+        ),
+    ] = "gmp-pt",
     sparsity: Annotated[
         float, typer.Option(help="Share of the weights to remove, in [0, 1).")
     ] = 0.9,
     out: options.Out = Path("pruned"),
-    score: Annotated[str, typer.Option(help="What makes a weight worth keeping.")] = "magnitude",
+    score: Annotated[
+        str | None,
+        typer.Option(
+            help="What makes a weight worth keeping: magnitude, random, taylor or fisher.",
+            show_default="the method's",
+        ),
+    ] = None,
     distribution: Annotated[
-        str, typer.Option(help="How what is kept is shared out among layers.")
-    ] = "global",
+        str | None,
+        typer.Option(
+            help="How what is kept is shared out among layers: global, uniform or erk.",
+            show_default="the method's",
+        ),
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="What goes together: unstructured, 2:4, 1:4, block-1x4 or channel.",
+            show_default="unstructured",
+        ),
+    ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option(help="Layers to leave dense: names or patterns.")
     ] = None,
+    layer_sparsity: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer's own sparsity, LAYER=SPARSITY; the others share the rest."),
+    ] = None,
+    calibration_images: Annotated[
+        int, typer.Option(help="Images that taylor and fisher look at.", min=1)
+    ] = 512,
+    distill: Annotated[
+        float | None,
+        typer.Option(help="Share of the loss that CHECKPOINT's answers give, in [0, 1]."),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(help="By which --distill divides the logits.")
+    ] = 2.0,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     seed: TrainSeed = None,
@@ -105,13 +142,14 @@ def prune(
 ) -> None:
     """Prune a model, train it on, and save it with its masks.
 
-    'gmp-ri' takes only the architecture of CHECKPOINT and starts from random weights. Stopped
+    Methods that start from random weights take only the architecture of CHECKPOINT. Stopped
     half-way, the same command takes the training up again.
     """
-    from prunescope.errors import ConfigError, one_of
+    from prunescope.errors import ConfigError, one_of, settings_of
     from prunescope.models import load_checkpoint
     from prunescope.pruning import METHODS
     from prunescope.study import note_steps, prune_model
+    from prunescope.training import Distill
 
     if method not in METHODS:
         raise ConfigError(one_of("method", method, METHODS))
@@ -124,11 +162,16 @@ def prune(
     chosen = None
     if recipe or epochs is not None or METHODS[method].recipe:
         chosen = _recipe(recipe or START[METHODS[method].starts_from], epochs=epochs, seed=seed)
+    teach = None
+    if distill is not None:
+        with settings_of("distillation"):
+            teach = Distill(weight=distill, temperature=temperature)
     with progress("prune") as update:
         made = prune_model(
             dense, dataset.split("train"), method, sparsity, out,
             recipe=chosen, data=config, device=device, on_step=note_steps(update), score=score,
-            distribution=distribution, ignore=ignore or (), seed=seed,
+            distribution=distribution, pattern=pattern, layers=_sparsities(layer_sparsity or []),
+            ignore=ignore or (), calibration_images=calibration_images, distill=teach, seed=seed,
         )  # fmt: skip
     _report_model(as_json, out, made)
 
@@ -195,6 +238,22 @@ def _recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by Rec
         return Recipe(**values).replace(**{k: v for k, v in given.items() if v is not None})
 
 
+def _sparsities(given: list[str]) -> dict[str, float]:
+    """Read LAYER=SPARSITY."""
+    from prunescope.errors import ConfigError
+
+    found = {}
+    for text in given:
+        layer, _, value = text.rpartition("=")
+        try:
+            found[layer] = float(value)
+        except ValueError:
+            layer = ""
+        if not layer:
+            raise ConfigError(f"--layer-sparsity {text}: expected LAYER=SPARSITY, such as 'fc=0.5'")
+    return found
+
+
 def _report_model(as_json: bool, out: Path, made: Checkpoint) -> None:
     """Say what was made, layer by layer."""
     from prunescope.cli.tables import print_layers
@@ -202,7 +261,9 @@ def _report_model(as_json: bool, out: Path, made: Checkpoint) -> None:
 
     compression = made.provenance.compression
     if made.masks is None:
-        result(as_json, {"folder": str(out), **compression}, f"dense model in {out}")
+        n = sum(parameter.numel() for parameter in made.model.parameters())
+        text = f"{compression['method']} model in {out}: {n:,} parameters"
+        result(as_json, {"folder": str(out), **compression}, text)
         return
     masks = Masks(made.masks)
     layers = masks.report()

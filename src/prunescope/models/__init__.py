@@ -14,15 +14,20 @@ image size, input size
     Side of the images that a classifier is given, and to which its network has them resized.
 checkpoint
     A classifier as a folder.
+width
+    How many channels a layer gives and takes, and its groups.
 provenance
     What a checkpoint says about itself: where the model comes from.
 """
 
 from prunescope.errors import MissingExtraError
+from prunescope.models.quiet import TORCHAO, only_errors
 
 try:
     import torch  # noqa: F401
-    import transformers  # noqa: F401
+
+    with only_errors(*TORCHAO):
+        import transformers.quantizers  # noqa: F401 - what imports torchao
 except ImportError as error:
     raise MissingExtraError("building, training or asking a model", "train") from error
 
@@ -36,6 +41,8 @@ from prunescope.models.checkpoints import (
 from prunescope.models.classifier import Classifier, ModelSpec
 from prunescope.models.preprocessing import Preprocessing, to_unit_range
 from prunescope.models.provenance import Provenance, weights_digest
+from prunescope.models.quantized import Quantized, check_float
+from prunescope.models.widths import reshape_, shapes_of
 
 __all__ = [
     "ARCHITECTURES",
@@ -45,11 +52,15 @@ __all__ = [
     "ModelSpec",
     "Preprocessing",
     "Provenance",
+    "Quantized",
     "build_model",
+    "check_float",
     "check_target",
     "is_factory",
     "load_checkpoint",
+    "reshape_",
     "save_checkpoint",
+    "shapes_of",
     "to_unit_range",
     "weights_digest",
 ]

@@ -5,11 +5,16 @@
 ``preprocessor_config.json`` the preprocessing in transformers' form
 ``model.safetensors``      the weights, under the names that the network itself gives them
 ``masks.safetensors``      where pruned: boolean masks of some of them, True where kept
+``model.int8.safetensors`` where quantised, in place of ``model.safetensors``: integers and scales
+``quantization.json``      where quantised: ``layers`` in int8, ``folded`` normalisation
 ``prunescope.json``        the `Provenance`
 ========================== ====================================================================
 
 In memory, parameters and masks go by the names of the `Classifier`, which begin with
 ``network.``; in the files by those of its network, without it.
+
+A network from which channels were removed is rebuilt from its configuration and from the widths of
+its layers, which the provenance holds. Such a folder transformers cannot open.
 
 A folder is written beside its place and then renamed. When it replaces another, that one is renamed
 to ``.NAME.previous`` for a moment; if the process dies in that moment, loading finds it there.
@@ -31,16 +36,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
-from prunescope.errors import CheckpointError, shorten
+from prunescope.errors import CheckpointError, ConfigError, shorten
 from prunescope.models.build import build_model, is_factory
 from prunescope.models.classifier import NETWORK_PREFIX, Classifier
 from prunescope.models.hub import network_from_config
 from prunescope.models.provenance import FORMAT_VERSION, Provenance
+from prunescope.models.quantized import Quantized
+from prunescope.models.widths import reshape_, shapes_of
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 MASKS = "masks.safetensors"
+INT8_WEIGHTS = "model.int8.safetensors"
+"""Another name, for transformers would take the integers for weights and say nothing."""
+QUANTIZATION = "quantization.json"
 PROVENANCE = "prunescope.json"
 
 
@@ -74,9 +84,9 @@ def save_checkpoint(
     ----------
     folder : path
     model : Classifier
-        As `build_model` made it.
+        As `build_model` made it, or with layers made narrower.
     provenance : Provenance
-        Of this model.
+        Of this model; its widths are filled in.
     masks : mapping of str to bool tensor, optional
         By the names of ``model.named_parameters()``.
 
@@ -166,8 +176,14 @@ def load_checkpoint(folder: str | Path, *, factory: str | None = None) -> Checkp
             )
         else:
             network = _network_from_folder(folder)
-    _load_weights(folder / WEIGHTS, network, spec.arch)
-    model = Classifier(network, spec).eval()
+    narrowed = _narrow_(network, provenance, folder)
+    weights, model = WEIGHTS, Classifier(network, spec)
+    if (folder / QUANTIZATION).exists():
+        weights, model = INT8_WEIGHTS, _quantized(folder / QUANTIZATION, model)
+    _load_weights(folder / weights, model.network, spec.arch)
+    model.eval()
+    if narrowed:
+        _try_out(model, folder)
     masks = None
     if (folder / MASKS).exists():
         tensors = _read_tensors(folder / MASKS)
@@ -187,12 +203,53 @@ def _write(
         config = {**network.config.to_diff_dict(), "architectures": [type(network).__name__]}
     _write_json(folder / CONFIG, config)
     _write_json(folder / PREPROCESSOR, spec.preprocessing.to_transformers())
+    provenance = provenance.model_copy(update={"widths": _widths(network, spec.arch)})
     _write_json(folder / PROVENANCE, provenance.model_dump(mode="json"))
     # The header is the one that transformers writes, and that readers of its files may look for.
-    save_file(_plain(network.state_dict()), folder / WEIGHTS, {"format": "pt"})
+    weights = WEIGHTS
+    if isinstance(model, Quantized):
+        weights = INT8_WEIGHTS
+        _write_json(folder / QUANTIZATION, {"layers": model.layers, "folded": model.folded})
+    save_file(_plain(network.state_dict()), folder / weights, {"format": "pt"})
     if masks is not None:
         inner = {name.removeprefix(NETWORK_PREFIX): mask for name, mask in masks.items()}
         save_file(_plain(inner), folder / MASKS)
+
+
+def _widths(network: nn.Module, arch: str) -> dict[str, list[int]] | None:
+    """Return the widths of those layers that loading would build in another."""
+    widths = shapes_of(network)
+    if not is_factory(arch):  # a factory is not called here: saving must not fail by it
+        assert isinstance(network, PreTrainedModel)
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            built = shapes_of(network_from_config(network.config))
+        widths = {name: width for name, width in widths.items() if built.get(name, width) != width}
+    return {name: list(width) for name, width in widths.items()} or None
+
+
+def _narrow_(network: nn.Module, provenance: Provenance, folder: Path) -> bool:
+    """Give a fresh network the recorded widths, and tell whether that changed it."""
+    before = shapes_of(network)
+    try:
+        reshape_(network, provenance.widths or {})
+    except ConfigError as error:
+        raise CheckpointError(
+            f"{folder / PROVENANCE} has widths that do not fit {provenance.model.arch}: {error}"
+        ) from error
+    return shapes_of(network) != before
+
+
+def _try_out(model: Classifier, folder: Path) -> None:
+    """Raise unless the layers of a network that was made narrower fit together."""
+    side = model.spec.image_size
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, 3, side, side))
+    except Exception as error:  # whatever the network raises
+        raise CheckpointError(
+            f"{folder / PROVENANCE} has widths that do not fit together: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -234,7 +291,8 @@ def _find(folder: Path) -> Path:
         folder = _previous(folder)
     if not folder.is_dir():
         raise CheckpointError(f"no checkpoint at {folder}: expected a folder that holds a model")
-    for name in (PROVENANCE, CONFIG, WEIGHTS):
+    weights = INT8_WEIGHTS if (folder / QUANTIZATION).exists() else WEIGHTS
+    for name in (PROVENANCE, CONFIG, weights):
         if not (folder / name).is_file():
             raise CheckpointError(
                 f"{folder} is no checkpoint: {name} is missing; for a model of transformers "
@@ -268,6 +326,18 @@ def _network_from_folder(folder: Path) -> nn.Module:
             f"{folder / CONFIG} is not the configuration of an image classifier that "
             f"transformers knows: {error}"
         ) from error
+
+
+def _quantized(path: Path, model: Classifier) -> Quantized:
+    """Make room in a network for the int8 layers that a file names."""
+    try:
+        content = json.loads(path.read_bytes())
+        layers, folded = ([str(name) for name in content[key]] for key in ("layers", "folded"))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: {error!r}; expected the names of layers; quantise the model again"
+        ) from error
+    return Quantized(model.network, model.spec, layers=layers, folded=folded)
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

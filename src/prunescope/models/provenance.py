@@ -59,6 +59,10 @@ class Provenance(BaseModel):
         Attribute → share of positives in the training split.
     train_group_rates : dict or None
         Group → value as a string → attribute → share of positives.
+    widths : dict or None
+        Layer → channels it gives, channels it takes, groups: of the layers of the network that are
+        narrower than what its configuration says. What a factory makes is not known beforehand, so
+        then of all layers. Saving fills it in; None where it has nothing to say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +80,7 @@ class Provenance(BaseModel):
     data: DataConfig | None = None
     train_prevalence: dict[str, float] | None = None
     train_group_rates: dict[str, dict[str, dict[str, float]]] | None = None
+    widths: dict[str, list[int]] | None = None
 
     @classmethod
     def of(

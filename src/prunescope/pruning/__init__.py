@@ -13,9 +13,12 @@ score
     highest index on.
 distribution
     How the weights that are kept are shared out among the layers: ``global`` (by score alone),
-    ``uniform`` (the same share everywhere), ``erk`` (Erdős–Rényi kernel: small layers denser).
+    ``uniform`` (the same share everywhere), ``erk`` (Erdős–Rényi kernel: small layers denser),
+    or given layer by layer.
 pattern
-    The shape in which weights are kept; ``unstructured``: any.
+    The shape in which weights are kept. ``unstructured``: any; ``2:4`` and ``1:4``: so many of
+    every four in a row along the input channels; ``block-1x4``: four in a row or none;
+    ``channel``: whole output channels.
 schedule
     When masks change during training.
 criterion
@@ -26,31 +29,46 @@ method
 
 import prunescope.models  # noqa: F401 - says what to install where torch is missing
 from prunescope.pruning.distributions import DISTRIBUTIONS
+from prunescope.pruning.export import export_checkpoint, export_onnx, export_weights
+from prunescope.pruning.gain import Macs, count_macs, gains
 from prunescope.pruning.layers import prunable_weights
 from prunescope.pruning.masks import Masks, strip
-from prunescope.pruning.methods import METHODS, Method, Pruned, prune
+from prunescope.pruning.methods import METHODS, Method
 from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.pruner import Criterion, Pruner
-from prunescope.pruning.schedules import Cubic, OneShot, Schedule
+from prunescope.pruning.quantize import quantize
+from prunescope.pruning.run import Pruned, prune
+from prunescope.pruning.schedules import Alternating, Gradual, OneShot, Schedule
 from prunescope.pruning.scores import SCORES
 from prunescope.pruning.sparsity import check_sparsity, count_kept
+from prunescope.pruning.stays_float import StaysFloat, what_stays_float
 
 __all__ = [
     "DISTRIBUTIONS",
     "METHODS",
     "PATTERNS",
     "SCORES",
+    "Alternating",
     "Criterion",
-    "Cubic",
+    "Gradual",
+    "Macs",
     "Masks",
     "Method",
     "OneShot",
     "Pruned",
     "Pruner",
     "Schedule",
+    "StaysFloat",
     "check_sparsity",
     "count_kept",
+    "count_macs",
+    "export_checkpoint",
+    "export_onnx",
+    "export_weights",
+    "gains",
     "prunable_weights",
     "prune",
+    "quantize",
     "strip",
+    "what_stays_float",
 ]

@@ -1,12 +1,17 @@
-"""How the weights that are kept are shared out among the layers."""
+"""How what is kept is shared out among the layers, in units of the pattern: mostly weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from math import prod
 from typing import TypeAlias
+
+from prunescope.errors import ConfigError, one_of
+from prunescope.pruning.layers import layer_of
+from prunescope.pruning.sparsity import check_sparsity
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def uniform(shapes: Mapping[str, Sequence[int]], n_kept: int) -> list[Pool]:
     [Pool(layers=('a',), n_kept=4), Pool(layers=('b',), n_kept=1)]
     """
     share = Fraction(n_kept, sum(prod(shape) for shape in shapes.values()))
-    return _round({layer: share * prod(shape) for layer, shape in shapes.items()})
+    return _round({layer: share * prod(shape) for layer, shape in shapes.items()}, n_kept)
 
 
 def erk(shapes: Mapping[str, Sequence[int]], n_kept: int) -> list[Pool]:
@@ -72,16 +77,81 @@ def erk(shapes: Mapping[str, Sequence[int]], n_kept: int) -> list[Pool]:
             break
         kept |= {layer: Fraction(sizes[layer]) for layer in full}
     kept |= {layer: scale * sum(shapes[layer]) for layer in rest}
-    return _round({layer: kept[layer] for layer in shapes})
+    return _round({layer: kept[layer] for layer in shapes}, n_kept)
+
+
+@dataclass(frozen=True)
+class PerLayer:
+    """Some layers have sparsities of their own; the others share the rest evenly.
+
+    On the way to the target each layer is as far on its way as the whole.
+
+    Parameters
+    ----------
+    sparsities : tuple of (str, float)
+        Layer, by name or shell pattern, and its sparsity in [0, 1); of several patterns that match
+        a layer the first counts.
+    target : float
+        The sparsity of the whole.
+
+    Examples
+    --------
+    >>> half = PerLayer((("a", 0.5),), target=0.5)
+    >>> half({"a.weight": (4, 2), "b.weight": (4,)}, 6)
+    [Pool(layers=('a.weight',), n_kept=4), Pool(layers=('b.weight',), n_kept=2)]
+    """
+
+    sparsities: tuple[tuple[str, float], ...]
+    target: float
+
+    def __call__(self, shapes: Mapping[str, Sequence[int]], n_kept: int) -> list[Pool]:
+        """Share out `n_kept` units.
+
+        Raises
+        ------
+        ConfigError
+            A pattern matches no layer, or the others cannot make up for those given.
+        """
+        layers = [layer_of(name) for name in shapes]
+        for pattern, sparsity in self.sparsities:
+            check_sparsity(sparsity)
+            if not any(fnmatchcase(layer, pattern) for layer in layers):
+                raise ConfigError(one_of("layer with a sparsity", pattern, layers))
+        sizes = {name: prod(shape) for name, shape in shapes.items()}
+        total, target = sum(sizes.values()), Fraction(str(self.target))
+        way = (1 - Fraction(n_kept, total)) / target if target else Fraction(0)
+        kept: dict[str, Fraction] = {}
+        for name, size in sizes.items():
+            given = self._given(name)
+            if given is not None:
+                kept[name] = size * (1 - way * given)
+        rest = {name: size for name, size in sizes.items() if name not in kept}
+        left, room = Fraction(n_kept - sum(kept.values())), sum(rest.values())
+        if not -1 < left < room + 1:
+            given_alone = 1 - sum(kept.values()) / total, 1 - (sum(kept.values()) + room) / total
+            low, high = (f"{float(share):.4g}" for share in sorted(given_alone))
+            raise ConfigError(
+                f"the sparsities given to layers leave {low} to {high} for the whole, and "
+                f"{float(1 - Fraction(n_kept, total)):.4g} was asked for: change one or the other"
+            )
+        share = min(max(left / room, Fraction(0)), Fraction(1)) if room else Fraction(0)
+        kept |= {name: share * size for name, size in rest.items()}
+        return _round({name: kept[name] for name in shapes}, n_kept)
+
+    def _given(self, name: str) -> Fraction | None:
+        """Return the sparsity given to a layer."""
+        found = (s for pattern, s in self.sparsities if fnmatchcase(layer_of(name), pattern))
+        sparsity = next(found, None)
+        return None if sparsity is None else Fraction(str(sparsity))
 
 
 DISTRIBUTIONS: dict[str, Distribution] = {"global": everywhere, "uniform": uniform, "erk": erk}
 
 
-def _round(kept: Mapping[str, Fraction]) -> list[Pool]:
-    """Round to whole weights with the same total: the largest remainders go up, earlier first."""
+def _round(kept: Mapping[str, Fraction], n_kept: int) -> list[Pool]:
+    """Round to whole units, `n_kept` in all: the largest remainders go up, earlier ones first."""
     floors = {layer: int(share) for layer, share in kept.items()}
-    n_left = int(sum(kept.values())) - sum(floors.values())
+    n_left = n_kept - sum(floors.values())
     by_remainder = sorted(kept, key=lambda layer: floors[layer] - kept[layer])
     for layer in by_remainder[:n_left]:
         floors[layer] += 1

@@ -164,7 +164,7 @@ class Masks(Mapping[str, Tensor]):
         """Keep the pruned weights of `model` at zero while `optimizer` trains it.
 
         They are set to zero now and after every step of the optimizer, whatever its momentum and
-        weight decay. What it remembers of them (momentum, Adam's moments) is set to zero now.
+        weight decay.
 
         Returns
         -------
@@ -192,16 +192,23 @@ class Masks(Mapping[str, Tensor]):
         # One product with masks of the weights' own type and memory layout is several times
         # cheaper than filling by boolean masks.
         kept = [torch.empty_like(weight).copy_(self[name]) for name, weight in named.items()]
-        for weight, mask in zip(weights, kept, strict=True):
-            for moment in optimizer.state.get(weight, {}).values():
-                if isinstance(moment, Tensor) and moment.shape == weight.shape:
-                    moment.mul_(mask)
 
         @torch.no_grad()
         def hold_at_zero(*_: Any) -> None:  # noqa: ANN401
             torch._foreach_mul_(weights, kept)
 
         return optimizer.register_step_post_hook(hold_at_zero)
+
+    @torch.no_grad()
+    def forget(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Set to zero what `optimizer` remembers of pruned weights: momentum, Adam's moments.
+
+        It gathers gradients of them all the while; weights that come back must not move by these.
+        """
+        for name, weight in self.check(model).items():
+            for moment in optimizer.state.get(weight, {}).values():
+                if isinstance(moment, Tensor) and moment.shape == weight.shape:
+                    moment.masked_fill_(~self[name].to(moment.device), 0)
 
     def save(self, path: str | Path) -> None:
         """Write the masks as a safetensors file; `path` is replaced only once it is complete."""

@@ -1,9 +1,11 @@
-"""The composition: score × distribution × pattern → masks, and with a schedule a callback."""
+"""The composition: score × distribution × pattern → masks, and what holds them in training."""
 
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,8 @@ from prunescope.errors import (
     one_of,
     shorten,
 )
-from prunescope.pruning.distributions import DISTRIBUTIONS
+from prunescope.pruning.calibration import Calibration
+from prunescope.pruning.distributions import DISTRIBUTIONS, Distribution, PerLayer
 from prunescope.pruning.layers import layer_of
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.patterns import PATTERNS
@@ -37,11 +40,15 @@ class Criterion:
         Keys of `SCORES`, `DISTRIBUTIONS` and `PATTERNS`.
     seed : int
         Of scores that draw random numbers.
+    per_layer : PerLayer, optional
+        Sparsities of single layers; takes the place of the distribution.
+    calibration : Calibration, optional
+        Images for scores that look at gradients.
 
     Raises
     ------
     ConfigError
-        A name is unknown.
+        A name is unknown, or two choices exclude each other.
 
     Examples
     --------
@@ -55,6 +62,8 @@ class Criterion:
     distribution: str = "global"
     pattern: str = "unstructured"
     seed: int = 0
+    per_layer: PerLayer | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         for axis, choices in (
@@ -65,13 +74,26 @@ class Criterion:
             value = getattr(self, axis)
             if value not in choices:
                 raise ConfigError(one_of(axis, value, choices))
+        fixed = ":" in self.pattern
+        if fixed and (self.per_layer or self.distribution == "erk"):
+            raise ConfigError(
+                f"pattern {self.pattern} prunes every layer alike: leave out sparsities of single "
+                "layers, and choose distribution 'global' or 'uniform'"
+            )
+
+    def check(self, masks: Masks, sparsity: float) -> None:
+        """Raise a ConfigError if layers of these shapes cannot be pruned so, to this sparsity."""
+        shapes = {name: tuple(mask.shape) for name, mask in masks.items()}
+        PATTERNS[self.pattern].check(shapes, sparsity)
+        units = self._units(masks)
+        self._share_out(units, count_kept(_total(units), sparsity))
 
     def update(self, model: nn.Module, masks: Masks, sparsity: float) -> Masks:
         """Return the masks of `model` at `sparsity`; the model is only read.
 
-        Exactly `count_kept` weights of those that `masks` covers are kept. Weights that `masks`
-        has pruned come last in the ranking: they come back only where a layer is given more
-        weights than it has left.
+        Exactly `count_kept` units of the pattern (weights, where it is unstructured) of those that
+        `masks` covers are kept. Weights that `masks` has pruned come last in the ranking: they
+        come back only where a layer is given more weights than it has left.
 
         Raises
         ------
@@ -84,7 +106,7 @@ class Criterion:
             A layer loses its last weight.
         """
         weights = masks.check(model)
-        scores = SCORES[self.score](ScoreInputs(weights, self.seed))
+        scores = SCORES[self.score](ScoreInputs(weights, self.seed, model, self.calibration))
         for name, score in scores.items():
             if not score.isfinite().all():
                 raise TrainingError(
@@ -92,60 +114,59 @@ class Criterion:
                     "ranked: training has diverged; lower the learning rate"
                 )
             scores[name] = score.masked_fill(~masks[name].to(score.device), -torch.inf)
-        shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+        units = self._units(masks)
         kept: dict[str, Tensor] = {}
-        for pool in DISTRIBUTIONS[self.distribution](shapes, count_kept(masks.n_weights, sparsity)):
-            chosen = PATTERNS[self.pattern]([scores[name] for name in pool.layers], pool.n_kept)
+        for pool in self._share_out(units, count_kept(_total(units), sparsity)):
+            of_pool = [scores[name] for name in pool.layers]
+            chosen = PATTERNS[self.pattern].masks(of_pool, pool.n_kept)
             kept.update(zip(pool.layers, chosen, strict=True))
         updated = Masks({name: kept[name] for name in weights})
         _warn_if_layers_vanish(masks, updated)
         return updated
 
+    def _units(self, masks: Masks) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each layer in units of the pattern."""
+        pattern = PATTERNS[self.pattern]
+        return {name: pattern.shape(mask.shape) for name, mask in masks.items()}
 
-class Pruner(Callback):
-    """Prunes a model while it trains: updates the masks on a schedule and holds them in between.
+    @property
+    def _share_out(self) -> Distribution:
+        return self.per_layer or DISTRIBUTIONS[self.distribution]
+
+
+class Masked(Callback):
+    """Trains a model whose pruned weights stay zero.
 
     Parameters
     ----------
     masks : Masks
         Where to begin, such as ``Masks.dense(model)``.
-    sparsity : float
-        The target, in [0, 1).
-    schedule : Schedule
-    criterion : Criterion
 
     Attributes
     ----------
     masks : Masks
         The masks as of now.
-
-    Raises
-    ------
-    ConfigError
-        The sparsity makes no sense; or, as training starts, it is too short for the schedule.
     """
 
-    def __init__(
-        self, masks: Masks, sparsity: float, schedule: Schedule, criterion: Criterion
-    ) -> None:
+    def __init__(self, masks: Masks) -> None:
         self.masks = masks
-        self.sparsity = check_sparsity(sparsity)
-        self.schedule = schedule
-        self.criterion = criterion
-        self._updates: dict[int, float] = {}
         self._hold: RemovableHandle | None = None
 
-    def on_train_start(self, state: TrainState) -> None:
-        """Resolve the schedule to steps; zero what the masks have pruned already."""
-        self._updates = self.schedule.updates(self.sparsity, state.total_steps)
-        self._hold = self.masks.hold(state.model, state.optimizer)
+    @abstractmethod
+    def plan(self) -> str:
+        """Say what the masks are made for, to tell runs apart."""
 
-    def on_step_start(self, state: TrainState) -> None:
-        """Update the masks if the schedule says so."""
-        if state.step in self._updates:
-            self.masks = self.criterion.update(state.model, self.masks, self._updates[state.step])
-            self._release()
-            self._hold = self.masks.hold(state.model, state.optimizer)
+    def change(self, state: TrainState, masks: Masks) -> None:
+        """Hold other masks from now on; weights that go or come back start without momentum."""
+        for pruned in (self.masks, masks):
+            pruned.forget(state.model, state.optimizer)
+        self._release()
+        self.masks = masks
+        self._hold = masks.hold(state.model, state.optimizer)
+
+    def on_train_start(self, state: TrainState) -> None:
+        """Zero what the masks have pruned already."""
+        self._hold = self.masks.hold(state.model, state.optimizer)
 
     def on_train_end(self, state: TrainState) -> None:
         """Let go of the optimizer; the zeros stay."""
@@ -154,7 +175,7 @@ class Pruner(Callback):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the masks and what they were made for."""
-        plan = torch.frombuffer(bytearray(self._plan().encode()), dtype=torch.uint8)
+        plan = torch.frombuffer(bytearray(self.plan().encode()), dtype=torch.uint8)
         return {**self.masks, _PLAN: plan}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -166,15 +187,12 @@ class Pruner(Callback):
             That run pruned another way, so going on would give neither its result nor this one's.
         """
         plan = bytes(state[_PLAN].tolist()).decode()
-        if plan != self._plan() or state.keys() - {_PLAN} != self.masks.keys():
+        if plan != self.plan() or state.keys() - {_PLAN} != self.masks.keys():
             raise CheckpointError(
-                f"the run to resume prunes to {plan}, this one to {self._plan()}, or other layers: "
+                f"the run to resume prunes to {plan}, this one to {self.plan()}, or other layers: "
                 "resume with the settings it began with, or choose another folder"
             )
         self.masks = Masks({name: state[name] for name in self.masks})
-
-    def _plan(self) -> str:
-        return f"sparsity {self.sparsity} by {self.schedule} and {self.criterion}"
 
     def _release(self) -> None:
         if self._hold is not None:
@@ -182,7 +200,57 @@ class Pruner(Callback):
             self._hold = None
 
 
+class Pruner(Masked):
+    """Prunes a model while it trains: updates the masks on a schedule and holds them in between.
+
+    Parameters
+    ----------
+    masks : Masks
+        Where to begin, such as ``Masks.dense(model)``.
+    sparsity : float
+        The target, in [0, 1).
+    schedule : Schedule
+    criterion : Criterion
+
+    Raises
+    ------
+    ConfigError
+        The sparsity makes no sense; or, as training starts, it is too short for the schedule.
+    """
+
+    def __init__(
+        self, masks: Masks, sparsity: float, schedule: Schedule, criterion: Criterion
+    ) -> None:
+        super().__init__(masks)
+        self.sparsity = check_sparsity(sparsity)
+        self.schedule = schedule
+        self.criterion = criterion
+        self._updates: dict[int, float] = {}
+
+    def on_train_start(self, state: TrainState) -> None:
+        """Resolve the schedule to steps; zero what the masks have pruned already."""
+        self._updates = self.schedule.updates(self.sparsity, state.total_steps)
+        super().on_train_start(state)
+
+    def on_step_start(self, state: TrainState) -> None:
+        """Update the masks if the schedule says so."""
+        sparsity = self._updates.get(state.step)
+        if sparsity is not None:
+            self.change(state, self.criterion.update(state.model, self.masks, sparsity))
+
+    def plan(self) -> str:
+        """Say what the masks are made for."""
+        how = self.criterion
+        criterion = how if how.calibration is None else f"{how.score} on {how.calibration}"
+        return f"sparsity {self.sparsity} by {self.schedule} and {criterion}"
+
+
 _PLAN = "plan"
+
+
+def _total(shapes: dict[str, tuple[int, ...]]) -> int:
+    """Return the number of units in all layers."""
+    return sum(prod(shape) for shape in shapes.values())
 
 
 def _warn_if_layers_vanish(before: Masks, after: Masks) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from prunescope.errors import ConfigError
+from prunescope.pruning.calibration import Calibration, Gradients
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,30 @@ class ScoreInputs:
     weights : mapping of str to tensor
         The weights of every layer that may be pruned, by parameter name.
     seed : int
+    model : torch.nn.Module, optional
+    calibration : Calibration, optional
+        Both for scores that look at gradients.
     """
 
     weights: Mapping[str, Tensor]
-    seed: int
+    seed: int = 0
+    model: nn.Module | None = None
+    calibration: Calibration | None = None
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """Gradients of the loss on calibration images.
+
+        Raises
+        ------
+        ConfigError
+            There are none.
+        """
+        if self.model is None or self.calibration is None:
+            raise ConfigError(
+                "this score looks at gradients: give images to calibrate on, or score by magnitude"
+            )
+        return self.calibration.gradients(self.model, self.weights)
 
 
 Score: TypeAlias = Callable[[ScoreInputs], dict[str, Tensor]]
@@ -34,7 +58,7 @@ def magnitude(inputs: ScoreInputs) -> dict[str, Tensor]:
 
     Examples
     --------
-    >>> magnitude(ScoreInputs({"fc.weight": torch.tensor([[-2.0, 1.0]])}, seed=0))
+    >>> magnitude(ScoreInputs({"fc.weight": torch.tensor([[-2.0, 1.0]])}))
     {'fc.weight': tensor([[2., 1.]])}
     """
     return {name: weight.detach().abs() for name, weight in inputs.weights.items()}
@@ -60,4 +84,40 @@ def random(inputs: ScoreInputs) -> dict[str, Tensor]:
     }
 
 
-SCORES: dict[str, Score] = {"magnitude": magnitude, "random": random}
+def taylor(inputs: ScoreInputs) -> dict[str, Tensor]:
+    """Score a weight w with mean gradient g by abs(g · w): its removal's effect, to first order.
+
+    On a fresh network this is SNIP.
+
+    References
+    ----------
+    Molchanov et al., "Importance estimation for neural network pruning", CVPR 2019.
+    Lee, Ajanthan and Torr, "SNIP: single-shot network pruning based on connection sensitivity",
+    ICLR 2019.
+    """
+    gradients = inputs.gradients.mean
+    return {name: (gradients[name] * w.detach()).abs() for name, w in inputs.weights.items()}
+
+
+def fisher(inputs: ScoreInputs) -> dict[str, Tensor]:
+    """Score a weight w by F · w² / 2, F the diagonal of the empirical Fisher matrix.
+
+    That is by how much its removal raises the loss, to second order, of a network at a minimum:
+    optimal brain damage, with Fisher's matrix for the second derivatives. (WoodFisher with a
+    diagonal matrix.)
+
+    References
+    ----------
+    LeCun, Denker and Solla, "Optimal brain damage", NIPS 1989.
+    Singh and Alistarh, "WoodFisher", NeurIPS 2020.
+    """
+    squares = inputs.gradients.square
+    return {name: squares[name] * w.detach() ** 2 / 2 for name, w in inputs.weights.items()}
+
+
+SCORES: dict[str, Score] = {
+    "magnitude": magnitude,
+    "random": random,
+    "taylor": taylor,
+    "fisher": fisher,
+}

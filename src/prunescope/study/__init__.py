@@ -5,7 +5,13 @@ dense model to several sparsities and audits them together; the demo is a sweep 
 """
 
 from prunescope.study.demo import run_demo
-from prunescope.study.stages import metadata_of, predict_split, prune_model, train_model
+from prunescope.study.stages import (
+    metadata_of,
+    predict_split,
+    prune_model,
+    quantize_model,
+    train_model,
+)
 from prunescope.study.sweep import Sweep, note_steps, run_sweep
 
 __all__ = [
@@ -14,6 +20,7 @@ __all__ = [
     "note_steps",
     "predict_split",
     "prune_model",
+    "quantize_model",
     "run_demo",
     "run_sweep",
     "train_model",

@@ -75,8 +75,7 @@ def train_model(
     )
     train(model, dataset, recipe, resume_dir=state_folder(out), progress=on_step, device=device)
     provenance = Provenance.of(model, dataset, recipe=recipe, seed=recipe.seed, data=data)
-    save_checkpoint(out, model, provenance)
-    shutil.rmtree(state_folder(out), ignore_errors=True)
+    _once(lambda: save_checkpoint(out, model, provenance), out)
     return load_checkpoint(out, factory=_factory(provenance))
 
 
@@ -109,7 +108,7 @@ def prune_model(
     recipe : Recipe, optional
         Default: the method's own.
     **choices
-        `score`, `distribution`, `ignore` and `seed`, as for `prunescope.pruning.prune`.
+        The other choices of `prunescope.pruning.prune`. What distils learns from `dense`.
     """
     from prunescope.models import (
         Classifier,
@@ -145,6 +144,7 @@ def prune_model(
         resume_dir=state_folder(out),
         progress=on_step,
         device=device,
+        teacher=dense.model,
         **choices,
     )
     assert isinstance(pruned.model, Classifier)  # as the model that went in
@@ -157,9 +157,67 @@ def prune_model(
         parent=None if fresh else weights_digest(dense.model),
         data=data,
     )
-    save_checkpoint(out, pruned.model, provenance, pruned.masks)
-    shutil.rmtree(state_folder(out), ignore_errors=True)
+    _once(lambda: save_checkpoint(out, pruned.model, provenance, pruned.masks), out)
     return load_checkpoint(out, factory=_factory(provenance))
+
+
+def quantize_model(
+    parent: Checkpoint,
+    dataset: Dataset,
+    out: Path,
+    *,
+    data: DataConfig | None = None,
+    **choices: int,
+) -> Checkpoint:
+    """Quantise a dense or pruned model to int8 and save it.
+
+    Its compression has the sparsity and all else of the parent's, and ``+int8`` in its method.
+
+    Parameters
+    ----------
+    parent : Checkpoint
+    dataset : Dataset
+        The training split, with the same attributes.
+    out : path
+        Folder of the checkpoint.
+    **choices
+        `n_batches`, `batch_size` and `seed`, as for `prunescope.pruning.quantize`.
+    """
+    from prunescope.models import (
+        Provenance,
+        check_target,
+        load_checkpoint,
+        save_checkpoint,
+        weights_digest,
+    )
+    from prunescope.pruning import quantize
+
+    check_target(out)
+    _check_attributes(parent, dataset)
+    quantized = quantize(parent.model, dataset, **choices)
+    before = parent.provenance.compression
+    method = "int8" if before["method"] == "dense" else f"{before['method']}+int8"
+    provenance = Provenance.of(
+        quantized,
+        dataset,
+        compression={**before, "method": method, "calibration": choices},
+        seed=parent.provenance.seed,
+        parent=weights_digest(parent.model),
+        data=data,
+    ).model_copy(update={"recipe": parent.provenance.recipe})
+    save_checkpoint(out, quantized, provenance)
+    return load_checkpoint(out, factory=_factory(provenance))
+
+
+def _once(save: Callable[[], None], out: Path) -> None:
+    """Save a finished model and drop its training state: in the first of several processes."""
+    from prunescope.training import Processes
+
+    processes = Processes.current()
+    if processes.first:
+        save()
+        shutil.rmtree(state_folder(out), ignore_errors=True)
+    processes.wait()
 
 
 def predict_split(

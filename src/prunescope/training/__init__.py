@@ -21,9 +21,11 @@ from prunescope.training.batch_norm import reestimate_batch_norm
 from prunescope.training.batches import Batch
 from prunescope.training.callbacks import Callback, EpochRecord, History, Progress, TrainState
 from prunescope.training.devices import device_for
+from prunescope.training.distillation import Distill, Distillation
 from prunescope.training.inference import infer
 from prunescope.training.loop import train
 from prunescope.training.losses import LOSSES
+from prunescope.training.processes import Processes
 from prunescope.training.recipe import RECIPES, Recipe
 from prunescope.training.schedules import learning_rate_at
 
@@ -32,8 +34,11 @@ __all__ = [
     "RECIPES",
     "Batch",
     "Callback",
+    "Distill",
+    "Distillation",
     "EpochRecord",
     "History",
+    "Processes",
     "Progress",
     "Recipe",
     "TrainState",

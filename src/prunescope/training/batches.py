@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import DataError, shorten
+from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.models import Classifier, to_unit_range
 from prunescope.training.augmentation import flip, shift
+from prunescope.training.processes import Processes
 from prunescope.training.recipe import Recipe
 
 T = TypeVar("T")
+ALONE = Processes()
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,22 @@ class EpochPlan:
 
 
 def training_batches(
-    dataset: Dataset, recipe: Recipe, epoch: int, n_steps: int, device: torch.device
+    dataset: Dataset,
+    recipe: Recipe,
+    epoch: int,
+    n_steps: int,
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> Iterator[Batch]:
-    """Yield the first `n_steps` batches of an epoch."""
+    """Yield the first `n_steps` batches of an epoch, or this process's share of each."""
     plan = EpochPlan.draw(recipe, len(dataset), epoch)
     size = min(recipe.batch_size, len(dataset))
-    parts = [slice(step * size, (step + 1) * size) for step in range(n_steps)]
+    if size < processes.count:
+        raise ConfigError(
+            f"batches of {size} images cannot be shared by {processes.count} processes: raise the "
+            "batch size, or start fewer"
+        )
+    parts = [processes.share(np.arange(step * size, (step + 1) * size)) for step in range(n_steps)]
     fed = feed(dataset, [plan.order[part] for part in parts], device)
     for part, (positions, pixels, labels) in zip(parts, fed, strict=True):
         if recipe.flip:

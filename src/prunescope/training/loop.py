@@ -18,6 +18,7 @@ from prunescope.training.devices import device_for, isolated
 from prunescope.training.losses import LOSSES
 from prunescope.training.meter import Meter
 from prunescope.training.optimizers import build_optimizer
+from prunescope.training.processes import Processes
 from prunescope.training.recipe import Recipe
 from prunescope.training.resume import Resume
 from prunescope.training.schedules import learning_rate_at
@@ -36,7 +37,8 @@ def train(
     """Train a model, in place.
 
     What happens is a function of the model's weights, the data and the recipe: the order of the
-    images, their augmentation and dropout depend on the recipe's seed and the epoch alone.
+    images, their augmentation and dropout depend on the recipe's seed and the epoch alone. Several
+    processes that ``accelerate launch`` started share each batch (see `Processes`).
 
     Parameters
     ----------
@@ -90,7 +92,8 @@ def train(
     if len(dataset) < 2:
         raise DataError(f"{dataset.name} has {len(dataset)} samples: training needs at least 2")
     check_fit(model, dataset)
-    state = _start(model, dataset, recipe, device_for(device))
+    processes = Processes.current()
+    state = _start(model, dataset, recipe, processes.device(device_for(device)))
     epochs: tuple[EpochRecord, ...] = ()
     with isolated(state.device, deterministic=recipe.deterministic):
         saved = None
@@ -101,12 +104,13 @@ def train(
             state.epoch, state.step, state.lr = epochs[-1].epoch, epochs[-1].step, epochs[-1].lr
         for callback in callbacks:
             callback.on_train_start(state)
-        forward = _forward(state)
-        meter = Meter(state, progress)
+        forward = _forward(state, processes)
+        meter = Meter(state, progress if processes.first else None)
         while state.step < state.total_steps:
-            epochs = (*epochs, _run_epoch(state, forward, callbacks, meter))
-            if saved is not None:
+            epochs = (*epochs, _run_epoch(state, forward, callbacks, meter, processes))
+            if saved is not None and processes.first:
                 saved.save(state, epochs)
+            processes.wait()
         for callback in callbacks:
             callback.on_train_end(state)
     model.eval()
@@ -139,6 +143,7 @@ def _run_epoch(
     forward: Callable[[Tensor], Tensor],
     callbacks: Sequence[Callback],
     meter: Meter,
+    processes: Processes,
 ) -> EpochRecord:
     """Make one pass over the data, or what is left of the last."""
     recipe = state.recipe
@@ -147,15 +152,16 @@ def _run_epoch(
     state.model.train()
     meter.start_epoch()
     n_steps = min(state.steps_per_epoch, state.total_steps - state.step)
-    for batch in training_batches(state.dataset, recipe, state.epoch, n_steps, state.device):
+    batches = training_batches(state.dataset, recipe, state.epoch, n_steps, state.device, processes)
+    for batch in batches:
         state.lr = learning_rate_at(recipe, state.step, state.total_steps)
         for group in state.optimizer.param_groups:
             group["lr"] = state.lr
         for callback in callbacks:
             callback.on_step_start(state)
-        loss = _step(state, forward, callbacks, batch)
+        loss = _step(state, forward, callbacks, batch, processes)
         state.step += 1
-        meter.add(loss, len(batch.positions))
+        meter.add(loss, len(batch.positions) * processes.count)
         for callback in callbacks:
             callback.on_step_end(state)
     state.epoch += 1
@@ -170,6 +176,7 @@ def _step(
     forward: Callable[[Tensor], Tensor],
     callbacks: Sequence[Callback],
     batch: Batch,
+    processes: Processes,
 ) -> Tensor:
     """Update the weights once and return the loss before."""
     logits = forward(batch.images)
@@ -178,7 +185,8 @@ def _step(
             f"the model gave logits of shape {tuple(logits.shape)}: expected "
             f"{tuple(batch.labels.shape)}, one column for each attribute of {state.dataset.name}"
         )
-    loss = LOSSES[state.dataset.samples.task](logits, batch.labels)
+    task = state.dataset.samples.task
+    loss = processes.balance(LOSSES[task](logits, batch.labels), batch.labels, task)
     for callback in callbacks:
         loss = callback.transform_loss(state, loss, logits, batch)
     state.optimizer.zero_grad()
@@ -187,10 +195,11 @@ def _step(
     return loss
 
 
-def _forward(state: TrainState) -> Callable[[Tensor], Tensor]:
+def _forward(state: TrainState, processes: Processes) -> Callable[[Tensor], Tensor]:
     """Return the function from images to logits in float32, as the recipe wants it computed."""
     recipe, on_gpu = state.recipe, state.device.type == "cuda"
-    model = torch.compile(state.model) if recipe.compile and on_gpu else state.model
+    shared = processes.together(state.model, state.device)
+    model = torch.compile(shared) if recipe.compile and on_gpu else shared
     mixed = recipe.precision == "bf16" and on_gpu and torch.cuda.is_bf16_supported()
 
     def forward(images: Tensor) -> Tensor:

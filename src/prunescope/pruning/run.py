@@ -1,0 +1,266 @@
+"""`prune`: a model, a method and a sparsity in; a pruned model out."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from prunescope.data.dataset import Dataset
+from prunescope.errors import ConfigError, PrunescopeWarning, one_of
+from prunescope.models import check_float
+from prunescope.pruning.calibration import N_IMAGES, Calibration
+from prunescope.pruning.distributions import PerLayer
+from prunescope.pruning.masks import Masks
+from prunescope.pruning.methods import METHODS, Job, Method
+from prunescope.pruning.pruner import Criterion
+from prunescope.training import (
+    RECIPES,
+    Callback,
+    Distill,
+    Distillation,
+    History,
+    Progress,
+    Recipe,
+    device_for,
+)
+
+NEEDS_RECOVERY = 0.7
+"""Sparsity from which `prune` warns if no training follows."""
+GRADIENTS = ("taylor", "fisher")
+"""Scores that look at gradients."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A pruned model and how it came to be.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its pruned weights are zero, or gone; otherwise a model as any. On the device, in
+        evaluation mode.
+    masks : Masks or None
+        Which weights it keeps; None where channels were removed.
+    recipe : Recipe or None
+        How it was trained; None where it was not.
+    compression : dict
+        What was asked for, in plain values: method, sparsity, and what the method was told.
+    history : History or None
+        Of the training; None where there was none.
+    """
+
+    model: nn.Module
+    masks: Masks | None
+    recipe: Recipe | None
+    compression: dict[str, Any]
+    history: History | None
+
+
+def prune(
+    model: nn.Module,
+    dataset: Dataset,
+    method: str,
+    sparsity: float,
+    *,
+    recipe: Recipe | None = None,
+    score: str | None = None,
+    distribution: str | None = None,
+    pattern: str | None = None,
+    layers: Mapping[str, float] | None = None,
+    ignore: str | Sequence[str] = (),
+    calibration_images: int = N_IMAGES,
+    distill: Distill | None = None,
+    teacher: nn.Module | None = None,
+    seed: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume_dir: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    device: str | torch.device | None = None,
+) -> Pruned:
+    """Prune a model by a method of the field; the model given stays as it is.
+
+    From a trained model:
+
+    - ``one-shot`` removes weights at once. Then it trains the rest by `recipe`, or, without one,
+      re-estimates the statistics of batch normalisation.
+    - ``structured`` removes whole channels, so that the network is smaller, and trains what is
+      left. Its sparsity is the share of channels (`remove_channels` says which and how many).
+    - ``gmp-pt``, gradual magnitude pruning: removes ever more weights, from 5% at 1/80 of training
+      to the target at 57/80; ``linear-pt``: the same, as many each time.
+
+    From random weights, of which the model given is made:
+
+    - ``gmp-ri``: gradual, from 5% at a tenth of training to the target at eight tenths.
+    - ``ac/dc``: sparse and dense phases by turns.
+    - ``rigl``: as sparse as in the end from the start, while weights move.
+    - ``imp``: trains, removes a fifth of what is left, sets the rest back to early weights, and
+      trains again, round by round; each by the whole recipe.
+    - ``snip``: removes weights before training, by gradients.
+
+    These shares, and how often masks change in between, are those of the papers.
+
+    The sparsity is the share of the weights of convolutions and linear layers, those to ignore
+    left out; `count_kept` says how it is rounded. Biases and normalisation are not pruned.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    dataset : Dataset
+        The training split.
+    method : str
+        A key of `METHODS`.
+    sparsity : float
+        In [0, 1).
+    recipe : Recipe, optional
+        How to train; by default the method's.
+    score, distribution, pattern : str, optional
+        Keys of `SCORES`, `DISTRIBUTIONS` and `PATTERNS`; by default the method's.
+    layers : mapping of str to float, optional
+        Sparsities of single layers, by name or shell pattern; the others share the rest.
+    ignore : str or sequence of str
+        Names or shell patterns of layers to leave dense.
+    calibration_images : int
+        For scores that look at gradients: on how many images of the data set.
+    distill : Distill, optional
+        Learn from the teacher's answers too.
+    teacher : torch.nn.Module, optional
+        Default: the model given.
+    seed : int, optional
+        Of all that is random: the training, random scores, the images that are calibrated on. By
+        default the recipe's, or 0 without a recipe.
+    callbacks, resume_dir, progress, device
+        As for `train`.
+
+    Returns
+    -------
+    Pruned
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown, the sparsity makes no sense or the pattern does not allow it, a pattern
+        to ignore matches nothing, no layer can be pruned, choices exclude each other, or training
+        is too short for the method.
+    DataError
+        There are fewer images than to calibrate on.
+    TrainingError
+        A weight is NaN or infinite.
+
+    Warns
+    -----
+    PrunescopeWarning
+        A layer loses all its weights, nothing follows a deep cut to make up for it, or the model
+        is not what the method starts from.
+
+    References
+    ----------
+    Iofinova, Peste and Alistarh, "Bias in Pruned Vision Models", CVPR 2023, section 3. Those of a
+    method stand in its file.
+    """
+    if method not in METHODS:
+        raise ConfigError(one_of("method", method, METHODS))
+    chosen = METHODS[method]
+    check_float(model, "to prune")
+    told = {"score": score, "distribution": distribution, "pattern": pattern, "layers": layers}
+    _check_options(method, chosen, told)
+    if recipe is None and chosen.recipe is not None:
+        recipe = RECIPES[chosen.recipe]
+    if seed is None:
+        seed = recipe.seed if recipe else 0
+    if recipe is not None:
+        recipe = recipe.replace(seed=seed)
+    score = score or chosen.score
+    criterion = Criterion(
+        score,
+        distribution or chosen.distribution,
+        pattern or "unstructured",
+        seed,
+        PerLayer(tuple(layers.items()), sparsity) if layers else None,
+        Calibration(dataset, calibration_images, seed=seed) if score in GRADIENTS else None,
+    )
+    masks = Masks.dense(model, ignore)
+    criterion.check(masks, sparsity)  # tells what is wrong before any training
+    _warn_of_wrong_start(model, method, chosen)
+    _warn_of_no_recovery(sparsity, recipe)
+    if distill is not None:
+        if recipe is None:
+            raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
+        callbacks = (Distillation(model if teacher is None else teacher, distill), *callbacks)
+    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    job = Job(
+        model=copy.deepcopy(model),
+        dataset=dataset,
+        sparsity=sparsity,
+        masks=masks,
+        criterion=criterion,
+        recipe=recipe,
+        ignore=ignored,
+        seed=seed,
+        device=device_for(device),
+        callbacks=callbacks,
+        resume_dir=None if resume_dir is None else Path(resume_dir),
+        progress=progress,
+    )
+    made = chosen.run(job)
+    compression = {
+        "method": method,
+        "sparsity": float(sparsity),
+        "score": criterion.score,
+        "distribution": criterion.distribution,
+        "pattern": criterion.pattern,
+        "ignore": list(ignored),
+        "seed": seed,
+    }
+    if layers:
+        compression["layer_sparsity"] = dict(layers)
+    if criterion.calibration is not None:
+        compression["calibration_images"] = calibration_images
+    if distill is not None:
+        compression["distill"] = distill.model_dump()
+    return Pruned(made.model, made.masks, recipe, compression, made.history)
+
+
+def _check_options(method: str, chosen: Method, told: Mapping[str, Any]) -> None:
+    """Raise if a method is told what it does not ask."""
+    for name, value in told.items():
+        if value and name not in chosen.options:
+            raise ConfigError(
+                f"{method} has a {name} of its own and cannot be told {value!r}: leave it out, or "
+                "choose another method"
+            )
+
+
+def _warn_of_wrong_start(model: nn.Module, method: str, chosen: Method) -> None:
+    """Warn if the model is not what the method starts from.
+
+    Only batch normalisation tells, where there is any: its means are 0 until it is trained.
+    """
+    means = [mean for name, mean in model.named_buffers() if name.endswith("running_mean")]
+    if not means:
+        return
+    trained = any(mean.any() for mean in means)
+    if trained == (chosen.starts_from == "dense"):
+        return
+    problem = (
+        "random initialisation, but this model has been trained: give a fresh one, or use gmp-pt"
+        if trained
+        else "a trained model, but this one has seen no data: train it first, or use gmp-ri"
+    )
+    warnings.warn(f"{method} starts from {problem}", PrunescopeWarning, stacklevel=3)
+
+
+def _warn_of_no_recovery(sparsity: float, recipe: Recipe | None) -> None:
+    if recipe is None and sparsity >= NEEDS_RECOVERY:
+        warnings.warn(
+            f"one-shot pruning to sparsity {sparsity} without training may ruin the network: "
+            "give a recipe to train what is left, or use gmp-pt",
+            PrunescopeWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,57 @@
+"""A process of a joint training: prunes the networks of `test_processes`, and writes them."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from prunescope.data.dataset import Dataset
+from prunescope.data.samples import Samples
+from prunescope.pruning import prune
+from prunescope.training import Processes, Recipe
+
+RECIPE = Recipe(steps=24, batch_size=16, learning_rate=0.05)
+METHODS = ("gmp-ri", "rigl", "ac/dc")
+
+
+def dots():
+    """Images whose brightness tells the first attribute; some labels are unknown."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (64, 2)).astype(np.int8)
+    labels[rng.random((64, 2)) < 0.3] = -1
+    pixels = rng.integers(0, 256, (64, 3, 6, 6), np.uint8)
+    pixels[labels[:, 0] == 1] //= 2
+    ids = pl.Series([str(i) for i in range(64)])
+    samples = Samples(ids, ("Dark", "Coin"), labels)
+    splits = np.full(64, "train")
+    return Dataset("dots", "0", samples, pixels, np.arange(64), splits)
+
+
+def network(normalized):
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(8) if normalized else nn.Identity()
+    return nn.Sequential(nn.Conv2d(3, 8, 3), norm, nn.ReLU(), nn.Flatten(), nn.Linear(128, 2))
+
+
+def run(folder, name):
+    warnings.simplefilter("ignore")
+    for method in METHODS:
+        for normalized in (False, True):
+            pruned = prune(
+                network(normalized), dots(), method, 0.8, recipe=RECIPE, device="cpu",
+                resume_dir=folder / f"resume-{name}" / method / str(normalized),
+            )  # fmt: skip
+            masks = {f"mask.{key}": value for key, value in pruned.masks.items()}
+            file = f"{name}-{method.replace('/', '')}-{normalized}.safetensors"
+            weights = {key: value.contiguous() for key, value in pruned.model.state_dict().items()}
+            save_file(weights | masks, folder / file)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    run(Path(sys.argv[1]), f"rank{Processes.current().rank}")
