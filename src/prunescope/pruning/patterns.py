@@ -107,9 +107,13 @@ class NOfM(Pattern):
         """Return the same scores, infinite for those that are safe."""
         rows = scores.movedim(1, -1)
         groups = rows.reshape(-1, self.m)
-        order = torch.sort(groups, dim=1, descending=True, stable=True).indices
-        safe = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, order[:, : self.n], True)
-        return scores.masked_fill(safe.view(rows.shape).movedim(-1, 1), torch.inf)
+        columns = groups.t().contiguous()
+        safe = torch.empty_like(columns, dtype=torch.bool)
+        for i, own in enumerate(columns):  # as there are few, this beats sorting several times
+            better = [own < other if j > i else own <= other for j, other in enumerate(columns)
+                      if j != i]  # fmt: skip
+            safe[i] = sum(column.to(torch.int8) for column in better) < self.n
+        return scores.masked_fill(safe.t().reshape(rows.shape).movedim(-1, 1), torch.inf)
 
 
 @dataclass(frozen=True)

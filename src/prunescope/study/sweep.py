@@ -59,13 +59,14 @@ class Sweep:
 
         Examples
         --------
-        >>> sweep = Sweep(None, "resnet_small", None, None, ["gmp-pt"], [0.9, 0.995])
+        >>> sweep = Sweep(None, "resnet_small", None, None, ["gmp-pt", "ac/dc"], [0.995])
         >>> list(sweep.runs())
-        [('gmp-pt-90', 'gmp-pt', 0.9), ('gmp-pt-99.5', 'gmp-pt', 0.995)]
+        [('gmp-pt-99.5', 'gmp-pt', 0.995), ('acdc-99.5', 'ac/dc', 0.995)]
         """
         for method in self.methods:
             for sparsity in self.sparsities:
-                yield f"{method}-{round(100 * sparsity, 3):g}", method, sparsity
+                name = method.replace("/", "")  # which is a folder's
+                yield f"{name}-{round(100 * sparsity, 3):g}", method, sparsity
 
 
 @dataclass(frozen=True)
