@@ -233,3 +233,18 @@ def test_prune_shows_how_sparse_each_layer_is(folder, prunescope, tmp_path):
     layers = ran.json["layers"]
     assert len(layers) > 5
     assert all(abs(layer["sparsity"] - 0.5) < 0.01 for layer in layers)
+
+
+def test_only_the_first_of_several_processes_talks(monkeypatch, capsys):
+    from prunescope.cli import console
+
+    def talk():
+        console.say("a line")
+        console.result(False, {}, "a result")
+        with console.progress("work") as update:
+            update(1, 2, "a note")
+        return "".join(capsys.readouterr())
+
+    assert all(text in talk() for text in ("a line", "a result", "work: done"))
+    monkeypatch.setattr(console, "SILENT", True)
+    assert talk() == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import warnings
@@ -13,14 +14,20 @@ from typing import Any, TextIO
 PLAIN_EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
 
+SILENT = os.environ.get("RANK", "0") != "0"
+"""Of several processes that train together, the first talks."""
+
 
 def say(text: str) -> None:
     """Print a line about the work, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    if not SILENT:
+        print(text, file=sys.stderr, flush=True)
 
 
 def result(as_json: bool, data: dict[str, Any], text: str | Callable[[], None]) -> None:
     """Print a command's result on stdout: one JSON object, or text for a person."""
+    if SILENT:
+        return
     if as_json:
         print(json.dumps(data, default=str, ensure_ascii=False))
     elif callable(text):
@@ -35,7 +42,9 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
 
     The function that is given takes the steps done and of all, and optionally a note.
     """
-    if sys.stderr.isatty():
+    if SILENT:
+        yield lambda *_: None
+    elif sys.stderr.isatty():
         with _bar(label) as update:
             yield update
     else:
