@@ -114,6 +114,7 @@ class _Conclude:
             trigger=settings.trigger,
         )
         self.sizes = evidence.sizes()
+        self.top_churn: Estimates | None = None
         self.measured: dict[int, list[Estimates]] = {}
         self.top_ones: dict[int, list[Estimates]] = {}
         self.populations = {members[0]: members for members in subject.populations()}
@@ -126,7 +127,7 @@ class _Conclude:
         """Go through the models, dense ones first; return the most affected images."""
         n, n_dense = len(self.subject.models), self.subject.n_dense
         affected: list[Affected] = []
-        churn = self._churn()
+        churn, self.top_churn = self._churn(), self._top_churn()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for models in (range(n_dense), range(n_dense, n)):
                 self._submit_exemplars(pool, models)
@@ -211,7 +212,9 @@ class _Conclude:
         found: Compared = [
             (one, compare(one, dense, exact.get(one.metric))) for dense, one in beside
         ]
-        return found + [(one, None) for one in self.measurer.top_one_pair(transitions)]
+        flips, *others = self.measurer.top_one_pair(transitions)
+        churn = None if self.top_churn is None else compare(flips, self.top_churn)
+        return [*found, (flips, churn), *((one, None) for one in others)]
 
     def _compared(
         self, baseline: int, model: int, estimates: list[Estimates], churn: Estimates | None
@@ -244,15 +247,27 @@ class _Conclude:
         return {name: np.pad(p, ((0, 0), (0, 1)), constant_values=np.nan)
                 for name, p in p_values.items()}  # fmt: skip
 
+    def _dense_pairs(self) -> list[tuple[int, int]]:
+        n = self.subject.n_dense
+        return [(first, second) for second in range(n) for first in range(second)]
+
     def _churn(self) -> Estimates | None:
         """Estimate the flips between dense models: the mean over their pairs."""
-        n = self.subject.n_dense
-        pairs = [(first, second) for second in range(n) for first in range(second)]
+        pairs = self._dense_pairs()
         if not pairs:
             return None
         counts = sum(self.evidence.transitions(*pair).counts for pair in pairs)
         [flips, *_] = self.measurer.pair(Transitions(np.asarray(counts) / len(pairs)))
         return replace(self._summarized(flips, flips.ok), metric="churn")
+
+    def _top_churn(self) -> Estimates | None:
+        """Estimate how often the one answer of multi-class models differs between dense ones."""
+        pairs = self._dense_pairs()
+        if not pairs or not self.multiclass:
+            return None
+        counts = sum(self.evidence.top_one_changes(*pair).counts for pair in pairs)
+        [flips, *_] = self.measurer.top_one_pair(Transitions(np.asarray(counts) / len(pairs)))
+        return flips
 
     def _summarized(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
         return summarize(estimates, usable, self.sizes)

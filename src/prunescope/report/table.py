@@ -43,30 +43,6 @@ class Table:
             estimate = Estimate(**row, supported=told_apart and row["verdict"] != "negligible")
             self._rows.setdefault((estimate.model, estimate.metric), []).append(estimate)
 
-        for model, metric in list(self._rows):
-            if metric == "top1_flip_rate":
-                self._compare_with_churn(model, len(audit.info.attributes))
-
-    def _compare_with_churn(self, model: str, n_classes: int) -> None:
-        """Compare the changed top answers of a multi-class model with churn.
-
-        A changed answer is a flip in the column of the class it lost and in that of the class it
-        got. So the share of changed answers is the mean flip rate over all classes, times half
-        their number, and the same holds for churn, for every replicate, and hence for intervals
-        and tests.
-        """
-        flips, top = self.overall(model, "flip_rate"), self.overall(model, "top1_flip_rate")
-        if flips is None or flips.delta is None:
-            return
-        if top is None or top.baseline is not None:
-            return
-        names = ("baseline", "delta", "delta_low", "delta_high")
-        found = {name: getattr(flips, name) for name in names}
-        scaled = {k: None if v is None else v * n_classes / 2 for k, v in found.items()}
-        tests = {name: getattr(flips, name) for name in ("q_value", "verdict", "supported")}
-        rows = self._rows[model, "top1_flip_rate"]
-        rows[rows.index(top)] = top.model_copy(update=scaled | tests)
-
     def has(self, metric: str) -> bool:
         """Whether a metric was estimated for any model."""
         return any(metric == estimated for _, estimated in self._rows)
