@@ -245,8 +245,9 @@ def _most_changed(found: Cies, moved: Floats, task: Task) -> tuple[Places, Place
     if task == "multiclass":  # of the sample's two columns, that of the class it lost
         lost = found.dense[rows, columns] == 1
         rows, columns = rows[lost], columns[lost]
-    by_share = np.abs(found.compressed_share - found.dense_share)[rows, columns].round(9)
-    order = np.lexsort((-np.abs(moved)[rows, columns], -by_share))
+    share = np.abs(found.compressed_share[rows, columns] - found.dense_share[rows, columns])
+    votes = np.rint(share * (found.n_dense * found.n_compressed))  # whole, and the rest is below 1
+    order = np.argsort(-(2 * votes + np.abs(moved[rows, columns])), kind="stable")
     return rows[order], columns[order]
 
 

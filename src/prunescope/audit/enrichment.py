@@ -119,13 +119,15 @@ def over_representation(
     """
     cie = np.column_stack([cie, cie.any(axis=1)])
     compared = np.column_stack([compared, compared.any(axis=1)])
+    parts = np.hstack([cie, compared & ~cie]).astype(np.float32)  # exact up to 16 million samples
     attributes = (*samples.attributes, None)
     cells: list[Cell] = []
     tables = [np.zeros((0, 2, 2), np.int64)]
     for group in slices.group_names():
-        codes = samples.groups[group].codes[:, None]
         values = slices.values[slices.of_group(group)]
-        inside = np.stack([_count(cie, compared, codes == k) for k in range(len(values))])
+        members = samples.groups[group].codes == np.arange(len(values))[:, None]  # (values, N)
+        inside = np.rint(members.astype(np.float32) @ parts).astype(np.int64)
+        inside = inside.reshape(len(values), 2, -1).swapaxes(1, 2)
         outside = inside.sum(axis=0) - inside
         tables.append(np.stack([inside, outside], axis=-2).reshape(-1, 2, 2))
         cells += [(a, group, str(value)) for value in values for a in attributes]
