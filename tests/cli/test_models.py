@@ -104,6 +104,35 @@ def test_structured_by_command(folder, prunescope):
     assert ran.json["n"] == 24
 
 
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A model as transformers saves one."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], num_labels=2)
+    ResNetForImageClassification(config).save_pretrained(tmp_path / "hub")
+    return tmp_path / "hub"
+
+
+@pytest.mark.filterwarnings("ignore:one-shot starts from a trained model")
+def test_a_model_that_was_trained_elsewhere(folder, elsewhere, prunescope, tmp_path):
+    data = ("--data", folder / "faces", "--size", 32, "--attributes", "Male,Young")
+    ran = prunescope(
+        "prune", f"hf:{elsewhere}", "--method", "one-shot", "--sparsity", 0.5, *data,
+        "-o", tmp_path / "pruned", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    for model, more in ((f"hf:{elsewhere}", data), (tmp_path / "pruned", ())):
+        ran = prunescope("predict", model, *more, "-o", tmp_path / "answers.parquet", "--json")
+        assert ran.code == 0, ran.err
+    ran = prunescope("prune", f"hf:{elsewhere}", "-o", tmp_path / "no")
+    assert (ran.code, "says nothing of its data: name them with --data" in ran.err) == (2, True)
+    ran = prunescope("predict", f"hf:{elsewhere}", *data)
+    assert (ran.code, "name a file with -o" in " ".join(ran.err.split())) == (2, True)
+    ran = prunescope("prune", elsewhere, *data, "-o", tmp_path / "no")
+    assert (ran.code, "use hf:FOLDER" in " ".join(ran.err.split())) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -35,6 +35,14 @@ Factory = Annotated[
     typer.Option(help="module:factory, for a model made by one: it is imported and called."),
 ]
 CheckpointFolder = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a model.")]
+AnyModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Folder of a model; or hf:NAME_OR_FOLDER or module:factory, with --data, for one that "
+        "was trained elsewhere.",
+    ),
+]
 
 
 def train(
@@ -76,7 +84,7 @@ def train(
 
 
 def prune(
-    checkpoint: CheckpointFolder,
+    model: AnyModel,
     method: Annotated[
         str,
         typer.Option(
@@ -121,7 +129,7 @@ def prune(
     ] = 512,
     distill: Annotated[
         float | None,
-        typer.Option(help="Share of the loss that CHECKPOINT's answers give, in [0, 1]."),
+        typer.Option(help="Share of the loss that MODEL's answers give, in [0, 1]."),
     ] = None,
     temperature: Annotated[
         float, typer.Option(help="By which --distill divides the logits.")
@@ -142,23 +150,20 @@ def prune(
 ) -> None:
     """Prune a model, train it on, and save it with its masks.
 
-    Methods that start from random weights take only the architecture of CHECKPOINT. Stopped
+    Methods that start from random weights take only the architecture of MODEL. Stopped
     half-way, the same command takes the training up again.
     """
     from prunescope.errors import ConfigError, one_of, settings_of
-    from prunescope.models import load_checkpoint
     from prunescope.pruning import METHODS
     from prunescope.study import note_steps, prune_model
     from prunescope.training import Distill
 
     if method not in METHODS:
         raise ConfigError(one_of("method", method, METHODS))
-    dense = load_checkpoint(checkpoint, factory=factory)
-    config = options.data_config(
-        source, dense.provenance, images=images, size=size, attributes=attributes,
-        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
+    dense, config, dataset = open_model(
+        model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
+        cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
-    dataset = _load(config)
     chosen = None
     if recipe or epochs is not None or METHODS[method].recipe:
         chosen = _recipe(recipe or START[METHODS[method].starts_from], epochs=epochs, seed=seed)
@@ -177,10 +182,10 @@ def prune(
 
 
 def predict(
-    checkpoint: CheckpointFolder,
+    model: AnyModel,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="File to write.", show_default="CHECKPOINT.parquet"),
+        typer.Option("-o", "--out", help="File to write.", show_default="MODEL.parquet"),
     ] = None,
     split: Annotated[str, typer.Option(help="Split to ask about.")] = "test",
     name: Annotated[
@@ -198,22 +203,50 @@ def predict(
     as_json: options.Json = False,
 ) -> None:
     """Ask a model about every image of a split and write its answers as one Parquet file."""
-    from prunescope.models import load_checkpoint
+    from prunescope.errors import ConfigError
     from prunescope.study import predict_split
 
-    model = load_checkpoint(checkpoint, factory=factory)
-    config = options.data_config(
-        source, model.provenance, images=images, size=size, attributes=attributes,
-        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
+    if out is None and _from_elsewhere(model):
+        raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
+    checkpoint, _, dataset = open_model(
+        model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
+        cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
-    dataset = _load(config)
-    target = out or checkpoint.resolve().with_name(f"{checkpoint.name}.parquet")
+    folder = Path(model).resolve()
+    target = out or folder.with_name(f"{folder.name}.parquet")
     with progress("predict") as update:
         found = predict_split(
-            model, dataset, split, target, name=name, device=device, progress=update
+            checkpoint, dataset, split, target, name=name, device=device, progress=update
         )
     data = {"file": str(target), "name": found.name, "n": len(found.samples), "split": split}
     result(as_json, data, f"{found!r} in {target}")
+
+
+def open_model(
+    model: str,
+    factory: str | None,
+    source: str | None,
+    **given: Any,  # noqa: ANN401 - data options
+) -> tuple[Checkpoint, DataConfig, Dataset]:
+    """Load a model, wherever it was trained, and its data."""
+    from prunescope.errors import ConfigError
+    from prunescope.models import load_checkpoint
+    from prunescope.study import adopt_model
+
+    if _from_elsewhere(model):
+        if source is None:
+            raise ConfigError(f"{model} says nothing of its data: name them with --data")
+        config = options.data_config(source, **given)
+        dataset = _load(config)
+        return adopt_model(model, dataset.split("train"), data=config), config, dataset
+    checkpoint = load_checkpoint(model, factory=factory)
+    config = options.data_config(source, checkpoint.provenance, **given)
+    return checkpoint, config, _load(config)
+
+
+def _from_elsewhere(model: str) -> bool:
+    """Tell whether a model is named by its origin, not by a folder of prunescope's."""
+    return ":" in model and not Path(model).exists()
 
 
 def _load(config: DataConfig) -> Dataset:

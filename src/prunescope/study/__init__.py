@@ -6,6 +6,7 @@ dense model to several sparsities and audits them together; the demo is a sweep 
 
 from prunescope.study.demo import run_demo
 from prunescope.study.stages import (
+    adopt_model,
     metadata_of,
     predict_split,
     prune_model,
@@ -16,6 +17,7 @@ from prunescope.study.sweep import Sweep, note_steps, run_sweep
 
 __all__ = [
     "Sweep",
+    "adopt_model",
     "metadata_of",
     "note_steps",
     "predict_split",

@@ -79,6 +79,25 @@ def train_model(
     return load_checkpoint(out, factory=_factory(provenance))
 
 
+def adopt_model(arch: str, dataset: Dataset, *, data: DataConfig | None = None) -> Checkpoint:
+    """Take in a dense model that was trained elsewhere.
+
+    Parameters
+    ----------
+    arch : str
+        ``hf:NAME_OR_FOLDER`` or ``module:factory``, as for `prunescope.models.build_model`.
+    dataset : Dataset
+        The training split.
+    data : DataConfig, optional
+        How the data set was loaded.
+    """
+    from prunescope.models import Checkpoint, Provenance, build_model
+
+    samples = dataset.samples
+    model = build_model(arch, samples.attributes, image_size=dataset.size, task=samples.task)
+    return Checkpoint(model.eval(), Provenance.of(model, dataset, data=data), None)
+
+
 def prune_model(
     dense: Checkpoint,
     dataset: Dataset,
