@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from prunescope.errors import PrunescopeError
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
-    from prunescope.pruning import Masks, prune
+    from prunescope.pruning import Masks, export_onnx, gains, prune, quantize
     from prunescope.report import write_report
-    from prunescope.training import Recipe, train
+    from prunescope.training import Distill, Recipe, train
 
 __version__ = "0.1.0"
 
@@ -29,6 +29,7 @@ _HOME = {
     "Audit": "audit",
     "DataConfig": "data",
     "Dataset": "data",
+    "Distill": "training",
     "Masks": "pruning",
     "Metadata": "predictions",
     "Predictions": "predictions",
@@ -38,10 +39,13 @@ _HOME = {
     "audit": "audit",
     "audit_files": "audit",
     "build_model": "models",
+    "export_onnx": "pruning",
+    "gains": "pruning",
     "load_checkpoint": "models",
     "load_dataset": "data",
     "predict": "predictions",
     "prune": "pruning",
+    "quantize": "pruning",
     "save_checkpoint": "models",
     "synthetic_faces": "data",
     "train": "training",
@@ -52,6 +56,7 @@ __all__ = [
     "Audit",
     "DataConfig",
     "Dataset",
+    "Distill",
     "Masks",
     "Metadata",
     "Predictions",
@@ -61,10 +66,13 @@ __all__ = [
     "audit",
     "audit_files",
     "build_model",
+    "export_onnx",
+    "gains",
     "load_checkpoint",
     "load_dataset",
     "predict",
     "prune",
+    "quantize",
     "save_checkpoint",
     "synthetic_faces",
     "train",

@@ -214,7 +214,8 @@ def test_data_info_and_make(tmp_path, prunescope):
 
 
 def test_help_of_every_command(prunescope):
-    commands = ["demo", "train", "prune", "predict", "audit", "report", "data info", "data make"]
+    commands = ["demo", "train", "prune", "quantize", "predict", "export", "gain", "audit",
+                "report", "data info", "data make"]  # fmt: skip
     for command in commands:
         ran = prunescope(*command.split(), "--help")
         assert ran.code == 0

@@ -36,7 +36,7 @@ from prunescope.pruning.masks import Masks, strip
 from prunescope.pruning.methods import METHODS, Method
 from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.pruner import Criterion, Pruner
-from prunescope.pruning.quantize import quantize
+from prunescope.pruning.quantization import quantize
 from prunescope.pruning.run import Pruned, prune
 from prunescope.pruning.schedules import Alternating, Gradual, OneShot, Schedule
 from prunescope.pruning.scores import SCORES

@@ -14,7 +14,7 @@ from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, MissingExtraError, TrainingError
 from prunescope.models import Classifier, ModelSpec, Preprocessing, Quantized
 from prunescope.pruning.masks import Masks
-from prunescope.pruning.quantize import calibration_batches, convert, quantize
+from prunescope.pruning.quantization import calibration_batches, convert, quantize
 from prunescope.training import infer
 
 SIDE = 6
