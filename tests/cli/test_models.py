@@ -102,6 +102,16 @@ def test_structured_by_command(folder, prunescope):
     ran = prunescope("predict", folder / "narrow", "--json")
     assert ran.code == 0, ran.err
     assert ran.json["n"] == 24
+    ran = prunescope(
+        "prune", folder / "narrow", "--method", "one-shot", "--sparsity", 0.25,
+        "-o", folder / "both", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert (ran.json["method"], ran.json["sparsity"]) == ("structured+one-shot", 0.25)
+    assert ran.json["before"]["sparsity"] == 0.5
+    ran = prunescope("gain", folder / "dense", folder / "both", "--no-latency")
+    assert ran.code == 0, ran.err
+    assert "layers themselves are smaller; unstructured zeros" in " ".join(ran.out.split())
 
 
 @pytest.fixture
@@ -143,6 +153,7 @@ def test_a_model_that_was_trained_elsewhere(folder, elsewhere, prunescope, tmp_p
         (("--pattern", "3:4"), "unknown pattern '3:4'"),
         (("--score", "fisher"), "48 images to calibrate on, and 512 were asked for"),
         (("--distill", 2), "less than or equal to 1"),
+        (("--temperature", 3), "--temperature without --distill does nothing"),
         (("--method", "rigl", "--score", "fisher"), "rigl has a score of its own"),
     ],
 )

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from prunescope.errors import ConfigError
-from prunescope.models import ARCHITECTURES, build_model
+from prunescope.models import ARCHITECTURES, build_model, fresh_copy, reshape_, shapes_of
 from prunescope.models.build import is_factory
 
 ATTRIBUTES = ("Bald", "Male", "Young")
@@ -168,3 +168,27 @@ def test_a_factory_that_cannot_be_used(nets, name, message):
 def test_a_module_that_cannot_be_imported(nets, module):
     with pytest.raises(ConfigError, match="PYTHONPATH"):
         build_model(f"{module}:make", ATTRIBUTES, image_size=16)
+
+
+@pytest.mark.parametrize("origin", ["resnet_small", "hf"])
+def test_a_fresh_copy_has_new_weights_and_the_same_widths(origin, pretrained):
+    arch = f"hf:{pretrained}" if origin == "hf" else origin
+    model = build_model(arch, ("a", "b"), image_size=32)
+    first, same, other = (fresh_copy(model, seed) for seed in (5, 5, 6))
+    weights = [[p for p in m.parameters() if p.ndim > 1] for m in (model, first, same, other)]
+    for old, one, again, another in zip(*weights, strict=True):
+        assert torch.equal(one, again)
+        assert not torch.equal(one, old)
+        assert not torch.equal(one, another)
+    assert first.spec == model.spec
+
+
+def test_a_fresh_copy_of_a_narrow_network_is_as_narrow():
+    model = build_model("resnet_small", ("a", "b"), image_size=32)
+    wide = shapes_of(model.network)
+    narrow = {name: tuple(n // 2 if n % 32 == 0 else n for n in width)
+              for name, width in wide.items()}  # fmt: skip
+    reshape_(model.network, narrow)
+    fresh = fresh_copy(model, 0)
+    assert shapes_of(fresh.network) == shapes_of(model.network) != wide
+    assert fresh(torch.zeros(2, 3, 32, 32)).shape == (2, 2)

@@ -43,12 +43,17 @@ def model():
 
 @pytest.fixture
 def masks(model):
+    """Masks of the convolutions, whose pruned weights are zero."""
     generator = torch.Generator().manual_seed(0)
-    return {
+    masks = {
         name: torch.rand(parameter.shape, generator=generator) < 0.5
         for name, parameter in model.named_parameters()
         if parameter.ndim == 4
     }
+    with torch.no_grad():
+        for name, mask in masks.items():
+            model.get_parameter(name).mul_(mask)
+    return masks
 
 
 def save(folder, model, masks=None):
@@ -394,7 +399,10 @@ def test_a_smaller_network_is_saved_again_as_it_is_then(tmp_path, model, images)
 
 def test_masks_of_a_smaller_network(tmp_path, model):
     name = f"network.{BODY}.0.convolution.weight"
-    masks = {name: narrow_(model).get_parameter(name) > 0}
+    weight = narrow_(model).get_parameter(name)
+    masks = {name: weight > 0}
+    with torch.no_grad():
+        weight.clamp_(min=0)
     loaded = load_checkpoint(save(tmp_path / "model", model, masks)).masks
     assert torch.equal(loaded[name], masks[name])
 
@@ -491,3 +499,11 @@ def test_weights_of_a_smaller_network_without_its_widths(tmp_path, model):
     shutil.copy(smaller / "model.safetensors", folder)
     with pytest.raises(CheckpointError, match="weights of another architecture"):
         load_checkpoint(folder)
+
+
+def test_masks_of_another_run_of_the_same_architecture(tmp_path, model, masks):
+    save(tmp_path / "one", model, masks)
+    others = {f"{name.removeprefix('network.')}": ~mask for name, mask in masks.items()}
+    save_file(others, tmp_path / "one" / "masks.safetensors")
+    with pytest.raises(CheckpointError, match=r"masks.safetensors prune weights .* another model"):
+        load_checkpoint(tmp_path / "one")

@@ -304,11 +304,14 @@ def test_a_rigl_move_by_hand():
     weight = torch.nn.Parameter(torch.tensor([[1.0, -0.1, 0.0, 0.0], [0.2, 3.0, 0.0, 0.0]]))
     weight.grad = torch.tensor([[0.0, 9.0, 0.5, -4.0], [0.0, 0.0, 0.1, 0.3]])
     mask = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0]]).bool()
+    # the smallest is -0.1, and its gradient the largest: it comes back
+    assert move(weight, mask, 1).int().tolist() == [[1, 1, 0, 0], [1, 1, 0, 0]]
+    weight.grad[0, 1] = 1.0
     assert move(weight, mask, 1).int().tolist() == [[1, 0, 0, 1], [1, 1, 0, 0]]
-    assert move(weight, mask, 2).int().tolist() == [[1, 0, 1, 1], [0, 1, 0, 0]]
+    assert move(weight, mask, 2).int().tolist() == [[1, 1, 0, 1], [0, 1, 0, 0]]
     assert move(weight, mask, 0) is mask
     full = torch.ones(2, 4, dtype=torch.bool)
-    assert move(weight, full, 3) is full
+    assert move(weight, full, 3).all()
 
 
 def test_imp_sets_weights_back_and_prunes_by_where_they_went(models, dataset):
@@ -449,3 +452,57 @@ def test_distillation_without_training_and_a_run_of_other_settings(models, datas
 def test_calibration_set_too_small(models, dataset):
     with pytest.raises(DataError, match="dots has 64 images to calibrate on"):
         run(models, dataset, "one-shot", score="fisher", calibration_images=100)
+
+
+# Runs that are told apart
+
+
+@pytest.mark.parametrize(
+    ("method", "first", "then"),
+    [
+        ("gmp-ri", {"score": "taylor"}, {"score": "taylor", "distribution": "uniform"}),
+        ("gmp-ri", {}, {"pattern": "channel"}),
+        ("snip", {}, {"distribution": "erk"}),
+        ("snip", {}, {"calibration_images": 16}),
+        ("rigl", {}, {"distribution": "uniform"}),
+        ("rigl", {"layers": {"body": 0.5}}, {"layers": {"body": 0.55}}),
+        ("imp", {}, {"distribution": "uniform"}),
+    ],
+)
+def test_a_run_does_not_go_on_from_one_with_other_choices(
+    models, dataset, tmp_path, method, first, then
+):
+    run(models, dataset, method, 0.5, resume_dir=tmp_path, **first)
+    with pytest.raises(CheckpointError, match="resume with the settings it began with"):
+        run(models, dataset, method, 0.5, resume_dir=tmp_path, **then)
+
+
+def test_a_run_does_not_go_on_with_another_teacher(models, dataset, tmp_path):
+    options = {"distill": Distill(), "resume_dir": tmp_path}
+    run(models, dataset, "gmp-ri", 0.5, teacher=models["dense"], **options)
+    with pytest.raises(CheckpointError, match="learned from another teacher"):
+        run(models, dataset, "gmp-ri", 0.5, teacher=models["random"], **options)
+
+
+# What cannot be scored, or must not go
+
+
+def test_the_layer_of_the_answers_keeps_its_channels(models, dataset):
+    pruned = run(models, dataset, "one-shot", 0.5, recipe=None, pattern="channel")
+    kept = {name: mask.flatten(1).any(dim=1).sum().item() for name, mask in pruned.masks.items()}
+    assert kept == {"stem.weight": 2, "body.weight": 3}  # of 4 and 6; the head is not touched
+    assert pruned.compression["ignore"] == ["head"]
+    assert pruned.compression["weights_pruned"] == pytest.approx(0.5)
+
+
+def test_frozen_layers_and_layers_off_the_way(models, dataset):
+    dense = models["dense"]
+    dense.spare = torch.nn.Linear(3, 3)
+    with pytest.warns(PrunescopeWarning, match="leaves no weight of spare"):
+        pruned = run(models, dataset, "one-shot", 0.5, recipe=None, score="taylor")
+    assert not pruned.masks["spare.weight"].any()
+    dense.stem.weight.requires_grad_(False)
+    with pytest.raises(ConfigError, match=r"stem.weight are frozen.*score by magnitude"):
+        run(models, dataset, "one-shot", 0.5, recipe=None, score="taylor")
+    with pytest.raises(ConfigError, match="give one or the other"):
+        run(models, dataset, "one-shot", 0.5, layers={"body": 0.5}, distribution="erk")

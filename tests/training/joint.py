@@ -13,10 +13,16 @@ from torch import nn
 from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Samples
 from prunescope.pruning import prune
-from prunescope.training import Processes, Recipe
+from prunescope.training import Distill, Processes, Recipe
 
 RECIPE = Recipe(steps=24, batch_size=16, learning_rate=0.05)
-METHODS = ("gmp-ri", "rigl", "ac/dc")
+METHODS = {
+    "gmp-ri": {},
+    "gmp-ri taylor": {"score": "taylor"},
+    "rigl": {},
+    "ac/dc": {"distill": Distill()},
+    "imp": {},
+}
 
 
 def dots():
@@ -40,14 +46,16 @@ def network(normalized):
 
 def run(folder, name):
     warnings.simplefilter("ignore")
-    for method in METHODS:
+    for name_of_method, choices in METHODS.items():
+        method = name_of_method.split()[0]
         for normalized in (False, True):
             pruned = prune(
                 network(normalized), dots(), method, 0.8, recipe=RECIPE, device="cpu",
-                resume_dir=folder / f"resume-{name}" / method / str(normalized),
+                resume_dir=folder / f"resume-{name}" / name_of_method / str(normalized),
+                calibration_images=32, **choices,
             )  # fmt: skip
             masks = {f"mask.{key}": value for key, value in pruned.masks.items()}
-            file = f"{name}-{method.replace('/', '')}-{normalized}.safetensors"
+            file = f"{name}-{name_of_method.replace('/', '')}-{normalized}.safetensors"
             weights = {key: value.contiguous() for key, value in pruned.model.state_dict().items()}
             save_file(weights | masks, folder / file)
 

@@ -88,8 +88,8 @@ def prune(
     method: Annotated[
         str,
         typer.Option(
-            help="From the model: one-shot, gmp-pt, linear-pt. From random weights: gmp-ri, "
-            "ac/dc, rigl, imp, snip."
+            help="From the model: one-shot, gmp-pt, linear-pt, structured. From random weights: "
+            "gmp-ri, ac/dc, rigl, imp, snip."
         ),
     ] = "gmp-pt",
     sparsity: Annotated[
@@ -132,8 +132,9 @@ def prune(
         typer.Option(help="Share of the loss that MODEL's answers give, in [0, 1]."),
     ] = None,
     temperature: Annotated[
-        float, typer.Option(help="By which --distill divides the logits.")
-    ] = 2.0,
+        float | None,
+        typer.Option(help="By which --distill divides the logits.", show_default="2"),
+    ] = None,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     seed: TrainSeed = None,
@@ -170,7 +171,9 @@ def prune(
     teach = None
     if distill is not None:
         with settings_of("distillation"):
-            teach = Distill(weight=distill, temperature=temperature)
+            teach = Distill(weight=distill, temperature=2.0 if temperature is None else temperature)
+    elif temperature is not None:
+        raise ConfigError("--temperature without --distill does nothing: give both, or neither")
     with progress("prune") as update:
         made = prune_model(
             dense, dataset.split("train"), method, sparsity, out,

@@ -31,7 +31,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("building, training or asking a model", "train") from error
 
-from prunescope.models.build import ARCHITECTURES, Architecture, build_model, is_factory
+from prunescope.models.build import ARCHITECTURES, Architecture, build_model, fresh_copy, is_factory
 from prunescope.models.checkpoints import (
     Checkpoint,
     check_target,
@@ -56,6 +56,7 @@ __all__ = [
     "build_model",
     "check_float",
     "check_target",
+    "fresh_copy",
     "is_factory",
     "load_checkpoint",
     "reshape_",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from prunescope.errors import ConfigError, one_of
 from prunescope.models.classifier import Classifier, ModelSpec
 from prunescope.models.hub import load_pretrained, name_outputs, network_from_config
 from prunescope.models.preprocessing import Preprocessing
+from prunescope.models.widths import reshape_, shapes_of
 
 HUB_PREFIX = "hf:"
 
@@ -153,6 +156,38 @@ def build_model(
     model = Classifier(network, spec)
     _check_output(model)
     return model
+
+
+def fresh_copy(model: Classifier, seed: int) -> Classifier:
+    """Build the same network, as wide as it is now, with fresh weights.
+
+    Parameters
+    ----------
+    model : Classifier
+    seed : int
+        Of the weights, which depend on nothing else.
+    """
+    spec = model.spec
+    if spec.arch.startswith(HUB_PREFIX):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            config: Any = model.network.config
+            network: nn.Module = network_from_config(copy.deepcopy(config))
+        fresh = Classifier(network, spec)
+    else:
+        fresh = build_model(
+            spec.arch,
+            spec.attributes,
+            image_size=spec.image_size,
+            task=spec.task,
+            input_size=spec.preprocessing.input_size,
+            seed=seed,
+        )
+    wide = shapes_of(fresh.network)
+    widths = {name: width for name, width in shapes_of(model.network).items()
+              if name in wide and width != wide[name]}  # fmt: skip
+    reshape_(fresh.network, widths)
+    return fresh
 
 
 def is_factory(arch: str) -> bool:

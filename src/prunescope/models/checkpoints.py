@@ -189,6 +189,7 @@ def load_checkpoint(folder: str | Path, *, factory: str | None = None) -> Checkp
         tensors = _read_tensors(folder / MASKS)
         masks = {NETWORK_PREFIX + name: mask for name, mask in tensors.items()}
         _check_masks(masks, model, str(folder / MASKS))
+        _check_zeros(masks, model, str(folder / MASKS))
     return Checkpoint(model, provenance, masks)
 
 
@@ -370,6 +371,16 @@ def _load_weights(path: Path, network: nn.Module, arch: str) -> None:
             + "; ".join(filter(None, problems))
         )
     network.load_state_dict(found)
+
+
+def _check_zeros(masks: Mapping[str, Tensor], model: Classifier, source: str) -> None:
+    """Raise where a weight is not zero although its mask says that it is pruned."""
+    for name, mask in masks.items():
+        if model.get_parameter(name).masked_select(~mask).any():
+            raise CheckpointError(
+                f"{source} prune weights of {name} that {WEIGHTS} has: they belong to another "
+                "model, copy both files from one"
+            )
 
 
 def _check_masks(masks: Mapping[str, Tensor], model: Classifier, source: str) -> None:

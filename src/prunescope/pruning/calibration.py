@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, DataError
+from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.models import to_unit_range
 from prunescope.training import LOSSES
 from prunescope.training.batches import feed
@@ -28,8 +28,8 @@ class Gradients:
     mean : mapping of str to tensor
         The mean gradient g of each weight.
     square : mapping of str to tensor
-        The mean of squared gradients of batches: the diagonal of the empirical Fisher matrix, but
-        for the factor that averaging within batches brings, which is the same for all weights.
+        The mean of squared gradients of batches: the diagonal of the empirical Fisher matrix for
+        batches of one image, and an estimate of it, up to a factor, for small ones.
     """
 
     mean: Mapping[str, Tensor]
@@ -57,7 +57,7 @@ class Calibration:
         There are fewer images.
     """
 
-    dataset: Dataset
+    dataset: Dataset = field(repr=False)
     n_images: int = N_IMAGES
     batch_size: int = BATCH_SIZE
     seed: int = 0
@@ -80,6 +80,12 @@ class Calibration:
 
         In evaluation mode: normalisation by its running statistics, no dropout.
         """
+        frozen = [name for name, weight in weights.items() if not weight.requires_grad]
+        if frozen:
+            raise ConfigError(
+                f"{shorten(frozen)} are frozen, so that the loss has no gradient by them: ignore "
+                "these layers, or score by magnitude"
+            )
         positions = np.random.default_rng(self.seed).permutation(len(self.dataset))[: self.n_images]
         n_batches = -(-self.n_images // self.batch_size)
         batches = np.array_split(positions, n_batches)
@@ -91,8 +97,12 @@ class Calibration:
             for _, pixels, labels in feed(self.dataset, batches, device):
                 loss = loss_of(model(to_unit_range(pixels)).float(), labels)
                 share = len(labels) / self.n_images
-                found = torch.autograd.grad(loss, list(weights.values()))
+                found: Sequence[Tensor | None] = torch.autograd.grad(
+                    loss, list(weights.values()), allow_unused=True
+                )
                 for name, gradient in zip(weights, found, strict=True):
+                    if gradient is None:  # not on the way to the loss
+                        continue
                     mean[name].add_(gradient, alpha=share)
                     square[name].addcmul_(gradient, gradient, value=share)
         return Gradients(mean, square)

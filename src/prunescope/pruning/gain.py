@@ -309,6 +309,8 @@ def _note(checkpoint: Checkpoint) -> str | None:
     compression = checkpoint.provenance.compression
     if isinstance(checkpoint.model, Quantized):
         return INT8
+    narrow = "structured" in compression.get("method", "").split("+")
     if _has_zeros(checkpoint):
-        return ZEROS.format(pattern=compression.get("pattern", "unstructured"))
-    return STRUCTURED if compression.get("method") == "structured" else None
+        zeros = ZEROS.format(pattern=compression.get("pattern", "unstructured"))
+        return f"{STRUCTURED}; {zeros}" if narrow else zeros
+    return STRUCTURED if narrow else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from abc import abstractmethod
 from dataclasses import dataclass
 from math import prod
 
@@ -27,7 +26,7 @@ from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.schedules import Schedule
 from prunescope.pruning.scores import SCORES, ScoreInputs
 from prunescope.pruning.sparsity import check_sparsity, count_kept
-from prunescope.training import Callback, TrainState
+from prunescope.training import Callback, Processes, TrainState
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class Criterion:
             of_pool = [scores[name] for name in pool.layers]
             chosen = PATTERNS[self.pattern].masks(of_pool, pool.n_kept)
             kept.update(zip(pool.layers, chosen, strict=True))
-        updated = Masks({name: kept[name] for name in weights})
+        updated = Masks(Processes.current().agree({name: kept[name] for name in weights}))
         _warn_if_layers_vanish(masks, updated)
         return updated
 
@@ -141,6 +140,8 @@ class Masked(Callback):
     ----------
     masks : Masks
         Where to begin, such as ``Masks.dense(model)``.
+    plan : str
+        What the masks are made for, which tells runs apart.
 
     Attributes
     ----------
@@ -148,13 +149,10 @@ class Masked(Callback):
         The masks as of now.
     """
 
-    def __init__(self, masks: Masks) -> None:
+    def __init__(self, masks: Masks, plan: str) -> None:
         self.masks = masks
+        self.plan = plan
         self._hold: RemovableHandle | None = None
-
-    @abstractmethod
-    def plan(self) -> str:
-        """Say what the masks are made for, to tell runs apart."""
 
     def change(self, state: TrainState, masks: Masks) -> None:
         """Hold other masks from now on; weights that go or come back start without momentum."""
@@ -175,7 +173,7 @@ class Masked(Callback):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the masks and what they were made for."""
-        plan = torch.frombuffer(bytearray(self.plan().encode()), dtype=torch.uint8)
+        plan = torch.frombuffer(bytearray(self.plan.encode()), dtype=torch.uint8)
         return {**self.masks, _PLAN: plan}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -187,9 +185,9 @@ class Masked(Callback):
             That run pruned another way, so going on would give neither its result nor this one's.
         """
         plan = bytes(state[_PLAN].tolist()).decode()
-        if plan != self.plan() or state.keys() - {_PLAN} != self.masks.keys():
+        if plan != self.plan or state.keys() - {_PLAN} != self.masks.keys():
             raise CheckpointError(
-                f"the run to resume prunes to {plan}, this one to {self.plan()}, or other layers: "
+                f"the run to resume prunes to {plan}, this one to {self.plan}, or other layers: "
                 "resume with the settings it began with, or choose another folder"
             )
         self.masks = Masks({name: state[name] for name in self.masks})
@@ -221,7 +219,7 @@ class Pruner(Masked):
     def __init__(
         self, masks: Masks, sparsity: float, schedule: Schedule, criterion: Criterion
     ) -> None:
-        super().__init__(masks)
+        super().__init__(masks, f"sparsity {sparsity} by {schedule} and {criterion}")
         self.sparsity = check_sparsity(sparsity)
         self.schedule = schedule
         self.criterion = criterion
@@ -237,12 +235,6 @@ class Pruner(Masked):
         sparsity = self._updates.get(state.step)
         if sparsity is not None:
             self.change(state, self.criterion.update(state.model, self.masks, sparsity))
-
-    def plan(self) -> str:
-        """Say what the masks are made for."""
-        how = self.criterion
-        criterion = how if how.calibration is None else f"{how.score} on {how.calibration}"
-        return f"sparsity {self.sparsity} by {self.schedule} and {criterion}"
 
 
 _PLAN = "plan"

@@ -17,6 +17,7 @@ from prunescope.errors import ConfigError, PrunescopeWarning, one_of
 from prunescope.models import check_float
 from prunescope.pruning.calibration import N_IMAGES, Calibration
 from prunescope.pruning.distributions import PerLayer
+from prunescope.pruning.layers import layer_of, prunable_weights
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods import METHODS, Job, Method
 from prunescope.pruning.pruner import Criterion
@@ -121,7 +122,9 @@ def prune(
     recipe : Recipe, optional
         How to train; by default the method's.
     score, distribution, pattern : str, optional
-        Keys of `SCORES`, `DISTRIBUTIONS` and `PATTERNS`; by default the method's.
+        Keys of `SCORES`, `DISTRIBUTIONS` and `PATTERNS`; by default the method's. With pattern
+        ``channel``, the sparsity is the share of channels, the same in every layer by default, and
+        the layer that gives the answers stays dense.
     layers : mapping of str to float, optional
         Sparsities of single layers, by name or shell pattern; the others share the rest.
     ignore : str or sequence of str
@@ -170,6 +173,10 @@ def prune(
     check_float(model, "to prune")
     told = {"score": score, "distribution": distribution, "pattern": pattern, "layers": layers}
     _check_options(method, chosen, told)
+    if layers and distribution:
+        raise ConfigError(
+            f"sparsities of single layers and distribution {distribution!r}: give one or the other"
+        )
     if recipe is None and chosen.recipe is not None:
         recipe = RECIPES[chosen.recipe]
     if seed is None:
@@ -177,6 +184,10 @@ def prune(
     if recipe is not None:
         recipe = recipe.replace(seed=seed)
     score = score or chosen.score
+    ignored = [ignore] if isinstance(ignore, str) else list(ignore)
+    if pattern == "channel":
+        ignored += _outputs(model, dataset)
+        distribution = distribution or (None if layers else "uniform")
     criterion = Criterion(
         score,
         distribution or chosen.distribution,
@@ -185,7 +196,7 @@ def prune(
         PerLayer(tuple(layers.items()), sparsity) if layers else None,
         Calibration(dataset, calibration_images, seed=seed) if score in GRADIENTS else None,
     )
-    masks = Masks.dense(model, ignore)
+    masks = Masks.dense(model, ignored)
     criterion.check(masks, sparsity)  # tells what is wrong before any training
     _warn_of_wrong_start(model, method, chosen)
     _warn_of_no_recovery(sparsity, recipe)
@@ -193,7 +204,6 @@ def prune(
         if recipe is None:
             raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
         callbacks = (Distillation(model if teacher is None else teacher, distill), *callbacks)
-    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     job = Job(
         model=copy.deepcopy(model),
         dataset=dataset,
@@ -201,7 +211,7 @@ def prune(
         masks=masks,
         criterion=criterion,
         recipe=recipe,
-        ignore=ignored,
+        ignore=tuple(ignored),
         seed=seed,
         device=device_for(device),
         callbacks=callbacks,
@@ -213,18 +223,27 @@ def prune(
         "method": method,
         "sparsity": float(sparsity),
         "score": criterion.score,
-        "distribution": criterion.distribution,
-        "pattern": criterion.pattern,
-        "ignore": list(ignored),
+        "distribution": "per-layer" if layers else criterion.distribution,
+        "pattern": criterion.pattern if made.masks is not None else "structured",
+        "ignore": ignored,
         "seed": seed,
     }
     if layers:
         compression["layer_sparsity"] = dict(layers)
+    if criterion.pattern == "channel" and made.masks is not None:
+        compression["weights_pruned"] = made.masks.sparsity  # the sparsity is of channels
     if criterion.calibration is not None:
         compression["calibration_images"] = calibration_images
     if distill is not None:
         compression["distill"] = distill.model_dump()
     return Pruned(made.model, made.masks, recipe, compression, made.history)
+
+
+def _outputs(model: nn.Module, dataset: Dataset) -> list[str]:
+    """Return the layer whose output channels are the answers, which are never removed."""
+    n = len(dataset.samples.attributes)
+    last = [layer_of(name) for name, weight in prunable_weights(model).items() if len(weight) == n]
+    return last[-1:]
 
 
 def _check_options(method: str, chosen: Method, told: Mapping[str, Any]) -> None:

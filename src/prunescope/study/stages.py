@@ -132,8 +132,8 @@ def prune_model(
     from prunescope.models import (
         Classifier,
         Provenance,
-        build_model,
         check_target,
+        fresh_copy,
         load_checkpoint,
         save_checkpoint,
         weights_digest,
@@ -142,18 +142,13 @@ def prune_model(
 
     check_target(out)
     _check_attributes(dense, dataset)
-    spec = dense.provenance.model
     model = dense.model
     fresh = method in METHODS and METHODS[method].starts_from == "random"
     if fresh:
-        model = build_model(
-            spec.arch,
-            spec.attributes,
-            image_size=spec.image_size,
-            task=spec.task,
-            input_size=spec.preprocessing.input_size,
-            seed=recipe.seed if recipe else choices.get("seed") or 0,
-        )
+        seed = choices.get("seed")
+        if seed is None:
+            seed = recipe.seed if recipe else 0
+        model = fresh_copy(model, seed)
     pruned = prune(
         model,
         dataset,
@@ -171,7 +166,7 @@ def prune_model(
         pruned.model,
         dataset,
         recipe=pruned.recipe,
-        compression=pruned.compression,
+        compression=pruned.compression if fresh else _after(dense, pruned.compression),
         seed=pruned.compression["seed"] if fresh else dense.provenance.seed,
         parent=None if fresh else weights_digest(dense.model),
         data=data,
@@ -215,17 +210,25 @@ def quantize_model(
     _check_attributes(parent, dataset)
     quantized = quantize(parent.model, dataset, **choices)
     before = parent.provenance.compression
-    method = "int8" if before["method"] == "dense" else f"{before['method']}+int8"
     provenance = Provenance.of(
         quantized,
         dataset,
-        compression={**before, "method": method, "calibration": choices},
+        compression=_after(parent, {**before, "method": "int8", "calibration": choices}),
         seed=parent.provenance.seed,
         parent=weights_digest(parent.model),
         data=data,
     ).model_copy(update={"recipe": parent.provenance.recipe})
     save_checkpoint(out, quantized, provenance)
     return load_checkpoint(out, factory=_factory(provenance))
+
+
+def _after(parent: Checkpoint, compression: dict[str, Any]) -> dict[str, Any]:
+    """Tell a compression together with the one that came before it, if any."""
+    before = parent.provenance.compression
+    if before["method"] == "dense":
+        return compression
+    method = f"{before['method']}+{compression['method']}"
+    return {**compression, "method": method, "before": before}
 
 
 def _once(save: Callable[[], None], out: Path) -> None:

@@ -85,10 +85,10 @@ def training_batches(
     """Yield the first `n_steps` batches of an epoch, or this process's share of each."""
     plan = EpochPlan.draw(recipe, len(dataset), epoch)
     size = min(recipe.batch_size, len(dataset))
-    if size < processes.count:
+    if size % processes.count:
         raise ConfigError(
-            f"batches of {size} images cannot be shared by {processes.count} processes: raise the "
-            "batch size, or start fewer"
+            f"batches of {size} images cannot be shared evenly by {processes.count} processes: "
+            f"choose a batch size that is a multiple of {processes.count}"
         )
     parts = [processes.share(np.arange(step * size, (step + 1) * size)) for step in range(n_steps)]
     fed = feed(dataset, [plan.order[part] for part in parts], device)

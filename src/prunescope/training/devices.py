@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from prunescope.errors import ConfigError
+from prunescope.training.recipe import Recipe
 
 
 def device_for(name: str | torch.device | None = None) -> torch.device:
@@ -37,6 +38,13 @@ def device_for(name: str | torch.device | None = None) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise ConfigError(f"device {str(device)!r} is not supported: expected cpu or cuda")
     return device
+
+
+def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """Return the context in which models compute as the recipe wants: bfloat16 where there is."""
+    mixed = recipe.precision == "bf16" and device.type == "cuda"
+    mixed = mixed and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
 
 
 @contextmanager

@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from prunescope.data.samples import Task
 from prunescope.errors import CheckpointError
-from prunescope.training.batches import Batch
+from prunescope.models import weights_digest
+from prunescope.training.batches import Batch, memory_format
 from prunescope.training.callbacks import Callback, TrainState
+from prunescope.training.devices import autocast
 
 
 class Distill(BaseModel):
@@ -79,24 +81,28 @@ class Distillation(Callback):
     def __init__(self, teacher: nn.Module, how: Distill) -> None:
         self.teacher = copy.deepcopy(teacher).eval().requires_grad_(False)
         self.how = how
+        self._digest = bytes.fromhex(weights_digest(teacher))
 
     def on_train_start(self, state: TrainState) -> None:
-        """Move the teacher to where the images are."""
+        """Move the teacher to where the images are, and lay it out as they are."""
         self.teacher.to(state.device)
+        self.teacher.to(memory_format=memory_format(state.recipe))  # type: ignore[call-overload]
 
     def transform_loss(
         self, state: TrainState, loss: Tensor, logits: Tensor, batch: Batch
     ) -> Tensor:
         """Return (1 - weight) · loss + weight · divergence."""
-        mixed = torch.is_autocast_enabled(state.device.type)
-        with torch.no_grad(), torch.autocast(state.device.type, torch.bfloat16, enabled=mixed):
+        with torch.no_grad(), autocast(state.recipe, state.device):
             answers = self.teacher(batch.images).float()
         apart = divergence(logits, answers, self.how.temperature, state.dataset.samples.task)
         return (1 - self.how.weight) * loss + self.how.weight * apart
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the settings, to tell runs apart."""
-        return {"settings": torch.tensor([self.how.temperature, self.how.weight])}
+        """Return the settings and the teacher's digest, to tell runs apart."""
+        return {
+            "settings": torch.tensor([self.how.temperature, self.how.weight]),
+            "teacher": torch.tensor(list(self._digest), dtype=torch.uint8),
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Check that the run to resume learned as this one does.
@@ -106,7 +112,13 @@ class Distillation(Callback):
         CheckpointError
             It did not.
         """
-        if not torch.equal(state["settings"], self.state_dict()["settings"]):
+        mine = self.state_dict()
+        if not torch.equal(state["teacher"], mine["teacher"]):
+            raise CheckpointError(
+                "the run to resume learned from another teacher: resume with the one that it began "
+                "with, or choose another folder"
+            )
+        if not torch.equal(state["settings"], mine["settings"]):
             temperature, weight = state["settings"].tolist()
             raise CheckpointError(
                 f"the run to resume distils with temperature {temperature:g} and weight "

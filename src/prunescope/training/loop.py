@@ -14,7 +14,7 @@ from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError, DataError
 from prunescope.training.batches import Batch, check_fit, memory_format, training_batches
 from prunescope.training.callbacks import Callback, EpochRecord, History, Progress, TrainState
-from prunescope.training.devices import device_for, isolated
+from prunescope.training.devices import autocast, device_for, isolated
 from prunescope.training.losses import LOSSES
 from prunescope.training.meter import Meter
 from prunescope.training.optimizers import build_optimizer
@@ -200,10 +200,9 @@ def _forward(state: TrainState, processes: Processes) -> Callable[[Tensor], Tens
     recipe, on_gpu = state.recipe, state.device.type == "cuda"
     shared = processes.together(state.model, state.device)
     model = torch.compile(shared) if recipe.compile and on_gpu else shared
-    mixed = recipe.precision == "bf16" and on_gpu and torch.cuda.is_bf16_supported()
 
     def forward(images: Tensor) -> Tensor:
-        with torch.autocast(state.device.type, torch.bfloat16, enabled=mixed):
+        with autocast(recipe, state.device):
             logits: Tensor = model(images)
         return logits.float()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,18 @@ class Processes:
         everyone = mine.clone()
         distributed.all_reduce(everyone)
         return loss * (mine * self.count / everyone.clamp(min=1))
+
+    def agree(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the first process's tensors, which may have been rounded otherwise elsewhere."""
+        if self.alone:
+            return dict(tensors)
+        on_gpu = distributed.get_backend() == "nccl"
+        agreed = {}
+        for name, tensor in tensors.items():
+            sent = tensor.to("cuda" if on_gpu else "cpu", copy=True)
+            distributed.broadcast(sent, src=0)
+            agreed[name] = sent.to(tensor.device)
+        return agreed
 
     def wait(self) -> None:
         """Wait for the others."""

@@ -45,14 +45,6 @@ class Snapshot(Callback):
         self.weights = dict(state)
 
 
-class Held(Masked):
-    """Holds the masks of one round."""
-
-    def plan(self) -> str:
-        """Say what the masks are made for."""
-        return f"sparsity {self.masks.sparsity} of a round"
-
-
 def rounds(sparsity: float) -> list[float]:
     """Return the sparsity after each round: the same share of what is left goes each time.
 
@@ -66,7 +58,10 @@ def rounds(sparsity: float) -> list[float]:
 
 
 def run(job: Job) -> Outcome:
-    """Train once dense, then once for each round, by the whole recipe each time."""
+    """Train once dense, then once for each round, by the whole recipe each time.
+
+    Weights alone are set back: the learning rate and the order of images begin anew.
+    """
     taken = Snapshot()
     history = job.train(taken, part="round-0")
     masks = job.masks
@@ -74,7 +69,8 @@ def run(job: Job) -> Outcome:
         masks = job.criterion.update(job.model, masks, sparsity)
         with torch.no_grad():
             job.model.load_state_dict(taken.weights)
-        history = job.train(Held(masks), part=f"round-{number}")
+        plan = f"sparsity {sparsity} in round {number} of {job.criterion}"
+        history = job.train(Masked(masks, plan), part=f"round-{number}")
     return Outcome(job.model, masks, history)
 
 

@@ -16,7 +16,7 @@ from prunescope.errors import TrainingError
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods.method import Job, Method, Outcome
 from prunescope.pruning.pruner import Masked
-from prunescope.training import TrainState
+from prunescope.training import Processes, TrainState
 
 SHARE = 0.3
 """Of each layer's weights, how many move at the first update; fewer each time, as a cosine."""
@@ -42,19 +42,14 @@ class Rig(Masked):
             name: move(weight, self.masks[name], floor(share * int(self.masks[name].sum())))
             for name, weight in weights.items()
         }
-        self.change(state, Masks(moved))
-
-    def plan(self) -> str:
-        """Say what the masks are made for."""
-        return f"sparsity {self.masks.sparsity} by RigL"
+        self.change(state, Masks(Processes.current().agree(moved)))
 
 
 def move(weight: torch.nn.Parameter, mask: Tensor, n: int) -> Tensor:
     """Return the mask after the n smallest weights went and n others came.
 
-    As many as there is room for, where there is not so much.
+    One that went may come back at once, from zero.
     """
-    n = min(n, mask.numel() - int(mask.sum()))
     if n == 0 or weight.grad is None:
         return mask
     kept = mask.flatten()
@@ -67,9 +62,9 @@ def move(weight: torch.nn.Parameter, mask: Tensor, n: int) -> Tensor:
             "diverged; lower the learning rate"
         )
     gone = torch.sort(size.masked_fill(~kept, torch.inf), stable=True).indices[:n]
-    come = torch.sort(slope.masked_fill(kept, -1.0), descending=True, stable=True).indices[:n]
     result = kept.clone()
     result[gone] = False
+    come = torch.sort(slope.masked_fill(result, -1.0), descending=True, stable=True).indices[:n]
     result[come] = True
     return result.view(mask.shape)
 
@@ -77,7 +72,7 @@ def move(weight: torch.nn.Parameter, mask: Tensor, n: int) -> Tensor:
 def run(job: Job) -> Outcome:
     """Draw a sparse network at random, and train it while weights move."""
     start = replace(job.criterion, score="random").update(job.model, job.masks, job.sparsity)
-    rig = Rig(start)
+    rig = Rig(start, f"sparsity {job.sparsity} by RigL from {job.criterion}")
     history = job.train(rig)
     return Outcome(job.model, rig.masks, history)
 

@@ -15,7 +15,7 @@ from prunescope.pruning.structured import remove_channels
 def run(job: Job) -> Outcome:
     """Remove channels at once, then train what is left."""
     smaller = remove_channels(
-        job.model,
+        job.model.cpu(),
         job.sparsity,
         example=to_unit_range(torch.from_numpy(job.dataset.images(np.array([0])))),
         score=job.criterion.score,
