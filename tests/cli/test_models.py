@@ -24,6 +24,14 @@ def own_cache(folder, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(folder / "cache"))
 
 
+@pytest.fixture
+def dense(folder, prunescope):
+    """The folder's trained model, made by the first test that needs it."""
+    if not (folder / "dense").exists():
+        test_from_images_to_predictions(folder, prunescope)
+    return folder / "dense"
+
+
 def test_from_images_to_predictions(folder, prunescope):
     tiny = ("--recipe", folder / "tiny.yaml")
     ran = prunescope(
@@ -57,13 +65,11 @@ def test_from_images_to_predictions(folder, prunescope):
 
 
 @pytest.mark.parametrize("method", ["gmp-ri", "gmp-pt"])
-def test_gradual_methods_by_command(folder, prunescope, method):
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
+def test_gradual_methods_by_command(folder, dense, prunescope, method):
     long = folder / "long.yaml"
     long.write_text(RECIPE.replace("steps: 4", "steps: 40"))
     ran = prunescope(
-        "prune", folder / "dense", "--method", method, "--sparsity", 0.9, "--recipe", long,
+        "prune", dense, "--method", method, "--sparsity", 0.9, "--recipe", long,
         "-o", folder / method, "--json",
     )  # fmt: skip
     assert ran.code == 0, ran.err
@@ -71,11 +77,9 @@ def test_gradual_methods_by_command(folder, prunescope, method):
     assert not list(folder.glob(f".{method}*")), "nothing unfinished is left"
 
 
-def test_choices_of_a_method_by_command(folder, prunescope):
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
+def test_choices_of_a_method_by_command(folder, dense, prunescope):
     ran = prunescope(
-        "prune", folder / "dense", "--method", "one-shot", "--sparsity", 0.6, "--score", "fisher",
+        "prune", dense, "--method", "one-shot", "--sparsity", 0.6, "--score", "fisher",
         "--calibration-images", 32, "--layer-sparsity", "*classifier*=0.25", "--distill", 0.5,
         "--temperature", 3, "--recipe", folder / "tiny.yaml", "-o", folder / "chosen", "--json",
     )  # fmt: skip
@@ -90,11 +94,9 @@ def test_choices_of_a_method_by_command(folder, prunescope):
     assert ran.code == 0, ran.err
 
 
-def test_structured_by_command(folder, prunescope):
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
+def test_structured_by_command(folder, dense, prunescope):
     ran = prunescope(
-        "prune", folder / "dense", "--method", "structured", "--sparsity", 0.5,
+        "prune", dense, "--method", "structured", "--sparsity", 0.5,
         "--recipe", folder / "tiny.yaml", "-o", folder / "narrow",
     )  # fmt: skip
     assert ran.code == 0, ran.err
@@ -109,7 +111,7 @@ def test_structured_by_command(folder, prunescope):
     assert ran.code == 0, ran.err
     assert (ran.json["method"], ran.json["sparsity"]) == ("structured+one-shot", 0.25)
     assert ran.json["before"]["sparsity"] == 0.5
-    ran = prunescope("gain", folder / "dense", folder / "both", "--no-latency")
+    ran = prunescope("gain", dense, folder / "both", "--no-latency")
     assert ran.code == 0, ran.err
     assert "layers themselves are smaller; unstructured zeros" in " ".join(ran.out.split())
 
@@ -157,12 +159,10 @@ def test_a_model_that_was_trained_elsewhere(folder, elsewhere, prunescope, tmp_p
         (("--method", "rigl", "--score", "fisher"), "rigl has a score of its own"),
     ],
 )
-def test_choices_that_cannot_be(folder, tmp_path, prunescope, arguments, complaint):
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
+def test_choices_that_cannot_be(folder, dense, tmp_path, prunescope, arguments, complaint):
     tiny = ("--recipe", folder / "tiny.yaml")
     ran = prunescope(
-        "prune", folder / "dense", "--method", "one-shot", "--sparsity", 0.5, *tiny, *arguments,
+        "prune", dense, "--method", "one-shot", "--sparsity", 0.5, *tiny, *arguments,
         "-o", tmp_path / "no",
     )  # fmt: skip
     assert ran.code == 2
@@ -201,10 +201,8 @@ def test_bad_input_gets_one_clear_error(tmp_path, folder, prunescope, arguments,
 
 
 @pytest.mark.parametrize("sparsity", [1.0, -0.1, 95])
-def test_sparsity_out_of_range(folder, prunescope, sparsity, tmp_path):
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
-    ran = prunescope("prune", folder / "dense", "--sparsity", sparsity, "-o", tmp_path / "p")
+def test_sparsity_out_of_range(folder, dense, prunescope, sparsity, tmp_path):
+    ran = prunescope("prune", dense, "--sparsity", sparsity, "-o", tmp_path / "p")
     assert ran.code == 2
     assert "sparsity" in ran.err
 
@@ -237,38 +235,34 @@ def test_unknown_command(prunescope):
     assert prunescope("prun").code == 2
 
 
-def test_a_bad_target_is_found_before_the_work(folder, tmp_path, prunescope):
+def test_a_bad_target_is_found_before_the_work(folder, dense, tmp_path, prunescope):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     data = ("--data", folder / "faces", "--size", 32)
     ran = prunescope("train", *data, "--epochs", 1e6, "-o", tmp_path / "mine")
     assert ran.code == 2
     assert "exists and is no checkpoint" in ran.err
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
-    ran = prunescope("predict", folder / "dense", "-o", tmp_path / "answers.pq")
+    ran = prunescope("predict", dense, "-o", tmp_path / "answers.pq")
     assert ran.code == 2
     assert "ends in .parquet or .csv" in ran.err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-def test_other_data_are_read_as_the_model_needs_them(folder, tmp_path, prunescope, monkeypatch):
+def test_other_data_are_read_as_the_model_needs_them(
+    folder, dense, tmp_path, prunescope, monkeypatch
+):
     """Neither size nor attributes are said again; and the data are found from another folder."""
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "answers.parquet"
     for data in ([], ["--data", folder / "faces"]):
-        ran = prunescope("predict", folder / "dense", *data, "-o", out)
+        ran = prunescope("predict", dense, *data, "-o", out)
         assert ran.code == 0, ran.err
         assert Predictions.load(out).attributes == ("Male", "Smiling", "Young")
 
 
-def test_prune_shows_how_sparse_each_layer_is(folder, prunescope, tmp_path):
-    if not (folder / "dense").exists():
-        test_from_images_to_predictions(folder, prunescope)
+def test_prune_shows_how_sparse_each_layer_is(folder, dense, prunescope, tmp_path):
     ran = prunescope(
-        "prune", folder / "dense", "--method", "one-shot", "--distribution", "uniform",
+        "prune", dense, "--method", "one-shot", "--distribution", "uniform",
         "--sparsity", 0.5, "-o", tmp_path / "half", "--json",
     )  # fmt: skip
     layers = ran.json["layers"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -114,6 +113,7 @@ class _Conclude:
             trigger=settings.trigger,
         )
         self.sizes = evidence.sizes()
+        self.churn: Estimates | None = None
         self.top_churn: Estimates | None = None
         self.measured: dict[int, list[Estimates]] = {}
         self.top_ones: dict[int, list[Estimates]] = {}
@@ -127,11 +127,11 @@ class _Conclude:
         """Go through the models, dense ones first; return the most affected images."""
         n, n_dense = len(self.subject.models), self.subject.n_dense
         affected: list[Affected] = []
-        churn, self.top_churn = self._churn(), self._top_churn()
+        self.churn, self.top_churn = self._churn(), self._top_churn()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for models in (range(n_dense), range(n_dense, n)):
                 self._submit_exemplars(pool, models)
-                outcomes = pool.map(functools.partial(self._outcome, churn=churn), models)
+                outcomes = pool.map(self._outcome, models)
                 for model, outcome in zip(models, outcomes, strict=True):
                     if model < n_dense:
                         self.measured[model] = outcome.estimates
@@ -140,12 +140,12 @@ class _Conclude:
                     for name, table in outcome.more.items():
                         self.more[name].append(table)
                     affected += outcome.affected
-                    self._pool(model, outcome.found, churn)
+                    self._pool(model, outcome.found)
                     if progress:
                         progress(model + 1, n)
         return affected
 
-    def _outcome(self, model: int, churn: Estimates | None) -> Outcome:
+    def _outcome(self, model: int) -> Outcome:
         """Estimate every metric of one model, and of its change from the dense one."""
         metadata, compressed = self.subject.models[model], model >= self.subject.n_dense
         statistics = self.evidence.statistics(model)
@@ -155,7 +155,7 @@ class _Conclude:
         affected: list[Affected] = []
         if compressed:
             baseline = self.subject.baseline(model)
-            found = self._compared(baseline, model, estimates, churn)
+            found = self._compared(baseline, model, estimates)
             if self.multiclass:
                 found += self._compared_top_ones(baseline, model, tops)
                 names = (pl.lit(metadata.name).alias("model"), pl.all())
@@ -166,7 +166,7 @@ class _Conclude:
             found += [(one, None) for one in tops]
         if statistics.pairs.shape[-1]:
             more["correlations"] = self._correlations(model, statistics, estimates)
-        table = self._table(str(metadata.name), metadata, found, self._beside(model, churn))
+        table = self._table(str(metadata.name), metadata, found, self._beside(model))
         return Outcome(estimates, tops, found, table, more, affected)
 
     def told(self) -> list[PopulationInfo]:
@@ -216,9 +216,7 @@ class _Conclude:
         churn = None if self.top_churn is None else compare(flips, self.top_churn)
         return [*found, (flips, churn), *((one, None) for one in others)]
 
-    def _compared(
-        self, baseline: int, model: int, estimates: list[Estimates], churn: Estimates | None
-    ) -> Compared:
+    def _compared(self, baseline: int, model: int, estimates: list[Estimates]) -> Compared:
         """Compare a compressed model with its dense one."""
         transitions = self.evidence.transitions(baseline, model)
         exact = self._exact(transitions)
@@ -233,8 +231,8 @@ class _Conclude:
                 found.append((mine, from_zero(mine)))
             elif one.metric in exact:
                 found.append((mine, tested(mine, exact[one.metric])))
-            elif one.metric == "flip_rate" and churn is not None:
-                found.append((mine, compare(mine, churn)))
+            elif one.metric == "flip_rate" and self.churn is not None:
+                found.append((mine, compare(mine, self.churn)))
             else:
                 found.append((mine, None))
         return found
@@ -272,7 +270,7 @@ class _Conclude:
     def _summarized(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
         return summarize(estimates, usable, self.sizes)
 
-    def _pool(self, model: int, found: Compared, churn: Estimates | None) -> None:
+    def _pool(self, model: int, found: Compared) -> None:
         """Take a model into its population; lay the population out after its last member."""
         members = next((m for m in self.populations.values() if model in m), None)
         if members is None:
@@ -286,7 +284,7 @@ class _Conclude:
             means = [(one.estimates(), one.comparison()) for one in self.pooled.pop(members[0])]
             first = self.subject.models[members[0]]
             metadata = first.model_copy(update={"seed": None})
-            beside = self._beside(model, churn)
+            beside = self._beside(model)
             if members[0] in self.exemplars:
                 counted, listed = self.exemplars.pop(members[0]).result()
                 beside = [beside[0], *counted]
@@ -332,7 +330,7 @@ class _Conclude:
         alpha = round(1 - confidence, 12)
         return add_verdicts(table, alpha, dict(self.settings.min_effect))
 
-    def _beside(self, model: int, churn: Estimates | None) -> list[Columns]:
+    def _beside(self, model: int) -> list[Columns]:
         """Lay out what stands beside the flips of a compressed model: churn, and its exemplars.
 
         Both take several seeds; without them the rows say so.
@@ -341,8 +339,8 @@ class _Conclude:
             return []
         slices, confidence = self.subject.layout.slices, self.settings.confidence
         seeds = self._cannot("cie_rate", "it takes several dense and several compressed seeds")
-        if churn is not None:
-            return [rows(churn, slices, confidence), seeds]
+        if self.churn is not None:
+            return [rows(self.churn, slices, confidence), seeds]
         return [self._cannot("churn", "it takes two dense models of different seeds"), seeds]
 
     def _cannot(self, metric: str, reason: str) -> Columns:

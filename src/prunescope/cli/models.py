@@ -171,7 +171,8 @@ def prune(
     teach = None
     if distill is not None:
         with settings_of("distillation"):
-            teach = Distill(weight=distill, temperature=2.0 if temperature is None else temperature)
+            how = {"weight": distill, "temperature": temperature}
+            teach = Distill(**{name: value for name, value in how.items() if value is not None})
     elif temperature is not None:
         raise ConfigError("--temperature without --distill does nothing: give both, or neither")
     with progress("prune") as update:

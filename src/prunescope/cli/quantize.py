@@ -10,7 +10,7 @@ import typer
 
 from prunescope.cli import options
 from prunescope.cli.console import progress, result
-from prunescope.cli.models import CheckpointFolder, Factory
+from prunescope.cli.models import CheckpointFolder, Factory, open_model
 
 if TYPE_CHECKING:
     from prunescope.pruning import StaysFloat
@@ -36,18 +36,13 @@ def quantize(
 
     Scales come from images of the split 'train'. Ask the result with 'predict' as any model.
     """
-    from prunescope.data import load_dataset
-    from prunescope.models import load_checkpoint
     from prunescope.pruning import what_stays_float
     from prunescope.study import quantize_model
 
-    parent = load_checkpoint(checkpoint, factory=factory)
-    config = options.data_config(
-        source, parent.provenance, images=images, size=size, attributes=attributes,
+    parent, config, dataset = open_model(
+        str(checkpoint), factory, source, images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
-    with progress("images") as update:
-        dataset = load_dataset(config, update)
     with progress("quantize"):
         made = quantize_model(
             parent, dataset.split("train"), out,

@@ -88,6 +88,33 @@ class Ranking:
         return np.clip(auc, 0, 1), np.clip(self.average_precision + moved, 0, 1)
 
 
+class Tied(NamedTuple):
+    """Samples that share each of T scores, highest first, and what lies above: (T,) each."""
+
+    true: Floats
+    false: Floats
+    above_true: Floats
+    above_false: Floats
+    precision: Floats
+
+    @classmethod
+    def of(cls, true: Floats, false: Floats) -> Tied:
+        """Add up how many true and false samples lie at or above each score."""
+        above_true, above_false = np.cumsum(true), np.cumsum(false)
+        precision = above_true / np.maximum(above_true + above_false, 1)
+        return cls(true, false, above_true, above_false, precision)
+
+    @property
+    def n_true(self) -> float:
+        """True samples in all."""
+        return float(self.above_true[-1]) if len(self.true) else 0.0
+
+    @property
+    def n_false(self) -> float:
+        """False samples in all."""
+        return float(self.above_false[-1]) if len(self.false) else 0.0
+
+
 class Curve(NamedTuple):
     """AUC and average precision of one attribute; NaN where a class is absent."""
 
@@ -95,31 +122,24 @@ class Curve(NamedTuple):
     average_precision: float
 
 
-def curve(true: Floats, false: Floats) -> Curve:
-    """Rank T scores, highest first, that `true` and `false` samples share.
+def curve(tied: Tied) -> Curve:
+    """Return the ranking metrics.
 
     AUC = P(score of a true sample > that of a false one) + half of P(equal). Average precision =
     Σ (recall_k - recall_(k-1)) · precision_k.
 
-    Parameters
-    ----------
-    true, false : array (T,)
-        How many samples have each score.
-
     Examples
     --------
-    >>> found = curve(np.array([1.0, 1, 0]), np.array([0.0, 1, 1]))
+    >>> found = curve(Tied.of(np.array([1.0, 1, 0]), np.array([0.0, 1, 1])))
     >>> found.auc, round(found.average_precision, 4)
     (0.875, 0.8333)
     """
-    n_true, n_false = true.sum(), false.sum()
+    n_true, n_false = tied.n_true, tied.n_false
     if not n_true:
         return Curve(np.nan, np.nan)
-    above_true, above_false = np.cumsum(true), np.cumsum(false)
-    precision = above_true / np.maximum(above_true + above_false, 1)
-    lost = true @ above_false - 0.5 * (true @ false)
+    lost = tied.true @ tied.above_false - 0.5 * (tied.true @ tied.false)
     auc = 1 - float(lost / (n_true * n_false)) if n_false else np.nan
-    return Curve(auc, float(true @ precision / n_true))
+    return Curve(auc, float(tied.true @ tied.precision / n_true))
 
 
 class Shares(NamedTuple):
@@ -129,31 +149,24 @@ class Shares(NamedTuple):
     average_precision: Floats
 
 
-def shares(true: Floats, false: Floats) -> Shares:
+def shares(tied: Tied) -> Shares:
     """Return what each sample adds to AUC and average precision (see `RankingSums`).
-
-    Parameters
-    ----------
-    true, false : array (T,)
-        How many samples have each score, highest first.
 
     Examples
     --------
-    >>> shares(np.array([1.0, 1, 0]), np.array([0.0, 1, 1])).auc.tolist()
+    >>> shares(Tied.of(np.array([1.0, 1, 0]), np.array([0.0, 1, 1]))).auc.tolist()
     [[0.25, 0.75, 1.0], [1.0, 0.75, 0.25]]
     """
-    n_true, n_false = true.sum(), false.sum()
+    true, false, above_true, above_false, precision = tied
+    n_true, n_false = tied.n_true, tied.n_false
     auc, influence = np.zeros((2, len(true))), np.zeros((2, len(true)))
     if not n_true:
         return Shares(auc, influence)
-    above_true, above_false = np.cumsum(true), np.cumsum(false)
     if n_false:
         auc[FALSE] = (above_true - 0.5 * true) / n_true
         auc[TRUE] = (n_false - above_false + 0.5 * false) / n_false
-    n_above = np.maximum(above_true + above_false, 1)
-    precision = above_true / n_above
     # a sample enters the precision at its own score and at every lower one where a true one stands
-    weight = true / n_above
+    weight = true / np.maximum(above_true + above_false, 1)
     below = np.cumsum(weight[::-1])[::-1]
     influence[FALSE] = np.cumsum((weight * precision)[::-1])[::-1]
     np.subtract(below, influence[FALSE], out=influence[TRUE])
@@ -225,11 +238,11 @@ def rank(
         last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], len(order) > 0))  # of a tie
         sizes = np.diff(last, prepend=-1)
         true = np.diff(np.cumsum(label, dtype=np.int64)[last], prepend=0).astype(np.float64)
-        false = sizes - true
-        found = curve(true, false)
+        tied = Tied.of(true, sizes - true)
+        found = curve(tied)
         if n_blocks == 1:
-            return Ranked(found, (0.0, 0.0), *_whole(found, true.sum(), false.sum()))
-        of = shares(true, false)
+            return Ranked(found, (0.0, 0.0), *_whole(found, tied))
+        of = shares(tied)
         block = blocks[order]
         place = block * 2 + label
         n = np.bincount(place, minlength=2 * n_blocks)
@@ -267,10 +280,11 @@ def rank_histogram(counts: NDArray[Any]) -> Ranking:
         falling = counts[:, a, :, ::-1].astype(np.float64)
         total = falling.sum(axis=0)
         false, true = total
-        of = shares(true, false)
+        tied = Tied.of(true, false)
+        of = shares(tied)
         auc = np.einsum("klt,lt->kl", falling, of.auc)
         precision = np.einsum("klt,lt->k", falling, of.average_precision)
-        return Ranked(curve(true, false), hidden(true, false), falling.sum(axis=-1), auc, precision)
+        return Ranked(curve(tied), hidden(true, false), falling.sum(axis=-1), auc, precision)
 
     return _collect(attribute, counts.shape[1], len(counts))
 
@@ -285,9 +299,9 @@ class Ranked(NamedTuple):
     average_precision: Floats
 
 
-def _whole(found: Curve, n_true: float, n_false: float) -> tuple[Floats, Floats, Floats]:
+def _whole(found: Curve, tied: Tied) -> tuple[Floats, Floats, Floats]:
     """Return the sums over all samples: the mean AUC share is AUC, and influences add up to 0."""
-    n = np.array([n_false, n_true])
+    n = np.array([tied.n_false, tied.n_true])
     return n, np.nan_to_num(n * found.auc), np.zeros(1)
 
 

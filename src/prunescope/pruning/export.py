@@ -161,7 +161,7 @@ def require_onnx() -> None:
         raise MissingExtraError("writing and running ONNX files", "export") from error
 
 
-def open_session(source: Path | bytes, *, threads: int = 1) -> InferenceSession:
+def open_session(content: bytes, *, threads: int = 1) -> InferenceSession:
     """Load an ONNX model into ONNX Runtime, on the CPU."""
     import onnxruntime
 
@@ -170,8 +170,7 @@ def open_session(source: Path | bytes, *, threads: int = 1) -> InferenceSession:
     options.log_severity_level = 3  # errors alone
     # Threads that wait must not spin: they would take the cores from another model's session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    model = source if isinstance(source, bytes) else str(source)
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def answer(session: InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:

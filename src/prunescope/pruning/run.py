@@ -21,6 +21,7 @@ from prunescope.pruning.layers import layer_of, prunable_weights
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods import METHODS, Job, Method
 from prunescope.pruning.pruner import Criterion
+from prunescope.pruning.scores import GRADIENT_SCORES
 from prunescope.training import (
     RECIPES,
     Callback,
@@ -34,8 +35,6 @@ from prunescope.training import (
 
 NEEDS_RECOVERY = 0.7
 """Sparsity from which `prune` warns if no training follows."""
-GRADIENTS = ("taylor", "fisher")
-"""Scores that look at gradients."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def prune(
         pattern or "unstructured",
         seed,
         PerLayer(tuple(layers.items()), sparsity) if layers else None,
-        Calibration(dataset, calibration_images, seed=seed) if score in GRADIENTS else None,
+        Calibration(dataset, calibration_images, seed=seed) if score in GRADIENT_SCORES else None,
     )
     masks = Masks.dense(model, ignored)
     criterion.check(masks, sparsity)  # tells what is wrong before any training

@@ -121,3 +121,5 @@ SCORES: dict[str, Score] = {
     "taylor": taylor,
     "fisher": fisher,
 }
+GRADIENT_SCORES = ("taylor", "fisher")
+"""Those that need calibration images."""

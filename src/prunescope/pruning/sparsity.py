@@ -56,11 +56,22 @@ def count_kept(n_weights: int, sparsity: float) -> int:
     >>> count_kept(5, 0.9)
     1
     """
-    share = 1 - Decimal(str(check_sparsity(sparsity)))
-    kept = int((share * n_weights).to_integral_value(ROUND_HALF_UP))
+    kept = round_kept(n_weights, check_sparsity(sparsity))
     if kept == 0:
         raise ConfigError(
             f"sparsity {sparsity} of {n_weights} weights keeps none of them: "
             "choose a lower sparsity or a larger model"
         )
     return kept
+
+
+def round_kept(n: int, sparsity: float) -> int:
+    """Return (1 − sparsity) · n in decimal arithmetic, rounded, halves up; it may be 0.
+
+    Examples
+    --------
+    >>> round_kept(5, 0.9), round_kept(4, 0.9)
+    (1, 0)
+    """
+    share = 1 - Decimal(str(sparsity))
+    return int((share * n).to_integral_value(ROUND_HALF_UP))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from prunescope.errors import ConfigError, TrainingError, one_of, shorten
 from prunescope.models.quantized import check_float
 from prunescope.models.widths import BATCH_NORMS, is_depthwise, layers_of, select_, shapes_of
 from prunescope.pruning.channels import ChannelGroup, channel_groups
-from prunescope.pruning.sparsity import check_sparsity
+from prunescope.pruning.sparsity import check_sparsity, round_kept
 
 TOLERANCE = 1e-5
 """By how much, relative to the largest, logits in double precision may differ in the proof."""
@@ -143,7 +142,8 @@ def keep_uniform(scores: Mapping[str, Tensor], share: float) -> dict[str, list[i
     {'a': [1, 2], 'b': [0]}
     """
     return {
-        name: _best(values, max(1, _n_kept(len(values), share))) for name, values in scores.items()
+        name: _best(values, max(1, round_kept(len(values), share)))
+        for name, values in scores.items()
     }
 
 
@@ -170,7 +170,7 @@ def keep_global(scores: Mapping[str, Tensor], share: float) -> dict[str, list[in
         values[_best(values, 1)] = torch.inf
         relative.append(values)
     pooled = torch.cat(relative)
-    n_kept = _n_kept(len(pooled), share)
+    n_kept = round_kept(len(pooled), share)
     if n_kept < len(scores):
         raise ConfigError(
             f"share {share} of {len(pooled)} channels keeps {n_kept}, less than one in each of "
@@ -188,11 +188,6 @@ CHANNEL_DISTRIBUTIONS: dict[str, Callable[[Mapping[str, Tensor], float], dict[st
     "uniform": keep_uniform,
     "global": keep_global,
 }
-
-
-def _n_kept(n_channels: int, share: float) -> int:
-    exact = (1 - Decimal(str(share))) * n_channels
-    return int(exact.to_integral_value(ROUND_HALF_UP))
 
 
 def _best(scores: Tensor, n: int) -> list[int]:
