@@ -36,7 +36,12 @@ def exemplars(
     counted = measurer.exemplars(evidence.exemplars(dense, members))
     rate = summarize(counted, counted.ok, evidence.sizes())
     listed = evidence.listed(
-        dense, members, name, measurer.prevalence, settings.min_support, settings.confidence
+        dense,
+        members,
+        name,
+        measurer.leanings.prevalence,
+        settings.min_support,
+        settings.confidence,
     )
     parts = [
         rows(rate, subject.layout.slices, settings.confidence),

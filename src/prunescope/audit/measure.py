@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +21,7 @@ from prunescope.audit.estimates import (
     estimate,
     worst_group,
 )
+from prunescope.audit.leaning import Leanings
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import (
     Labels,
@@ -41,8 +41,6 @@ from prunescope.metrics import (
     helpful_flip_rate,
     interdependence,
     interdependence_replicates,
-    lean,
-    rare_value_ratio,
 )
 from prunescope.metrics.statistics import MOST_PAIRED, Floats
 from prunescope.metrics.topone import (
@@ -96,12 +94,9 @@ class Measurer:
         return correlation(self.labelled), correlation(drawn)
 
     @cached_property
-    def prevalence(self) -> Floats:
-        """Share of positives of each attribute in training; NaN where unknown."""
-        return self._rates(self.train.prevalence)
-
-    def _rates(self, rates: Mapping[str, float]) -> Floats:
-        return np.array([rates.get(a, np.nan) for a in self.attributes], np.float64)
+    def leanings(self) -> Leanings:
+        """What is rare, and to which side an attribute leans."""
+        return Leanings(self.attributes, self.slices, self.train, self.min_support)
 
     def model(self, statistics: Statistics, ranking: Ranking) -> list[Estimates]:
         """Estimate every metric of one model."""
@@ -110,18 +105,14 @@ class Measurer:
             name: self._of(name, metric, point, replicates)
             for name, metric in SLICE_METRICS.items()
         }
-        ratio = self._estimate(
-            "rare_value_ratio",
-            rare_value_ratio(point.counts, self.prevalence),
-            rare_value_ratio(replicates.counts, self.prevalence),
-            "samples with the rarer value",
-            "its rate in training is not known",
-        )
+        ratio = self.leanings.rare_value_ratio(point.counts, replicates.counts)
         estimates = [*by_slice.values(), ratio, *self._ranking(ranking)]
         estimates += self._structure(point, replicates)
         for group in self.slices.group_names():
             rows = self.slices.of_group(group)
-            estimates.append(self._bias_amplification(group, rows, point, replicates))
+            estimates.append(
+                self.leanings.bias_amplification(group, point.counts, replicates.counts)
+            )
             for name, parts in DIFFERENCES.items():
                 estimates.append(difference(name, [by_slice[p] for p in parts], group, rows))
             estimates.append(worst_group(by_slice["accuracy"], group, rows))
@@ -274,33 +265,6 @@ class Measurer:
         result = self._estimate(metric, Measure(np.full(size, np.nan), n), Measure(nothing, n), "")
         reason = f"{size} attributes: pairs are compared up to {MOST_PAIRED}"
         return result.explain(np.ones(size, bool), NOT_APPLICABLE, reason)
-
-    def _bias_amplification(
-        self, group: str, rows: slice, point: Statistics, replicates: Statistics
-    ) -> Estimates:
-        known = self.train.group_rates.get(group, {})
-        rates = [self._rates(known.get(str(value), {})) for value in self.slices.values[rows]]
-        leaning = lean(np.array(rates))
-        result = self._estimate(
-            "bias_amplification",
-            bias_amplification(point.counts[rows], leaning.side),
-            bias_amplification(replicates.counts[:, rows], leaning.side),
-            "true positives on the smaller side",
-            "nothing was predicted positive",
-            group,
-            leaning.side,
-        )
-        unknown: NDArray[np.bool_] = np.isnan(np.array(rates)).all(axis=0)
-        result = result.explain(
-            ~leaning.applicable & ~unknown,
-            NOT_APPLICABLE,
-            f"its training rates are about equal on every side of {group}",
-        )
-        result = result.explain(
-            unknown, NOT_APPLICABLE, f"its training rates by {group} are not known"
-        )
-        itself = np.array(self.attributes) == group
-        return result.explain(itself, NOT_APPLICABLE, f"{group} is the group itself")
 
     def _backdoor(self, point: Statistics, replicates: Statistics) -> Estimates:
         assert self.trigger is not None

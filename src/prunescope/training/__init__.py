@@ -17,6 +17,7 @@ inference
 """
 
 import prunescope.models  # noqa: F401 - says what to install where torch is absent
+from prunescope.training.augmentation import Augmented
 from prunescope.training.batch_norm import reestimate_batch_norm
 from prunescope.training.batches import Batch
 from prunescope.training.callbacks import Callback, EpochRecord, History, Progress, TrainState
@@ -32,6 +33,7 @@ from prunescope.training.schedules import learning_rate_at
 __all__ = [
     "LOSSES",
     "RECIPES",
+    "Augmented",
     "Batch",
     "Callback",
     "Distill",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def flip(images: Tensor, flips: Tensor) -> Tensor:
@@ -49,3 +51,36 @@ def shift(images: Tensor, shifts: Tensor) -> Tensor:
         rows.clamp(0, height - 1)[:, :, None],
         columns.clamp(0, width - 1)[:, None, :],
     ].permute(0, 3, 1, 2)
+
+
+class Augmented(nn.Module):
+    """A model that answers with its mean logits over an image, its mirror image and moved ones.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Maps images (B, 3, H, W) to logits (B, A).
+    shifts : sequence of (int, int)
+        By which the image is moved, see `shift`.
+
+    Examples
+    --------
+    >>> first = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+    >>> _ = first[1].weight.data.copy_(torch.tensor([[1.0, 0.0]]))
+    >>> image = torch.tensor([2.0, 8.0]).reshape(1, 1, 1, 2)
+    >>> Augmented(first, [(0, 1)])(image).tolist()  # the mean of 2, 8 and 8
+    [[6.0]]
+    """
+
+    def __init__(self, model: nn.Module, shifts: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.model = model
+        self.shifts = tuple(shifts)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Answer a batch."""
+        total: Tensor = self.model(images) + self.model(images.flip(-1))
+        for move in self.shifts:
+            by = torch.tensor([move], device=images.device).expand(len(images), 2)
+            total = total + self.model(shift(images, by))
+        return total / (2 + len(self.shifts))

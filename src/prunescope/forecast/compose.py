@@ -1,0 +1,373 @@
+"""`forecast`: a dense model's predictions in, what pruning would break out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prunescope.audit.leaning import Leanings
+from prunescope.audit.subject import check_groups, rates_of
+from prunescope.data.samples import TrainRates
+from prunescope.errors import ConfigError, DataError, one_of, shorten
+from prunescope.forecast.calibration import Calibration
+from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA, expected_rows
+from prunescope.forecast.lab import Lab
+from prunescope.forecast.outlook import Outlook
+from prunescope.forecast.result import Forecast, ForecastInfo
+from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
+from prunescope.metrics import Slices
+from prunescope.metrics.statistics import BAND, Floats
+from prunescope.predictions import Predictions, align
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from prunescope.data import Dataset
+    from prunescope.training import Recipe
+
+CURVE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Sparsities at which attributes and groups are looked at, beside the planned one."""
+
+MOST_IN_CURVE = 20_000
+"""Samples, drawn by the seed, that the curve is made from."""
+
+FAR, NEAR = "far from the threshold", "near the threshold"
+
+N_CHECKED = 64
+"""Samples on which a model is asked whether the predictions are its own."""
+
+PLANNED = "small-pt"
+"""The recipe that pruning is taken to train by, unless another is given."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The dense model and its data, for scorers that ask it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    dataset : Dataset
+        All splits, with the model's attributes; the samples to forecast among them.
+    recipe : Recipe, optional
+        How the planned pruning will train.
+    seed : int
+    device : str, optional
+    progress : callable, optional
+    """
+
+    model: nn.Module
+    dataset: Dataset
+    recipe: Recipe | None = None
+    seed: int = 0
+    device: str | None = None
+    progress: Callable[..., None] | None = None
+
+    def lab(self, predictions: Predictions) -> Lab:
+        """Return the lab for some samples of the data set.
+
+        Raises
+        ------
+        DataError
+            The data set lacks a sample, or the predictions are not this model's.
+        """
+        from prunescope.training import RECIPES, infer
+
+        positions = self._find(predictions)
+        scored = self.dataset.take(positions)
+        few = scored.take(np.arange(min(N_CHECKED, len(positions))))
+        told = predictions.logits[: len(few)]
+        answered = infer(self.model, few, device=self.device)
+        off = np.abs(answered - told).max()
+        if off > 0.01 * (1 + np.abs(told).max()):
+            raise DataError(
+                f"{predictions.name}: the model's logits are off from these predictions by up to "
+                f"{off:.3g} on the first {len(few)} samples: give the model that made them, with "
+                "the data as it saw them"
+            )
+        return Lab(
+            model=self.model,
+            training=self.dataset.split("train"),
+            scored=scored,
+            recipe=self.recipe or RECIPES[PLANNED],
+            seed=self.seed,
+            device=self.device,
+            progress=self.progress,
+        )
+
+    def _find(self, predictions: Predictions) -> NDArray[np.int64]:
+        """Return where the samples of predictions stand in the data set."""
+        if predictions.attributes != self.dataset.samples.attributes:
+            raise DataError(
+                f"{predictions.name} answers {shorten(predictions.attributes)}; "
+                f"{self.dataset.name} asks {shorten(self.dataset.samples.attributes)}: expected "
+                "the same in one order"
+            )
+        places = pl.DataFrame({"id": self.dataset.samples.ids}).with_row_index("row")
+        wanted = pl.DataFrame({"id": predictions.samples.ids})
+        found = wanted.join(places, on="id", how="left", maintain_order="left")
+        absent = found.filter(pl.col("row").is_null())["id"]
+        if len(absent):
+            raise DataError(
+                f"{self.dataset.name} lacks {len(absent):,} of the {found.height:,} samples of "
+                f"{predictions.name}, such as {absent[0]!r}: give the data that were predicted"
+            )
+        return found["row"].to_numpy().astype(np.int64)
+
+
+def forecast(
+    dense: Predictions,
+    *,
+    sparsity: float = 0.9,
+    scorer: str | None = None,
+    tier: Tier | None = None,
+    model: nn.Module | None = None,
+    dataset: Dataset | None = None,
+    recipe: Recipe | None = None,
+    identity: Sequence[str] | None = None,
+    train_rates: TrainRates | None = None,
+    validation: Predictions | None = None,
+    pruned_validation: Sequence[Predictions] = (),
+    min_support: int = 10,
+    seed: int = 0,
+    device: str | None = None,
+    progress: Callable[..., None] | None = None,
+) -> Forecast:
+    """Tell from a dense model what pruning it would break: answers, attributes, groups.
+
+    Parameters
+    ----------
+    dense : Predictions
+        Their labels are looked at for rare-value ratio and bias amplification, not for the risk.
+    sparsity : float
+        That is planned, in (0, 1).
+    scorer : str, optional
+        A key of `SCORERS`; default: the best of the tier.
+    tier : {"A", "B", "C"}, optional
+        A needs the predictions alone, B the model and its data, C trains it for a few steps, too.
+        Default: B where there is a model, else A.
+    model : torch.nn.Module, optional
+        The one that made the predictions.
+    dataset : Dataset, optional
+        All splits of its data.
+    recipe : Recipe, optional
+        How the planned pruning will train; tier C takes 15% of its steps. Default: ``small-pt``.
+    identity : sequence of str, optional
+        Groups to look at; default: every group but the cluster.
+    train_rates : TrainRates, optional
+        Where the file does not tell them.
+    validation : Predictions, optional
+        Of the same dense model on other, labelled samples: scorer ``temperature`` asks for them.
+    pruned_validation : sequence of Predictions
+        Of one or more pruned models on the samples of `validation`: their flips make risks into
+        probabilities. Without them, probabilities are the scorer's own.
+    min_support : int
+        Samples that an estimate needs.
+    seed : int
+        Of all that is drawn.
+    device, progress
+        As for `prunescope.training.infer`; `progress` also gets a note.
+
+    Raises
+    ------
+    ConfigError
+        A setting makes no sense, or the scorer asks for what is not given.
+    DataError
+        Predictions, model and data do not fit together.
+
+    Examples
+    --------
+    >>> from prunescope.data.samples import Samples
+    >>> from prunescope.predictions import Metadata
+    >>> rng = np.random.default_rng(0)
+    >>> labels = (rng.random((500, 2)) < (0.1, 0.5)).astype(np.int8)
+    >>> ids = pl.Series([str(i) for i in range(500)])
+    >>> samples = Samples(ids, ("Bald", "Smiling"), labels)
+    >>> logits = labels * 6.0 - 3 + rng.normal(0, 1, labels.shape)
+    >>> found = forecast(
+    ...     Predictions(samples, logits, Metadata(name="dense")),
+    ...     sparsity=0.95, train_rates=samples.rates(),
+    ... )
+    >>> found
+    Forecast('dense' at 95.0%: 500 samples × 2 attributes, spectral-shrink, tier A)
+    >>> found.riskiest(1).select("attribute", "answer", "why").row(0)
+    ('Smiling', True, 'near the threshold')
+    """
+    start = time.monotonic()
+    _check_sparsity(sparsity)
+    name, chosen = _choose(scorer, tier, model)
+    if (model is None) != (dataset is None):
+        raise ConfigError("a model and its data go together: give both, or neither")
+    workshop = None
+    if model is not None and dataset is not None:
+        workshop = Workshop(model, dataset, recipe, seed, device, progress)
+    rates, warnings, notes = _rates(dense, train_rates)
+    lab = workshop.lab(dense) if workshop and chosen.tier != "A" else None
+    case = Case(dense, rates, sparsity, validation, lab)
+    outlook = chosen.look(case)
+    calibration, probability, source = None, outlook.flip_probability, None
+    if probability is not None:
+        source = "the scorer's own"
+    if pruned_validation:
+        if validation is None:
+            raise ConfigError(
+                "to calibrate on a pruned model's validation answers takes the dense model's as "
+                "well: give both"
+            )
+        calibration = _calibrate(chosen, case, workshop, validation, pruned_validation)
+        probability = calibration(outlook.risk)
+        source = f"calibrated on {shorten(calibration.names)}"
+    identity = list(identity) if identity is not None else _groups(dense)
+    slices = Slices.of(dense.samples, identity)
+    warnings += check_groups({g: dense.samples.groups[g].values for g in identity}, None)
+    leanings = Leanings(dense.attributes, slices, rates, min_support)
+    attributes = _attributes(case, leanings, name, outlook, seed)
+    reasons = tuple(dict.fromkeys((FAR, NEAR, chosen.why or NEAR)))
+    return Forecast(
+        info=ForecastInfo(
+            model=dense.name,
+            metadata=dense.metadata,
+            task=dense.samples.task,
+            sparsity=sparsity,
+            scorer=name,
+            tier=chosen.tier,
+            summary=chosen.summary,
+            probabilities=source,
+            calibration=calibration,
+            attributes=dense.attributes,
+            groups=tuple(identity),
+            n_samples=len(dense.samples),
+            reasons=reasons,
+            min_support=min_support,
+            seed=seed,
+            seconds=round(time.monotonic() - start, 2),
+            warnings=warnings,
+            notes=notes,
+        ),
+        ids=dense.samples.ids,
+        risk=outlook.risk,
+        probability=None if probability is None else probability.astype(np.float32, copy=False),
+        margin=case.margins,
+        answer=dense.decisions,
+        expected=_whole(outlook.mean, outlook.risk.shape),
+        why=_why(case, outlook),
+        attributes=attributes,
+    )
+
+
+def _check_sparsity(sparsity: float) -> None:
+    if not 0 < sparsity < 1:
+        hint = f"; did you mean {sparsity / 100:g}?" if 1 < sparsity < 100 else ""
+        raise ConfigError(f"sparsity {sparsity:g}: expected a share of the weights in (0, 1){hint}")
+
+
+def _choose(scorer: str | None, tier: Tier | None, model: object) -> tuple[str, Scorer]:
+    """Choose the scorer by what was asked for, else by what there is."""
+    if tier is not None and tier not in BEST:
+        raise ConfigError(one_of("tier", tier, BEST))
+    if scorer is not None and scorer not in SCORERS:
+        raise ConfigError(one_of("scorer", scorer, SCORERS))
+    name = scorer or BEST[tier or ("A" if model is None else "B")]
+    chosen = SCORERS[name]
+    if tier is not None and chosen.tier != tier:
+        raise ConfigError(f"scorer {name} is of tier {chosen.tier}, not {tier}: name one of them")
+    return name, chosen
+
+
+def _rates(dense: Predictions, given: TrainRates | None) -> tuple[TrainRates, list[str], list[str]]:
+    """Return the rates of the training split; where nothing tells one, the mean probability."""
+    rates, warnings = rates_of([dense.metadata], given, dense.samples.rates)
+    untold = [a for a in dense.attributes if a not in rates.prevalence]
+    if not untold:
+        return rates, warnings, []
+    means = dict(zip(dense.attributes, dense.probabilities.mean(axis=0), strict=True))
+    prevalence = {a: rates.prevalence.get(a, float(means[a])) for a in dense.attributes}
+    note = (
+        f"no label tells how common {shorten(untold)} is: the dense model's mean probability "
+        "stands in for the base rate"
+    )
+    return replace(rates, prevalence=prevalence), warnings, [note]
+
+
+def _groups(dense: Predictions) -> list[str]:
+    return [name for name in dense.samples.groups if name != dense.samples.cluster]
+
+
+def _calibrate(
+    scorer: Scorer,
+    case: Case,
+    workshop: Workshop | None,
+    validation: Predictions,
+    pruned: Sequence[Predictions],
+) -> Calibration:
+    """Fit risks to the flips of pruned models on the validation split.
+
+    Each model is forecast at its own sparsity, where its file tells it.
+    """
+    (dense, *others), _ = align([validation, *pruned])
+    lab = workshop.lab(dense) if workshop and scorer.tier != "A" else None
+    risks = {
+        sparsity: scorer.look(replace(case, dense=dense, sparsity=sparsity, lab=lab)).risk
+        for sparsity in {_sparsity(model, case.sparsity) for model in others}
+    }
+    return Calibration.fit(
+        np.concatenate([risks[_sparsity(model, case.sparsity)] for model in others]),
+        np.concatenate([model.decisions != dense.decisions for model in others]),
+        [model.name for model in others],
+    )
+
+
+def _sparsity(model: Predictions, planned: float) -> float:
+    return model.metadata.compression.sparsity or planned
+
+
+def _attributes(
+    case: Case, leanings: Leanings, name: str, outlook: Outlook, seed: int
+) -> pl.DataFrame:
+    """Tell what attributes and groups are in for: as planned, and along the curve."""
+    dense = case.dense
+    best = BEST["A"]
+    planned = (name, outlook) if outlook.mean is not None else (best, SCORERS[best].look(case))
+    parts = [
+        _signed(
+            expected_rows(dense.samples, dense.decisions, leanings, [(case.sparsity, planned[1])]),
+            planned[0],
+        )
+    ]
+    few = dense
+    if len(dense.samples) > MOST_IN_CURVE:
+        drawn = np.random.default_rng(seed).permutation(len(dense.samples))[:MOST_IN_CURVE]
+        few = dense.take(np.sort(drawn))
+    looks = [
+        (sparsity, SCORERS[best].look(replace(case, dense=few, sparsity=sparsity)))
+        for sparsity in CURVE
+        if sparsity != case.sparsity
+    ]
+    slices = Slices.of(few.samples, leanings.slices.group_names())
+    along = expected_rows(few.samples, few.decisions, replace(leanings, slices=slices), looks)
+    return pl.concat([*parts, _signed(along, best)]).select(list(ATTRIBUTE_SCHEMA))
+
+
+def _signed(rows: pl.DataFrame, scorer: str) -> pl.DataFrame:
+    return rows.with_columns(scorer=pl.lit(scorer), tier=pl.lit(SCORERS[scorer].tier, pl.String))
+
+
+def _why(case: Case, outlook: Outlook) -> NDArray[np.uint8]:
+    """Say why an answer is at risk: a position in the reasons."""
+    distance = abs(case.margins)
+    why = np.zeros(distance.shape, np.uint8)
+    if outlook.mean is not None:
+        towards = np.where(case.dense.decisions, outlook.mean, -outlook.mean)
+        why[towards < distance / 2] = 2
+    why[distance < np.log(BAND[1] / BAND[0])] = 1
+    return why
+
+
+def _whole(mean: Floats | None, shape: tuple[int, ...]) -> Floats | None:
+    return None if mean is None else np.broadcast_to(mean, shape)

@@ -1,0 +1,72 @@
+"""How far logits drift at a sparsity: the rule that all scorers share.
+
+Everything follows from the sparsity alone, counted in decades of removed weights: 1 at 90%, 2 at
+99%. The numbers were chosen on the validation split of real faces by examples/forecast/rule.py and
+have not been changed since; docs/forecast.md tells how they fare on others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import expit
+
+from prunescope.metrics.statistics import Floats
+
+
+def decades(sparsity: float) -> float:
+    """Return -log10(1 - sparsity).
+
+    Examples
+    --------
+    >>> round(decades(0.99), 6)
+    2.0
+    """
+    return -math.log10(1 - sparsity)
+
+
+def shrinkage(sparsity: float) -> float:
+    """Return λ, the share of the way to the base rate that a mean logit goes, in [0, 0.9]."""
+    return min(0.9, 0.11 * decades(sparsity) ** 2)
+
+
+def jitter(sparsity: float) -> float:
+    """Return the spread of sparse logits around their expectation, in deviations of the dense."""
+    return 0.15 * decades(sparsity)
+
+
+def noise(sparsity: float) -> float:
+    """Return the size of weight noise that hurts like pruning, in deviations of the weights."""
+    return 0.2 * decades(sparsity)
+
+
+def cut_at_random(sparsity: float) -> float:
+    """Return the share of weights to remove at random that hurts like pruning."""
+    return 1 - math.pow(1 - sparsity, 0.035)
+
+
+def cuts_at_once(sparsity: float) -> tuple[float, ...]:
+    """Return the shares of weights to remove at once, smallest first, that hurt like pruning."""
+    return tuple(1 - math.pow(1 - sparsity, power) for power in (0.3, 0.4, 0.5))
+
+
+def cut_to_probe(sparsity: float) -> float:
+    """Return the sparsity of a probe, whose short training mends less."""
+    return 1 - math.pow(1 - sparsity, 0.85)
+
+
+RISES: Mapping[str, tuple[float, float]] = {
+    "rare_value_ratio": (0.0, 20.0),
+    "bias_amplification": (0.0, 40.0),
+}
+"""Metric → offset and slope of the log-odds that it rises, by its expected change."""
+
+
+def rise_probability(metric: str, change: Floats) -> Floats:
+    """Return the probability that a metric rises, of its expected change; NaN where unknown."""
+    if metric not in RISES:
+        return np.full(np.shape(change), np.nan)
+    offset, slope = RISES[metric]
+    return np.asarray(expit(offset + slope * change))

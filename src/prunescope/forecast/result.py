@@ -1,0 +1,268 @@
+"""The result of a forecast, and how it is kept on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from prunescope.data.samples import Task
+from prunescope.errors import ConfigError, DataError, one_of
+from prunescope.files import replacing
+from prunescope.forecast.calibration import Calibration
+from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA
+from prunescope.forecast.scorers import Tier
+from prunescope.metrics.statistics import Floats
+from prunescope.predictions import Metadata
+
+SAMPLE_FILE, ATTRIBUTE_FILE, INFO_FILE = "forecast.parquet", "attributes.parquet", "forecast.json"
+
+SAMPLE_SCHEMA: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "attribute": pl.String(),
+    "risk": pl.Float32(),
+    "probability": pl.Float32(),
+    "rank": pl.UInt32(),
+    "scorer": pl.String(),
+    "tier": pl.String(),
+    "answer": pl.Boolean(),
+    "margin": pl.Float32(),
+    "expected": pl.Float32(),
+    "why": pl.String(),
+}
+"""Columns of the answers at risk, one row per sample and attribute. `risk`: higher = likelier to
+flip; `probability` of flipping, null where uncalibrated; `rank` 1 = most at risk of all answers;
+`answer` and signed `margin` of the dense model; `expected` margin of the sparse one, null where the
+scorer only ranks; `why` in words."""
+
+REVIEW_COLUMNS = ["rank", "id", "attribute", "answer", "probability", "margin", "expected", "why"]
+
+
+class ForecastInfo(BaseModel):
+    """What a forecast says beside its tables.
+
+    History of the format: 1 (0.1.0) first.
+    """
+
+    format_version: Literal[1] = 1
+    model: str
+    metadata: Metadata
+    task: Task
+    sparsity: float
+    scorer: str
+    tier: Tier
+    summary: str
+    probabilities: str | None
+    calibration: Calibration | None = None
+    attributes: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    n_samples: int
+    reasons: tuple[str, ...]
+    min_support: int
+    seed: int
+    seconds: float
+    warnings: list[str] = []
+    notes: list[str] = []
+
+
+@dataclass(frozen=True, repr=False)
+class Forecast:
+    """What pruning would break, before it is done.
+
+    Parameters
+    ----------
+    info : ForecastInfo
+    ids : polars.Series (N,) of strings
+    risk : array (N, A) of float32
+        Higher: likelier to flip.
+    probability : array (N, A), optional
+        Of flipping, in [0, 1]; None where the scorer only ranks.
+    margin, answer : arrays (N, A)
+        Of the dense model: signed margins, and what it answers.
+    expected : array (N, A), optional
+        Signed margins that are expected of the sparse model.
+    why : array (N, A) of uint8
+        Positions in ``info.reasons``.
+    attributes : polars.DataFrame
+        What attributes and groups are in for; columns as in
+        `prunescope.forecast.criteria.ATTRIBUTE_SCHEMA`.
+    """
+
+    info: ForecastInfo
+    ids: pl.Series
+    risk: Floats
+    probability: Floats | None
+    margin: Floats
+    answer: NDArray[np.bool_]
+    expected: Floats | None
+    why: NDArray[np.uint8]
+    attributes: pl.DataFrame
+
+    @cached_property
+    def rank(self) -> NDArray[np.uint32]:
+        """Rank (N, A) among all answers by risk: 1 = highest; ties in the order of the samples."""
+        order = np.argsort(-self.risk, axis=None, kind="stable")
+        ranks = np.empty(self.risk.size, np.uint32)
+        ranks[order] = np.arange(1, self.risk.size + 1, dtype=np.uint32)
+        return ranks.reshape(self.risk.shape)
+
+    @cached_property
+    def samples(self) -> pl.DataFrame:
+        """One row per sample and attribute; columns as in `SAMPLE_SCHEMA`."""
+        return self._frame(np.arange(self.risk.size))
+
+    def riskiest(self, n: int = 100, attribute: str | None = None) -> pl.DataFrame:
+        """Return the `n` answers most at risk, of all or of one attribute; the riskiest first.
+
+        Raises
+        ------
+        ConfigError
+            There is no such attribute.
+        """
+        if attribute is None:
+            chosen = np.argsort(self.rank, axis=None)[:n]
+        elif attribute in self.info.attributes:
+            column = self.info.attributes.index(attribute)
+            rows = np.argsort(self.rank[:, column])[:n]
+            chosen = rows * len(self.info.attributes) + column
+        else:
+            raise ConfigError(one_of("attribute", attribute, self.info.attributes))
+        return self._frame(chosen)
+
+    def _frame(self, cells: NDArray[np.int64]) -> pl.DataFrame:
+        """Lay out some answers, by their place in row-major order."""
+        n_attributes = len(self.info.attributes)
+        rows, columns = np.divmod(cells, n_attributes)
+
+        def taken(array: NDArray[Any] | None, name: str) -> pl.Series:
+            values = None if array is None else array.ravel()[cells]
+            kind = SAMPLE_SCHEMA[name]
+            if values is None:
+                return pl.Series(name, [None], dtype=kind).new_from_index(0, len(cells))
+            return pl.Series(name, values, dtype=kind)
+
+        def named(names: tuple[str, ...], codes: NDArray[Any]) -> pl.Series:
+            return pl.Series(names, dtype=pl.String).gather(codes)
+
+        return (
+            pl.DataFrame(
+                {
+                    "id": self.ids.gather(rows),
+                    "attribute": named(self.info.attributes, columns),
+                    "risk": taken(self.risk, "risk"),
+                    "probability": taken(self.probability, "probability"),
+                    "rank": taken(self.rank, "rank"),
+                    "answer": taken(self.answer, "answer"),
+                    "margin": taken(self.margin, "margin"),
+                    "expected": taken(self.expected, "expected"),
+                    "why": named(self.info.reasons, self.why.ravel()[cells]),
+                }
+            )
+            .with_columns(scorer=pl.lit(self.info.scorer), tier=pl.lit(self.info.tier, pl.String))
+            .select(list(SAMPLE_SCHEMA))
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``forecast.parquet``, ``attributes.parquet`` and ``forecast.json``."""
+        folder = Path(folder)
+        with replacing(folder / SAMPLE_FILE) as beside:
+            self.samples.write_parquet(beside)
+        with replacing(folder / ATTRIBUTE_FILE) as beside:
+            self.attributes.write_parquet(beside)
+        with replacing(folder / INFO_FILE) as beside:
+            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+
+    def save_review(self, path: str | Path, n: int = 1000) -> None:
+        """Write the `n` riskiest answers for a person to look at: .csv or .parquet.
+
+        Raises
+        ------
+        ConfigError
+            The name ends otherwise.
+        """
+        path = Path(path)
+        table = self.riskiest(n).select(REVIEW_COLUMNS)
+        if path.suffix not in (".csv", ".parquet"):
+            raise ConfigError(f"{path}: expected a file that ends in .csv or .parquet")
+        with replacing(path) as beside:
+            if path.suffix == ".csv":
+                table.write_csv(beside)
+            else:
+                table.write_parquet(beside)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Forecast:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            A file is absent, damaged or of another version.
+        """
+        folder = Path(folder)
+        try:
+            samples = pl.read_parquet(folder / SAMPLE_FILE)
+            attributes = pl.read_parquet(folder / ATTRIBUTE_FILE)
+            text = (folder / INFO_FILE).read_text("utf-8")
+            info = ForecastInfo.model_validate(json.loads(text))
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{folder} holds no forecast: expected {SAMPLE_FILE}, {ATTRIBUTE_FILE} and "
+                f"{INFO_FILE}, as written by prunescope forecast -o {folder}"
+            ) from error
+        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
+            raise DataError(f"{folder}: the forecast cannot be read: {error}") from error
+        shape = (info.n_samples, len(info.attributes))
+        if (
+            samples.schema != pl.Schema(SAMPLE_SCHEMA)
+            or attributes.schema != pl.Schema(ATTRIBUTE_SCHEMA)
+            or samples.height != shape[0] * shape[1]
+        ):
+            raise DataError(
+                f"{folder}: the tables are not those that {INFO_FILE} tells of: make the forecast "
+                "again"
+            )
+
+        def grid(name: str) -> NDArray[Any]:
+            return samples[name].to_numpy().reshape(shape)
+
+        def grid_or_none(name: str) -> NDArray[Any] | None:
+            return None if samples[name].null_count() else grid(name)
+
+        codes = samples["why"].replace_strict(
+            list(info.reasons), list(range(len(info.reasons))), return_dtype=pl.UInt8
+        )
+        return cls(
+            info=info,
+            ids=samples["id"].gather_every(shape[1]),
+            risk=grid("risk"),
+            probability=grid_or_none("probability"),
+            margin=grid("margin"),
+            answer=grid("answer"),
+            expected=grid_or_none("expected"),
+            why=codes.to_numpy().reshape(shape),
+            attributes=attributes,
+        )
+
+    def at(self, sparsity: float | None = None) -> pl.DataFrame:
+        """Return what attributes and groups are in for at one sparsity; default: the planned."""
+        wanted = self.info.sparsity if sparsity is None else sparsity
+        return self.attributes.filter(pl.col("sparsity") == wanted)
+
+    def __repr__(self) -> str:
+        return (
+            f"Forecast({self.info.model!r} at {self.info.sparsity:.1%}: {self.info.n_samples:,} "
+            f"samples × {len(self.info.attributes)} attributes, {self.info.scorer}, tier "
+            f"{self.info.tier})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the riskiest answers in a notebook."""
+        return self.riskiest(10).select(REVIEW_COLUMNS)._repr_html_()

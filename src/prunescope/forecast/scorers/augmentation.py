@@ -1,0 +1,23 @@
+"""Test-time augmentation: what an image's mirror images and neighbours do not share fades first.
+
+Sparse networks of other seeds do not share a dense network's accidents; nor do its own answers to
+the same image, mirrored or moved by two pixels.
+"""
+
+from prunescope.forecast.outlook import Outlook
+from prunescope.forecast.scorers.scorer import Case, Scorer
+from prunescope.forecast.scorers.spectral_shrink import spectral_shrink
+
+SHIFT = 2
+"""Pixels by which images are moved."""
+
+
+def look(case: Case) -> Outlook:
+    """Expect the mean logits of an image, its mirror image and four moved ones, shrunk."""
+    return spectral_shrink(case, case.need_lab("augmentation").augmented(SHIFT))
+
+
+AUGMENTATION = Scorer(
+    "B", "spectral-shrink of the mean over mirrored and moved images", look,
+    "moved images are answered otherwise",
+)  # fmt: skip

@@ -1,0 +1,23 @@
+"""One-shot pruning: remove the smallest weights at once, without training the rest."""
+
+from __future__ import annotations
+
+from prunescope.forecast.drift import cuts_at_once
+from prunescope.forecast.lab import cut
+from prunescope.forecast.outlook import Outlook
+from prunescope.forecast.scorers.scorer import Case, Scorer
+
+
+def look(case: Case) -> Outlook:
+    """Expect the mean logits after cuts that are milder than planned: nothing mends them."""
+    lab = case.need_lab("one-shot")
+    shares = cuts_at_once(case.sparsity)
+    return case.after(
+        *lab.moments((cut("magnitude", share, lab.seed) for share in shares), len(shares))
+    )
+
+
+ONE_SHOT = Scorer(
+    "B", "mean logits when the smallest weights are removed at once", look,
+    "turns when small weights are removed",
+)  # fmt: skip

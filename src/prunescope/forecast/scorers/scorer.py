@@ -1,0 +1,128 @@
+"""What a scorer is, and what it may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from prunescope.data.samples import TrainRates
+from prunescope.errors import ConfigError
+from prunescope.forecast.drift import jitter
+from prunescope.forecast.outlook import Outlook, margins
+from prunescope.metrics.statistics import Floats
+from prunescope.predictions import Predictions
+
+if TYPE_CHECKING:
+    from prunescope.forecast.lab import Lab
+
+Tier = Literal["A", "B", "C"]
+"""What a scorer needs: A the dense model's answers, B the model too, C to train it as well."""
+
+RAREST = 1e-3
+"""Base rates are taken to be at least so far from 0 and 1: their logits stay finite."""
+
+TINY = np.float32(1e-6)
+"""Least deviation of logits: a constant attribute has none."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a scorer is asked about.
+
+    Parameters
+    ----------
+    dense : Predictions
+        Their labels are never looked at.
+    rates : TrainRates
+        Of the training split; a prevalence for every attribute.
+    sparsity : float
+        That is planned, in [0, 1).
+    validation : Predictions, optional
+        Of the same model on other samples, whose labels may be looked at.
+    lab : Lab, optional
+        The model, with images to ask it about: for tiers B and C.
+    """
+
+    dense: Predictions
+    rates: TrainRates
+    sparsity: float
+    validation: Predictions | None = None
+    lab: Lab | None = None
+
+    @property
+    def margins(self) -> Floats:
+        """Signed margins of the dense model: (N, A)."""
+        return margins(self.dense)
+
+    @property
+    def log_odds(self) -> Floats:
+        """Logits of the dense model, of a class those against all others: (N, A) in float32."""
+        return self.dense.log_odds.astype(np.float32, copy=False)
+
+    def base_rates(self) -> Floats:
+        """Return the base rate of each attribute as a logit: (A,)."""
+        return rate_logits(np.array([self.rates.prevalence[a] for a in self.dense.attributes]))
+
+    def need_lab(self, scorer: str) -> Lab:
+        """Return the lab, or raise a `ConfigError` where there is none."""
+        if self.lab is None:
+            raise ConfigError(
+                f"scorer {scorer} asks the dense model itself: give the model and its data, or "
+                "choose a scorer of tier A"
+            )
+        return self.lab
+
+    def outlook(self, logits: Floats, spread: Floats) -> Outlook:
+        """Expect these sparse logits (N, A), give or take a standard deviation."""
+        return Outlook.expecting(self.dense.decisions, margins(self.dense, logits), spread)
+
+    def after(self, logits: Floats, deviation: Floats) -> Outlook:
+        """Expect the mean logits of trials, with their deviation and that of any pruned model."""
+        own = np.float32(jitter(self.sparsity)) * np.maximum(self.log_odds.std(axis=0), TINY)
+        return self.outlook(logits, np.sqrt(np.square(deviation) + np.square(own)))
+
+    def between(self, *outlooks: Outlook) -> Outlook:
+        """Expect the mean of several expectations, with the root mean square of their spreads."""
+        means = [o.mean for o in outlooks if o.mean is not None]
+        squares = [np.square(o.spread) for o in outlooks if o.spread is not None]
+        assert len(means) == len(squares) == len(outlooks)
+        mean = sum(means[1:], means[0]) / np.float32(len(means))
+        spread = np.sqrt(sum(squares[1:], squares[0]) / np.float32(len(squares)))
+        return Outlook.expecting(self.dense.decisions, mean, spread)
+
+
+def rate_logits(rates: NDArray[np.float64]) -> Floats:
+    """Return log-odds of rates, which are first kept `RAREST` away from 0 and 1.
+
+    Examples
+    --------
+    >>> rate_logits(np.array([0.0, 0.5, 0.75])).round(2)
+    array([-6.91,  0.  ,  1.1 ], dtype=float32)
+    """
+    return np.asarray(logit(np.clip(rates, RAREST, 1 - RAREST)), np.float32)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A way to tell which answers will flip.
+
+    Parameters
+    ----------
+    tier : {"A", "B", "C"}
+    summary : str
+        What it looks at, in words.
+    look : callable
+        `Case` → `Outlook`.
+    why : str, optional
+        What it sees in an answer that it expects to turn, though it is far from the threshold.
+    """
+
+    tier: Tier
+    summary: str
+    look: Callable[[Case], Outlook]
+    why: str = ""

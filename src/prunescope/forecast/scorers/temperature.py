@@ -1,0 +1,63 @@
+"""The margin in calibrated logits, so that those of different attributes can be compared.
+
+Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from prunescope.data.samples import UNKNOWN
+from prunescope.errors import ConfigError
+from prunescope.forecast.outlook import Outlook
+from prunescope.forecast.scorers.scorer import Case, Scorer
+from prunescope.metrics.statistics import Floats
+from prunescope.predictions import Predictions
+
+COLDEST, HOTTEST = 0.05, 20.0
+
+
+def look(case: Case) -> Outlook:
+    """Risk = -abs(margin) / T, a temperature T for each attribute."""
+    if case.validation is None:
+        raise ConfigError(
+            "scorer temperature calibrates logits on labels that are not those of the samples to "
+            "forecast: give the dense model's predictions on a validation split"
+        )
+    return Outlook(-abs(case.margins) / temperatures(case.validation))
+
+
+def temperatures(validation: Predictions) -> Floats:
+    """Return the temperature of each attribute (A,): the T > 0 that fits labels best.
+
+    It minimises the mean of log(1 + exp(∓ z / T)), - where the label is yes, over the labelled
+    samples; 1 where labels are all alike or none is known. Clipped to [0.05, 20].
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from prunescope.data.samples import Samples
+    >>> from prunescope.predictions import Metadata
+    >>> labels = np.array([[1]] * 3 + [[0]], np.int8)
+    >>> samples = Samples(pl.Series(list("abcd")), ("Bald",), labels)
+    >>> sure = Predictions(samples, np.full((4, 1), 2 * np.log(3)), Metadata())
+    >>> temperatures(sure).round(2).tolist()
+    [2.0]
+    """
+    found = np.ones(len(validation.attributes), np.float32)
+    for a, labels in enumerate(validation.samples.labels.T):
+        known = labels != UNKNOWN
+        y, z = labels[known] == 1, validation.log_odds[known, a].astype(np.float64)
+        if y.any() and not y.all():
+            signed = np.where(y, -z, z)
+            best = minimize_scalar(
+                lambda t, signed=signed: np.logaddexp(0, signed * np.exp(-t)).mean(),
+                bounds=(np.log(COLDEST), np.log(HOTTEST)),
+                method="bounded",
+            )
+            found[a] = np.exp(best.x)
+    return found
+
+
+TEMPERATURE = Scorer("A", "distance from the threshold in calibrated logits", look)
