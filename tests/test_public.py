@@ -13,6 +13,7 @@ PACKAGES = [
     "audit",
     "data",
     "errors",
+    "forecast",
     "metrics",
     "models",
     "predictions",

@@ -1,12 +1,12 @@
-"""Make the models that the forecast is judged on: three dense seeds, and what pruning makes of them.
+"""Make the models that forecasts are judged on: three dense seeds, and what pruning makes of them.
 
     python examples/forecast/models.py PATH/TO/celeba64.parquet -o out/forecast/celeba64
     python examples/forecast/models.py synthetic -o out/forecast/synthetic
 
-Every model answers the splits val and test: DIR/val/NAME.parquet, DIR/test/NAME.parquet. Methods that
-start from a trained model all start from the first dense one, so that their seeds tell what chance
-adds to one pruning; the others start from three fresh sets of weights. Stopped, the same command
-goes on where it was. With one thread of a CPU celeba64 takes about an hour and a half.
+Every model answers the splits val and test: DIR/val/NAME.parquet, DIR/test/NAME.parquet. Methods
+that start from a trained model all start from the first dense one, so that their seeds tell what
+chance adds to one pruning; the others start from three fresh sets of weights. Stopped, the same
+command goes on where it was. With one thread of a CPU celeba64 takes about an hour and a half.
 """
 
 from __future__ import annotations

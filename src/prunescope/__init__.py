@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prunescope.audit import Audit, audit, audit_files
     from prunescope.data import DataConfig, Dataset, Samples, load_dataset, synthetic_faces
     from prunescope.errors import PrunescopeError
+    from prunescope.forecast import Forecast, forecast
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
     from prunescope.pruning import Masks, export_onnx, gains, prune, quantize
@@ -30,6 +31,7 @@ _HOME = {
     "DataConfig": "data",
     "Dataset": "data",
     "Distill": "training",
+    "Forecast": "forecast",
     "Masks": "pruning",
     "Metadata": "predictions",
     "Predictions": "predictions",
@@ -40,6 +42,7 @@ _HOME = {
     "audit_files": "audit",
     "build_model": "models",
     "export_onnx": "pruning",
+    "forecast": "forecast",
     "gains": "pruning",
     "load_checkpoint": "models",
     "load_dataset": "data",
@@ -57,6 +60,7 @@ __all__ = [
     "DataConfig",
     "Dataset",
     "Distill",
+    "Forecast",
     "Masks",
     "Metadata",
     "Predictions",
@@ -67,6 +71,7 @@ __all__ = [
     "audit_files",
     "build_model",
     "export_onnx",
+    "forecast",
     "gains",
     "load_checkpoint",
     "load_dataset",

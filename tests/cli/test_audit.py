@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from prunescope.audit import Audit
-from prunescope.cli.audit import spread
+from prunescope.cli.arguments import arguments
 
 FAST = ("--replicates", 100)
 RANKING = ["auc", "average_precision"]
@@ -81,8 +81,8 @@ def test_report_in_other_formats(tmp_path, answers, prunescope):
         (["--compressed=a", "b"], ["--compressed=a", "--compressed", "b"]),
     ],
 )
-def test_spread(given, want):
-    assert spread(given) == want
+def test_arguments(given, want):
+    assert arguments(given) == want
 
 
 def test_report_is_written_again_elsewhere(tmp_path, answers, prunescope):

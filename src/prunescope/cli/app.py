@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import audit, data, demo, export, gain, models, quantize
+from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize
+from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
 from prunescope.errors import PrunescopeError
 
@@ -30,6 +31,8 @@ app.command("predict")(models.predict)
 app.command("export")(export.export)
 app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)
+app.command("forecast")(forecast.forecast)
+app.command("forecast score")(forecast.score)
 app.command("report")(audit.report)
 app.add_typer(data.app, name="data")
 
@@ -55,7 +58,7 @@ def main() -> None:
     """Run the command line and exit."""
     try:
         with plain_warnings():
-            app(args=audit.spread(sys.argv[1:]))
+            app(args=arguments(sys.argv[1:]))
     except SystemExit as ended:
         if ended.code == STOPPED:
             say("stopped; what was finished is kept, and the same command goes on from there")

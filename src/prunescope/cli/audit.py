@@ -15,32 +15,9 @@ if TYPE_CHECKING:
     from prunescope.audit import Audit
     from prunescope.data import Dataset
 
-MANY = "--compressed"
-FILES = "Files"
 Formats = Annotated[
     str, typer.Option("--format", help="Formats of the report, by commas: html, json, md.")
 ]
-
-
-def spread(args: list[str]) -> list[str]:
-    """Repeat ``--compressed`` before each of the files that follow it, as the parser asks.
-
-    Examples
-    --------
-    >>> spread(["dense", "--compressed", "a", "b", "-o", "out"])
-    ['dense', '--compressed', 'a', '--compressed', 'b', '-o', 'out']
-    """
-    spread_out: list[str] = []
-    option, n_values = "", 0
-    for arg in args:
-        if arg.startswith("-"):
-            option, n_values = (MANY, 1) if arg.startswith(f"{MANY}=") else (arg, 0)
-        else:
-            n_values += 1
-            if option == MANY and n_values > 1:
-                spread_out.append(MANY)
-        spread_out.append(arg)
-    return spread_out
 
 
 def audit(
@@ -54,63 +31,37 @@ def audit(
     ],
     compressed: Annotated[
         list[str],
-        typer.Option(MANY, metavar="FILE...", help="Predictions of compressed models."),
+        typer.Option("--compressed", metavar="FILE...", help="Predictions of compressed models."),
     ],
     out: options.Out = Path("audit"),
-    scores: Annotated[
-        Literal["logits", "probability"],
-        typer.Option(help="What the columns logit__* hold.", rich_help_panel=FILES),
-    ] = "logits",
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="NEW=OLD",
-            help="A column has another name: id=filename, or 'logit__*=*_score' for many. "
-            "Repeat for several.",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    thresholds: Annotated[
-        Path | None,
-        typer.Option(
-            help="Above which score an answer is yes, per attribute (and model): .json, .yaml or "
-            ".csv.",
-            show_default="logit 0",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    train_labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="Predictions or labels of the training split, for its rates.",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
+    scores: options.Scores = "logits",
+    mapping: options.Mapping = None,
+    thresholds: options.Thresholds = None,
+    train_labels: options.TrainLabels = None,
     stream: Annotated[
         bool | None,
         typer.Option(
             "--stream/--in-memory",
             help="Read a part of the files at a time.",
             show_default="where they are too large for memory",
-            rich_help_panel=FILES,
+            rich_help_panel=options.FILES,
         ),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option(help="Where to count: here, or on a Ray cluster.", rich_help_panel=FILES),
+        typer.Option(
+            help="Where to count: here, or on a Ray cluster.", rich_help_panel=options.FILES
+        ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
             help="Of the Ray cluster: auto, or host:port.",
             show_default="one on this machine",
-            rich_help_panel=FILES,
+            rich_help_panel=options.FILES,
         ),
     ] = None,
-    groups: Annotated[
-        str | None, typer.Option(help="Groups to slice by, by commas.", show_default="every group")
-    ] = None,
+    groups: options.Identity = None,
     intersect: Annotated[
         list[str] | None,
         typer.Option(help="Groups to cross, by commas: Male,Young. Repeat for several."),
@@ -248,9 +199,4 @@ def _write(
 
 
 def _dataset(data: str | None) -> Dataset | None:
-    if data is None:
-        return None
-    from prunescope.data import load_dataset
-
-    with progress("images") as update:
-        return load_dataset(options.data_config(data), update)
+    return None if data is None else options.load(options.data_config(data))

@@ -64,6 +64,18 @@ class Files:
         sizes = (self._scan(source) for source in sources)
         return sum(8 * one.n * len(one.attributes) for one in sizes) > MOST_BYTES
 
+    def load(self, paths: Sequence[str]) -> list[Predictions]:
+        """Read files whole."""
+        models = [
+            Predictions.load(shards_of(path)[0], scores=self.scores, columns=self.columns)
+            for path in paths
+        ]
+        if self.thresholds is None:
+            return models
+        limits = read_thresholds(self.thresholds, self.scores)
+        check_thresholds(limits, [m.name for m in models], models[0].attributes)
+        return [with_thresholds(model, limits) for model in models]
+
     def audit_in_memory(
         self,
         dense: Sequence[str],
@@ -72,19 +84,9 @@ class Files:
         choice: Mapping[str, Any],
     ) -> Audit:
         """Read the files whole, and audit them."""
-        models = [
-            [
-                Predictions.load(shards_of(path)[0], scores=self.scores, columns=self.columns)
-                for path in side
-            ]
-            for side in (dense, compressed)
-        ]
-        if self.thresholds is not None:
-            limits = read_thresholds(self.thresholds, self.scores)
-            every = [model for side in models for model in side]
-            check_thresholds(limits, [m.name for m in every], every[0].attributes)
-            models = [[with_thresholds(model, limits) for model in side] for side in models]
-        return audit_in_memory(*models, progress=progress, **choice)
+        models = self.load([*dense, *compressed])
+        sides = models[: len(dense)], models[len(dense) :]
+        return audit_in_memory(*sides, progress=progress, **choice)
 
     def audit_streamed(
         self,

@@ -73,8 +73,8 @@ def train(
         source, images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
-    dataset = _load(config)
-    chosen = _recipe(recipe or START["random"], epochs=epochs, seed=seed)
+    dataset = options.load(config)
+    chosen = read_recipe(recipe or START["random"], epochs=epochs, seed=seed)
     with progress("train") as update:
         made = train_model(
             dataset.split("train"), arch, chosen, out,
@@ -167,7 +167,7 @@ def prune(
     )  # fmt: skip
     chosen = None
     if recipe or epochs is not None or METHODS[method].recipe:
-        chosen = _recipe(recipe or START[METHODS[method].starts_from], epochs=epochs, seed=seed)
+        chosen = read_recipe(recipe or START[METHODS[method].starts_from], epochs=epochs, seed=seed)
     teach = None
     if distill is not None:
         with settings_of("distillation"):
@@ -241,11 +241,11 @@ def open_model(
         if source is None:
             raise ConfigError(f"{model} says nothing of its data: name them with --data")
         config = options.data_config(source, **given)
-        dataset = _load(config)
+        dataset = options.load(config)
         return adopt_model(model, dataset.split("train"), data=config), config, dataset
     checkpoint = load_checkpoint(model, factory=factory)
     config = options.data_config(source, checkpoint.provenance, **given)
-    return checkpoint, config, _load(config)
+    return checkpoint, config, options.load(config)
 
 
 def _from_elsewhere(model: str) -> bool:
@@ -253,14 +253,7 @@ def _from_elsewhere(model: str) -> bool:
     return ":" in model and not Path(model).exists()
 
 
-def _load(config: DataConfig) -> Dataset:
-    from prunescope.data import load_dataset
-
-    with progress("images") as update:
-        return load_dataset(config, update)
-
-
-def _recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by Recipe
+def read_recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by Recipe
     """Read a recipe by its name or from a file, changed by what was given."""
     from prunescope.errors import ConfigError, one_of, settings_of
     from prunescope.training import RECIPES, Recipe

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from prunescope.cli.console import progress
 from prunescope.errors import settings_of
 
 if TYPE_CHECKING:
-    from prunescope.data import DataConfig
+    from prunescope.data import DataConfig, Dataset
     from prunescope.models import Provenance
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
@@ -51,6 +52,41 @@ Cluster = Annotated[
 OnBadImage = Annotated[
     str | None,
     typer.Option(help="'error' or 'skip' an image that is damaged.", rich_help_panel=DATA),
+]
+
+FILES = "Files"
+Scores = Annotated[
+    Literal["logits", "probability"],
+    typer.Option(help="What the columns logit__* hold.", rich_help_panel=FILES),
+]
+Mapping = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="NEW=OLD",
+        help="A column has another name: id=filename, or 'logit__*=*_score' for many. "
+        "Repeat for several.",
+        rich_help_panel=FILES,
+    ),
+]
+Thresholds = Annotated[
+    Path | None,
+    typer.Option(
+        help="Above which score an answer is yes, per attribute (and model): .json, .yaml or .csv.",
+        show_default="logit 0",
+        rich_help_panel=FILES,
+    ),
+]
+TrainLabels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Predictions or labels of the training split, for its rates.",
+        rich_help_panel=FILES,
+    ),
+]
+Identity = Annotated[
+    str | None,
+    typer.Option("--groups", help="Groups to slice by, by commas.", show_default="every group"),
 ]
 
 
@@ -116,6 +152,14 @@ def data_config(
     values |= {name: value for name, value in given.items() if value is not None}
     with settings_of("data options"):
         return DataConfig(**values)
+
+
+def load(config: DataConfig) -> Dataset:
+    """Load a data set, with a progress bar."""
+    from prunescope.data import load_dataset
+
+    with progress("images") as update:
+        return load_dataset(config, update)
 
 
 def _start_paths_at(folder: Path, values: dict[str, Any]) -> None:

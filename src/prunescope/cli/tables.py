@@ -15,6 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from prunescope.audit import Audit
     from prunescope.data import Description
+    from prunescope.forecast import Forecast, Score
     from prunescope.report import Report
 
 KEY_METRICS = {
@@ -118,3 +119,79 @@ def description_data(found: Description) -> dict[str, Any]:
     """Return the same as plain values, for JSON."""
     values = {field.name: getattr(found, field.name) for field in fields(found)}
     return {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in values.items()}
+
+
+N_ATTRIBUTES = 12
+"""Attributes of a forecast to list; the page has them all."""
+
+
+def print_forecast(found: Forecast) -> None:
+    """Print what attributes are in for, and the answers most at risk."""
+    info, console = found.info, Console(highlight=False)
+    console.print(
+        f"{info.model} at {info.sparsity:.1%}: {info.scorer}, tier {info.tier} ({info.summary})",
+        markup=False,
+    )
+    whole = found.at().filter(pl.col("group").is_null())
+    flips = whole.filter(metric="flip_rate").sort("expected", descending=True, nulls_last=True)
+    ratios = {row["attribute"]: row for row in whole.filter(metric="rare_value_ratio").to_dicts()}
+    table = Table(
+        "attribute", "answers that flip", "rare-value ratio", "expected", title="In for most flips"
+    )
+    for row in flips.head(N_ATTRIBUTES).to_dicts():
+        ratio = ratios.get(row["attribute"], {})
+        figures = (row["expected"], ratio.get("dense"), ratio.get("expected"))
+        share, *others = ("–" if x is None else f"{x:.3f}" for x in figures)
+        table.add_row(escape(row["attribute"]), share, *others)
+    console.print(table)
+    for row in found.riskiest(N_FINDINGS).to_dicts():
+        chance = "" if row["probability"] is None else f", flips with {row['probability']:.0%}"
+        answer = "yes" if row["answer"] else "no"
+        text = f"- {row['id']}, {row['attribute']}: {answer}{chance} ({row['why']})"
+        console.print(text, markup=False)
+
+
+def forecast_data(found: Forecast) -> dict[str, Any]:
+    """Return the same as plain values, for JSON."""
+    about = found.info.model_dump(
+        mode="json", include={"model", "sparsity", "scorer", "tier", "probabilities", "n_samples"}
+    )
+    return {
+        **about,
+        "attributes": found.at().filter(pl.col("group_value").is_null()).to_dicts(),
+        "riskiest": found.riskiest(N_FINDINGS).to_dicts(),
+    }
+
+
+def print_score(judged: Score) -> None:
+    """Print average precision of flips beside floor, margin and ceiling, and the gap closed."""
+    scorer = judged.info.forecast.scorer
+    columns = list(dict.fromkeys(["floor", "margin", scorer, "ceiling"]))
+    table = Table(
+        "pruned models",
+        *columns,
+        "gap closed",
+        title=f"Average precision of flips [{judged.info.confidence:.0%} interval]",
+    )
+    rows = {
+        (row["population"], row["measure"], row["scorer"]): row
+        for row in judged.table.filter(target="flips", average="pooled").to_dicts()
+    }
+    for population in judged.info.runs:
+        cells = [rows.get((population, "average_precision", column)) for column in columns]
+        cells.append(rows.get((population, "gap_closed", scorer)))
+        table.add_row(
+            escape(population),
+            *("–" if cell is None or cell["value"] is None else _cell(cell) for cell in cells),
+        )
+    Console().print(table)
+
+
+def score_data(judged: Score) -> dict[str, Any]:
+    """Return the figures as plain values, for JSON."""
+    return {
+        "scorer": judged.info.forecast.scorer,
+        "runs": judged.info.runs,
+        "figures": judged.table.to_dicts(),
+        "levels": judged.levels.to_dicts(),
+    }

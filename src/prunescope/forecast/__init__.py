@@ -13,7 +13,9 @@ from types import ModuleType
 from prunescope.forecast.calibration import Calibration
 from prunescope.forecast.compose import forecast
 from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA
+from prunescope.forecast.judge import score
 from prunescope.forecast.result import SAMPLE_SCHEMA, Forecast, ForecastInfo
+from prunescope.forecast.score_result import SCORE_SCHEMA, Score
 from prunescope.forecast.scorers import BEST, SCORERS, Scorer, Tier
 
 __all__ = [
@@ -21,12 +23,15 @@ __all__ = [
     "BEST",
     "SAMPLE_SCHEMA",
     "SCORERS",
+    "SCORE_SCHEMA",
     "Calibration",
     "Forecast",
     "ForecastInfo",
+    "Score",
     "Scorer",
     "Tier",
     "forecast",
+    "score",
 ]
 
 

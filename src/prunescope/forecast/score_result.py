@@ -115,7 +115,7 @@ class Score:
         except FileNotFoundError as error:
             raise DataError(
                 f"{folder} holds no score: expected {INFO_FILE} and its tables, as written by "
-                f"prunescope forecast-score -o {folder}"
+                f"prunescope forecast score -o {folder}"
             ) from error
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise DataError(f"{folder}: the score cannot be read: {error}") from error

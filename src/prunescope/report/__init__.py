@@ -11,8 +11,10 @@ turns it into text and adds nothing.
 
 from prunescope.report.build import build
 from prunescope.report.findings import findings
+from prunescope.report.forecast_page import ForecastPage, build_forecast, write_forecast
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
+from prunescope.report.score_page import ScorePage, build_score, write_score
 from prunescope.report.structure import Estimate, Finding, Report
 from prunescope.report.write import FORMATS, to_json, write_report
 
@@ -20,11 +22,17 @@ __all__ = [
     "FORMATS",
     "Estimate",
     "Finding",
+    "ForecastPage",
     "Report",
+    "ScorePage",
     "build",
+    "build_forecast",
+    "build_score",
     "findings",
     "to_html",
     "to_json",
     "to_markdown",
+    "write_forecast",
     "write_report",
+    "write_score",
 ]

@@ -34,7 +34,15 @@ from prunescope.report.glossary import (
     legend,
     verdict_of,
 )
-from prunescope.report.numbers import CORRELATION, counted, removed
+from prunescope.report.numbers import (
+    AMPLIFICATION,
+    CORRELATION,
+    RANKING,
+    RATIO,
+    SHARE,
+    counted,
+    removed,
+)
 from prunescope.report.records import Link, Triangle
 from prunescope.report.structure import Curve, Report
 from prunescope.report.svg import N_COLOURS, colour
@@ -58,9 +66,6 @@ def to_html(report: Report) -> str:
     from prunescope.report.grids import Grid, draw_grid
     from prunescope.report.scatter import draw_points
 
-    environment = _environment()
-    script = _source("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     drawable = any(model.sparsity > 0 for model in report.compressed)
     series = series_of(report.curves) if drawable else []
     shared = report.correlations
@@ -72,16 +77,30 @@ def to_html(report: Report) -> str:
         drawn = draw_grid(shared.attributes, values, full, what)
         return replace(drawn, svg=Markup(drawn.svg))
 
-    return environment.get_template("report.html").render(
+    return page(
+        "report.html",
         report=report,
-        css=Markup(_source("report.css")),
-        script=Markup(script),
-        script_digest=digest,
         series=series,
         curves=[(curve, Markup(draw(curve, series))) for curve in report.curves if drawable],
         grid=grid,
         plots=[(plot, Markup(draw_points(plot, colours))) for plot in report.links.plots],
         colours=colours if len(colours) <= N_COLOURS else {},
+    )
+
+
+def page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template shows
+    """Render a page of the package's own style and script, which its security policy pins."""
+    script = _source("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            css=Markup(_source("report.css")),
+            script=Markup(script),
+            script_digest=digest,
+            **values,
+        )
     )
 
 
@@ -104,11 +123,15 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "GLOSSARY": GLOSSARY,
+        "AMPLIFICATION": AMPLIFICATION,
         "CORRELATION": CORRELATION,
         "FLIPS": FLIPS,
         "FULL_CHANGE": FULL_CHANGE,
         "FULL_CORRELATION": FULL_CORRELATION,
+        "RANKING": RANKING,
+        "RATIO": RATIO,
         "RULES": RULES,
+        "SHARE": SHARE,
         "STATUS": STATUS,
         "VERDICTS": VERDICTS,
         "Axis": Axis,

@@ -1,0 +1,325 @@
+"""Judge forecasts by what pruning did: every scorer, on samples and data that chose no number.
+
+    python examples/forecast/score.py out/forecast/celeba64 docs/results/forecast/celeba64
+    python examples/forecast/score.py out/forecast/synthetic docs/results/forecast/synthetic
+
+Reads what models.py wrote, forecasts the split test from the first dense model, and writes tables
+and plots, no image: figures.csv (every figure of every scorer), levels.csv, routing.csv,
+reliability.csv, gap.svg, routing.svg, reliability.svg and README.md. The scorers of tiers B and C
+take about twenty minutes with one thread of a CPU.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import altair as alt
+import polars as pl
+import typer
+
+from prunescope.cli.console import progress, say
+from prunescope.data import load_dataset
+from prunescope.files import replacing
+from prunescope.forecast import SCORERS, Score, forecast, score
+from prunescope.models import load_checkpoint
+from prunescope.predictions import Predictions
+from prunescope.training import Recipe
+
+TIER_A = ("band", "temperature", "prior-shrink", "group-prior", "spectral-shrink")
+TRIALS = ("augmentation", "weight-noise", "random-pruning", "one-shot", "rank-average")
+BEST = ("spectral-shrink", "ensemble", "probe")
+POPULATIONS = {
+    0.8: ("gmp-pt-80", "gmp-ri-80"),
+    0.9: ("gmp-pt-90", "gmp-ri-90"),
+    0.95: ("gmp-pt-95", "gmp-ri-95", "one-shot-95"),
+    0.98: ("gmp-pt-98", "gmp-ri-98"),
+    0.99: ("gmp-pt-99", "gmp-ri-99"),
+    0.75: ("gmp-pt-1:4-75",),
+}
+"""Sparsity → what is pruned to it. one-shot and 1:4 are left out of all choices."""
+
+EVERY_SCORER = (0.8, 0.95)
+"""Sparsities at which every scorer is judged; at the others the best of each tier."""
+
+SEEDS = (0, 1, 2)
+GOALS = {0.95: {"A": 0.6, "B": 0.75, "C": 0.9}, 0.8: {"A": 0.3, "B": 0.45, "C": 0.6}}
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="What models.py wrote.")],
+    out: Annotated[Path, typer.Argument(help="Where tables and plots go.")],
+    replicates: int = 1000,
+) -> None:
+    """Forecast, score, write."""
+    test, val = (
+        [Predictions.load(folder / split / f"dense-seed{seed}.parquet") for seed in SEEDS]
+        for split in ("test", "val")
+    )
+    checkpoint = load_checkpoint(folder / "models" / "dense-seed0")
+    dataset = load_dataset(checkpoint.provenance.data)
+    pruned = load_checkpoint(folder / "models" / "gmp-pt-95-seed0").provenance
+    found: dict[tuple[float, str], Score] = {}
+    for sparsity, names in POPULATIONS.items():
+        runs = [
+            Predictions.load(folder / "test" / f"{name}-seed{seed}.parquet")
+            for name in names
+            for seed in SEEDS
+        ]
+        scorers = (*TIER_A, *TRIALS, *BEST[1:]) if sparsity in EVERY_SCORER else BEST
+        for scorer in scorers:
+            asks = SCORERS[scorer].tier != "A"
+            with progress(f"{scorer} at {sparsity:.0%}") as update:
+                told = forecast(
+                    test[0],
+                    sparsity=sparsity,
+                    scorer=scorer,
+                    model=checkpoint.model if asks else None,
+                    dataset=dataset if asks else None,
+                    recipe=Recipe.model_validate(pruned.recipe),
+                    validation=val[0],
+                    seed=100,
+                    progress=update,
+                )
+            found[sparsity, scorer] = score(told, runs, dense_seeds=test[1:], replicates=replicates)
+    write(found, out)
+
+
+def write(found: dict[tuple[float, str], Score], out: Path) -> None:
+    """Write tables, plots and the page."""
+    tables = {"figures": "table", "levels": "levels", "routing": "routing"}
+    tables["reliability"] = "reliability"
+    written = {}
+    for name, attribute in tables.items():
+        parts = [
+            getattr(one, attribute).with_columns(
+                forecast=pl.lit(scorer), tier=pl.lit(SCORERS[scorer].tier), planned=pl.lit(sparsity)
+            )
+            for (sparsity, scorer), one in found.items()
+        ]
+        written[name] = pl.concat(parts)
+        text = written[name].write_csv(float_precision=4)
+        with replacing(out / f"{name}.csv") as beside:
+            beside.write_text(text, encoding="utf-8")
+    with replacing(out / "README.md") as beside:
+        beside.write_text(page(written, next(iter(found.values()))), encoding="utf-8")
+    draw_gaps(written["figures"], out / "gap.svg")
+    draw_routing(written["routing"], out / "routing.svg")
+    draw_reliability(written["reliability"], out / "reliability.svg")
+    say(f"wrote {out}")
+
+
+def page(written: dict[str, pl.DataFrame], one: Score) -> str:
+    """Lay out the main figures."""
+    lines = [
+        "# Forecasts against what happened",
+        "",
+        "Made by `python examples/forecast/score.py`; the models by `models.py`, the rule of the "
+        "scorers by `rule.py`, on other images (celeba64's split val).",
+        "",
+        f"{one.info.n_samples:,} test images, {len(one.info.forecast.attributes)} attributes, "
+        f"three pruned seeds of each kind, {len(one.info.seeds)} other dense seeds. "
+        f"{one.info.confidence:.0%} intervals from {one.info.replicates:,} resamples of images (by "
+        "person where the data name them); they do not hold the choice of seeds.",
+        "",
+    ]
+    for target, title in (("flips", "Flips"), ("harmful_flips", "Harmful flips")):
+        lines += [f"## {title}: average precision, pooled", ""]
+        lines += precision_table(written["figures"], target)
+    lines += ["## Share of the gap between margin and ceiling that is closed", ""]
+    lines += gap_table(written["figures"])
+    lines += ["![gap closed](gap.svg)", "", "## Mean over methods against the goals", ""]
+    lines += goal_table(written["figures"])
+    lines += ["## AUROC for flips less AUROC for churn, pooled", ""]
+    lines += churn_table(written["figures"])
+    lines += ["## Attributes and groups", ""]
+    lines += level_table(written["levels"])
+    lines += ["## What it is worth", "", "![flips left](routing.svg)", ""]
+    lines += ["![reliability](reliability.svg)", ""]
+    return "\n".join(lines)
+
+
+def cell(rows: pl.DataFrame, form: str = ".3f", interval: bool = False) -> str:
+    """Format one figure."""
+    if not rows.height or rows["value"][0] is None:
+        return "–"
+    value, low, high = rows.select("value", "low", "high").row(0)
+    text = format(value, form)
+    return f"{text} [{format(low, form)}, {format(high, form)}]" if interval else text
+
+
+def names_of(figures: pl.DataFrame) -> list[tuple[float, str]]:
+    """Return planned sparsity and population, in order."""
+    return sorted(figures.select("planned", "population").unique().rows())
+
+
+def head(*names: str) -> list[str]:
+    """Begin a table."""
+    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+
+
+def precision_table(figures: pl.DataFrame, target: str) -> list[str]:
+    """Lay out average precision: a row per population, a column per scorer."""
+    rows = figures.filter(target=target, measure="average_precision", average="pooled")
+    every = ("margin", *TIER_A, *TRIALS, *BEST[1:])
+    shown = [name for name in every if name in set(rows["scorer"])]
+    lines = head("models", "floor", *shown, "ceiling")
+    for planned, population in names_of(rows):
+        mine = rows.filter(planned=planned, population=population)
+        cells = [cell(mine.filter(scorer=name)) for name in ("floor", *shown, "ceiling")]
+        lines.append(f"| {population} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def gap_table(figures: pl.DataFrame) -> list[str]:
+    """Lay out the gap closed by the best scorer of each tier, with intervals."""
+    rows = figures.filter(measure="gap_closed")
+    lines = head(
+        "models",
+        "target",
+        *(f"{name}, {average}" for average in ("pooled", "macro") for name in BEST),
+    )
+    for planned, population in names_of(rows):
+        for target in ("flips", "harmful_flips"):
+            mine = rows.filter(planned=planned, population=population, target=target)
+            cells = [
+                cell(mine.filter(scorer=name, average=average), ".2f", interval=True)
+                for average in ("pooled", "macro")
+                for name in BEST
+            ]
+            lines.append(
+                f"| {population} | {target.replace('_', ' ')} | " + " | ".join(cells) + " |"
+            )
+    return [*lines, ""]
+
+
+def goal_table(figures: pl.DataFrame) -> list[str]:
+    """Set the mean over gmp-pt and gmp-ri beside the goals."""
+    rows = figures.filter(
+        pl.col("method").is_in(["gmp-pt", "gmp-ri"]),
+        target="flips", measure="gap_closed", average="pooled",
+    )  # fmt: skip
+    lines = head("sparsity", *(f"{name} (goal)" for name in BEST))
+    for sparsity, goals in GOALS.items():
+        cells = []
+        for name in BEST:
+            mine = rows.filter(planned=sparsity, scorer=name)["value"]
+            mean = mine.mean()
+            goal = goals[SCORERS[name].tier]
+            cells.append("–" if mean is None else f"{mean:.2f} ({goal:.2f})")
+        lines.append(f"| {sparsity:.0%} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def churn_table(figures: pl.DataFrame) -> list[str]:
+    """Lay out by how much flips are foretold better than churn."""
+    rows = figures.filter(measure="auroc_over_churn", average="pooled")
+    lines = head("models", "margin", *BEST)
+    for planned, population in names_of(rows):
+        mine = rows.filter(planned=planned, population=population)
+        cells = [
+            cell(mine.filter(scorer=name), "+.3f", interval=True) for name in ("margin", *BEST)
+        ]
+        lines.append(f"| {population} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def level_table(levels: pl.DataFrame) -> list[str]:
+    """Lay out how attributes fared, the forecast beside the best trivial predictor."""
+    lines = head(
+        "models", "metric", "scorer", "rank correlation (p)", "best trivial",
+        "AUROC of rises (p)", "best trivial", "Brier", "points, rising",
+    )  # fmt: skip
+    key = levels.select("planned", "population", "metric", "forecast").unique(maintain_order=True)
+    for planned, population, metric, name in sorted(key.rows()):
+        if name not in BEST:
+            continue
+        mine = levels.filter(planned=planned, population=population, metric=metric, forecast=name)
+        [row] = mine.filter(predictor="forecast").to_dicts()
+        trivial = mine.filter(pl.col("predictor") != "forecast")
+        if row["rho"] is None:
+            continue
+        rho = trivial["rho"].abs().max()
+        auroc = trivial["auroc"].max()
+        told = "–" if row["auroc"] is None else f"{row['auroc']:.2f} ({row['auroc_p_value']:.2g})"
+        lines.append(
+            f"| {population} | {metric} | {name} | {row['rho']:+.2f} ({row['p_value']:.2g}) | "
+            f"{rho:.2f} | {told} | {'–' if auroc is None else f'{auroc:.2f}'} | "
+            f"{'–' if row['brier'] is None else format(row['brier'], '.3f')} | "
+            f"{row['n']}{'' if row['n_rising'] is None else ', ' + str(row['n_rising'])} |"
+        )
+    return [*lines, ""]
+
+
+def draw_gaps(figures: pl.DataFrame, path: Path) -> None:
+    """Draw the gap closed for flips, by population and tier."""
+    rows = figures.filter(
+        pl.col("scorer").is_in(BEST), pl.col("value").is_not_null(),
+        measure="gap_closed", average="pooled", target="flips",
+    )  # fmt: skip
+    order = [name for _, name in names_of(rows)]
+    base = alt.Chart(rows).encode(
+        y=alt.Y("population:N", sort=order, title=None),
+        yOffset=alt.YOffset("scorer:N", sort=list(BEST)),
+        color=alt.Color("scorer:N", sort=list(BEST), title=None),
+    )
+    x = alt.X("low:Q", title="share of the gap between margin and ceiling")
+    chart = base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q") + base.mark_circle(
+        size=60, opacity=1
+    ).encode(x="value:Q")
+    save(chart.properties(width=420), path)
+
+
+def draw_routing(routing: pl.DataFrame, path: Path) -> None:
+    """Draw flips left against answers routed: the best of tier A, margin, random, oracle."""
+    rows = routing.filter(pl.col("planned") == 0.95, pl.col("forecast") == BEST[0]).unique(
+        ["population", "order", "routed"], maintain_order=True
+    )
+    chart = (
+        alt.Chart(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("routed:Q", title="answers sent to the dense model", axis=alt.Axis(format="%")),
+            y=alt.Y("flip_rate:Q", title="flips left", axis=alt.Axis(format="%")),
+            color=alt.Color("order:N", title=None),
+            column=alt.Column("population:N", title=None),
+        )
+        .properties(width=220, height=180)
+    )
+    save(chart, path)
+
+
+def draw_reliability(reliability: pl.DataFrame, path: Path) -> None:
+    """Draw observed against predicted shares of flips, each scorer's own probabilities."""
+    rows = reliability.filter(
+        pl.col("bin") > 0, pl.col("predicted") > 1e-4, pl.col("observed") > 0,
+        pl.col("forecast").is_in(BEST), pl.col("planned").is_in([0.8, 0.95, 0.99]),
+    )  # fmt: skip
+    log = alt.Scale(type="log")
+    line = (
+        alt.Chart(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("predicted:Q", scale=log, axis=alt.Axis(format="%"), title="predicted"),
+            y=alt.Y("observed:Q", scale=log, axis=alt.Axis(format="%"), title="observed"),
+            color=alt.Color("forecast:N", sort=list(BEST), title=None),
+        )
+    )
+    ends = pl.DataFrame({"x": [1e-3, 1.0], "y": [1e-3, 1.0]})
+    ideal = alt.Chart(ends).mark_line(strokeDash=[3, 3], color="gray").encode(x="x:Q", y="y:Q")
+    save(
+        alt.layer(ideal, line, data=rows)
+        .properties(width=200, height=180)
+        .facet("population:N", columns=4),
+        path,
+    )
+
+
+def save(chart: alt.TopLevelMixin, path: Path) -> None:
+    """Write a plot whole or not at all."""
+    with replacing(path) as beside:
+        chart.save(str(beside), format="svg")
+
+
+if __name__ == "__main__":
+    typer.run(main)

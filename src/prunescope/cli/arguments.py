@@ -1,0 +1,35 @@
+"""What a person types, as the parser takes it: commands of two words, options of several values."""
+
+from __future__ import annotations
+
+MANY = ("--compressed", "--against", "--dense-seeds", "--pruned-validation")
+"""Options that take all values up to the next option."""
+
+TWO_WORDS = (("forecast", "score"),)
+"""Commands whose first word is a command of its own."""
+
+
+def arguments(typed: list[str]) -> list[str]:
+    """Join the words of a command, and repeat an option before each of its values.
+
+    Examples
+    --------
+    >>> arguments(["audit", "dense", "--compressed", "a", "b", "-o", "out"])
+    ['audit', 'dense', '--compressed', 'a', '--compressed', 'b', '-o', 'out']
+    >>> arguments(["forecast", "score", "folder", "--against=a", "b"])
+    ['forecast score', 'folder', '--against=a', '--against', 'b']
+    """
+    if tuple(typed[:2]) in TWO_WORDS:
+        typed = [" ".join(typed[:2]), *typed[2:]]
+    result: list[str] = []
+    option, n_values = "", 0
+    for word in typed:
+        if word.startswith("-"):
+            option, with_value, _ = word.partition("=")
+            n_values = bool(with_value)
+        else:
+            n_values += 1
+            if option in MANY and n_values > 1:
+                result.append(option)
+        result.append(word)
+    return result

@@ -1,0 +1,271 @@
+"""The page of a forecast: what pruning would break, as data, then as HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from markupsafe import Markup
+from pydantic import BaseModel
+
+from prunescope import __version__
+from prunescope.data import Dataset
+from prunescope.errors import shorten
+from prunescope.files import replacing
+from prunescope.forecast import Forecast
+from prunescope.report.html import page
+from prunescope.report.numbers import SHARE, counted
+from prunescope.report.thumbnails import thumbnails
+
+MOST_IMAGES, MOST_ANSWERS, MOST_ROWS = 24, 4, 40
+"""Images shown, answers told of each, and rows of a table."""
+
+WORD = {"multilabel": "attribute", "multiclass": "class"}
+
+
+class Fate(BaseModel):
+    """What an attribute, on its own or by a group, is in for."""
+
+    attribute: str
+    group: str | None = None
+    flips: float | None = None
+    dense: float | None = None
+    expected: float | None = None
+    rises: float | None = None
+    reason: str | None = None
+
+
+class AtRisk(BaseModel):
+    """One answer at risk."""
+
+    attribute: str
+    answer: bool
+    chance: float | None
+    margin: float
+    expected: float | None
+    why: str
+
+
+class Image(BaseModel):
+    """One image, and the answers to it that are most at risk."""
+
+    id: str
+    answers: list[AtRisk]
+    more: int
+
+
+class CurveOf(BaseModel):
+    """A metric against sparsity: means over attributes."""
+
+    metric: str
+    group: str | None
+    points: list[tuple[float, float]]
+
+
+class ForecastPage(BaseModel):
+    """Everything that the page of a forecast shows.
+
+    History of the format: 1 (0.1.0) first.
+    """
+
+    format_version: Literal[1] = 1
+    title: str
+    headline: str
+    noun: str
+    model: str
+    sparsity: float
+    scorer: str
+    tier: str
+    summary: str
+    probabilities: str | None
+    n_samples: int
+    n_attributes: int
+    warnings: list[str]
+    notes: list[str]
+    fates: list[Fate]
+    leanings: list[Fate]
+    leanings_scorer: str | None
+    curves: list[CurveOf]
+    images: list[Image]
+    thumbnails: dict[str, str]
+    version: str
+
+
+def build_forecast(
+    forecast: Forecast, *, title: str | None = None, dataset: Dataset | None = None
+) -> ForecastPage:
+    """Put together what the page of a forecast shows.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    title : str, optional
+    dataset : Dataset, optional
+        Where pictures are looked up, by id.
+    """
+    info = forecast.info
+    images = _images(forecast)
+    pictures = {} if dataset is None else thumbnails(dataset, [image.id for image in images])
+    planned = forecast.at()
+    leanings = _leanings(planned)
+    return ForecastPage(
+        title=title or f"Pruning {info.model} to {SHARE.value(info.sparsity)}",
+        headline=_headline(forecast),
+        noun=WORD[info.task],
+        model=info.model,
+        sparsity=info.sparsity,
+        scorer=info.scorer,
+        tier=info.tier,
+        summary=info.summary,
+        probabilities=info.probabilities,
+        n_samples=info.n_samples,
+        n_attributes=len(info.attributes),
+        warnings=info.warnings,
+        notes=info.notes,
+        fates=_fates(planned),
+        leanings=leanings,
+        leanings_scorer=next(iter(planned["scorer"].to_list()), None),
+        curves=_curves(forecast),
+        images=images,
+        thumbnails=pictures,
+        version=__version__,
+    )
+
+
+def _headline(forecast: Forecast) -> str:
+    """Say in one sentence what is to be expected."""
+    info, planned = forecast.info, forecast.at()
+    overall = planned.filter(pl.col("group").is_null())
+    flips = overall.filter(metric="flip_rate")["expected"].drop_nulls().to_list()
+    ratio = overall.filter(pl.col("metric") == "rare_value_ratio", pl.col("change") < 0)
+    losing = ratio.sort("change")["attribute"].to_list()
+    text = f"At {SHARE.value(info.sparsity)} of the weights removed"
+    if flips:
+        share = SHARE.value(sum(flips) / len(flips))
+        text += f", about {share} of the answers will flip"
+    if losing:
+        text += f"; rarer answers become rarer still for {counted(len(losing), WORD[info.task])}, "
+        text += f"most of all {shorten(losing, 3)}"
+    return text + "."
+
+
+def _fates(planned: pl.DataFrame) -> list[Fate]:
+    """Return what each attribute is in for: most flips first."""
+    whole = planned.filter(pl.col("group").is_null())
+    flips = whole.filter(metric="flip_rate").select("attribute", flips="expected")
+    ratio = whole.filter(metric="rare_value_ratio").select(
+        "attribute", "dense", "expected", "reason", rises="probability"
+    )
+    rows = flips.join(ratio, on="attribute", how="left", maintain_order="left")
+    return [Fate(**row) for row in rows.sort("flips", descending=True, nulls_last=True).to_dicts()]
+
+
+def _leanings(planned: pl.DataFrame) -> list[Fate]:
+    """Return bias amplification by attribute and group: the likeliest rise first."""
+    rows = planned.filter(
+        pl.col("metric") == "bias_amplification", pl.col("expected").is_not_null()
+    )
+    ordered = rows.sort("change", descending=True).head(MOST_ROWS)
+    return [
+        Fate(**row)
+        for row in ordered.select(
+            "attribute", "group", "dense", "expected", "reason", rises="probability"
+        ).to_dicts()
+    ]
+
+
+def _curves(forecast: Forecast) -> list[CurveOf]:
+    """Return means over attributes against sparsity, of one scorer of tier A."""
+    along = forecast.attributes.filter(
+        pl.col("group_value").is_null(), pl.col("expected").is_not_null()
+    )
+    scorers = along["scorer"].unique(maintain_order=True).to_list()
+    along = along.filter(scorer=scorers[-1]) if scorers else along
+    # means at all sparsities are over the attributes that have a value at each
+    n = along["sparsity"].n_unique()
+    key = ["metric", "group", "attribute"]
+    along = along.filter(pl.len().over(key) == n)
+    means = along.group_by("metric", "group", "sparsity", maintain_order=True).agg(
+        pl.col("dense").mean(), pl.col("expected").mean()
+    )
+    found = []
+    for (metric, group), rows in means.group_by("metric", "group", maintain_order=True):
+        points = sorted(rows.select("sparsity", "expected").rows())
+        points = [(0.0, float(rows["dense"][0])), *points]
+        found.append(CurveOf(metric=str(metric), group=group, points=points))
+    return found
+
+
+def _images(forecast: Forecast) -> list[Image]:
+    """Return the images with the most expected flips, or the riskiest answers."""
+    by_image = (
+        forecast.risk.max(axis=1)
+        if forecast.probability is None
+        else forecast.probability.sum(axis=1)
+    )
+    chosen = np.argsort(-by_image, kind="stable")[:MOST_IMAGES]
+    found = []
+    for row in chosen:
+        order = np.argsort(-forecast.risk[row], kind="stable")
+        chances = None if forecast.probability is None else forecast.probability[row]
+        more = 0 if chances is None else int((chances[order[MOST_ANSWERS:]] >= 0.5).sum())
+        answers = [
+            AtRisk(
+                attribute=forecast.info.attributes[a],
+                answer=bool(forecast.answer[row, a]),
+                chance=None if chances is None else round(float(chances[a]), 3),
+                margin=round(float(forecast.margin[row, a]), 2),
+                expected=(
+                    None
+                    if forecast.expected is None
+                    else round(float(forecast.expected[row, a]), 2)
+                ),
+                why=forecast.info.reasons[forecast.why[row, a]],
+            )
+            for a in order[:MOST_ANSWERS]
+        ]
+        found.append(Image(id=forecast.ids[int(row)], answers=answers, more=more))
+    return found
+
+
+def forecast_html(told: ForecastPage) -> str:
+    """Render the page of a forecast: one file that works offline."""
+    from prunescope.report.lines import Line, Scale, draw_lines  # altair is slow to load
+
+    kept = Scale(
+        "weights left, %", log=True, ticks=(100, 50, 20, 10, 5, 2, 1), factor=100, reverse=True
+    )
+    titles = {
+        "flip_rate": "answers that flip, %",
+        "rare_value_ratio": "rare-value ratio",
+        "bias_amplification": "bias amplification, points",
+    }
+    charts = []
+    for metric, title in titles.items():
+        of_metric = [curve for curve in told.curves if curve.metric == metric]
+        lines = [
+            Line(curve.group or "all", [(1 - s, v) for s, v in curve.points], place)
+            for place, curve in enumerate(of_metric)
+        ]
+        if lines:
+            factor = 1.0 if metric == "rare_value_ratio" else 100.0
+            up = Scale(title, factor=factor)
+            charts.append((metric, lines, Markup(draw_lines(lines, kept, up, title))))
+    return page("forecast.html", told=told, charts=charts)
+
+
+def write_forecast(
+    forecast: Forecast,
+    folder: str | Path,
+    *,
+    title: str | None = None,
+    dataset: Dataset | None = None,
+) -> Path:
+    """Write ``forecast.html`` to a folder, whole or not at all; return its path."""
+    path = Path(folder) / "forecast.html"
+    with replacing(path) as beside:
+        told = build_forecast(forecast, title=title, dataset=dataset)
+        beside.write_text(forecast_html(told), encoding="utf-8")
+    return path

@@ -1,0 +1,93 @@
+"""What attributes and groups are in for, against the audit and loops."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prunescope.audit import audit
+from prunescope.audit.leaning import Leanings
+from prunescope.forecast.criteria import expected_counts, expected_rows
+from prunescope.forecast.drift import rise_probability
+from prunescope.forecast.outlook import Outlook
+from prunescope.metrics import Slices
+
+KEY = ["metric", "attribute", "group", "group_value"]
+
+
+def test_expected_counts_are_sums_of_probabilities(draw):
+    model = draw(3, n=40)
+    samples = model.samples
+    slices = Slices.of(samples)
+    p = np.random.default_rng(0).random(samples.labels.shape)
+    found = expected_counts(samples, slices, p)
+    for s, rows in enumerate(slices.members(samples)):
+        for a in range(samples.labels.shape[1]):
+            for code, label in enumerate((0, 1, -1)):
+                inside = [i for i in rows if samples.labels[i, a] == label]
+                yes = sum(p[i, a] for i in inside)
+                assert found[s, a, code] == pytest.approx([len(inside) - yes, yes], abs=1e-4)
+
+
+def test_where_answers_are_certain_the_forecast_is_the_audit(planted):
+    """A scorer that knows the sparse logits expects exactly what the audit will find."""
+    world = planted(2000)
+    sparse = world.pruned(0.7 * world.z - 0.5)
+    leanings = Leanings(
+        world.dense.attributes, Slices.of(world.dense.samples), world.rates, min_support=10
+    )
+    sure = Outlook.expecting(world.dense.decisions, sparse.logits, np.float32(1e-6))
+    found = expected_rows(world.dense.samples, world.dense.decisions, leanings, [(0.95, sure)])
+    table = audit(world.dense, sparse, replicates=0).table.filter(
+        pl.col("model") == "sparse",
+        pl.col("metric").is_in(["flip_rate", "rare_value_ratio", "bias_amplification"]),
+        pl.col("attribute").is_not_null(),
+    )
+    # of bias amplification the audit names the side, too
+    side = pl.when(pl.col("metric") != "bias_amplification").then("group_value")
+    table = table.with_columns(group_value=side)
+    both = found.join(table, on=KEY, nulls_equal=True, suffix="_seen")
+    assert both.height == found.height == table.height
+    assert both["status"].to_list() == both["status_seen"].to_list()
+    known = both.filter(pl.col("value").is_not_null())
+    assert known["expected"].to_list() == pytest.approx(known["value"].to_list(), abs=1e-5)
+    assert known["n"].to_list() == known["n_seen"].to_list()
+    compared = known.filter(pl.col("delta").is_not_null())
+    assert compared["change"].to_list() == pytest.approx(compared["delta"].to_list(), abs=1e-5)
+    assert known.height > 20
+
+
+def test_an_estimate_that_cannot_be_made_says_why(build):
+    model = build(
+        [[1, 0]] * 4 + [[0, 0]] * 16,
+        [[1.0, -1.0]] * 20,
+        groups={"Old": [True] * 3 + [False] * 17},
+        train_prevalence={"a0": 0.2, "a1": 0.1},
+    )
+    leanings = Leanings(
+        model.attributes, Slices.of(model.samples), model.metadata.train_rates(), min_support=10
+    )
+    look = Outlook.expecting(model.decisions, model.logits, np.float32(1.0))
+    found = expected_rows(model.samples, model.decisions, leanings, [(0.9, look)])
+
+    def row(metric, attribute, group=None, value=None):
+        return found.filter(
+            pl.col("group").eq_missing(pl.lit(group)),
+            pl.col("group_value").eq_missing(pl.lit(value)),
+            metric=metric, attribute=attribute,
+        ).to_dicts()[0]  # fmt: skip
+
+    few = row("flip_rate", "a0", "Old", "True")
+    assert (few["status"], few["expected"]) == ("insufficient_support", None)
+    assert few["reason"] == "3 samples: at least 10 are needed"
+    assert row("rare_value_ratio", "a1")["status"] == "insufficient_support"
+    assert row("bias_amplification", "a0", "Old")["status"] == "not_applicable"
+    assert row("flip_rate", "a0")["expected"] == pytest.approx(0.1587, abs=1e-3)
+
+
+def test_the_probability_of_a_rise_rises_with_the_change():
+    for metric in ("rare_value_ratio", "bias_amplification"):
+        p = rise_probability(metric, np.array([-0.2, -0.01, 0.0, 0.01, 0.2]))
+        assert (np.diff(p) > 0).all()
+        assert p[0] < 0.1
+        assert p[-1] > 0.9
+    assert np.isnan(rise_probability("flip_rate", np.array([0.1]))).all()

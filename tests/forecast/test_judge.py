@@ -1,0 +1,255 @@
+"""Scores of forecasts, where what happened is planted."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.special import logit
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from prunescope.errors import ConfigError, DataError
+from prunescope.forecast import SCORE_SCHEMA, Score, forecast, score
+from prunescope.forecast.happened import commonest
+
+FAST = {"replicates": 100}
+
+
+@pytest.fixture(scope="module")
+def world(planted):
+    """Three pruned seeds that share a drift, another dense seed, and the forecast."""
+    world = planted(1500)
+    rng = np.random.default_rng(5)
+    prior = logit([world.rates.prevalence[a] for a in world.dense.attributes])
+    drift = 0.65 * world.z + 0.35 * prior
+    world.sparse = [
+        world.pruned(drift + rng.normal(0, 0.5, world.z.shape), f"s{k}", seed=k) for k in range(3)
+    ]
+    world.seed = world.pruned(
+        world.z + rng.normal(0, 0.7, world.z.shape), "dense-2", sparsity=0.0, method="dense"
+    )
+    world.forecast = forecast(world.dense, sparsity=0.95, scorer="prior-shrink")
+    world.score = score(world.forecast, world.sparse, dense_seeds=[world.seed], **FAST)
+    return world
+
+
+def value(world, target, measure, scorer, average="pooled"):
+    rows = world.score.table.filter(target=target, measure=measure, scorer=scorer, average=average)
+    assert rows.height == 1
+    return rows["value"][0]
+
+
+def test_it_is_one_tidy_table(world):
+    assert world.score.table.schema == pl.Schema(SCORE_SCHEMA)
+    key = ["population", "target", "measure", "average", "scorer"]
+    assert world.score.table.select(key).is_unique().all()
+    assert world.score.info.runs == {"gmp-pt 95%": ["s0", "s1", "s2"]}
+
+
+def test_flips_are_those_of_each_run_on_average(world):
+    risks = {
+        "prior-shrink": world.forecast.risk,
+        "margin": -abs(world.z),
+        "floor": np.zeros_like(world.z),
+    }
+    for name, risk in risks.items():
+        want = [
+            average_precision_score((m.logits > 0).ravel() != (world.z > 0).ravel(), risk.ravel())
+            for m in world.sparse
+        ]
+        assert value(world, "flips", "average_precision", name) == pytest.approx(np.mean(want))
+
+
+def test_the_ceiling_is_the_mean_of_the_other_runs(world):
+    sign = np.where(world.z > 0, -1, 1)
+    want = []
+    for k, model in enumerate(world.sparse):
+        others = np.mean([m.logits for j, m in enumerate(world.sparse) if j != k], axis=0)
+        flips = (model.logits > 0) != (world.z > 0)
+        want.append(roc_auc_score(flips.ravel(), (sign * others).ravel()))
+    assert value(world, "flips", "auroc", "ceiling") == pytest.approx(np.mean(want))
+
+
+def test_the_gap_closed_is_a_share_of_the_way(world):
+    ap = {
+        name: value(world, "flips", "average_precision", name)
+        for name in ("prior-shrink", "margin", "ceiling")
+    }
+    want = (ap["prior-shrink"] - ap["margin"]) / (ap["ceiling"] - ap["margin"])
+    rows = world.score.table.filter(target="flips", measure="gap_closed", average="pooled")
+    assert rows["value"].to_list() == pytest.approx([want])
+    assert rows["low"][0] < want < rows["high"][0]
+    assert want > 0.5
+
+
+def test_harmful_flips_are_of_right_answers_with_a_label(world):
+    labels = world.dense.samples.labels == 1
+    right = (world.z > 0) == labels
+    want = [
+        average_precision_score(
+            (((m.logits > 0) != (world.z > 0)) & right).ravel(), -abs(world.z).ravel()
+        )
+        for m in world.sparse
+    ]
+    assert value(world, "harmful_flips", "average_precision", "margin") == pytest.approx(
+        np.mean(want)
+    )
+
+
+def test_exemplars_compare_the_commonest_answers(world):
+    votes = np.sum([m.logits > 0 for m in world.sparse], axis=0)
+    dense = (world.z > 0) & (world.seed.logits > 0)
+    tied = (world.z > 0) != (world.seed.logits > 0)  # two dense seeds that disagree
+    known = ~tied
+    want = roc_auc_score((votes[known] >= 2) != dense[known], -abs(world.z)[known])
+    assert value(world, "cies", "auroc", "margin") == pytest.approx(want)
+
+
+def test_churn_is_forecast_worse_than_flips(world):
+    flips = roc_auc_score(
+        ((world.seed.logits > 0) != (world.z > 0)).ravel(), world.forecast.risk.ravel()
+    )
+    assert value(world, "churn", "auroc", "prior-shrink") == pytest.approx(flips)
+    over = value(world, "flips", "auroc_over_churn", "prior-shrink")
+    assert over == pytest.approx(value(world, "flips", "auroc", "prior-shrink") - flips)
+    assert over > value(world, "flips", "auroc_over_churn", "margin")
+
+
+def test_intervals_hold_their_values(world):
+    rows = world.score.table.filter(pl.col("status") == "ok")
+    assert (rows["low"] <= rows["value"] + 1e-9).all()
+    assert (rows["high"] >= rows["value"] - 1e-9).all()
+
+
+def test_expected_changes_are_ranked_against_those_that_were_seen(world):
+    levels = world.score.levels
+    flips = levels.filter(metric="flip_rate")
+    assert set(flips["status"]) == {"insufficient_support"}  # of four attributes
+    assert "8 are needed" in flips["reason"][0]
+
+
+def test_routing_by_the_oracle_leaves_the_fewest_flips(world):
+    left = {
+        row["order"]: row["flip_rate"]
+        for row in world.score.routing.filter(pl.col("routed") == 0.05).to_dicts()
+    }
+    assert left["oracle"] <= left["forecast"] < left["margin"] < left["random"]
+    start = world.score.routing.filter(pl.col("routed") == 0.0)["flip_rate"]
+    assert start.max() == pytest.approx(start.min())
+    flips = np.mean([((m.logits > 0) != (world.z > 0)).mean() for m in world.sparse])
+    assert start[0] == pytest.approx(flips)
+    assert left["random"] == pytest.approx(0.95 * flips)
+    assert left["oracle"] == pytest.approx(max(0, flips - 0.05), abs=1e-6)
+
+
+def test_routing_everything_back_restores_the_dense_model(world, monkeypatch):
+    monkeypatch.setattr("prunescope.forecast.routing.SHARES", (1.0,))
+    found = score(world.forecast, world.sparse, **FAST).routing
+    from prunescope.audit import audit
+
+    table = audit(world.dense, world.sparse, replicates=0).table.filter(
+        pl.col("attribute").is_null(), model="dense"
+    )
+    ratio = table.filter(pl.col("group").is_null(), metric="rare_value_ratio")["value"][0]
+    lean = table.filter(metric="bias_amplification", group="Male")["value"][0]
+    for row in found.to_dicts():
+        assert row["flip_rate"] == 0
+        assert row["rare_value_ratio"] == pytest.approx(ratio, abs=1e-6)
+        assert row["bias_amplification"] == pytest.approx(lean, abs=1e-6)
+
+
+def test_reliability_counts_flips_by_bins_of_probability(world):
+    rows = world.score.reliability
+    whole = rows.filter(pl.col("bin") == 0).to_dicts()[0]
+    assert whole["n"] == world.z.size
+    assert whole["predicted"] == pytest.approx(world.forecast.probability.mean(), rel=1e-5)
+    parts = rows.filter(pl.col("bin") > 0)
+    assert parts["n"].sum() == world.z.size
+    assert (parts["n"] * parts["observed"]).sum() == pytest.approx(whole["n"] * whole["observed"])
+    assert parts["predicted"].is_sorted()
+
+
+def test_one_pruned_model_has_no_ceiling_and_no_exemplars(world):
+    found = score(world.forecast, world.sparse[0], **FAST).table
+    assert set(found["scorer"]) == {"prior-shrink", "margin", "floor"}
+    assert set(found["target"]) == {"flips", "harmful_flips"}
+    assert "gap_closed" not in set(found["measure"])
+
+
+def test_a_ceiling_below_the_margin_leaves_the_gap_undefined(world):
+    rng = np.random.default_rng(1)
+    odd = [
+        world.pruned(world.z + rng.normal(0, 3, world.z.shape) * (k + 1), f"odd{k}")
+        for k in range(2)
+    ]
+    odd[1] = world.pruned(-odd[1].logits, "odd1")
+    rows = score(world.forecast, odd, **FAST).table.filter(measure="gap_closed", target="flips")
+    assert set(rows["status"]) == {"undefined"}
+    assert set(rows["reason"]) == {"the ceiling does not lie above the margin"}
+    assert rows["value"].null_count() == rows.height
+
+
+def test_a_model_that_flips_nothing_gives_a_reason_and_no_number(world):
+    same = [world.pruned(world.z, f"same{k}") for k in range(3)]
+    rows = score(world.forecast, same, **FAST).table.filter(pl.col("measure") != "gap_closed")
+    flips = rows.filter(target="flips")
+    assert set(flips["status"]) == {"undefined"}
+    assert flips["value"].null_count() == flips.height
+
+
+def test_samples_are_joined_by_id(world):
+    shuffled = [m.take(np.random.default_rng(0).permutation(1500)[:1200]) for m in world.sparse]
+    found = score(world.forecast, shuffled, **FAST)
+    assert found.info.n_samples == 1200
+    assert "300 of 1500 samples left out" in found.info.notes[0]
+    rows = np.isin(world.dense.samples.ids.to_numpy(), shuffled[0].samples.ids.to_numpy())
+    # a shuffled file has the ids of the others only where all have them
+    shared = set.intersection(*(set(m.samples.ids.to_list()) for m in shuffled))
+    keep = np.array([one in shared for one in world.dense.samples.ids])
+    assert rows.sum() == keep.sum() == 1200
+    flips = [(m.take(keep).logits > 0) != (world.z[keep] > 0) for m in world.sparse]
+    want = [average_precision_score(f.ravel(), world.forecast.risk[keep].ravel()) for f in flips]
+    got = found.of("flips", "average_precision").filter(scorer="prior-shrink")["value"][0]
+    assert got == pytest.approx(np.mean(want))
+
+
+def test_it_is_saved_and_loaded_without_loss(world, tmp_path):
+    world.score.save(tmp_path)
+    again = Score.load(tmp_path)
+    assert again.info == world.score.info
+    for name in ("table", "levels", "reliability", "routing"):
+        assert getattr(again, name).equals(getattr(world.score, name))
+    assert "prior-shrink on gmp-pt 95%" in repr(again)
+    assert "ceiling" in again._repr_html_()
+    (tmp_path / "levels.parquet").unlink()
+    with pytest.raises(DataError, match="holds no score"):
+        Score.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"replicates": 10}, "at least 100"),
+        ({"confidence": 95}, "share in"),
+        ({"cluster": "person"}, "person"),
+    ],
+)
+def test_bad_settings_get_one_clear_error(world, given, message):
+    with pytest.raises(ConfigError, match=message):
+        score(world.forecast, world.sparse, **{**FAST, **given})
+
+
+def test_models_of_other_data_are_refused(world, build):
+    other = build([[1] * 4] * 5, [[1.0] * 4] * 5, names=world.dense.attributes, name="other")
+    with pytest.raises(DataError, match="share no sample"):
+        score(world.forecast, other, **FAST)
+
+
+def test_two_models_of_one_name_are_refused(world):
+    with pytest.raises(ConfigError, match="two models are called s0"):
+        score(world.forecast, [world.sparse[0], world.sparse[0]], **FAST)
+
+
+def test_commonest_answers_and_ties(build):
+    models = [build([[1]] * 3, [[z] for z in row]) for row in ([1, 1, -1], [1, -1, -1])]
+    answers, tied = commonest(models)
+    assert answers[:, 0].tolist() == [True, False, False]
+    assert tied[:, 0].tolist() == [False, True, False]

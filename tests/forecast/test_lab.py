@@ -1,0 +1,175 @@
+"""Trials on tiny networks, whose outcome is known."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+from prunescope.data.dataset import Dataset
+from prunescope.data.samples import Samples, TrainRates
+from prunescope.forecast import SCORERS
+from prunescope.forecast.drift import cut_at_random, cut_to_probe, cuts_at_once, noise
+from prunescope.forecast.lab import Lab, cut
+from prunescope.forecast.scorers import Case
+from prunescope.predictions import Metadata, Predictions
+from prunescope.training import Recipe, infer
+
+N, SIDE = 300, 4
+SPARSITY = 0.95
+
+
+class Linear(nn.Module):
+    """One linear layer on the pixels: no normalisation, no bias, so that trials can be told."""
+
+    def __init__(self, n_outputs=2):
+        super().__init__()
+        self.head = nn.Linear(3 * SIDE * SIDE, n_outputs, bias=False)
+
+    def forward(self, images):
+        return self.head(images.flatten(1))
+
+
+@pytest.fixture
+def world():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (2 * N, 3, SIDE, SIDE), np.uint8)
+    model = Linear().eval()
+    with torch.no_grad():
+        model.head.weight.copy_(torch.randn(2, 48, generator=torch.Generator().manual_seed(0)))
+    samples = Samples(
+        pl.Series([str(i) for i in range(2 * N)]),
+        ("a", "b"),
+        rng.integers(0, 2, (2 * N, 2), np.int8),
+    )
+    everyone = Dataset(
+        "dots", "0", samples, pixels, np.arange(2 * N), np.array(["train"] * N + ["test"] * N)
+    )
+    scored = everyone.split("test")
+    lab = Lab(model, everyone.split("train"), scored, Recipe(steps=20, learning_rate=1e-9))
+    dense = Predictions(scored.samples, infer(model, scored), Metadata(name="dense"))
+    x = scored.images(np.arange(N)).reshape(N, -1) / 255
+    weight = model.head.weight.detach().numpy()
+    return lab, Case(dense, TrainRates({"a": 0.5, "b": 0.5}, {}), SPARSITY, lab=lab), x, weight
+
+
+def test_moments_are_mean_and_deviation_over_trials(world):
+    lab, _, x, weight = world
+    cuts = [0.1, 0.5, 0.8]
+    logits = np.stack([x @ pruned(weight, s).T for s in cuts])
+    mean, deviation = lab.moments((cut("magnitude", s, 0) for s in cuts), 3)
+    assert mean == pytest.approx(logits.mean(axis=0), abs=1e-5)
+    assert deviation == pytest.approx(logits.std(axis=0, ddof=1), abs=1e-5)
+
+
+def pruned(weight, sparsity):
+    """Zero the smallest weights by hand."""
+    order = np.argsort(abs(weight), axis=None)
+    gone = order[: weight.size - round((1 - sparsity) * weight.size)]
+    result = weight.copy().ravel()
+    result[gone] = 0
+    return result.reshape(weight.shape)
+
+
+def test_trials_leave_the_model_as_it_was(world):
+    lab, case, _, weight = world
+    for name in ("weight-noise", "random-pruning", "one-shot", "augmentation", "probe"):
+        SCORERS[name].look(case)
+        assert np.array_equal(lab.model.head.weight.detach().numpy(), weight), name
+
+
+def test_weight_noise_leaves_the_mean_and_spreads_by_its_size(world):
+    lab, case, x, weight = world
+    found = SCORERS["weight-noise"].look(case)
+    size = noise(SPARSITY) * weight.std(ddof=1) * np.sqrt((x**2).sum(axis=1))
+    off = (found.mean - case.dense.logits) / (size[:, None] / np.sqrt(6))
+    assert 0.3 < np.sqrt(np.mean(off**2)) < 2.5  # a mean of six draws, shared by all images
+    assert lab.seed == 0
+
+
+def test_random_pruning_expects_what_is_left_of_the_weights(world):
+    _, case, x, weight = world
+    found = SCORERS["random-pruning"].look(case)
+    left = 1 - cut_at_random(SPARSITY)
+    scale = np.sqrt(left * (1 - left) * ((x**2) @ (weight.T**2)) / 6)
+    assert (abs(found.mean - left * (x @ weight.T)) < 5 * scale).all()
+
+
+def test_one_shot_expects_the_mean_over_its_cuts(world):
+    _, case, x, weight = world
+    want = np.mean([x @ pruned(weight, s).T for s in cuts_at_once(SPARSITY)], axis=0)
+    assert SCORERS["one-shot"].look(case).mean == pytest.approx(want, abs=1e-5)
+
+
+def test_cuts_are_milder_than_planned_and_grow_with_it():
+    for rule in (cut_at_random, cut_to_probe, lambda s: cuts_at_once(s)[0]):
+        cuts = [rule(s) for s in (0.5, 0.9, 0.99)]
+        assert cuts == sorted(cuts)
+        assert all(0 < cut < s for cut, s in zip(cuts, (0.5, 0.9, 0.99), strict=True))
+
+
+def test_augmentation_averages_an_image_its_mirror_image_and_moved_ones(world):
+    lab, _, _, weight = world
+    images = lab.scored.images(np.arange(N)).astype(np.float64) / 255
+    padded = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+    views = [images, images[..., ::-1]]
+    for down, right in ((0, 2), (4, 2), (2, 0), (2, 4)):
+        views.append(padded[:, :, down : down + SIDE, right : right + SIDE])
+    want = np.mean([view.reshape(N, -1) @ weight.T for view in views], axis=0)
+    assert lab.augmented(2) == pytest.approx(want, abs=1e-5)
+
+
+def test_a_probe_that_hardly_trains_is_a_cut(world):
+    lab, _, x, weight = world
+    assert lab.probe(0.5, 0.15) == pytest.approx(x @ pruned(weight, 0.5).T, abs=1e-4)
+
+
+def test_a_probe_trains_a_share_of_the_steps(world):
+    lab, _, _, _ = world
+    told = []
+    object.__setattr__(lab, "progress", lambda *at: told.append(at))
+    lab.probe(0.5, 0.15)
+    assert told[-1] == (3, 3, "steps")  # of 20
+
+
+def test_the_probe_scorer_stands_between_probe_and_spectral_shrink(world):
+    lab, case, _, _ = world
+    spectral = SCORERS["spectral-shrink"].look(case)
+    want = (lab.probe(cut_to_probe(SPARSITY), 0.15) + spectral.mean) / 2
+    assert SCORERS["probe"].look(case).mean == pytest.approx(want, abs=1e-4)
+
+
+def test_the_ensemble_stands_between_images_and_weights(world):
+    _, case, _, _ = world
+    trials = [
+        SCORERS[name].look(case).mean for name in ("one-shot", "random-pruning", "weight-noise")
+    ]
+    want = (SCORERS["augmentation"].look(case).mean + np.mean(trials, axis=0)) / 2
+    assert SCORERS["ensemble"].look(case).mean == pytest.approx(want, abs=1e-4)
+
+
+def test_rank_average_is_the_mean_of_ranks(world):
+    _, case, _, _ = world
+    names = ("margin", "one-shot", "random-pruning", "weight-noise")
+    ranks = []
+    for name in names:
+        risk = SCORERS[name].look(case).risk.ravel()
+        ranks.append((risk[:, None] > risk).mean(axis=1) + (risk[:, None] == risk).mean(axis=1) / 2)
+    found = SCORERS["rank-average"].look(case)
+    assert found.mean is None
+    assert found.risk.ravel() == pytest.approx(np.mean(ranks, axis=0), abs=2 / N)
+
+
+def test_progress_counts_trials(world):
+    lab, case, _, _ = world
+    told = []
+    object.__setattr__(lab, "progress", lambda *at: told.append(at))
+    SCORERS["random-pruning"].look(case)
+    assert told == [(i, 6, "trials") for i in range(1, 7)]
+
+
+def test_the_same_seed_gives_the_same_risk(world):
+    _, case, _, _ = world
+    first, again = (SCORERS["weight-noise"].look(case).risk for _ in range(2))
+    assert np.array_equal(first, again)
