@@ -4,10 +4,11 @@
 
 For each sparsity of gmp-pt and gmp-ri: the shrinkage λ whose `spectral-shrink` has the highest
 average precision for flips (mean over methods and seeds), then the spread τ that makes its
-probabilities fit best (log loss). Both are then fitted by a power of the decades of weights removed.
-Last, the log-odds that a metric rises, by its expected change (logistic regression over attributes,
-groups and sparsities; what was seen is the mean over seeds). The splits test, other data sets and
-other methods are not looked at.
+probabilities fit best (log loss). Both are then fitted by a power of the decades removed.
+Then, for the record, the share that is kept at 95% of the first and of the last principal component
+of the dense logits. Last, the log-odds that a metric rises, by its expected change (logistic
+regression over attributes, groups and sparsities; what was seen is the mean over seeds). The splits
+test, other data sets and other methods are not looked at.
 """
 
 from __future__ import annotations
@@ -66,10 +67,12 @@ def main(
             f"{sparsity:.0%}: λ {shares[sparsity]:.3f} (AP {found[shares[sparsity]]:.3f}), "
             f"τ {spreads[sparsity]:.3f}"
         )
-    for name, values in (("shrinkage", shares), ("jitter", spreads)):
-        x = np.log([decades(sparsity) for sparsity in values])
-        power, offset = np.polyfit(x, np.log(list(values.values())), 1)
-        print(f"{name}: {np.exp(offset):.3f} · decades ** {power:.2f}")
+    x = np.log([decades(sparsity) for sparsity in shares])
+    power, offset = np.polyfit(x, np.log(list(shares.values())), 1)
+    print(f"shrinkage: {np.exp(offset):.3f} · decades ** {power:.2f}")
+    print(f"jitter: {np.mean(list(spreads.values())):.3f}")
+    first, last = components(dense, [m for method in METHODS for m in runs[method, 0.95]])
+    print(f"kept at 95% of the first component {first:.2f}, of the last {last:.2f}")
     for metric in ("rare_value_ratio", "bias_amplification"):
         offset, slope, n = rises(dense, runs, metric)
         print(f"{metric}: log-odds {offset:.2f} + {slope:.1f} · change ({n} points)")
@@ -80,7 +83,7 @@ def look(dense: Predictions, sparsity: float, share: float, tau: float) -> np.nd
     case = Case(dense, dense.metadata.train_rates(), sparsity)
     with (
         mock.patch.object(spectral_shrink, "shrinkage", return_value=share),
-        mock.patch.object(spectral_shrink, "jitter", return_value=tau),
+        mock.patch.object(spectral_shrink, "JITTER", tau),
     ):
         return SCORERS["spectral-shrink"].look(case).risk
 
@@ -95,6 +98,18 @@ def loss(risk: np.ndarray, flips: list[np.ndarray]) -> float:
     """Return the log loss of probabilities ndtr(risk)."""
     happened = np.mean(flips, axis=0)
     return -float(np.mean(happened * log_ndtr(risk) + (1 - happened) * log_ndtr(-risk)))
+
+
+def components(dense: Predictions, models: list[Predictions]) -> tuple[float, float]:
+    """Return the slope of sparse on dense scores along the first and the last component."""
+    z = dense.logits.astype(np.float64)
+    deviation = z.std(axis=0)
+    scaled = (z - z.mean(axis=0)) / deviation
+    _, directions = np.linalg.eigh(scaled.T @ scaled)
+    sparse = np.mean([model.logits for model in models], axis=0)
+    moved = (sparse - sparse.mean(axis=0)) / deviation
+    fitted = np.linalg.lstsq(scaled @ directions, moved @ directions, rcond=None)[0]
+    return float(fitted[-1, -1]), float(fitted[0, 0])
 
 
 def rises(

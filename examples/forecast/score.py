@@ -98,6 +98,9 @@ def write(found: dict[tuple[float, str], Score], out: Path) -> None:
             for (sparsity, scorer), one in found.items()
         ]
         written[name] = pl.concat(parts)
+        if name == "figures":  # floor, margin and ceiling are the same beside every scorer
+            key = ["planned", "population", "target", "measure", "average", "scorer"]
+            written[name] = written[name].unique(key, maintain_order=True)
         text = written[name].write_csv(float_precision=4)
         with replacing(out / f"{name}.csv") as beside:
             beside.write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from prunescope.data.samples import Group, Samples
 from prunescope.forecast import forecast, score
-from prunescope.forecast.drift import jitter
+from prunescope.forecast.drift import JITTER
 from prunescope.predictions import Compression, Metadata, Predictions
 
 A, N = 16, 12_000
@@ -37,7 +37,7 @@ def world():
     dense = Predictions(samples, z, metadata)
     found = forecast(dense, sparsity=0.97)
     how = Compression(method="gmp-ri", sparsity=0.97)
-    moved = found.expected + jitter(0.97) * z.std(axis=0) * rng.normal(0, 1, z.shape)
+    moved = found.expected + JITTER * z.std(axis=0) * rng.normal(0, 1, z.shape)
     sparse = Predictions(samples, moved.astype("f4"), Metadata(name="sparse", compression=how))
     return found, score(found, sparse, replicates=100), sparse
 

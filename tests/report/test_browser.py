@@ -2,23 +2,11 @@
 
 import json
 import re
-import shutil
 
 import polars as pl
 import pytest
-from playwright.sync_api import sync_playwright
 
-WIDTHS = {"desktop": 1280, "phone": 390}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium")
-    assert path, "these tests need chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+WIDTHS = ("desktop", "phone")
 
 
 @pytest.fixture(scope="module")
@@ -31,36 +19,6 @@ def path_of(rendered, tmp_path_factory):
         return path
 
     return path
-
-
-@pytest.fixture
-def visit(browser):
-    """Open a file; what goes wrong meanwhile is an error at the end."""
-    contexts, wrong = [], []
-
-    def visit(path, width="desktop", scheme="light"):
-        context = browser.new_context(
-            viewport={"width": WIDTHS[width], "height": 900},
-            color_scheme=scheme,
-            offline=True,
-            has_touch=width == "phone",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        page.on(
-            "request",
-            lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url),
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,28 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the faces and of training.")] = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Tell the whole story on drawn faces: train, prune, audit, report. Takes minutes."""
-    from prunescope.cli.tables import print_findings, print_overall
+    """Tell the whole story on drawn faces: train, forecast, prune, audit, report. Takes minutes."""
+    from prunescope.cli.tables import print_findings, print_overall, print_score
     from prunescope.study import run_demo
 
     start = time.monotonic()
     done = run_demo(out, seed=seed, tell=say, show=progress)
     seconds = time.monotonic() - start
 
-    def show() -> None:
-        print_overall(done.audit)
-        print_findings(done.report)
-        typer.echo(f"\nOpen {done.page} in a browser ({seconds:.0f} s).")
+    sweep = done.sweep
 
-    about = {"folder": str(out), "report": str(done.page), "headline": done.report.headline}
+    def show() -> None:
+        print_overall(sweep.audit)
+        print_findings(sweep.report)
+        typer.echo("\nForetold from the dense model alone, before it was pruned:")
+        print_score(done.score)
+        pages = "\n".join(f"  {page}" for page in (sweep.page, *done.pages))
+        typer.echo(f"\nOpen in a browser ({seconds:.0f} s):\n{pages}")
+
+    about = {
+        "folder": str(out),
+        "report": str(sweep.page),
+        "headline": sweep.report.headline,
+        "forecast": [str(page) for page in done.pages],
+    }
     result(as_json, {**about, "seconds": round(seconds, 1)}, show)

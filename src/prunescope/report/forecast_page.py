@@ -16,7 +16,7 @@ from prunescope.errors import shorten
 from prunescope.files import replacing
 from prunescope.forecast import Forecast
 from prunescope.report.html import page
-from prunescope.report.numbers import SHARE, counted
+from prunescope.report.numbers import SHARE, counted, removed
 from prunescope.report.thumbnails import thumbnails
 
 MOST_IMAGES, MOST_ANSWERS, MOST_ROWS = 24, 4, 40
@@ -111,7 +111,7 @@ def build_forecast(
     planned = forecast.at()
     leanings = _leanings(planned)
     return ForecastPage(
-        title=title or f"Pruning {info.model} to {SHARE.value(info.sparsity)}",
+        title=title or f"{info.model}, {removed(info.sparsity)} of the weights removed",
         headline=_headline(forecast),
         noun=WORD[info.task],
         model=info.model,
@@ -141,7 +141,7 @@ def _headline(forecast: Forecast) -> str:
     flips = overall.filter(metric="flip_rate")["expected"].drop_nulls().to_list()
     ratio = overall.filter(pl.col("metric") == "rare_value_ratio", pl.col("change") < 0)
     losing = ratio.sort("change")["attribute"].to_list()
-    text = f"At {SHARE.value(info.sparsity)} of the weights removed"
+    text = f"With {removed(info.sparsity)} of the weights removed"
     if flips:
         share = SHARE.value(sum(flips) / len(flips))
         text += f", about {share} of the answers will flip"

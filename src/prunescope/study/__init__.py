@@ -4,7 +4,7 @@ A *stage* makes one artifact (a checkpoint, a predictions file) from others. A *
 dense model to several sparsities and audits them together; the demo is a sweep on drawn faces.
 """
 
-from prunescope.study.demo import run_demo
+from prunescope.study.demo import DemoResult, run_demo
 from prunescope.study.stages import (
     adopt_model,
     metadata_of,
@@ -16,6 +16,7 @@ from prunescope.study.stages import (
 from prunescope.study.sweep import Sweep, note_steps, run_sweep
 
 __all__ = [
+    "DemoResult",
     "Sweep",
     "adopt_model",
     "metadata_of",

@@ -1,11 +1,15 @@
-"""The whole story on drawn faces: train, prune until things break, and see what accuracy hid."""
+"""The whole story on drawn faces: train, foretell, prune until things break, see what hid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from prunescope.data import DataConfig
+from prunescope.forecast import Score, forecast, score
+from prunescope.predictions import Predictions
+from prunescope.report import write_forecast, write_score
 from prunescope.study.sweep import ShowProgress, Sweep, SweepResult, run_sweep
 
 STORY = (
@@ -15,11 +19,23 @@ STORY = (
     "pruned further and further, and is asked about faces that it never saw."
 )
 
+FORETOLD = 0.95
+"""The sparsity that is forecast from the dense model alone."""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo leaves: the sweep, how the forecast fared, and the forecast's pages."""
+
+    sweep: SweepResult
+    score: Score
+    pages: tuple[Path, Path]
+
 
 def run_demo(
     folder: Path, *, seed: int, tell: Callable[[str], None], show: ShowProgress
-) -> SweepResult:
-    """Run the demo and leave models, predictions, audit and report in `folder`.
+) -> DemoResult:
+    """Run the demo and leave models, predictions, audit, forecast and reports in `folder`.
 
     Parameters
     ----------
@@ -37,10 +53,23 @@ def run_demo(
         dense=RECIPES["demo"].replace(seed=seed),
         pruned=RECIPES["demo-pt"].replace(seed=seed),
         methods=["gmp-pt"],
-        sparsities=[0.8, 0.9, 0.95, 0.99],
+        sparsities=[0.8, 0.9, FORETOLD, 0.99],
         n_dense=2,
     )
     tell(STORY)
-    return run_sweep(
+    done = run_sweep(
         sweep, folder, tell=tell, show=show, title="What pruning did to a face classifier"
     )
+    dense, again, pruned = (
+        Predictions.load(folder / f"{name}.parquet") for name in ("dense", "dense-2", "gmp-pt-95")
+    )
+    with show("forecast"):
+        told = forecast(dense, sparsity=FORETOLD)
+        told.save(folder / "forecast")
+        fared = score(told, pruned, dense_seeds=[again])
+        fared.save(folder / "forecast" / "score")
+        pages = (
+            write_forecast(told, folder / "forecast", dataset=done.dataset),
+            write_score(fared, folder / "forecast" / "score"),
+        )
+    return DemoResult(done, fared, pages)

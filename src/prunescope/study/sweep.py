@@ -71,8 +71,9 @@ class Sweep:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep leaves: the audit, the report, and the report's page on disk."""
+    """What a sweep leaves: its data, the audit, the report, and the report's page on disk."""
 
+    dataset: Dataset
     audit: Audit
     report: Report
     page: Path
@@ -140,7 +141,7 @@ def run_sweep(
     found.save(folder)
     report = build(found, title=title, dataset=dataset)
     [page] = write_report(report, folder)
-    return SweepResult(found, report, page)
+    return SweepResult(dataset, found, report, page)
 
 
 def _finished(

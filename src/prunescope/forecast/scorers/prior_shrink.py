@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.forecast.drift import jitter, shrinkage
+from prunescope.forecast.drift import JITTER, shrinkage
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.scorer import TINY, Case, Scorer
 from prunescope.metrics.statistics import Floats
@@ -24,7 +24,7 @@ def shrunk(case: Case, prior: Floats) -> Outlook:
     share = np.float32(shrinkage(case.sparsity))
     z = case.log_odds
     typical = np.sqrt(np.mean(np.var(z, axis=0)))
-    spread = np.maximum(np.float32(jitter(case.sparsity)) * typical, TINY)
+    spread = np.maximum(np.float32(JITTER) * typical, TINY)
     return case.outlook((1 - share) * z + share * prior, spread)
 
 

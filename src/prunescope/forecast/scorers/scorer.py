@@ -12,7 +12,7 @@ from scipy.special import logit
 
 from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError
-from prunescope.forecast.drift import jitter
+from prunescope.forecast.drift import JITTER
 from prunescope.forecast.outlook import Outlook, margins
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
@@ -83,7 +83,7 @@ class Case:
 
     def after(self, logits: Floats, deviation: Floats) -> Outlook:
         """Expect the mean logits of trials, with their deviation and that of any pruned model."""
-        own = np.float32(jitter(self.sparsity)) * np.maximum(self.log_odds.std(axis=0), TINY)
+        own = np.float32(JITTER) * np.maximum(self.log_odds.std(axis=0), TINY)
         return self.outlook(logits, np.sqrt(np.square(deviation) + np.square(own)))
 
     def between(self, *outlooks: Outlook) -> Outlook:
