@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.subject import check_groups, rates_of
 from prunescope.data.samples import TrainRates
-from prunescope.errors import ConfigError, DataError, one_of, shorten
+from prunescope.errors import ConfigError, one_of, shorten
 from prunescope.forecast.calibration import Calibration
 from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA, expected_rows
-from prunescope.forecast.lab import Lab
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.result import Forecast, ForecastInfo
 from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
+from prunescope.forecast.workshop import Workshop
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import BAND, Floats
 from prunescope.predictions import Predictions, align
@@ -38,87 +38,6 @@ MOST_IN_CURVE = 20_000
 """Samples, drawn by the seed, that the curve is made from."""
 
 FAR, NEAR = "far from the threshold", "near the threshold"
-
-N_CHECKED = 64
-"""Samples on which a model is asked whether the predictions are its own."""
-
-PLANNED = "small-pt"
-"""The recipe that pruning is taken to train by, unless another is given."""
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """The dense model and its data, for scorers that ask it.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    dataset : Dataset
-        All splits, with the model's attributes; the samples to forecast among them.
-    recipe : Recipe, optional
-        How the planned pruning will train.
-    seed : int
-    device : str, optional
-    progress : callable, optional
-    """
-
-    model: nn.Module
-    dataset: Dataset
-    recipe: Recipe | None = None
-    seed: int = 0
-    device: str | None = None
-    progress: Callable[..., None] | None = None
-
-    def lab(self, predictions: Predictions) -> Lab:
-        """Return the lab for some samples of the data set.
-
-        Raises
-        ------
-        DataError
-            The data set lacks a sample, or the predictions are not this model's.
-        """
-        from prunescope.training import RECIPES, infer
-
-        positions = self._find(predictions)
-        scored = self.dataset.take(positions)
-        few = scored.take(np.arange(min(N_CHECKED, len(positions))))
-        told = predictions.logits[: len(few)]
-        answered = infer(self.model, few, device=self.device)
-        off = np.abs(answered - told).max()
-        if off > 0.01 * (1 + np.abs(told).max()):
-            raise DataError(
-                f"{predictions.name}: the model's logits are off from these predictions by up to "
-                f"{off:.3g} on the first {len(few)} samples: give the model that made them, with "
-                "the data as it saw them"
-            )
-        return Lab(
-            model=self.model,
-            training=self.dataset.split("train"),
-            scored=scored,
-            recipe=self.recipe or RECIPES[PLANNED],
-            seed=self.seed,
-            device=self.device,
-            progress=self.progress,
-        )
-
-    def _find(self, predictions: Predictions) -> NDArray[np.int64]:
-        """Return where the samples of predictions stand in the data set."""
-        if predictions.attributes != self.dataset.samples.attributes:
-            raise DataError(
-                f"{predictions.name} answers {shorten(predictions.attributes)}; "
-                f"{self.dataset.name} asks {shorten(self.dataset.samples.attributes)}: expected "
-                "the same in one order"
-            )
-        places = pl.DataFrame({"id": self.dataset.samples.ids}).with_row_index("row")
-        wanted = pl.DataFrame({"id": predictions.samples.ids})
-        found = wanted.join(places, on="id", how="left", maintain_order="left")
-        absent = found.filter(pl.col("row").is_null())["id"]
-        if len(absent):
-            raise DataError(
-                f"{self.dataset.name} lacks {len(absent):,} of the {found.height:,} samples of "
-                f"{predictions.name}, such as {absent[0]!r}: give the data that were predicted"
-            )
-        return found["row"].to_numpy().astype(np.int64)
 
 
 def forecast(
@@ -211,18 +130,13 @@ def forecast(
     lab = workshop.lab(dense) if workshop and chosen.tier != "A" else None
     case = Case(dense, rates, sparsity, validation, lab)
     outlook = chosen.look(case)
-    calibration, probability, source = None, outlook.flip_probability, None
-    if probability is not None:
-        source = "the scorer's own"
-    if pruned_validation:
-        if validation is None:
-            raise ConfigError(
-                "to calibrate on a pruned model's validation answers takes the dense model's as "
-                "well: give both"
-            )
-        calibration = _calibrate(chosen, case, workshop, validation, pruned_validation)
-        probability = calibration(outlook.risk)
-        source = f"calibrated on {shorten(calibration.names)}"
+    calibration = _calibrate(chosen, case, workshop, pruned_validation)
+    probability, source = outlook.flip_probability, "the scorer's own"
+    if calibration is not None:
+        probability, source = (
+            calibration(outlook.risk),
+            f"calibrated on {shorten(calibration.names)}",
+        )
     identity = list(identity) if identity is not None else _groups(dense)
     slices = Slices.of(dense.samples, identity)
     warnings += check_groups({g: dense.samples.groups[g].values for g in identity}, None)
@@ -238,7 +152,7 @@ def forecast(
             scorer=name,
             tier=chosen.tier,
             summary=chosen.summary,
-            probabilities=source,
+            probabilities=None if probability is None else source,
             calibration=calibration,
             attributes=dense.attributes,
             groups=tuple(identity),
@@ -303,14 +217,20 @@ def _calibrate(
     scorer: Scorer,
     case: Case,
     workshop: Workshop | None,
-    validation: Predictions,
     pruned: Sequence[Predictions],
-) -> Calibration:
-    """Fit risks to the flips of pruned models on the validation split.
+) -> Calibration | None:
+    """Fit risks to the flips of pruned models, if there are any, on the validation split.
 
     Each model is forecast at its own sparsity, where its file tells it.
     """
-    (dense, *others), _ = align([validation, *pruned])
+    if not pruned:
+        return None
+    if case.validation is None:
+        raise ConfigError(
+            "to calibrate on a pruned model's validation answers takes the dense model's as well: "
+            "give both"
+        )
+    (dense, *others), _ = align([case.validation, *pruned])
     lab = workshop.lab(dense) if workshop and scorer.tier != "A" else None
     risks = {
         sparsity: scorer.look(replace(case, dense=dense, sparsity=sparsity, lab=lab)).risk

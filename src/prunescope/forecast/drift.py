@@ -36,7 +36,7 @@ It is the same at any sparsity: what training anew changes by chance, not what i
 
 def shrinkage(sparsity: float) -> float:
     """Return λ, the share of the way to the base rate that a mean logit goes, in [0, 0.9]."""
-    return min(0.9, 0.123 * decades(sparsity) ** 2.6)
+    return min(0.9, 0.123 * math.pow(decades(sparsity), 2.6))
 
 
 def noise(sparsity: float) -> float:
