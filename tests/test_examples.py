@@ -55,3 +55,28 @@ def test_celeba64_runs_and_its_tables_are_written(table, tmp_path, monkeypatch, 
     accuracy = shown.filter(metric="accuracy", model="dense")["value"].item()
     assert f"| dense | {accuracy:.3f} " in page
     assert capsys.readouterr().out
+
+
+def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES / "forecast"))
+    import models  # the example's, which the others import by that name
+
+    chosen = models.setting(str(table))
+    tiny = chosen.scratch.replace(steps=20, batch_size=16, learning_rate=0.1)
+    data = chosen.data.model_copy(update={"groups": ("Male", "Young"), "cache": tmp_path / "cache"})
+    monkeypatch.setattr(models, "setting", lambda _: models.Setting(data, tiny, tiny))
+    runs = [models.Run(m, 0.95, seed) for m in ("gmp-pt", "gmp-ri") for seed in (0, 1, 2)]
+    monkeypatch.setattr(models, "RUNS", runs)
+    out, results = tmp_path / "out", tmp_path / "results"
+    models.main(str(table), out)
+    assert len(list((out / "test").iterdir())) == 3 + len(runs)
+
+    judge = load("forecast/score.py")
+    monkeypatch.setattr(judge, "POPULATIONS", {0.95: ("gmp-pt-95", "gmp-ri-95")})
+    monkeypatch.setattr(judge, "TRIALS", ())
+    judge.main(out, results, replicates=100)
+    figures = pl.read_csv(results / "figures.csv")
+    assert {"spectral-shrink", "ensemble", "probe", "margin", "floor", "ceiling"} <= set(
+        figures["scorer"]
+    )
+    assert "gmp-ri 95%" in (results / "README.md").read_text()

@@ -43,6 +43,12 @@ EVERY_SCORER = (0.8, 0.95)
 """Sparsities at which every scorer is judged; at the others the best of each tier."""
 
 SEEDS = (0, 1, 2)
+TABLES = {
+    "figures": "table",
+    "levels": "levels",
+    "routing": "routing",
+    "reliability": "reliability",
+}
 GOALS = {0.95: {"A": 0.6, "B": 0.75, "C": 0.9}, 0.8: {"A": 0.3, "B": 0.45, "C": 0.6}}
 
 
@@ -82,50 +88,68 @@ def main(
                     progress=update,
                 )
             found[sparsity, scorer] = score(told, runs, dense_seeds=test[1:], replicates=replicates)
-    write(found, out)
+    one = next(iter(found.values())).info
+    told = [
+        "Made by `python examples/forecast/score.py`; the models by `models.py`, the rule of the "
+        "scorers by `rule.py`, on other images (celeba64's split val).",
+        "",
+        f"{one.n_samples:,} test images, {len(one.forecast.attributes)} attributes, three pruned "
+        f"seeds of each kind, {len(one.seeds)} other dense seeds. {one.confidence:.0%} intervals "
+        f"from {one.replicates:,} resamples of images (by person where the data name them); they "
+        "do not hold the choice of seeds.",
+        "",
+        *band_table(folder, test[0]),
+    ]
+    write(collect(found), told, out)
 
 
-def write(found: dict[tuple[float, str], Score], out: Path) -> None:
-    """Write tables, plots and the page."""
-    tables = {"figures": "table", "levels": "levels", "routing": "routing"}
-    tables["reliability"] = "reliability"
-    written = {}
-    for name, attribute in tables.items():
-        parts = [
+def band_table(folder: Path, dense: Predictions) -> list[str]:
+    """Lay out which share of the flips lies in the dense model's uncertain band, 0.1 < p < 0.9."""
+    uncertain = (dense.probabilities > 0.1) & (dense.probabilities < 0.9)
+    lines = head("models", "flips", "of them in the band", f"answers in it: {uncertain.mean():.1%}")
+    for name in sorted(name for names in POPULATIONS.values() for name in names):
+        runs = [Predictions.load(folder / "test" / f"{name}-seed{seed}.parquet") for seed in SEEDS]
+        flips = [run.decisions != dense.decisions for run in runs]
+        rate = sum(one.mean() for one in flips) / len(flips)
+        inside = sum(one[uncertain].sum() for one in flips) / sum(one.sum() for one in flips)
+        lines.append(f"| {name} | {rate:.1%} | {inside:.1%} | |")
+    return ["## The uncertain band", "", *lines, ""]
+
+
+def collect(found: dict[tuple[float, str], Score]) -> dict[str, pl.DataFrame]:
+    """Put the tables of all scores together, without what is the same beside every scorer."""
+    tables = {
+        name: pl.concat(
             getattr(one, attribute).with_columns(
                 forecast=pl.lit(scorer), tier=pl.lit(SCORERS[scorer].tier), planned=pl.lit(sparsity)
             )
             for (sparsity, scorer), one in found.items()
-        ]
-        written[name] = pl.concat(parts)
-        if name == "figures":  # floor, margin and ceiling are the same beside every scorer
-            key = ["planned", "population", "target", "measure", "average", "scorer"]
-            written[name] = written[name].unique(key, maintain_order=True)
-        text = written[name].write_csv(float_precision=4)
+        )
+        for name, attribute in TABLES.items()
+    }
+    key = ["planned", "population", "target", "measure", "average", "scorer"]
+    tables["figures"] = tables["figures"].unique(key, maintain_order=True)
+    own = (pl.col("order") == "forecast") & pl.col("forecast").is_in(BEST)
+    tables["routing"] = tables["routing"].filter(own | (pl.col("forecast") == BEST[0]))
+    return tables
+
+
+def write(tables: dict[str, pl.DataFrame], told: list[str], out: Path) -> None:
+    """Write tables, plots and the page."""
+    for name, table in tables.items():
         with replacing(out / f"{name}.csv") as beside:
-            beside.write_text(text, encoding="utf-8")
+            table.write_csv(beside, float_precision=4)
     with replacing(out / "README.md") as beside:
-        beside.write_text(page(written, next(iter(found.values()))), encoding="utf-8")
-    draw_gaps(written["figures"], out / "gap.svg")
-    draw_routing(written["routing"], out / "routing.svg")
-    draw_reliability(written["reliability"], out / "reliability.svg")
+        beside.write_text(page(tables, told), encoding="utf-8")
+    draw_gaps(tables["figures"], out / "gap.svg")
+    draw_routing(tables["routing"], out / "routing.svg")
+    draw_reliability(tables["reliability"], out / "reliability.svg")
     say(f"wrote {out}")
 
 
-def page(written: dict[str, pl.DataFrame], one: Score) -> str:
-    """Lay out the main figures."""
-    lines = [
-        "# Forecasts against what happened",
-        "",
-        "Made by `python examples/forecast/score.py`; the models by `models.py`, the rule of the "
-        "scorers by `rule.py`, on other images (celeba64's split val).",
-        "",
-        f"{one.info.n_samples:,} test images, {len(one.info.forecast.attributes)} attributes, "
-        f"three pruned seeds of each kind, {len(one.info.seeds)} other dense seeds. "
-        f"{one.info.confidence:.0%} intervals from {one.info.replicates:,} resamples of images (by "
-        "person where the data name them); they do not hold the choice of seeds.",
-        "",
-    ]
+def page(written: dict[str, pl.DataFrame], told: list[str]) -> str:
+    """Lay out the main figures below what is told of the data."""
+    lines = ["# Forecasts against what happened", "", *told]
     for target, title in (("flips", "Flips"), ("harmful_flips", "Harmful flips")):
         lines += [f"## {title}: average precision, pooled", ""]
         lines += precision_table(written["figures"], target)
@@ -235,7 +259,11 @@ def level_table(levels: pl.DataFrame) -> list[str]:
     )  # fmt: skip
     key = levels.select("planned", "population", "metric", "forecast").unique(maintain_order=True)
     for planned, population, metric, name in sorted(key.rows()):
-        if name not in BEST:
+        if (
+            name not in BEST
+            or planned not in EVERY_SCORER
+            or (metric == "flip_rate" and name != BEST[0])
+        ):
             continue
         mine = levels.filter(planned=planned, population=population, metric=metric, forecast=name)
         [row] = mine.filter(predictor="forecast").to_dicts()
@@ -296,7 +324,7 @@ def draw_reliability(reliability: pl.DataFrame, path: Path) -> None:
     """Draw observed against predicted shares of flips, each scorer's own probabilities."""
     rows = reliability.filter(
         pl.col("bin") > 0, pl.col("predicted") > 1e-4, pl.col("observed") > 0,
-        pl.col("forecast").is_in(BEST), pl.col("planned").is_in([0.8, 0.95, 0.99]),
+        pl.col("forecast").is_in(BEST), pl.col("planned").is_in(EVERY_SCORER),
     )  # fmt: skip
     log = alt.Scale(type="log")
     line = (
