@@ -29,7 +29,7 @@ from models import SEEDS, SPARSITIES
 from prunescope.audit import audit
 from prunescope.forecast import SCORERS, forecast
 from prunescope.forecast.drift import decades
-from prunescope.forecast.scorers import Case, spectral_shrink
+from prunescope.forecast.scorers import Case, scorer, spectral_shrink
 from prunescope.predictions import Predictions
 
 METHODS = ("gmp-pt", "gmp-ri")
@@ -74,8 +74,8 @@ def main(
     first, last = components(dense, [m for method in METHODS for m in runs[method, 0.95]])
     print(f"kept at 95% of the first component {first:.2f}, of the last {last:.2f}")
     for metric in ("rare_value_ratio", "bias_amplification"):
-        offset, slope, n = rises(dense, runs, metric)
-        print(f"{metric}: log-odds {offset:.2f} + {slope:.1f} · change ({n} points)")
+        slope, n = rises(dense, runs, metric)
+        print(f"{metric}: log-odds {slope:.1f} · change ({n} points)")
 
 
 def look(dense: Predictions, sparsity: float, share: float, tau: float) -> np.ndarray:
@@ -83,7 +83,7 @@ def look(dense: Predictions, sparsity: float, share: float, tau: float) -> np.nd
     case = Case(dense, dense.metadata.train_rates(), sparsity)
     with (
         mock.patch.object(spectral_shrink, "shrinkage", return_value=share),
-        mock.patch.object(spectral_shrink, "JITTER", tau),
+        mock.patch.object(scorer, "JITTER", tau),
     ):
         return SCORERS["spectral-shrink"].look(case).risk
 
@@ -114,8 +114,8 @@ def components(dense: Predictions, models: list[Predictions]) -> tuple[float, fl
 
 def rises(
     dense: Predictions, runs: dict[tuple[str, float], list[Predictions]], metric: str
-) -> tuple[float, float, int]:
-    """Fit the log-odds that a metric rises to its expected change: offset, slope, points."""
+) -> tuple[float, int]:
+    """Fit the log-odds that a metric rises to its expected change: slope, points."""
     x, y = [], []
     for (_, sparsity), models in runs.items():
         expected = (
@@ -140,8 +140,8 @@ def rises(
         points = expected.join(seen, on=KEY, nulls_equal=True)
         x += points["change"].to_list()
         y += (points["delta"] > 0).to_list()
-    fitted = LogisticRegression(C=np.inf).fit(np.array(x)[:, None], y)
-    return float(fitted.intercept_[0]), float(fitted.coef_[0, 0]), len(x)
+    model = LogisticRegression(C=np.inf, fit_intercept=False).fit(np.array(x)[:, None], y)
+    return float(model.coef_[0, 0]), len(x)
 
 
 if __name__ == "__main__":

@@ -106,9 +106,19 @@ def test_a_folder_that_holds_something_else_is_refused(planted, tmp_path):
     (tmp_path / "forecast.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="cannot be read"):
         Forecast.load(tmp_path)
-    found.samples.head(7).write_parquet(tmp_path / "forecast.parquet")
-    with pytest.raises(DataError, match="make the forecast again"):
+    for broken in (
+        found.samples.head(7),
+        found.samples.reverse(),
+        found.samples.with_columns(why=pl.lit("because")),
+    ):
+        broken.write_parquet(tmp_path / "forecast.parquet")
+        with pytest.raises(DataError, match="make the forecast again"):
+            Forecast.load(tmp_path)
+    (tmp_path / "forecast.json").write_text('{"format_version": 2}')
+    with pytest.raises(DataError, match="of another version"):
         Forecast.load(tmp_path)
+    with pytest.raises(DataError, match="holds no forecast"):
+        Forecast.load(tmp_path / "forecast.json")
 
 
 def test_the_review_list_is_the_top_by_rank(planted, tmp_path):
@@ -161,6 +171,73 @@ def test_without_rates_labels_stand_in_with_a_warning(planted):
     told = forecast(bare, train_rates=world.rates)
     assert not told.info.warnings
     assert np.array_equal(told.risk, forecast(world.dense).risk)
+    assert told.info.metadata.train_prevalence == dict(world.rates.prevalence)
+
+
+def test_labels_of_the_samples_do_not_reach_the_risk(planted):
+    """Not by the rates that stand in where the file tells none, either."""
+    bare = replace(planted(300).dense, metadata=ps.Metadata(name="dense"))
+    labels = bare.samples.labels
+    for other in (np.full_like(labels, -1), 1 - labels):
+        blind = replace(bare, samples=replace(bare.samples, labels=other))
+        for scorer in ("prior-shrink", "group-prior", BEST["A"]):
+            found, again = (forecast(one, scorer=scorer) for one in (bare, blind))
+            assert np.array_equal(found.risk, again.risk)
+
+
+def test_validation_may_have_its_attributes_in_another_order(planted):
+    world = planted(400)
+    order = [2, 0, 3, 1]
+    samples = replace(
+        world.dense.samples,
+        attributes=tuple(world.dense.attributes[a] for a in order),
+        labels=world.dense.samples.labels[:, order],
+    )
+    turned = replace(world.dense, samples=samples, logits=world.z[:, order])
+    found, again = (
+        forecast(world.dense, scorer="temperature", validation=one) for one in (world.dense, turned)
+    )
+    assert np.array_equal(found.risk, again.risk)
+
+
+def test_validation_of_other_attributes_is_refused(planted, build):
+    world = planted(50)
+    other = build([[1, 0]] * 9, [[1.0, -1.0]] * 9, name="other")
+    with pytest.raises(DataError, match="the attributes of dense and other differ"):
+        forecast(world.dense, scorer="temperature", validation=other)
+
+
+def test_validation_on_the_samples_themselves_is_warned_of(planted):
+    world = planted(200)
+    found = forecast(world.dense, scorer="temperature", validation=world.dense)
+    assert "200 ids of the validation split" in found.info.warnings[0]
+
+
+def test_two_classes_are_foretold_as_one_attribute(build):
+    rng = np.random.default_rng(0)
+    z = rng.normal(-1, 2, (500, 1)).astype("f4")
+    yes = (z > 0).astype(int)
+    rate = {"train_prevalence": {"a0": 0.2}}
+    one = build(yes, z, **rate)
+    rates = {"train_prevalence": {"a0": 0.8, "a1": 0.2}}
+    two = build(
+        np.hstack([1 - yes, yes]), np.hstack([np.zeros_like(z), z]), task="multiclass", **rates
+    )
+    for scorer in ("margin", "prior-shrink", BEST["A"]):
+        a, b = (forecast(model, sparsity=0.95, scorer=scorer) for model in (one, two))
+        assert b.margin[:, 1:] == pytest.approx(a.margin, abs=1e-5)
+        assert b.risk[:, 1:] == pytest.approx(a.risk, rel=1e-3, abs=1e-3)
+        assert b.risk[:, 0] == pytest.approx(b.risk[:, 1], rel=1e-4, abs=1e-4)
+
+
+def test_one_class_alone_is_refused(build):
+    with pytest.raises(ConfigError, match="one class alone"):
+        forecast(build([[1]] * 3, [[0.1]] * 3, task="multiclass"))
+
+
+def test_a_sparsity_that_was_not_looked_at_is_an_error(planted):
+    with pytest.raises(ConfigError, match=r"0\.3 was not looked at"):
+        forecast(planted(30).dense).at(0.3)
 
 
 def test_without_labels_probabilities_stand_in_for_base_rates(planted):

@@ -6,6 +6,7 @@ import pytest
 from scipy.special import logit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from prunescope.data.samples import Group
 from prunescope.errors import ConfigError, DataError
 from prunescope.forecast import SCORE_SCHEMA, Score, forecast, score
 from prunescope.forecast.happened import commonest
@@ -188,10 +189,11 @@ def test_a_ceiling_below_the_margin_leaves_the_gap_undefined(world):
 
 
 def test_a_model_that_flips_nothing_gives_a_reason_and_no_number(world):
-    same = [world.pruned(world.z, f"same{k}") for k in range(3)]
-    rows = score(world.forecast, same, **FAST).table.filter(pl.col("measure") != "gap_closed")
-    flips = rows.filter(target="flips")
+    same = [world.pruned(world.z * (1 + 0.1 * k), f"same{k}") for k in range(3)]
+    flips = score(world.forecast, same, **FAST).table.filter(target="flips")
+    assert set(flips["measure"]) >= {"gap_closed", "auroc"}
     assert set(flips["status"]) == {"undefined"}
+    assert set(flips["reason"]) == {"it happened to no answer, or to all"}
     assert flips["value"].null_count() == flips.height
 
 
@@ -253,3 +255,80 @@ def test_commonest_answers_and_ties(build):
     answers, tied = commonest(models)
     assert answers[:, 0].tolist() == [True, False, False]
     assert tied[:, 0].tolist() == [False, True, False]
+
+
+def test_of_classes_the_commonest_is_what_most_models_name(build):
+    named = ([0, 0, 0, 0], [0, 1, 1, 0], [0, 2, 1, 1], [0, 0, 2, 1])
+    models = [
+        build(np.eye(3, dtype=int)[[0] * 4], np.eye(3)[list(row)], task="multiclass")
+        for row in named
+    ]
+    answers, tied = commonest(models)
+    assert answers.argmax(axis=1)[[0]].tolist() == [0]
+    assert tied.all(axis=1).tolist() == [False, False, False, True]
+    assert answers[1].tolist() == [True, False, False]
+    assert answers[2].tolist() == [False, True, False]
+    assert not answers[3].any()
+
+
+def test_two_files_of_one_model_are_refused(world):
+    twin = world.pruned(world.sparse[0].logits, "twin")
+    with pytest.raises(DataError, match="s0 and twin hold the same logits"):
+        score(world.forecast, [world.sparse[0], twin], **FAST)
+
+
+def test_files_that_do_not_tell_how_they_were_pruned_stand_for_themselves(world):
+    untold = [
+        world.pruned(m.logits, f"csv{k}", sparsity=0.0, method="dense")
+        for k, m in enumerate(world.sparse)
+    ]
+    found = score(world.forecast, untold, **FAST)
+    assert list(found.info.runs) == ["csv0 95%", "csv1 95%", "csv2 95%"]
+    assert "does not tell how the model was pruned" in found.info.notes[-1]
+    assert "ceiling" not in set(found.table["scorer"])
+    assert set(found.levels["expected_at"].drop_nulls()) <= {0.95}
+
+
+def test_groups_that_were_not_forecast_are_left_out(world):
+    from dataclasses import replace
+
+    people = pl.Series([f"p{i // 3}" for i in range(1500)])
+    groups = {**world.dense.samples.groups, "person": Group.from_series(people)}
+    samples = replace(world.dense.samples, groups=groups)
+    told = forecast(replace(world.dense, samples=samples), sparsity=0.95, identity=["Male"])
+    runs = [replace(model, samples=samples) for model in world.sparse]
+    found = score(told, runs, cluster="person", **FAST)
+    assert set(found.routing["group"]) == {"Male"}
+
+
+def test_thresholds_on_one_side_alone_are_told(world):
+    from dataclasses import replace
+
+    raised = replace(world.dense, thresholds=np.full(4, 0.5))
+    told = forecast(raised, sparsity=0.95)
+    assert told.info.thresholds == dict.fromkeys(world.dense.attributes, 0.5)
+    notes = score(told, world.sparse[0], **FAST).info.notes
+    assert any("do not both have thresholds" in note for note in notes)
+    same = replace(world.sparse[0], thresholds=np.full(4, 0.5))
+    found = score(told, same, **FAST)
+    assert not any("thresholds" in note for note in found.info.notes)
+    flips = ((same.logits > 0.5) != (world.z > 0.5)).sum()
+    assert found.of("flips", "auroc")["n"][0] == flips
+
+
+def test_an_answer_on_the_threshold_is_not_a_flip(world):
+    """A margin that is not 0 in the logits' own digits stays so."""
+    from dataclasses import replace
+
+    logits = world.z.astype(np.float64)
+    logits[:, 0] = np.float32(0.3)
+    dense = replace(world.dense, logits=logits.astype("f4"), thresholds=np.full(4, 0.3))
+    assert dense.decisions[:, 0].all()  # float32(0.3) lies above 0.3
+    told = forecast(dense, sparsity=0.95)
+    copy = replace(dense, metadata=world.sparse[0].metadata)
+    assert score(told, copy, **FAST).of("flips", "auroc")["n"].to_list() == [0, 0, 0]
+
+
+def test_nothing_to_score_against_is_an_error(world):
+    with pytest.raises(ConfigError, match="no pruned model"):
+        score(world.forecast, [], **FAST)

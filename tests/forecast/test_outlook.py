@@ -33,10 +33,6 @@ def test_a_class_is_above_its_rivals_by_its_margin(logits):
             assert margin[c] == pytest.approx(row[c] - max(np.delete(row, c)), abs=1e-5)
 
 
-def test_one_class_alone_never_turns(build):
-    assert margins(build([[1]], [[0.3]], task="multiclass")).tolist() == [[np.inf]]
-
-
 def test_risk_is_the_expected_margin_on_the_wrong_side_in_spreads():
     yes = np.array([[True, False], [True, False]])
     mean = np.array([[2.0, -2.0], [-1.0, 1.0]])

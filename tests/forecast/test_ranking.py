@@ -93,6 +93,15 @@ def test_macro_leaves_out_attributes_to_which_it_did_not_happen(world):
     assert found == pytest.approx(np.mean(want))
 
 
+def test_a_rare_attribute_does_not_take_replicates_away(world):
+    """One flip in one sample: replicates that do not draw it are over the other attributes."""
+    risk, happened, resampling = world
+    happened[:, 1] = 0
+    happened[7, 1] = 1
+    found = grade(risk, happened, resampling)
+    assert all(np.isfinite(figure.replicates).all() for figure in found.values())
+
+
 def test_a_floor_that_knows_nothing_gets_the_base_rate(world):
     _, happened, resampling = world
     found = grade(np.zeros((N, A), np.float32), happened, resampling)

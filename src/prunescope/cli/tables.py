@@ -127,6 +127,8 @@ N_ATTRIBUTES = 12
 
 def print_forecast(found: Forecast) -> None:
     """Print what attributes are in for, and the answers most at risk."""
+    from prunescope.report.numbers import SHARE
+
     info, console = found.info, Console(highlight=False)
     console.print(
         f"{info.model} at {info.sparsity:.1%}: {info.scorer}, tier {info.tier} ({info.summary})",
@@ -145,9 +147,10 @@ def print_forecast(found: Forecast) -> None:
         table.add_row(escape(row["attribute"]), share, *others)
     console.print(table)
     for row in found.riskiest(N_FINDINGS).to_dicts():
-        chance = "" if row["probability"] is None else f", flips with {row['probability']:.0%}"
+        chance = row["probability"]
+        told = "" if chance is None else f", flips with probability {SHARE.value(chance)}"
         answer = "yes" if row["answer"] else "no"
-        text = f"- {row['id']}, {row['attribute']}: {answer}{chance} ({row['why']})"
+        text = f"- {row['id']}, {row['attribute']}: {answer}{told} ({row['why']})"
         console.print(text, markup=False)
 
 

@@ -23,7 +23,7 @@ from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
 from prunescope.forecast.workshop import Workshop
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import BAND, Floats
-from prunescope.predictions import Predictions, align
+from prunescope.predictions import Predictions, align, in_order_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -126,11 +126,17 @@ def forecast(
     workshop = None
     if model is not None and dataset is not None:
         workshop = Workshop(model, dataset, recipe, seed, device, progress)
-    rates, warnings, notes = _rates(dense, train_rates)
+    if dense.samples.task == "multiclass" and len(dense.attributes) == 1:
+        raise ConfigError(f"{dense.name} knows one class alone: no answer can flip")
+    rates, warnings = rates_of([dense.metadata], train_rates, dense.samples.rates)
+    known, notes = _base_rates(dense, train_rates)
+    if validation is not None:
+        validation = in_order_of(validation, dense)
+        warnings += _overlap(validation, dense)
     lab = workshop.lab(dense) if workshop and chosen.tier != "A" else None
-    case = Case(dense, rates, sparsity, validation, lab)
+    case = Case(dense, known, sparsity, validation, lab)
     outlook = chosen.look(case)
-    calibration = _calibrate(chosen, case, workshop, pruned_validation)
+    calibration = _calibrate(chosen, case, workshop, pruned_validation, notes)
     probability, source = outlook.flip_probability, "the scorer's own"
     if calibration is not None:
         probability, source = (
@@ -146,7 +152,13 @@ def forecast(
     return Forecast(
         info=ForecastInfo(
             model=dense.name,
-            metadata=dense.metadata,
+            metadata=dense.metadata.model_copy(
+                update={
+                    "train_prevalence": dict(rates.prevalence),
+                    "train_group_rates": {g: dict(of) for g, of in rates.group_rates.items()},
+                }
+            ),
+            thresholds=_thresholds(dense),
             task=dense.samples.task,
             sparsity=sparsity,
             scorer=name,
@@ -194,19 +206,40 @@ def _choose(scorer: str | None, tier: Tier | None, model: object) -> tuple[str, 
     return name, chosen
 
 
-def _rates(dense: Predictions, given: TrainRates | None) -> tuple[TrainRates, list[str], list[str]]:
-    """Return the rates of the training split; where nothing tells one, the mean probability."""
-    rates, warnings = rates_of([dense.metadata], given, dense.samples.rates)
-    untold = [a for a in dense.attributes if a not in rates.prevalence]
+def _base_rates(dense: Predictions, given: TrainRates | None) -> tuple[TrainRates, list[str]]:
+    """Return the rates that risks may rest on: of the training split, never of the labels here.
+
+    Where nothing tells the rate of an attribute, the dense model's mean probability stands in.
+    """
+    told = given or dense.metadata.train_rates() or TrainRates({}, {})
+    untold = [a for a in dense.attributes if a not in told.prevalence]
     if not untold:
-        return rates, warnings, []
+        return told, []
     means = dict(zip(dense.attributes, dense.probabilities.mean(axis=0), strict=True))
-    prevalence = {a: rates.prevalence.get(a, float(means[a])) for a in dense.attributes}
+    prevalence = {a: told.prevalence.get(a, float(means[a])) for a in dense.attributes}
     note = (
-        f"no label tells how common {shorten(untold)} is: the dense model's mean probability "
-        "stands in for the base rate"
+        f"no training rate is known of {shorten(untold)}: for the risk of an answer, the dense "
+        "model's mean probability stands in"
     )
-    return replace(rates, prevalence=prevalence), warnings, [note]
+    return replace(told, prevalence=prevalence), [note]
+
+
+def _overlap(validation: Predictions, dense: Predictions) -> list[str]:
+    """Warn where validation may hold the very samples that are forecast."""
+    shared = validation.samples.ids.is_in(dense.samples.ids.implode()).sum()
+    if not shared:
+        return []
+    return [
+        f"{shared:,} ids of the validation split are ids of samples to forecast, too: if they are "
+        "the same samples, probabilities and temperatures have seen what they foretell"
+    ]
+
+
+def _thresholds(dense: Predictions) -> dict[str, float] | None:
+    """Return the thresholds above which an answer is yes, if they are not 0."""
+    if dense.thresholds is None:
+        return None
+    return dict(zip(dense.attributes, map(float, dense.thresholds), strict=True))
 
 
 def _groups(dense: Predictions) -> list[str]:
@@ -218,6 +251,7 @@ def _calibrate(
     case: Case,
     workshop: Workshop | None,
     pruned: Sequence[Predictions],
+    notes: list[str],
 ) -> Calibration | None:
     """Fit risks to the flips of pruned models, if there are any, on the validation split.
 
@@ -230,7 +264,8 @@ def _calibrate(
             "to calibrate on a pruned model's validation answers takes the dense model's as well: "
             "give both"
         )
-    (dense, *others), _ = align([case.validation, *pruned])
+    (dense, *others), more = align([case.validation, *pruned])
+    notes += more
     lab = workshop.lab(dense) if workshop and scorer.tier != "A" else None
     risks = {
         sparsity: scorer.look(replace(case, dense=dense, sparsity=sparsity, lab=lab)).risk

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from prunescope.audit.subject import check_names
 from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.forecast.outlook import margins
 from prunescope.forecast.result import Forecast
 from prunescope.metrics.statistics import Floats
-from prunescope.predictions import Predictions, align
+from prunescope.predictions import Compression, Predictions, align
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Run:
     model: Predictions
     margins: Floats
     flips: NDArray[np.bool_]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Happened:
         Other dense seeds.
     populations : list of Population
         By sparsity and method.
+    groups : tuple of str
+        Those that were forecast.
     notes : list of str
     """
 
@@ -67,6 +75,7 @@ class Happened:
     probability: Floats | None
     seeds: list[Predictions]
     populations: list[Population]
+    groups: tuple[str, ...]
     notes: list[str]
 
     @classmethod
@@ -83,6 +92,8 @@ class Happened:
             Two models have one name, or there is no pruned one.
         """
         info = forecast.info
+        if not pruned:
+            raise ConfigError("no pruned model to score against: give one or more")
         check_names([info.model, *(m.name for m in seeds)], [m.name for m in pruned])
         unlabelled = np.full(forecast.margin.shape, UNKNOWN, np.int8)
         samples = Samples(forecast.ids, info.attributes, unlabelled, task=info.task)
@@ -90,31 +101,71 @@ class Happened:
         told = Predictions(samples, forecast.margin, metadata)
         (dense, *others), notes = align([told, *pruned, *seeds])
         kept = forecast.ids.is_in(dense.samples.ids.implode()).to_numpy()
+        notes += forecast.info.warnings
         runs = []
         for model in others[: len(pruned)]:
             runs.append(Run(model, margins(model), model.decisions != dense.decisions))
-        kinds: dict[tuple[float, str], list[Run]] = {}
-        for run in runs:
-            how = run.model.metadata.compression
-            pattern = getattr(how, "pattern", "unstructured")
-            method = how.method if pattern in ("unstructured", "structured") else (
-                f"{how.method} {pattern}"
-            )  # fmt: skip
-            kinds.setdefault((how.sparsity, method), []).append(run)
+            if (model.thresholds is None) != (info.thresholds is None):
+                notes.append(
+                    f"{model.name} and the forecast do not both have thresholds: answers that "
+                    "these alone turn are counted as flips"
+                )
+        _check_copies(runs)
+        populations, untold = _populations(runs, info.sparsity)
+        if untold:
+            notes.append(
+                f"{shorten(untold)}: the file does not tell how the model was pruned, so it stands "
+                f"for itself, and its sparsity is taken to be the planned {info.sparsity:.4g}"
+            )
         return cls(
             dense=dense,
             risk=forecast.risk[kept],
             probability=None if forecast.probability is None else forecast.probability[kept],
             seeds=others[len(pruned) :],
-            populations=[
-                Population(method, sparsity, tuple(of_kind))
-                for (sparsity, method), of_kind in sorted(kinds.items(), key=lambda item: item[0])
-            ],
+            populations=populations,
+            groups=tuple(name for name in info.groups if name in dense.samples.groups),
             notes=notes,
         )
 
 
+def _check_copies(runs: Sequence[Run]) -> None:
+    """Raise where two files hold the same answers: they would be each other's ceiling."""
+    for place, run in enumerate(runs):
+        for other in runs[:place]:
+            if np.array_equal(run.margins, other.margins):
+                raise DataError(
+                    f"{other.name} and {run.name} hold the same logits: expected models that were "
+                    "pruned apart; give one of the files"
+                )
+
+
+def _populations(runs: Sequence[Run], planned: float) -> tuple[list[Population], list[str]]:
+    """Put runs of one method, pattern and sparsity together; name those that do not tell."""
+    kinds: dict[tuple[float, str], list[Run]] = {}
+    untold = []
+    for run in runs:
+        how = run.model.metadata.compression
+        pattern = getattr(how, "pattern", "unstructured")
+        method, sparsity = how.method, how.sparsity
+        if method == Compression().method:
+            untold.append(run.name)
+            method, sparsity = run.name, planned
+        elif pattern not in ("unstructured", "structured"):
+            method = f"{method} {pattern}"
+        kinds.setdefault((sparsity, method), []).append(run)
+    ordered = sorted(kinds.items(), key=lambda item: item[0])
+    found = [Population(method, sparsity, tuple(of)) for (sparsity, method), of in ordered]
+    return found, untold
+
+
 def commonest(models: Sequence[Predictions]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the commonest answers (N, A) of several models, and where there is a tie."""
+    """Return the commonest answers (N, A) of several models, and where there is a tie.
+
+    Of classes, that which most models name; where several are named as often, all are a tie.
+    """
     votes = np.sum([model.decisions for model in models], axis=0)
-    return 2 * votes > len(models), 2 * votes == len(models)
+    if models[0].samples.task == "multilabel":
+        return 2 * votes > len(models), 2 * votes == len(models)
+    most = votes == votes.max(axis=1, keepdims=True)
+    tied = np.broadcast_to(most.sum(axis=1, keepdims=True) > 1, votes.shape)
+    return most & ~tied, tied

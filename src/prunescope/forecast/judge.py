@@ -260,6 +260,9 @@ def _mean(graded: list[Figures]) -> Figures:
 
 def _gap(mine: Figure, margin: Figure, ceiling: Figure) -> Figure:
     """Return the share of the way from margin to ceiling."""
+    reason = mine.reason or margin.reason or ceiling.reason
+    if reason:
+        return Figure(np.nan, np.full_like(margin.replicates, np.nan), reason)
     if not ceiling.value > margin.value:
         nothing = np.full_like(margin.replicates, np.nan)
         return Figure(np.nan, nothing, "the ceiling does not lie above the margin")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import logit
 from scipy.stats import rankdata
 
 from prunescope.audit import audit
@@ -23,7 +24,7 @@ from prunescope.audit.links import FEWEST, permute
 from prunescope.audit.subject import rates_of
 from prunescope.forecast.happened import Happened, Population
 from prunescope.forecast.result import Forecast
-from prunescope.forecast.scorers.scorer import rate_logits
+from prunescope.forecast.scorers.scorer import RAREST
 from prunescope.metrics.statistics import Floats
 
 LEVEL_SCHEMA: dict[str, pl.DataType] = {
@@ -57,7 +58,13 @@ OF_GROUPS = "bias_amplification"
 def level_rows(forecast: Forecast, happened: Happened) -> pl.DataFrame:
     """Lay out how well each predictor ranks what happened to attributes and groups."""
     models = [run.model for population in happened.populations for run in population.runs]
-    found = audit(happened.dense, models, replicates=0, min_support=forecast.info.min_support)
+    found = audit(
+        happened.dense,
+        models,
+        identity=happened.groups,
+        replicates=0,
+        min_support=forecast.info.min_support,
+    )
     of_group = pl.col("group").is_not_null() == (pl.col("metric") == OF_GROUPS)
     table = found.table.filter(pl.col("attribute").is_not_null(), of_group, pl.col("status") == OK)
     traits = _traits(table, happened)
@@ -77,7 +84,8 @@ def _traits(table: pl.DataFrame, happened: Happened) -> pl.DataFrame:
         {
             "attribute": list(rates.prevalence),
             "rarity": [-min(rate, 1 - rate) for rate in rates.prevalence.values()],
-        }
+        },
+        schema={"attribute": pl.String, "rarity": pl.Float64},
     )
     for metric, name, sign in (("accuracy", "error", -1), ("uncertainty", "uncertainty", 1)):
         column = dense.filter(metric=metric).select(
@@ -85,7 +93,7 @@ def _traits(table: pl.DataFrame, happened: Happened) -> pl.DataFrame:
         )
         by_attribute = by_attribute.join(column, on="attribute", how="left")
     skews = [
-        {"attribute": attribute, "group": group, "skew": float(np.ptp(rate_logits(np.array(told))))}
+        {"attribute": attribute, "group": group, "skew": _skew(told)}
         for group, by_value in rates.group_rates.items()
         for attribute in happened.dense.attributes
         if len(told := [of[attribute] for of in by_value.values() if attribute in of]) > 1
@@ -97,6 +105,11 @@ def _traits(table: pl.DataFrame, happened: Happened) -> pl.DataFrame:
         group=pl.lit(None, pl.String), skew=pl.lit(None, pl.Float64)
     )
     return pl.concat([nowhere, of_groups.select(nowhere.columns)])
+
+
+def _skew(rates: list[float]) -> float:
+    """Return how far the training rates of a group's sides lie apart, in log-odds."""
+    return float(np.ptp(logit(np.clip(rates, RAREST, 1 - RAREST))))
 
 
 def _of(

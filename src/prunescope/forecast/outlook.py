@@ -37,18 +37,19 @@ def margins(predictions: Predictions, logits: Floats | None = None) -> Floats:
     >>> margins(Predictions(samples, np.array([[2.0, 3.5, -1.0]]), Metadata())).tolist()
     [[-1.5, 1.5, -4.5]]
     """
-    z = np.asarray(predictions.logits if logits is None else logits, np.float32)
+    z = np.asarray(predictions.logits if logits is None else logits)
     if predictions.samples.task == "multilabel":
-        return z if predictions.thresholds is None else z - predictions.thresholds.astype("f4")
-    if z.shape[1] == 1:
-        return np.full_like(z, np.inf)
+        if predictions.thresholds is not None:  # subtracted before digits are dropped
+            z = z.astype(np.float64) - predictions.thresholds
+        return z.astype(np.float32, copy=False)
+    z = z.astype(np.float64)
     rows = np.arange(len(z))
     best = z.argmax(axis=1)
     rivals = z.copy()
     rivals[rows, best] = -np.inf
     found = z - z[rows, best, None]
     found[rows, best] = z[rows, best] - rivals.max(axis=1)
-    return np.asarray(found)
+    return np.asarray(found, np.float32)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class Figure:
 
     def minus(self, other: Figure) -> Figure:
         """Return the difference, replicate by replicate."""
-        return Figure(self.value - other.value, self.replicates - other.replicates)
+        reason = self.reason or other.reason
+        return Figure(self.value - other.value, self.replicates - other.replicates, reason)
 
     @classmethod
     def mean(cls, figures: list[Figure]) -> Figure:
@@ -107,7 +108,9 @@ def _over(values: Floats, replicates: Floats, usable: NDArray[np.bool_]) -> Figu
     if not usable.any():
         nothing = np.full(len(replicates), np.nan)
         return Figure(np.nan, nothing, "it happened to no answer, or to all")
-    return Figure(float(values[usable].mean()), replicates[:, usable].mean(axis=1))
+    # where a replicate draws none of an attribute's few flips, it is over the others
+    drawn = np.ma.masked_invalid(replicates[:, usable]).mean(axis=1)
+    return Figure(float(values[usable].mean()), np.ma.filled(drawn.astype(np.float64), np.nan))
 
 
 def recall(

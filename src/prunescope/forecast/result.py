@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, DataError, one_of
@@ -54,6 +54,7 @@ class ForecastInfo(BaseModel):
     format_version: Literal[1] = 1
     model: str
     metadata: Metadata
+    thresholds: dict[str, float] | None = None
     task: Task
     sparsity: float
     scorer: str
@@ -207,15 +208,18 @@ class Forecast:
             A file is absent, damaged or of another version.
         """
         folder = Path(folder)
+        if not folder.is_dir() or not (folder / INFO_FILE).exists():
+            raise _absent(folder)
         try:
             samples = pl.read_parquet(folder / SAMPLE_FILE)
             attributes = pl.read_parquet(folder / ATTRIBUTE_FILE)
             text = (folder / INFO_FILE).read_text("utf-8")
             info = ForecastInfo.model_validate(json.loads(text))
         except FileNotFoundError as error:
+            raise _absent(folder) from error
+        except ValidationError as error:
             raise DataError(
-                f"{folder} holds no forecast: expected {SAMPLE_FILE}, {ATTRIBUTE_FILE} and "
-                f"{INFO_FILE}, as written by prunescope forecast -o {folder}"
+                f"{folder / INFO_FILE} is damaged or of another version: make the forecast again"
             ) from error
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise DataError(f"{folder}: the forecast cannot be read: {error}") from error
@@ -224,6 +228,8 @@ class Forecast:
             samples.schema != pl.Schema(SAMPLE_SCHEMA)
             or attributes.schema != pl.Schema(ATTRIBUTE_SCHEMA)
             or samples.height != shape[0] * shape[1]
+            or samples["attribute"].to_list() != [*info.attributes] * shape[0]
+            or not set(samples["why"].unique()) <= set(info.reasons)
         ):
             raise DataError(
                 f"{folder}: the tables are not those that {INFO_FILE} tells of: make the forecast "
@@ -252,8 +258,17 @@ class Forecast:
         )
 
     def at(self, sparsity: float | None = None) -> pl.DataFrame:
-        """Return what attributes and groups are in for at one sparsity; default: the planned."""
+        """Return what attributes and groups are in for at one sparsity; default: the planned.
+
+        Raises
+        ------
+        ConfigError
+            That sparsity was not looked at.
+        """
         wanted = self.info.sparsity if sparsity is None else sparsity
+        known = sorted(self.attributes["sparsity"].unique())
+        if wanted not in known:
+            raise ConfigError(f"sparsity {wanted:g} was not looked at: choose one of {known}")
         return self.attributes.filter(pl.col("sparsity") == wanted)
 
     def __repr__(self) -> str:
@@ -266,3 +281,11 @@ class Forecast:
     def _repr_html_(self) -> str:
         """Show the riskiest answers in a notebook."""
         return self.riskiest(10).select(REVIEW_COLUMNS)._repr_html_()
+
+
+def _absent(folder: Path) -> DataError:
+    """Say that there is no forecast, and how to make one."""
+    return DataError(
+        f"{folder} holds no forecast: expected {SAMPLE_FILE}, {ATTRIBUTE_FILE} and {INFO_FILE}, as "
+        f"written by prunescope forecast -o {folder}"
+    )

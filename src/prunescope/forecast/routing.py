@@ -19,6 +19,7 @@ from prunescope.forecast.criteria import expected_counts
 from prunescope.forecast.happened import Happened
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import Floats
+from prunescope.predictions import Predictions
 
 ROUTING_SCHEMA: dict[str, pl.DataType] = {
     "population": pl.String(),
@@ -40,7 +41,8 @@ def routing_rows(happened: Happened, min_support: int) -> pl.DataFrame:
     """Lay out what is left of the damage at each share of routed answers."""
     dense = happened.dense
     rates, _ = rates_of([dense.metadata], None, dense.samples.rates)
-    leanings = Leanings(dense.attributes, Slices.of(dense.samples), rates, min_support)
+    slices = Slices.of(dense.samples, happened.groups)
+    leanings = Leanings(dense.attributes, slices, rates, min_support)
     rows = [
         row
         for population in happened.populations
@@ -55,8 +57,8 @@ def _of(
     dense = happened.dense
     now = expected_counts(dense.samples, leanings.slices, dense.decisions.astype(np.float32))
     orders = {
-        "forecast": _places(happened.risk),
-        "margin": _places(-abs(dense.logits)),
+        "forecast": _places(happened.risk, dense),
+        "margin": _places(-abs(dense.logits), dense),
         "oracle": None,
         "random": None,
     }
@@ -86,8 +88,15 @@ def _of(
                 yield {**shared, "group": group, "bias_amplification": lean}
 
 
-def _places(risk: Floats) -> Floats:
-    """Return the place of each answer by falling risk, in shares of all answers: (N, A)."""
+def _places(risk: Floats, dense: Predictions) -> Floats:
+    """Return the place of each answer by falling risk, in shares of all answers: (N, A).
+
+    A class is one answer of a sample's, so that samples are routed whole: by the risk of the class
+    that the dense model names.
+    """
+    if dense.samples.task == "multiclass":
+        named = risk[np.arange(len(risk)), dense.decisions.argmax(axis=1)]
+        risk = np.repeat(named[:, None], risk.shape[1], axis=1)
     places = np.empty(risk.size)
     places[np.argsort(-risk, axis=None, kind="stable")] = np.arange(risk.size) / risk.size
     return places.reshape(risk.shape)

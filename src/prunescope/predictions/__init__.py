@@ -7,7 +7,7 @@ in the key ``prunescope`` of the file's metadata; CSV holds the same columns and
 Files of other tools are read by a mapping from our names of columns to theirs.
 """
 
-from prunescope.predictions.align import align
+from prunescope.predictions.align import align, in_order_of
 from prunescope.predictions.ask import predict
 from prunescope.predictions.columns import read_mapping, rename
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
@@ -27,6 +27,7 @@ __all__ = [
     "align",
     "check_suffix",
     "check_thresholds",
+    "in_order_of",
     "predict",
     "read_mapping",
     "read_thresholds",

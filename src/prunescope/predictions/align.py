@@ -59,6 +59,18 @@ def align(files: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
     return [replace(file, samples=samples) for file in aligned], notes
 
 
+def in_order_of(file: Predictions, first: Predictions) -> Predictions:
+    """Return predictions with their attributes in the order of another file's.
+
+    Raises
+    ------
+    DataError
+        The two do not answer the same questions.
+    """
+    _check_attributes(first, file)
+    return _arrange(file, file.samples.ids, first.attributes)
+
+
 def _why_apart(files: Sequence[Predictions]) -> str:
     """Say what would join the ids of the first pair of files that share none."""
     first = files[0]

@@ -141,10 +141,10 @@ def _headline(forecast: Forecast) -> str:
     flips = overall.filter(metric="flip_rate")["expected"].drop_nulls().to_list()
     ratio = overall.filter(pl.col("metric") == "rare_value_ratio", pl.col("change") < 0)
     losing = ratio.sort("change")["attribute"].to_list()
+    if not flips:
+        return f"{info.n_samples} images are too few to tell what pruning would break."
     text = f"With {removed(info.sparsity)} of the weights removed"
-    if flips:
-        share = SHARE.value(sum(flips) / len(flips))
-        text += f", about {share} of the answers will flip"
+    text += f", about {SHARE.value(sum(flips) / len(flips))} of the answers will flip"
     if losing:
         text += f"; rarer answers become rarer still for {counted(len(losing), WORD[info.task])}, "
         text += f"most of all {shorten(losing, 3)}"
@@ -163,7 +163,7 @@ def _fates(planned: pl.DataFrame) -> list[Fate]:
 
 
 def _leanings(planned: pl.DataFrame) -> list[Fate]:
-    """Return bias amplification by attribute and group: the likeliest rise first."""
+    """Return bias amplification by attribute and group: the largest rise first."""
     rows = planned.filter(
         pl.col("metric") == "bias_amplification", pl.col("expected").is_not_null()
     )

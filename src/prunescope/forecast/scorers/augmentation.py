@@ -14,7 +14,8 @@ SHIFT = 2
 
 def look(case: Case) -> Outlook:
     """Expect the mean logits of an image, its mirror image and four moved ones, shrunk."""
-    return spectral_shrink(case, case.need_lab("augmentation").augmented(SHIFT))
+    logits = case.need_lab("augmentation").augmented(SHIFT)
+    return spectral_shrink(case, case.comparable(logits))
 
 
 AUGMENTATION = Scorer(

@@ -7,7 +7,7 @@ import numpy as np
 from prunescope.data.samples import UNKNOWN
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.prior_shrink import shrunk
-from prunescope.forecast.scorers.scorer import Case, Scorer, rate_logits
+from prunescope.forecast.scorers.scorer import Case, Scorer
 from prunescope.metrics.statistics import Floats
 
 
@@ -33,7 +33,7 @@ def group_rates(case: Case) -> Floats:
         rates = np.array(
             [[of.get(a, case.rates.prevalence[a]) for a in samples.attributes] for of in of_value]
         ).reshape(-1, len(base))
-        total += np.vstack([rate_logits(rates), base])[
+        total += np.vstack([case.rate_logits(rates), base])[
             np.where(group.codes == UNKNOWN, len(rates), group.codes)
         ]
     return total / np.float32(len(groups))

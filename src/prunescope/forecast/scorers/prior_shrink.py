@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.forecast.drift import JITTER, shrinkage
+from prunescope.forecast.drift import shrinkage
 from prunescope.forecast.outlook import Outlook
-from prunescope.forecast.scorers.scorer import TINY, Case, Scorer
+from prunescope.forecast.scorers.scorer import Case, Scorer
 from prunescope.metrics.statistics import Floats
 
 
@@ -22,10 +22,8 @@ def look(case: Case) -> Outlook:
 def shrunk(case: Case, prior: Floats) -> Outlook:
     """Expect logits that have gone a share λ of the way to a prior, (A,) or (N, A)."""
     share = np.float32(shrinkage(case.sparsity))
-    z = case.log_odds
-    typical = np.sqrt(np.mean(np.var(z, axis=0)))
-    spread = np.maximum(np.float32(JITTER) * typical, TINY)
-    return case.outlook((1 - share) * z + share * prior, spread)
+    typical = np.sqrt(np.mean(np.square(case.spread)))
+    return case.outlook((1 - share) * case.logits + share * prior, typical)
 
 
 PRIOR_SHRINK = Scorer("A", "logits shrunk to the base rate", look, "against the base rate")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logit
 
 from prunescope.data.samples import TrainRates
@@ -27,7 +27,10 @@ RAREST = 1e-3
 """Base rates are taken to be at least so far from 0 and 1: their logits stay finite."""
 
 TINY = np.float32(1e-6)
-"""Least deviation of logits: a constant attribute has none."""
+"""Least deviation of logits: constant ones have none."""
+
+NARROWEST = np.float32(0.01)
+"""Least deviation of an attribute, in shares of that of a typical one."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,37 @@ class Case:
         return margins(self.dense)
 
     @property
-    def log_odds(self) -> Floats:
-        """Logits of the dense model, of a class those against all others: (N, A) in float32."""
-        return self.dense.log_odds.astype(np.float32, copy=False)
+    def logits(self) -> Floats:
+        """Logits of the dense model, comparable with base rates: (N, A)."""
+        return self.comparable(self.dense.logits)
+
+    def comparable(self, logits: Floats) -> Floats:
+        """Return logits (N, A) in float32; those of classes, which have no zero, less their mean.
+
+        So two classes give the margins that one attribute gives.
+        """
+        z = logits.astype(np.float32, copy=False)
+        if self.dense.samples.task == "multilabel":
+            return z
+        return np.asarray(z - z.mean(axis=-1, keepdims=True))
 
     def base_rates(self) -> Floats:
         """Return the base rate of each attribute as a logit: (A,)."""
-        return rate_logits(np.array([self.rates.prevalence[a] for a in self.dense.attributes]))
+        return self.rate_logits(np.array([self.rates.prevalence[a] for a in self.dense.attributes]))
+
+    def rate_logits(self, rates: Floats) -> Floats:
+        """Return logits (..., A) of rates, which are first kept `RAREST` away from 0 and 1."""
+        clipped = np.clip(rates, RAREST, 1 - RAREST)
+        if self.dense.samples.task == "multilabel":
+            return np.asarray(logit(clipped), np.float32)
+        return self.comparable(np.asarray(np.log(clipped)))
+
+    @cached_property
+    def spread(self) -> Floats:
+        """Standard deviation of sparse margins around their expectation, by attribute: (A,)."""
+        deviation = np.std(self.margins, axis=0)
+        typical = np.sqrt(np.mean(np.square(deviation)))
+        return np.asarray(np.maximum(JITTER * np.maximum(deviation, NARROWEST * typical), TINY))
 
     def need_lab(self, scorer: str) -> Lab:
         """Return the lab, or raise a `ConfigError` where there is none."""
@@ -77,14 +104,14 @@ class Case:
             )
         return self.lab
 
-    def outlook(self, logits: Floats, spread: Floats) -> Outlook:
-        """Expect these sparse logits (N, A), give or take a standard deviation."""
-        return Outlook.expecting(self.dense.decisions, margins(self.dense, logits), spread)
+    def outlook(self, logits: Floats, spread: Floats | None = None) -> Outlook:
+        """Expect these sparse logits (N, A), give or take a deviation; default: `spread`."""
+        give = self.spread if spread is None else spread
+        return Outlook.expecting(self.dense.decisions, margins(self.dense, logits), give)
 
     def after(self, logits: Floats, deviation: Floats) -> Outlook:
         """Expect the mean logits of trials, with their deviation and that of any pruned model."""
-        own = np.float32(JITTER) * np.maximum(self.log_odds.std(axis=0), TINY)
-        return self.outlook(logits, np.sqrt(np.square(deviation) + np.square(own)))
+        return self.outlook(logits, np.sqrt(np.square(deviation) + np.square(self.spread)))
 
     def between(self, *outlooks: Outlook) -> Outlook:
         """Expect the mean of several expectations, with the root mean square of their spreads."""
@@ -94,17 +121,6 @@ class Case:
         mean = sum(means[1:], means[0]) / np.float32(len(means))
         spread = np.sqrt(sum(squares[1:], squares[0]) / np.float32(len(squares)))
         return Outlook.expecting(self.dense.decisions, mean, spread)
-
-
-def rate_logits(rates: NDArray[np.float64]) -> Floats:
-    """Return log-odds of rates, which are first kept `RAREST` away from 0 and 1.
-
-    Examples
-    --------
-    >>> rate_logits(np.array([0.0, 0.5, 0.75])).round(2)
-    array([-6.91,  0.  ,  1.1 ], dtype=float32)
-    """
-    return np.asarray(logit(np.clip(rates, RAREST, 1 - RAREST)), np.float32)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.forecast.drift import JITTER, shrinkage
+from prunescope.forecast.drift import shrinkage
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.scorer import TINY, Case, Scorer
 from prunescope.metrics.statistics import Floats
@@ -20,7 +20,7 @@ FAINTEST = 1e-3
 
 def look(case: Case) -> Outlook:
     """Expect the dense logits as `spectral_shrink` leaves them."""
-    return spectral_shrink(case, case.log_odds)
+    return spectral_shrink(case, case.logits)
 
 
 def spectral_shrink(case: Case, z: Floats) -> Outlook:
@@ -40,7 +40,7 @@ def spectral_shrink(case: Case, z: Floats) -> Outlook:
     filtered = ((components * kept) @ components.T).astype(np.float32)
     centre = (1 - share) * mean + share * case.base_rates()
     expected = scaled @ (filtered * deviation) + centre.astype(np.float32)
-    return case.outlook(expected, np.float32(JITTER) * deviation)
+    return case.outlook(expected)
 
 
 SPECTRAL_SHRINK = Scorer(

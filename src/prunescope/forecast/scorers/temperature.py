@@ -10,7 +10,7 @@ from scipy.optimize import minimize_scalar
 
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError
-from prunescope.forecast.outlook import Outlook
+from prunescope.forecast.outlook import Outlook, margins
 from prunescope.forecast.scorers.scorer import Case, Scorer
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
@@ -46,9 +46,10 @@ def temperatures(validation: Predictions) -> Floats:
     [2.0]
     """
     found = np.ones(len(validation.attributes), np.float32)
+    distance = margins(validation).astype(np.float64)
     for a, labels in enumerate(validation.samples.labels.T):
         known = labels != UNKNOWN
-        y, z = labels[known] == 1, validation.log_odds[known, a].astype(np.float64)
+        y, z = labels[known] == 1, distance[known, a]
         if y.any() and not y.all():
             signed = np.where(y, -z, z)
             best = minimize_scalar(
