@@ -61,7 +61,7 @@ def main() -> None:
             app(args=arguments(sys.argv[1:]))
     except SystemExit as ended:
         if ended.code == STOPPED:
-            say("stopped; what was finished is kept, and the same command goes on from there")
+            say("stopped; no file is half-written, and a training goes on by the same command")
         raise
     except (PrunescopeError, OSError) as error:
         say(f"error: {error}")

@@ -127,6 +127,7 @@ def forecast(
             device=device,
             progress=update,
         )
+    (out / "review.csv").unlink(missing_ok=True)  # of an earlier forecast
     found.save(out)
     if review:
         found.save_review(out / "review.csv", review)

@@ -80,10 +80,11 @@ def build_score(score: Score, *, title: str | None = None) -> ScorePage:
     """Put together what the page of a score shows."""
     info = score.info
     pooled = score.table.filter(pl.col("average") == "pooled")
+    figures = pooled.filter(pl.col("measure").is_in(list(MEASURES))).to_dicts()
     gaps = score.table.filter(pl.col("measure") == "gap_closed").to_dicts()
     return ScorePage(
         title=title or f"How the forecast for {info.forecast.model} fared",
-        headline=_headline(gaps, info.forecast.scorer),
+        headline=_headline(gaps, figures, info.forecast.scorer),
         scorer=info.forecast.scorer,
         tier=info.forecast.tier,
         model=info.forecast.model,
@@ -94,7 +95,7 @@ def build_score(score: Score, *, title: str | None = None) -> ScorePage:
         confidence=info.confidence,
         replicates=info.replicates,
         notes=info.notes,
-        figures=pooled.filter(pl.col("measure").is_in(list(MEASURES))).to_dicts(),
+        figures=figures,
         gaps=gaps,
         levels=score.levels.to_dicts(),
         reliability=score.reliability.to_dicts(),
@@ -103,7 +104,7 @@ def build_score(score: Score, *, title: str | None = None) -> ScorePage:
     )
 
 
-def _headline(gaps: list[dict[str, Any]], scorer: str) -> str:
+def _headline(gaps: list[dict[str, Any]], figures: list[dict[str, Any]], scorer: str) -> str:
     """Say in one sentence how much of what can be known was foretold."""
     rows = [
         row
@@ -111,13 +112,23 @@ def _headline(gaps: list[dict[str, Any]], scorer: str) -> str:
         if row["target"] == "flips" and row["average"] == "pooled" and row["value"] is not None
     ]
     if not rows:
-        return (
-            f"{scorer} against what happened. How much of what can be known it tells is not known: "
-            "that takes several pruned seeds."
-        )
+        return _found(figures, scorer)
     told = [f"{SHARE.value(row['value'])} for {row['population']}" for row in rows[:3]]
     more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
     return f"Of the way from margin to ceiling, {scorer} goes {', '.join(told)}{more}."
+
+
+def _found(figures: list[dict[str, Any]], scorer: str) -> str:
+    """Say how many flips are found early, where no ceiling is known."""
+    found = {
+        row["scorer"]: row["value"]
+        for row in reversed(figures)  # of several populations, the first
+        if row["target"] == "flips" and row["measure"] == "recall_at_5%"
+    }
+    if found.get(scorer) is None:
+        return "No answer flipped, or all did: there is nothing to foretell."
+    told = f"Among the riskiest 5% of the answers, {scorer} finds {SHARE.value(found[scorer])}"
+    return f"{told} of the flips; the margin finds {SHARE.value(found['margin'])}."
 
 
 def score_html(told: ScorePage) -> str:
