@@ -32,6 +32,8 @@ def test_forecast_then_score(files, tmp_path, prunescope):
     assert (told["scorer"], told["tier"], told["sparsity"]) == ("spectral-shrink", "A", 0.9)
     assert pl.read_csv(out / "review.csv").height == 7
     assert Forecast.load(out).riskiest(1).to_dicts()[0] == told["riskiest"][0]
+    assert prunescope("forecast", dense, "-o", out, "--review", 0).code == 0
+    assert not (out / "review.csv").exists()  # that was another forecast's
 
     ran = prunescope(
         "forecast", "score", out, "--against", sparse, second, third, "--replicates", 100, "--json"
