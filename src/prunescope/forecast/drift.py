@@ -1,8 +1,9 @@
 """How far logits drift at a sparsity: the rule that all scorers share.
 
 Everything follows from the sparsity alone, counted in decades of removed weights: 1 at 90%, 2 at
-99%. The numbers were chosen on the validation split of real faces by examples/forecast/rule.py and
-have not been changed since; docs/forecast.md tells how they fare on others.
+99%. The numbers were chosen on the validation split of real faces: shrinkage, jitter and rises by
+examples/forecast/rule.py, the sizes of noise and cuts among a few that were tried by hand. They
+have not been changed since; docs/results/forecast tells how they fare on others.
 """
 
 from __future__ import annotations
