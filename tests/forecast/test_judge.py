@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from prunescope.data.samples import Group
 from prunescope.errors import ConfigError, DataError
 from prunescope.forecast import SCORE_SCHEMA, Score, forecast, score
-from prunescope.forecast.happened import commonest
+from prunescope.metrics.agreement import TIED, Population
 
 FAST = {"replicates": 100}
 
@@ -252,7 +252,8 @@ def test_two_models_of_one_name_are_refused(world):
 
 def test_commonest_answers_and_ties(build):
     models = [build([[1]] * 3, [[z] for z in row]) for row in ([1, 1, -1], [1, -1, -1])]
-    answers, tied = commonest(models)
+    found = Population(models).modal_answers
+    answers, tied = found == 1, found == TIED
     assert answers[:, 0].tolist() == [True, False, False]
     assert tied[:, 0].tolist() == [False, True, False]
 
@@ -263,7 +264,8 @@ def test_of_classes_the_commonest_is_what_most_models_name(build):
         build(np.eye(3, dtype=int)[[0] * 4], np.eye(3)[list(row)], task="multiclass")
         for row in named
     ]
-    answers, tied = commonest(models)
+    found = Population(models).modal_answers
+    answers, tied = found == 1, found == TIED
     assert answers.argmax(axis=1)[[0]].tolist() == [0]
     assert tied.all(axis=1).tolist() == [False, False, False, True]
     assert answers[1].tolist() == [True, False, False]

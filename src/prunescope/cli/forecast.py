@@ -10,7 +10,6 @@ import typer
 from prunescope.cli import models, options
 from prunescope.cli.console import progress, result, say
 
-AGAINST, SEEDS, PRUNED = "--against", "--dense-seeds", "--pruned-validation"
 MODEL = "Model (tiers B and C)"
 CALIBRATION = "Calibration"
 
@@ -63,7 +62,7 @@ def forecast(
     pruned_validation: Annotated[
         list[str] | None,
         typer.Option(
-            PRUNED,
+            "--pruned-validation",
             metavar="FILE...",
             help="Those of one or more pruned models: probabilities are calibrated on their flips.",
             rich_help_panel=CALIBRATION,
@@ -145,12 +144,15 @@ def forecast(
 def score(
     folder: Annotated[Path, typer.Argument(metavar="FORECAST", help="Folder of a forecast.")],
     against: Annotated[
-        list[str], typer.Option(AGAINST, metavar="FILE...", help="Predictions of pruned models.")
+        list[str],
+        typer.Option("--against", metavar="FILE...", help="Predictions of pruned models."),
     ],
     dense_seeds: Annotated[
         list[str] | None,
         typer.Option(
-            SEEDS, metavar="FILE...", help="Predictions of dense models of other seeds: the churn."
+            "--dense-seeds",
+            metavar="FILE...",
+            help="Predictions of dense models of other seeds: the churn.",
         ),
     ] = None,
     out: Annotated[

@@ -41,8 +41,6 @@ ATTRIBUTE_SCHEMA: dict[str, pl.DataType] = {
 `change` is expected - dense, and `probability` that the metric rises; null where it is not known. A
 group without a value belongs to a metric that compares the group's values."""
 
-FORECAST_METRICS = ("flip_rate", "rare_value_ratio", "bias_amplification")
-
 
 def expected_counts(samples: Samples, slices: Slices, p: Floats) -> Floats:
     """Return how many answers of each kind to expect: (S, A, 3, 2).

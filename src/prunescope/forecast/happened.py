@@ -156,16 +156,3 @@ def _populations(runs: Sequence[Run], planned: float) -> tuple[list[Population],
     ordered = sorted(kinds.items(), key=lambda item: item[0])
     found = [Population(method, sparsity, tuple(of)) for (sparsity, method), of in ordered]
     return found, untold
-
-
-def commonest(models: Sequence[Predictions]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the commonest answers (N, A) of several models, and where there is a tie.
-
-    Of classes, that which most models name; where several are named as often, all are a tie.
-    """
-    votes = np.sum([model.decisions for model in models], axis=0)
-    if models[0].samples.task == "multilabel":
-        return 2 * votes > len(models), 2 * votes == len(models)
-    most = votes == votes.max(axis=1, keepdims=True)
-    tied = np.broadcast_to(most.sum(axis=1, keepdims=True) > 1, votes.shape)
-    return most & ~tied, tied

@@ -29,13 +29,14 @@ from prunescope.audit.estimates import OK, UNDEFINED
 from prunescope.audit.result import FEWEST
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError
-from prunescope.forecast.happened import Happened, Population, Run, commonest
+from prunescope.forecast.happened import Happened, Population, Run
 from prunescope.forecast.levels import level_rows
 from prunescope.forecast.ranking import LEFT_OUT, Figure, Resampling, grade
 from prunescope.forecast.reliability import reliability_rows
 from prunescope.forecast.result import Forecast
 from prunescope.forecast.routing import routing_rows
 from prunescope.forecast.score_result import SCORE_SCHEMA, Score, ScoreInfo
+from prunescope.metrics.agreement import TIED, modal
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
 
@@ -217,9 +218,16 @@ class Judge:
 
     def _exemplars(self, population: Population) -> NDArray[np.uint8]:
         """Compare the commonest answers of dense and of pruned seeds; ties are left out."""
-        dense, tied = commonest([self.happened.dense, *self.happened.seeds])
-        pruned, tied_too = commonest([run.model for run in population.runs])
-        return np.where(tied | tied_too, LEFT_OUT, dense != pruned).astype(np.uint8)
+        sides = (
+            [self.happened.dense, *self.happened.seeds],
+            [run.model for run in population.runs],
+        )
+        task = self.happened.dense.samples.task
+        dense, pruned = (
+            modal(np.mean([model.decisions for model in side], axis=0), task) for side in sides
+        )
+        tied = (dense == TIED) | (pruned == TIED)
+        return np.where(tied, LEFT_OUT, dense != pruned).astype(np.uint8)
 
     def _over_churn(self, graded: Mapping[str, Figures]) -> dict[str, Figures]:
         """Add by how much each scorer foretells flips better than churn."""

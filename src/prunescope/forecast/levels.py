@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.special import logit
-from scipy.stats import rankdata
 
 from prunescope.audit import audit
 from prunescope.audit.estimates import INSUFFICIENT, OK, UNDEFINED
@@ -25,6 +23,7 @@ from prunescope.audit.subject import rates_of
 from prunescope.forecast.happened import Happened, Population
 from prunescope.forecast.result import Forecast
 from prunescope.forecast.scorers.scorer import RAREST
+from prunescope.metrics.ranking import rank
 from prunescope.metrics.statistics import Floats
 
 LEVEL_SCHEMA: dict[str, pl.DataType] = {
@@ -174,7 +173,7 @@ def _judged(points: pl.DataFrame, predictor: str, metric: str) -> dict[str, Any]
     found["n_rising"] = int(rising.sum())
     if rising.all() or not rising.any():
         return found | {"reason": "all change the same way"}
-    auroc = _auroc(x, rising)
+    auroc = float(rank([x], rising[None].astype(np.uint8)).auc[0])
     if predictor == "forecast":
         p = points["probability"].to_numpy()
         found["brier"] = float(np.mean((p - rising) ** 2))
@@ -185,19 +184,9 @@ def _judged(points: pl.DataFrame, predictor: str, metric: str) -> dict[str, Any]
 
 def _permuted(points: pl.DataFrame, x: Floats, y: Floats) -> tuple[float, float]:
     """Return Spearman's correlation and its p-value when whole attributes are exchanged."""
-    groups = points["group"].fill_null("").to_list()
-    attributes = points["attribute"].to_list()
-    group_names, attribute_names = sorted(set(groups)), sorted(set(attributes))
-    g = np.array([group_names.index(name) for name in groups])
-    a = np.array([attribute_names.index(name) for name in attributes])
-    causes = np.full((len(group_names), len(attribute_names)), np.nan)
+    groups, g = np.unique(points["group"].fill_null("").to_list(), return_inverse=True)
+    attributes, a = np.unique(points["attribute"].to_list(), return_inverse=True)
+    causes = np.full((len(groups), len(attributes)), np.nan)
     causes[g, a] = x
     found = permute(causes, g, a, y)
     return found.rho, found.p_value
-
-
-def _auroc(x: Floats, rising: NDArray[np.bool_]) -> float:
-    """Return P(x of a rise > x of a fall), ties half."""
-    n = rising.sum()
-    ranks = rankdata(x)[rising].sum()
-    return float((ranks - n * (n + 1) / 2) / (n * (len(x) - n)))

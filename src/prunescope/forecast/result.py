@@ -107,11 +107,15 @@ class Forecast:
     attributes: pl.DataFrame
 
     @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """The places of all answers, row by row, the riskiest first."""
+        return np.argsort(-self.risk, axis=None, kind="stable")
+
+    @cached_property
     def rank(self) -> NDArray[np.uint32]:
         """Rank (N, A) among all answers by risk: 1 = highest; ties in the order of the samples."""
-        order = np.argsort(-self.risk, axis=None, kind="stable")
         ranks = np.empty(self.risk.size, np.uint32)
-        ranks[order] = np.arange(1, self.risk.size + 1, dtype=np.uint32)
+        ranks[self._order] = np.arange(1, self.risk.size + 1, dtype=np.uint32)
         return ranks.reshape(self.risk.shape)
 
     @cached_property
@@ -128,7 +132,7 @@ class Forecast:
             There is no such attribute.
         """
         if attribute is None:
-            chosen = np.argsort(self.rank, axis=None)[:n]
+            chosen = self._order[:n]
         elif attribute in self.info.attributes:
             column = self.info.attributes.index(attribute)
             rows = np.argsort(self.rank[:, column])[:n]

@@ -66,7 +66,7 @@ class Population:
         self.models = tuple(models)
         self.samples = models[0].samples
         self.yes_share: Floats = _mean([model.decisions for model in models])
-        self.modal_answers = _modal(self.yes_share, self.samples.task)
+        self.modal_answers = modal(self.yes_share, self.samples.task)
         self.mean_probabilities: Floats = _mean([model.probabilities for model in models])
         self.ranks = _ranks(self.mean_probabilities)
 
@@ -127,8 +127,20 @@ def _mean(tables: Sequence[Floats] | Sequence[NDArray[np.bool_]]) -> Floats:
     return total
 
 
-def _modal(share: Floats, task: Task) -> NDArray[np.int8]:
-    """Return the commonest answers, given the share of "yes"."""
+def modal(share: Floats, task: Task) -> NDArray[np.int8]:
+    """Return the commonest answers (N, A), as `Population.modal_answers` has them.
+
+    Parameters
+    ----------
+    share : array (N, A)
+        Share of the models that answer yes, in [0, 1].
+    task : str
+
+    Examples
+    --------
+    >>> modal(np.array([[1.0, 0.5, 0.25]]), "multilabel").tolist()
+    [[1, -1, 0]]
+    """
     if task == "multilabel":
         most, tied = share > 0.5, share == 0.5
     else:
