@@ -15,6 +15,7 @@ PACKAGES = [
     "errors",
     "forecast",
     "metrics",
+    "mitigate",
     "models",
     "predictions",
     "pruning",

@@ -1,0 +1,1 @@
+"""`prunescope mitigate …`: a module for each measure."""
