@@ -13,10 +13,10 @@ from prunescope.audit.streaming import Engine, audit_files
 from prunescope.audit.tally import count_all
 from prunescope.errors import ConfigError
 from prunescope.predictions import (
+    Adjustments,
     Predictions,
-    check_thresholds,
-    read_thresholds,
-    with_thresholds,
+    adjust,
+    read_adjustments,
 )
 from prunescope.predictions.shards import Shards, shards_of
 
@@ -37,7 +37,7 @@ class Files:
     columns : dict
         Our name of a column → theirs.
     thresholds : path, optional
-        A file of thresholds.
+        A file of thresholds, or of adjustments.
     """
 
     scores: Literal["logits", "probability"]
@@ -72,9 +72,11 @@ class Files:
         ]
         if self.thresholds is None:
             return models
-        limits = read_thresholds(self.thresholds, self.scores)
-        check_thresholds(limits, [m.name for m in models], models[0].attributes)
-        return [with_thresholds(model, limits) for model in models]
+        read = self._adjustments(models)
+        return [
+            model if (mine := read.of(model.name)) is None else adjust(model, mine)
+            for model in models
+        ]
 
     def audit_in_memory(
         self,
@@ -100,16 +102,27 @@ class Files:
         """Read the files a part at a time, and audit them."""
         models = [[self._scan(source) for source in side] for side in (dense, compressed)]
         if self.thresholds is not None:
-            limits = read_thresholds(self.thresholds, self.scores)
-            every = [model for side in models for model in side]
-            check_thresholds(limits, [m.name for m in every], every[0].attributes)
-            models = [[model.with_thresholds(limits) for model in side] for side in models]
+            read = self._adjustments([model for side in models for model in side])
+            models = [
+                [
+                    model if (mine := read.of(model.name)) is None else model.adjusted(mine)
+                    for model in side
+                ]
+                for side in models
+            ]
         counted: Engine = count_all
         if engine == "ray":
             from prunescope.audit.cluster import on_ray
 
             counted = on_ray(address)
         return audit_files(*models, progress=progress, engine=counted, **choice)
+
+    def _adjustments(self, models: Sequence[Predictions] | Sequence[Shards]) -> Adjustments:
+        """Read what is done to the logits of these models."""
+        assert self.thresholds is not None
+        read = read_adjustments(self.thresholds, self.scores)
+        read.check([model.name for model in models], models[0].attributes)
+        return read
 
     def _scan(self, source: str) -> Shards:
         return Shards.scan(source, scores=self.scores, columns=self.columns)

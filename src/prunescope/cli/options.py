@@ -72,7 +72,8 @@ Mapping = Annotated[
 Thresholds = Annotated[
     Path | None,
     typer.Option(
-        help="Above which score an answer is yes, per attribute (and model): .json, .yaml or .csv.",
+        help="Above which score an answer is yes, per attribute (and model): .json, .yaml or .csv; "
+        "or what 'mitigate thresholds' wrote.",
         show_default="logit 0",
         rich_help_panel=FILES,
     ),

@@ -57,14 +57,14 @@ def _of(
     dense = happened.dense
     now = expected_counts(dense.samples, leanings.slices, dense.decisions.astype(np.float32))
     orders = {
-        "forecast": _places(happened.risk, dense),
-        "margin": _places(-abs(dense.logits), dense),
+        "forecast": places_of(happened.risk, dense),
+        "margin": places_of(-abs(dense.logits), dense),
         "oracle": None,
         "random": None,
     }
     for order, places in orders.items():
         for share in SHARES:
-            left = [_left(order, places, flips, share) for flips in runs]
+            left = [left_of(order, places, flips, share) for flips in runs]
             then = np.stack(
                 [
                     expected_counts(dense.samples, leanings.slices, abs(dense.decisions - kept))
@@ -77,18 +77,18 @@ def _of(
                 "order": order,
                 "routed": share,
                 "flip_rate": float(np.mean(left)),
-                "rare_value_ratio": _mean(ratio.replicates[:, 0], ratio.ok[0]),
+                "rare_value_ratio": mean_of(ratio.replicates[:, 0], ratio.ok[0]),
             }
             groups: list[str | None] = [*leanings.slices.group_names()]
             for group in groups or [None]:
                 lean = None
                 if group is not None:
                     found = leanings.bias_amplification(group, now, then)
-                    lean = _mean(found.replicates, found.ok)
+                    lean = mean_of(found.replicates, found.ok)
                 yield {**shared, "group": group, "bias_amplification": lean}
 
 
-def _places(risk: Floats, dense: Predictions) -> Floats:
+def places_of(risk: Floats, dense: Predictions) -> Floats:
     """Return the place of each answer by falling risk, in shares of all answers: (N, A).
 
     A class is one answer of a sample's, so that samples are routed whole: by the risk of the class
@@ -102,7 +102,7 @@ def _places(risk: Floats, dense: Predictions) -> Floats:
     return places.reshape(risk.shape)
 
 
-def _left(order: str, places: Floats | None, flips: NDArray[np.bool_], share: float) -> Floats:
+def left_of(order: str, places: Floats | None, flips: NDArray[np.bool_], share: float) -> Floats:
     """Return what is left of each flip (N, A): 1, 0 where it was routed, or its chance of staying.
 
     The oracle routes flips alone, at random if they are more than may be routed.
@@ -113,7 +113,7 @@ def _left(order: str, places: Floats | None, flips: NDArray[np.bool_], share: fl
     return flips * (1 - routed)
 
 
-def _mean(values: Floats, ok: NDArray[np.bool_]) -> float | None:
+def mean_of(values: Floats, ok: NDArray[np.bool_]) -> float | None:
     """Average over runs (R, A) and the attributes that have a value in all."""
     usable = ok & ~np.isnan(values).any(axis=0)
     return float(values[:, usable].mean()) if usable.any() else None

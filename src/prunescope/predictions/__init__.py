@@ -7,7 +7,15 @@ in the key ``prunescope`` of the file's metadata; CSV holds the same columns and
 Files of other tools are read by a mapping from our names of columns to theirs.
 """
 
-from prunescope.predictions.align import align, in_order_of
+from prunescope.predictions.adjustment import (
+    Adjustment,
+    Adjustments,
+    Curve,
+    adjust,
+    read_adjustments,
+    settle,
+)
+from prunescope.predictions.align import align, in_order_of, on_samples_of
 from prunescope.predictions.ask import predict
 from prunescope.predictions.columns import read_mapping, rename
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
@@ -20,18 +28,25 @@ from prunescope.predictions.thresholds import (
 )
 
 __all__ = [
+    "Adjustment",
+    "Adjustments",
     "Compression",
+    "Curve",
     "DatasetInfo",
     "Metadata",
     "Predictions",
+    "adjust",
     "align",
     "check_suffix",
     "check_thresholds",
     "in_order_of",
+    "on_samples_of",
     "predict",
+    "read_adjustments",
     "read_mapping",
     "read_thresholds",
     "rename",
+    "settle",
     "train_rates_from",
     "with_thresholds",
 ]

@@ -71,6 +71,26 @@ def in_order_of(file: Predictions, first: Predictions) -> Predictions:
     return _arrange(file, file.samples.ids, first.attributes)
 
 
+def on_samples_of(file: Predictions, first: Predictions) -> Predictions:
+    """Return predictions on the samples of another file, and in its order, attributes too.
+
+    Raises
+    ------
+    DataError
+        The two do not answer the same questions, or some of the samples are not there.
+    """
+    _check_attributes(first, file)
+    absent = ~first.samples.ids.is_in(file.samples.ids.implode())
+    if absent.any():
+        example = first.samples.ids.filter(absent)[0]
+        raise DataError(
+            f"{file.name} lacks {absent.sum():,} of the {len(absent):,} samples of {first.name}, "
+            f"{example!r} for example: expected predictions on one split"
+            f"{_why_apart([first, file])}"
+        )
+    return _arrange(file, first.samples.ids, first.attributes)
+
+
 def _why_apart(files: Sequence[Predictions]) -> str:
     """Say what would join the ids of the first pair of files that share none."""
     first = files[0]
@@ -111,7 +131,7 @@ def _arrange(file: Predictions, ids: pl.Series, attributes: tuple[str, ...]) -> 
         return file
     order = [file.attributes.index(attribute) for attribute in attributes]
     samples = replace(file.samples, attributes=attributes, labels=file.samples.labels[:, order])
-    thresholds = None if file.thresholds is None else file.thresholds[order]
+    thresholds = None if file.thresholds is None else file.thresholds[..., order]
     return replace(file, samples=samples, logits=file.logits[:, order], thresholds=thresholds)
 
 

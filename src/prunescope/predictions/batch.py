@@ -26,7 +26,7 @@ class Answers:
     ----------
     logits : sequence of A arrays (n,)
     task : {"multilabel", "multiclass"}
-    thresholds : array (A,), optional
+    thresholds : array (A,) or (A, n), optional
         A logit above means yes; default: 0.
     """
 
@@ -86,7 +86,12 @@ class Batch:
         samples = models[0].samples
         labels = np.where(samples.labels == UNKNOWN, 2, samples.labels).astype(np.uint8)
         answers = (
-            Answers(list(model.logits.T), samples.task, model.thresholds) for model in models
+            Answers(
+                list(model.logits.T),
+                samples.task,
+                None if model.thresholds is None else model.thresholds.T,
+            )
+            for model in models
         )
         return cls(
             samples.ids,

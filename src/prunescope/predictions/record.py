@@ -43,9 +43,10 @@ class Predictions:
     logits : array (N, A) of float32 or float64
         Never probabilities. All finite.
     metadata : Metadata
-    thresholds : array (A,) of float64, optional
-        A logit above its attribute's threshold means yes; default: 0 for all. Finite. Not for a
-        multi-class task, whose answer is the class with the highest logit.
+    thresholds : array (A,) or (N, A) of float64, optional
+        A logit above its threshold means yes; default: 0 for all. Finite. One per attribute, or
+        one per answer where they depend on the sample. Not for a multi-class task, whose answer is
+        the class with the highest logit.
 
     Raises
     ------
@@ -90,16 +91,18 @@ class Predictions:
                 f"{self.name} is multiclass: its answer is the class with the highest logit; "
                 "leave out the thresholds"
             )
-        if thresholds.shape != (len(self.attributes),):
+        if thresholds.shape not in ((len(self.attributes),), self.logits.shape):
             raise DataError(
                 f"{self.name}: thresholds have shape {thresholds.shape}: expected "
-                f"({len(self.attributes)},), one per attribute"
+                f"({len(self.attributes)},), one per attribute, or {self.logits.shape}, one per "
+                "answer"
             )
-        if not np.isfinite(thresholds).all():
-            column = int(np.flatnonzero(~np.isfinite(thresholds))[0])
+        bad = np.argwhere(~np.isfinite(thresholds))
+        if len(bad):
+            found = thresholds[tuple(bad[0])]
             raise DataError(
-                f"{self.name}: the threshold of {self.attributes[column]!r} is "
-                f"{thresholds[column]}; expected a finite number"
+                f"{self.name}: the threshold of {self.attributes[bad[0][-1]]!r} is {found}; "
+                "expected a finite number"
             )
 
     @property
@@ -148,7 +151,11 @@ class Predictions:
 
     def take(self, rows: NDArray[Any]) -> Predictions:
         """Return the predictions for some samples (indices or a boolean mask)."""
-        return replace(self, samples=self.samples.take(rows), logits=self.logits[rows])
+        thresholds = self.thresholds
+        if thresholds is not None and thresholds.ndim == 2:
+            thresholds = thresholds[rows]
+        samples = self.samples.take(rows)
+        return replace(self, samples=samples, logits=self.logits[rows], thresholds=thresholds)
 
     @classmethod
     def load(

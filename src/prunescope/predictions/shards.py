@@ -17,14 +17,19 @@ from scipy.special import logit
 
 from prunescope.data.labels import read_classes
 from prunescope.data.samples import UNKNOWN, Group, GroupValue, Task, read_labels
-from prunescope.errors import DataError
+from prunescope.errors import DataError, shorten
+from prunescope.predictions.adjustment import (
+    Adjustment,
+    check_adjustment,
+    map_columns,
+    needs_group,
+)
 from prunescope.predictions.batch import Answers, Batch
 from prunescope.predictions.columns import rename
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.reading import check_width, read_metadata
 from prunescope.predictions.record import Scores
 from prunescope.predictions.tables import MISSING, check_matched, require_columns
-from prunescope.predictions.thresholds import Thresholds, limits_of
 
 SOME = 1000
 """Rows that are looked at to tell what is wrong with a file's columns."""
@@ -73,8 +78,8 @@ class Shards:
     scores : {"logits", "probability"}
     renamed : dict
         Their name of a column → ours.
-    thresholds : tuple of float, optional
-        On the logit scale; default: 0.
+    adjustment : Adjustment, optional
+        What is done to its logits before they become answers.
     """
 
     paths: tuple[Path, ...]
@@ -85,7 +90,7 @@ class Shards:
     n: int
     scores: Scores
     renamed: Mapping[str, str]
-    thresholds: tuple[float, ...] | None = None
+    adjustment: Adjustment | None = None
 
     @classmethod
     def scan(
@@ -144,18 +149,19 @@ class Shards:
             renamed,
         )
 
-    def with_thresholds(self, thresholds: Thresholds) -> Shards:
-        """Return the same model with its thresholds; 0 where none is named.
+    def adjusted(self, adjustment: Adjustment) -> Shards:
+        """Return the same model with an adjustment.
 
         Raises
         ------
         DataError
-            An attribute is not among the model's, or the task is multi-class.
+            As `prunescope.predictions.adjust` does.
         """
-        if self.task == "multiclass":
-            raise DataError(f"{self.name}: a multi-class model has no thresholds")
-        limits = limits_of(thresholds, self.name, self.attributes)
-        return replace(self, thresholds=tuple(limits.tolist()))
+        check_adjustment(adjustment, self.name, self.attributes, self.task)
+        if adjustment.group is not None and adjustment.group not in self.groups:
+            has = shorten(self.groups) or "none"
+            raise DataError(needs_group(adjustment.group, self.name, has))
+        return replace(self, adjustment=adjustment)
 
     @property
     def name(self) -> str:
@@ -201,8 +207,20 @@ class Shards:
                     f"{column[row]}: expected a finite number"
                 )
             logits.append(scores)
-        limits = None if self.thresholds is None else np.array(self.thresholds)
+        if self.adjustment is None:
+            return Answers(logits, self.task)
+        limits = self._limits(self.adjustment, frame)
+        if self.adjustment.curves:
+            logits = map_columns(self.adjustment, self.attributes, logits)
         return Answers(logits, self.task, limits)
+
+    def _limits(self, adjustment: Adjustment, frame: pl.DataFrame) -> NDArray[np.float64] | None:
+        """Return the thresholds of some rows: (A,) or (A, n)."""
+        group = None
+        if adjustment.group is not None:
+            group = Group.from_series(frame[f"group__{adjustment.group}"], self.name)
+        limits = adjustment.limits(self.attributes, group)
+        return None if limits is None else limits.T
 
     def _logits(self, p: NDArray[np.float64], column: str, start: int) -> NDArray[np.float64]:
         """Turn probabilities into logits."""
@@ -236,9 +254,10 @@ class Shards:
         """Name the columns that hold labels."""
         return ["y"] if self.task == "multiclass" else [f"y__{a}" for a in self.attributes]
 
-    def logit_columns(self) -> list[str]:
-        """Name the columns that hold scores."""
-        return [f"logit__{a}" for a in self.attributes]
+    def answer_columns(self) -> list[str]:
+        """Name the columns that answers follow from."""
+        needed = self.adjustment and self.adjustment.group
+        return [*(f"logit__{a}" for a in self.attributes), *([f"group__{needed}"] if needed else [])]
 
     def group_values(self, names: Sequence[str]) -> dict[str, tuple[tuple[GroupValue, ...], bool]]:
         """Find the values of groups, and whether some samples have none.
@@ -284,11 +303,11 @@ def batch_of(
     """
     first, *others = models
     told = [f"group__{name}" for name in groups]
-    wanted = ["id", *first.label_columns(), *told, *first.logit_columns(), *extra]
+    wanted = ["id", *first.label_columns(), *told, *first.answer_columns(), *extra]
     frame = first.rows(start, n, list(dict.fromkeys(wanted)))
     answers = [first.answers(frame, start)]
     for other in others:
-        part = other.rows(start, n, ["id", *other.logit_columns()])
+        part = other.rows(start, n, ["id", *other.answer_columns()])
         _check_order(frame["id"], part["id"], first, other, start)
         answers.append(other.answers(part, start))
     coded = {

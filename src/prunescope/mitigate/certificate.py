@@ -1,0 +1,247 @@
+"""Certificates: how often a routed model may be wrong at most, proved from a finite sample.
+
+Learn then Test (Angelopoulos, Bates, Candès, Jordan and Lei, 2021). A *cut* sends answers whose
+risk reaches it to the dense model or a person, and keeps the others. For each cut, the null
+hypothesis that the loss exceeds α is tested; cuts are tested in a fixed order, from the one that
+sends everything to the one that sends nothing, until one test fails. The last cut that passed keeps
+the loss within α with probability at least 1 - δ over the draw of the sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from prunescope.errors import ConfigError
+from prunescope.metrics.statistics import Floats
+
+_UP = np.geomspace(1e-4, 1e4, 257)
+CUTS = np.concatenate([[-np.inf], -_UP[::-1], [0.0], _UP])
+"""The cuts that are tested, from the one that sends everything: the same whatever the sample, so
+that none is chosen by it. Neighbours are 7% apart."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is proved of a cut.
+
+    Parameters
+    ----------
+    loss : str
+        What is bounded, such as ``disagreement``.
+    who : str
+        Whose: ``all samples``, or each value of a group at once.
+    alpha, delta : float
+        P(loss ≤ alpha) ≥ 1 - delta.
+    cut : float or None
+        Send answers whose risk is at least this; None: nothing can be proved.
+    routed : float or None
+        Share of the answers of the sample that it sends.
+    observed : float or None
+        Loss on the sample: with several groups the highest.
+    p_value : float or None
+        Of the cut's test.
+    n : int
+        Independent units that it rests on: with several groups of the smallest one.
+    reason : str
+        Why nothing can be proved.
+    """
+
+    loss: str
+    who: str
+    alpha: float
+    delta: float
+    cut: float | None
+    routed: float | None
+    observed: float | None
+    p_value: float | None
+    n: int
+    reason: str = ""
+
+
+def binomial_p_values(losses: Floats, alpha: float) -> Floats:
+    """Test that a loss of 0 or 1 has a mean of at most α: exact p-values of mean > α.
+
+    P(Bin(n, α) ≤ Σ losses).
+
+    Parameters
+    ----------
+    losses : array (n, ...)
+
+    Examples
+    --------
+    >>> binomial_p_values(np.zeros((30, 1)), alpha=0.1).round(4).tolist()
+    [0.0424]
+    """
+    return np.asarray(binom.cdf(losses.sum(axis=0), len(losses), alpha))
+
+
+def betting_p_values(losses: Floats, alpha: float, delta: float) -> Floats:
+    """Test that a loss in [0, 1] has a mean of at most α, by betting against mean > α.
+
+    A gambler who stakes ν_i on "below α" before each sample has the capital Π (1 - ν_i (L_i - α)),
+    a supermartingale if the mean exceeds α; so 1 / its maximum is a p-value (Ville). Stakes follow
+    the mean and variance seen so far (Waudby-Smith and Ramdas, 2024). Far sharper than a bound
+    that does not look at the variance, such as Hoeffding's and Bentkus's.
+
+    Parameters
+    ----------
+    losses : array (n, ...)
+        In a random order.
+    alpha : float
+        In (0, 1).
+    delta : float
+        The level that stakes are sized for; p-values are valid whatever it is.
+
+    Examples
+    --------
+    >>> betting_p_values(np.full((200, 1), 0.01), alpha=0.05, delta=0.1).round(4).tolist()
+    [0.0005]
+    """
+    n = len(losses)
+    count = np.arange(1, n + 1).reshape(n, *[1] * (losses.ndim - 1))
+    mean = (0.5 + losses.cumsum(axis=0)) / (count + 1)
+    variance = (0.25 + np.square(losses - mean).cumsum(axis=0)) / (count + 1)
+    before = np.concatenate([np.full_like(variance[:1], 0.25), variance[:-1]])
+    stake = np.minimum(1.0, np.sqrt(2 * math.log(1 / delta) / (n * before)))
+    capital = np.log1p(-stake * (losses - alpha)).cumsum(axis=0)
+    return np.asarray(np.exp(-np.maximum(capital.max(axis=0), 0.0)))
+
+
+def certify(
+    risk: Floats,
+    kept: Floats,
+    routed: Floats,
+    *,
+    loss: str,
+    alpha: float = 0.05,
+    delta: float = 0.1,
+    members: Mapping[str, NDArray[np.intp]] | None = None,
+    who: str = "all samples",
+    units: NDArray[np.int64] | None = None,
+    seed: int = 0,
+) -> Certificate:
+    """Find the cut that sends least while the loss is proved to stay within α.
+
+    The loss of a sample is its share of wrong answers; of a unit, the mean of its samples'. Units
+    are taken to be drawn independently from where the model will be used. Where several groups are
+    named, the loss of each is within α at once: a cut passes if every group's test does, which
+    needs no correction (an intersection-union test).
+
+    Parameters
+    ----------
+    risk : array (N, A)
+        Higher is sent first.
+    kept, routed : array (N, A) in [0, 1]
+        The loss of each answer if it is kept, and if it is sent; NaN where it is not known.
+    loss : str
+        Its name.
+    alpha, delta : float
+        In (0, 1).
+    members : mapping, optional
+        Group value → its samples. Default: all samples are one group.
+    who : str
+    units : array (N,) of int, optional
+        Which unit each sample belongs to (a person's images, say); default: each is its own.
+    seed : int
+        Of the order in which units are bet on.
+
+    Raises
+    ------
+    ConfigError
+        α or δ is outside (0, 1).
+
+    Examples
+    --------
+    >>> risk = np.linspace(-2, 0, 400)[:, None]
+    >>> wrong = (risk > -0.2).astype(float)
+    >>> found = certify(risk, wrong, 0 * wrong, loss="disagreement", alpha=0.05)
+    >>> 0.05 < found.routed < 0.1, found.observed < 0.05
+    (True, True)
+    """
+    for name, value in (("alpha", alpha), ("delta", delta)):
+        if not 0 < value < 1:
+            raise ConfigError(f"{name} is {value}: expected a share between 0 and 1")
+    losses = sample_losses(risk, kept, routed)
+    known = ~np.isnan(losses[:, 0])
+    groups = {"": np.arange(len(losses))} if members is None else members
+    means, p_values, sizes = [], [], {}
+    rng = np.random.default_rng(seed)
+    for name, rows in groups.items():
+        told = rows[known[rows]]
+        of_units = _by_unit(losses[told], None if units is None else units[told])
+        sizes[name] = len(of_units)
+        if not len(of_units):
+            continue
+        means.append(of_units.mean(axis=0))
+        if np.isin(of_units, (0, 1)).all() and risk.shape[1] == 1 and units is None:
+            p_values.append(binomial_p_values(of_units, alpha))
+        else:
+            p_values.append(betting_p_values(rng.permutation(of_units), alpha, delta))
+    smallest = min(sizes, key=sizes.__getitem__)
+    shared = {"loss": loss, "who": who, "alpha": alpha, "delta": delta, "n": sizes[smallest]}
+    nothing = {"cut": None, "routed": None, "observed": None, "p_value": None}
+    fewest = fewest_units(alpha, delta)
+    if sizes[smallest] < fewest:
+        name = f"{smallest}: " if smallest else ""
+        reason = f"{name}{sizes[smallest]} independent units; even without a loss {fewest} are needed"
+        return Certificate(**shared, **nothing, reason=reason)
+    p, mean = np.max(p_values, axis=0), np.max(means, axis=0)
+    failed = np.flatnonzero(p > delta)
+    n_passed = int(failed[0]) if len(failed) else len(p)
+    if not n_passed:
+        reason = f"with every answer sent the loss is {mean[0]:.3g}: too near to {alpha}, or above"
+        return Certificate(**shared, **nothing, reason=reason)
+    best = n_passed - 1
+    cut = float(CUTS[best])
+    share = float((risk >= cut).mean())
+    return Certificate(**shared, cut=cut, routed=share, observed=float(mean[best]),
+                       p_value=float(p[best]))  # fmt: skip
+
+
+def fewest_units(alpha: float, delta: float) -> int:
+    """Return how many units without any loss it takes to prove a loss of at most α.
+
+    The least n with (1 - α)ⁿ ≤ δ: no test can do with fewer.
+
+    Examples
+    --------
+    >>> fewest_units(alpha=0.05, delta=0.1)
+    45
+    """
+    return math.ceil(math.log(delta) / math.log1p(-alpha))
+
+
+def sample_losses(risk: Floats, kept: Floats, routed: Floats) -> Floats:
+    """Return the loss of each sample at each cut: (N, C); NaN for one without a known answer.
+
+    Its mean over the answers that are known, each by whether its risk reaches the cut.
+    """
+    known = ~(np.isnan(kept) | np.isnan(routed))
+    saved = np.where(known, kept - routed, 0.0)  # by sending an answer
+    n_known = known.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        start = np.where(known, routed, 0.0).sum(axis=1) / n_known
+        saved = saved / n_known[:, None]
+    # an answer is kept at every cut above its risk
+    first = np.searchsorted(CUTS, risk, side="right")
+    steps = np.zeros((len(risk), len(CUTS) + 1))
+    np.add.at(steps, (np.arange(len(risk))[:, None], first), saved)
+    return np.asarray(start[:, None] + steps[:, :-1].cumsum(axis=1))
+
+
+def _by_unit(losses: Floats, units: NDArray[np.int64] | None) -> Floats:
+    """Average the losses (n, C) of the samples of each unit."""
+    if units is None or not len(losses):
+        return losses
+    _, place = np.unique(units, return_inverse=True)
+    sums = np.zeros((place.max() + 1, losses.shape[1]))
+    np.add.at(sums, place, losses)
+    return np.asarray(sums / np.bincount(place)[:, None])
+
+

@@ -1,0 +1,296 @@
+"""`route`: choose which answers to send, by a share, by a budget, or by what can be proved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from prunescope.audit import audit
+from prunescope.audit.budget import Budget
+from prunescope.data.samples import Samples
+from prunescope.errors import ConfigError, DataError, one_of, settings_of
+from prunescope.files import replacing
+from prunescope.metrics.statistics import Floats
+from prunescope.mitigate.certificate import Certificate, certify
+from prunescope.mitigate.routing import (
+    CURVE_SCHEMA,
+    OWN_MARGIN,
+    SHARES,
+    Routed,
+    To,
+    curve_rows,
+    needs_of,
+)
+from prunescope.predictions import Predictions
+
+Loss = Literal["disagreement", "error"]
+
+INFO_FILE, CURVE_FILE = "route.json", "curve.parquet"
+
+
+class RouteInfo(BaseModel):
+    """What a route is: all that is needed to apply it.
+
+    An answer is sent where its risk is at least `cut`; None: nothing could be proved or no share
+    is enough, for the `reason` given. For score ``own-margin`` the risk is -abs(logit - threshold)
+    of the pruned model. `sent` is the share of answers on the validation split.
+
+    History of the format: 1 (0.1.0) first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: Literal[1] = 1
+    model: str
+    dense: str
+    to: To
+    score: str
+    needs: str
+    chosen_by: str
+    cut: float | None
+    sent: float | None
+    reason: str = ""
+    certificates: tuple[Certificate, ...] = ()
+    macs: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which answers of a pruned model to send elsewhere, and what that leaves of the damage.
+
+    Parameters
+    ----------
+    info : RouteInfo
+    curve : polars.DataFrame
+        Columns as in `CURVE_SCHEMA`.
+    """
+
+    info: RouteInfo
+    curve: pl.DataFrame
+
+    def apply(
+        self, pruned: Predictions, dense: Predictions, risk: Floats | None = None
+    ) -> Predictions:
+        """Return the predictions of both together on any samples.
+
+        Parameters
+        ----------
+        pruned, dense : Predictions
+            On the same samples.
+        risk : array (N, A), optional
+            Of a score of your own.
+
+        Raises
+        ------
+        DataError
+            They are other models' predictions.
+        ConfigError
+            There is no cut, or no risk.
+        """
+        if (pruned.name, dense.name) != (self.info.model, self.info.dense):
+            raise DataError(
+                f"the route was chosen for {self.info.model!r} and {self.info.dense!r}, not for "
+                f"{pruned.name!r} and {dense.name!r}: risks of other models lie elsewhere"
+            )
+        if self.info.cut is None:
+            raise ConfigError(f"the route has no cut: {self.info.reason}")
+        if risk is None and self.info.score == OWN_RISK:
+            raise ConfigError("the route was chosen by risks of your own: give those of the samples")
+        routed = Routed.of(pruned, dense, self.info.score if risk is None else risk, self.info.to)
+        return routed.answers(self.info.cut, f"{pruned.name}+route")
+
+    def save(self, folder: str | Path) -> None:
+        """Write route.json and curve.parquet to a folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / CURVE_FILE) as beside:
+            self.curve.write_parquet(beside)
+        with replacing(folder / INFO_FILE) as beside:
+            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Route:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            A file is absent or damaged.
+        """
+        folder = Path(folder)
+        try:
+            content = json.loads((folder / INFO_FILE).read_text("utf-8"))
+            curve = pl.read_parquet(folder / CURVE_FILE)
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{folder}: expected the folder of a route: {error}") from error
+        with settings_of(str(folder / INFO_FILE)):
+            return cls(RouteInfo(**content), curve)
+
+
+OWN_RISK = "own risk"
+"""The name of a score that is given as numbers."""
+
+
+def route(
+    pruned: Predictions,
+    dense: Predictions,
+    *,
+    to: To = "dense",
+    score: str | Floats = OWN_MARGIN,
+    share: float | None = None,
+    target: Budget | None = None,
+    certify_loss: Loss | None = None,
+    alpha: float = 0.05,
+    delta: float = 0.1,
+    certify_groups: Sequence[str] = (),
+    test: tuple[Predictions, Predictions] | None = None,
+    test_risk: Floats | None = None,
+    identity: Sequence[str] | None = None,
+    macs: tuple[float, float] | None = None,
+    min_support: int = 10,
+    seed: int = 0,
+    **settings: Any,  # noqa: ANN401 - of the audit that a target is judged by
+) -> Route:
+    """Choose a cut on a validation split, and tell what is left of the damage.
+
+    Parameters
+    ----------
+    pruned, dense : Predictions
+        On the validation split.
+    to : {"dense", "person"}
+        Who answers what is sent.
+    score : str or array (N, A)
+        What makes an answer risky: ``own-margin`` (the pruned model's own distance from the
+        threshold, which costs nothing), a scorer of tier A asked about the dense model's answers,
+        or any risk of your own, such as `Forecast.risk`.
+    share : float, optional
+        Send this share of the answers. Exactly one of `share`, `target` and `certify_loss` chooses.
+    target : Budget, optional
+        Send the least of `SHARES` whose interval ends, on the validation split, are all within.
+    certify_loss : {"disagreement", "error"}, optional
+        Send the least that is proved to keep this loss within `alpha` with probability 1 - `delta`:
+        answers unlike the dense model's (no labels needed), or wrong ones.
+    certify_groups : sequence of str
+        Prove it of every value of these groups, too.
+    test : pair of Predictions, optional
+        Of the pruned and the dense model on a test split: for curves that chose nothing.
+    test_risk : array, optional
+        For its samples, of a score of your own.
+    identity : sequence of str, optional
+        Groups to look at; default: every group but the cluster.
+    macs : pair of float, optional
+        Multiplications of the dense and the pruned model for one sample, as `gains` counts them.
+    min_support : int
+    seed : int
+    **settings
+        Of the audits that a target is judged by.
+
+    Returns
+    -------
+    Route
+
+    Raises
+    ------
+    ConfigError
+        A choice makes no sense.
+    DataError
+        Predictions do not fit together.
+    """
+    if sum(choice is not None for choice in (share, target, certify_loss)) != 1:
+        raise ConfigError("expected exactly one of a share, a target and a loss to certify")
+    if to not in get_args(To):
+        raise ConfigError(one_of("destination", to, get_args(To)))
+    if share is not None and not 0 <= share <= 1:
+        raise ConfigError(f"share {share}: expected a number from 0 to 1")
+    routed = Routed.of(pruned, dense, score, to)
+    name = score if isinstance(score, str) else OWN_RISK
+    for group in certify_groups:
+        if group not in pruned.samples.groups:
+            raise ConfigError(one_of("group", group, pruned.samples.groups))
+    certificates: tuple[Certificate, ...] = ()
+    if share is not None:
+        cut, reason, chosen_by = routed.cut_at(share), "", f"share {share:g}"
+    elif target is not None:
+        cut, reason = _within(routed, target, identity, {**settings, "seed": seed})
+        chosen_by = f"target {target}"
+    else:
+        assert certify_loss is not None
+        certificates = _certificates(routed, certify_loss, alpha, delta, certify_groups, seed)
+        cut, reason = certificates[-1].cut, certificates[-1].reason
+        chosen_by = f"certificate of {certify_loss}"
+    info = RouteInfo(
+        model=pruned.name,
+        dense=dense.name,
+        to=to,
+        score=name,
+        needs=needs_of(name, to),
+        chosen_by=chosen_by,
+        cut=cut,
+        sent=None if cut is None else float(routed.sent(cut).mean()),
+        reason=reason,
+        certificates=certificates,
+        macs=macs,
+    )
+    curves = [curve_rows(routed, "validation", name, identity, macs, min_support)]
+    if test is not None:
+        risk = name if isinstance(score, str) else test_risk
+        if risk is None:
+            raise ConfigError("a test split needs risks of its own: give them as test_risk")
+        curves.append(
+            curve_rows(Routed.of(*test, risk, to), "test", name, identity, macs, min_support)
+        )
+    return Route(info, pl.concat(curves))
+
+
+def _within(
+    routed: Routed, target: Budget, identity: Sequence[str] | None, settings: Mapping[str, Any]
+) -> tuple[float | None, str]:
+    """Return the cut of the least share that is within a budget, or why there is none."""
+    for share in SHARES:
+        cut = routed.cut_at(share)
+        model = routed.answers(cut, "routed")
+        table = audit(routed.dense, model, identity=identity, **settings).table
+        if target.holds(table, "routed"):
+            return cut, ""
+    return None, f"not even with every answer sent is this within {target}"
+
+
+def _certificates(
+    routed: Routed,
+    loss: Loss,
+    alpha: float,
+    delta: float,
+    groups: Sequence[str],
+    seed: int,
+) -> tuple[Certificate, ...]:
+    """Certify all samples and, if groups are named, all samples and each value of them at once."""
+    samples = routed.pruned.samples
+    kept, sent = routed.losses(loss)
+    shared = {"loss": loss, "alpha": alpha, "delta": delta, "units": _units(samples), "seed": seed}
+    risk = routed.risk[:, : kept.shape[1]]
+    found = [certify(risk, kept, sent, **shared)]
+    if groups:
+        members: dict[str, NDArray[np.intp]] = {"all samples": np.arange(len(samples))}
+        for name in groups:
+            for code, value in enumerate(samples.groups[name].values):
+                rows = np.flatnonzero(samples.groups[name].codes == code)
+                members[f"{name}={value}"] = rows
+        who = f"all samples and every value of {', '.join(groups)}"
+        found.append(certify(risk, kept, sent, members=members, who=who, **shared))
+    return tuple(found)
+
+
+def _units(samples: Samples) -> NDArray[np.int64] | None:
+    """Return the cluster of each sample, or its own number where it has none."""
+    if samples.cluster is None:
+        return None
+    codes = samples.groups[samples.cluster].codes.astype(np.int64)
+    return np.where(codes < 0, len(codes) + np.arange(len(codes)), codes)

@@ -1,0 +1,291 @@
+"""Adjustments: what is done to a model's logits before they become answers, from a small file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from prunescope.data.samples import Group
+from prunescope.errors import DataError, settings_of, shorten
+from prunescope.files import replacing
+from prunescope.predictions.record import Predictions, Scores
+from prunescope.predictions.thresholds import EVERY_MODEL, check_thresholds, read_thresholds
+
+Floats = NDArray[np.floating[Any]]
+
+
+class Curve(BaseModel):
+    """A rising map of logits: straight between its knots, and on in the same direction beyond.
+
+    Strictly rising, so that no two answers change places: ranking metrics stay as they are.
+
+    Parameters
+    ----------
+    knots : tuple of float, rising
+        Logits that the model gives, two or more.
+    values : tuple of float, rising
+        What they become.
+
+    Examples
+    --------
+    >>> Curve(knots=(-1, 1), values=(-0.5, 0.5)).of(np.array([4.0])).tolist()
+    [2.0]
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Curve:
+        if not len(self.knots) == len(self.values) >= 2:
+            raise ValueError("expected as many values as knots, two or more")
+        if (np.diff(self.knots) <= 0).any() or (np.diff(self.values) <= 0).any():
+            raise ValueError("expected knots and values that rise")
+        return self
+
+    def of(self, z: Floats) -> Floats:
+        """Map logits of any shape, in float64."""
+        x, y = np.array(self.knots), np.array(self.values)
+        z = np.asarray(z, np.float64)
+        piece = np.clip(np.searchsorted(x, z, side="right") - 1, 0, len(x) - 2)
+        slope = np.diff(y) / np.diff(x)
+        return np.asarray(y[piece] + slope[piece] * (z - x[piece]))
+
+
+class Adjustment(BaseModel):
+    """What turns one model's logits into answers: yes where curve(z) > threshold.
+
+    Parameters
+    ----------
+    curves : dict
+        Attribute → `Curve` that calibrates its logits; others stay as they are.
+    thresholds : dict
+        Attribute → threshold on the curve's scale; default: 0.
+    group : str, optional
+        The group whose value must be known of each sample when it is answered.
+    by_value : dict
+        The group's value, as text → attribute → threshold, in place of that above. Samples of
+        another value, or of none, get that above.
+    criterion, calibration : str, optional
+        How thresholds and curves were found.
+
+    Examples
+    --------
+    >>> Adjustment(thresholds={"Bald": -1.0}).needs
+    'nothing but the logits'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    curves: dict[str, Curve] = {}
+    thresholds: dict[str, float] = {}
+    group: str | None = None
+    by_value: dict[str, dict[str, float]] = {}
+    criterion: str | None = None
+    calibration: str | None = None
+
+    @field_validator("thresholds")
+    @classmethod
+    def _plain(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        return {name: float(value) for name, value in thresholds.items()}
+
+    @model_validator(mode="after")
+    def _check(self) -> Adjustment:
+        if self.by_value and self.group is None:
+            raise ValueError("thresholds by value need the group's name")
+        return self
+
+    @property
+    def needs(self) -> str:
+        """What must be known of a sample when it is answered, in words."""
+        return "nothing but the logits" if self.group is None else f"{self.group} of each sample"
+
+    @property
+    def attributes(self) -> list[str]:
+        """The attributes that it names."""
+        named = [self.curves, self.thresholds, *self.by_value.values()]
+        return list(dict.fromkeys(name for part in named for name in part))
+
+    def limits(
+        self, attributes: Collection[str], group: Group | None = None
+    ) -> NDArray[np.float64] | None:
+        """Return the thresholds: (A,), or (N, A) where they depend on a group; None: all are 0."""
+        if not self.thresholds and not self.by_value:
+            return None
+        usual = np.array([self.thresholds.get(a, 0.0) for a in attributes])
+        if group is None:
+            return usual
+        table = [
+            [self.by_value.get(str(value), {}).get(a, t) for a, t in zip(attributes, usual)]
+            for value in group.values
+        ]
+        return np.array([*table, usual.tolist()])[group.codes]
+
+
+class Adjustments(BaseModel):
+    """The adjustments of one or more models, by the models' names; ``*`` stands for all others.
+
+    History of the format: 1 (0.1.0) first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    adjustments: dict[str, Adjustment]
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, which `read_adjustments` reads back."""
+        content = self.model_dump(exclude_defaults=True) | {"format_version": 1}
+        with replacing(Path(path)) as beside:
+            beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    def of(self, model: str) -> Adjustment | None:
+        """Return the adjustment of a model, if it has one."""
+        return self.adjustments.get(model, self.adjustments.get(EVERY_MODEL))
+
+    def check(self, models: Collection[str], attributes: Collection[str]) -> None:
+        """Raise a `DataError` with the nearest names where one is named that nobody has."""
+        named = {
+            model: dict.fromkeys(adjustment.attributes, 0.0)
+            for model, adjustment in self.adjustments.items()
+        }
+        check_thresholds(named, models, attributes)
+
+
+def read_adjustments(path: str | Path, scores: Scores = "logits") -> Adjustments:
+    """Read what `Adjustments.save` wrote, or plain thresholds in the forms of `read_thresholds`.
+
+    Parameters
+    ----------
+    path : path
+    scores : {"logits", "probability"}
+        What plain thresholds are. Those of adjustments are always logits.
+
+    Raises
+    ------
+    DataError
+        The file is absent, or holds neither.
+    ConfigError
+        An adjustment makes no sense.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "thresholds.json"
+    >>> _ = path.write_text('{"Bald": 0.2}')
+    >>> read_adjustments(path).of("any").thresholds
+    {'Bald': 0.2}
+    """
+    path = Path(path)
+    content = _content(path)
+    if isinstance(content, dict) and "adjustments" in content:
+        with settings_of(str(path)):
+            return Adjustments(**content)
+    read = read_thresholds(path, scores)
+    usual = read.get(EVERY_MODEL, {})
+    return Adjustments(
+        adjustments={name: Adjustment(thresholds={**usual, **of}) for name, of in read.items()}
+    )
+
+
+def _content(path: Path) -> object:
+    """Return what a JSON file holds; None for anything else."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None  # `read_thresholds` says what is wrong
+
+
+def adjust(predictions: Predictions, adjustment: Adjustment) -> Predictions:
+    """Return a model's predictions with its logits mapped, in float64, and with its thresholds.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    adjustment : Adjustment
+
+    Raises
+    ------
+    DataError
+        It names attributes that the model has not, needs a group that the samples have not, or
+        would change which class of a multi-class model has the highest logit.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from prunescope.data.samples import Samples
+    >>> from prunescope.predictions import Metadata
+    >>> samples = Samples(pl.Series(["a", "b"]), ("Bald",), np.array([[1], [0]], np.int8))
+    >>> model = Predictions(samples, np.array([[-0.5], [-2.0]]), Metadata(name="sparse"))
+    >>> adjust(model, Adjustment(thresholds={"Bald": -1.0})).decisions[:, 0].tolist()
+    [True, False]
+    """
+    check_adjustment(adjustment, predictions.name, predictions.attributes, predictions.samples.task)
+    logits = predictions.logits
+    if adjustment.curves:
+        logits = np.stack(map_columns(adjustment, predictions.attributes, logits.T), axis=1)
+    group = None
+    if adjustment.group is not None:
+        group = predictions.samples.groups.get(adjustment.group)
+        if group is None:
+            has = shorten(predictions.samples.groups) or "none"
+            raise DataError(needs_group(adjustment.group, predictions.name, has))
+    limits = adjustment.limits(predictions.attributes, group)
+    return replace(predictions, logits=logits, thresholds=limits)
+
+
+def settle(predictions: Predictions) -> Predictions:
+    """Fold thresholds into the logits, less which 0 decides: what a prediction file can hold."""
+    if predictions.thresholds is None:
+        return predictions
+    logits = np.asarray(predictions.logits, np.float64) - predictions.thresholds
+    return replace(predictions, logits=logits, thresholds=None)
+
+
+def map_columns(
+    adjustment: Adjustment, attributes: Collection[str], columns: Any  # noqa: ANN401 - (A, n)
+) -> list[Floats]:
+    """Map the logits of each attribute: A arrays (n,)."""
+    return [
+        adjustment.curves[name].of(z) if name in adjustment.curves else np.asarray(z, np.float64)
+        for name, z in zip(attributes, columns, strict=True)
+    ]
+
+
+def needs_group(group: str, model: str, has: str) -> str:
+    """Say that a group is not there."""
+    return (
+        f"the thresholds of {model} depend on {group!r}, which must be known of each sample; its "
+        f"groups are {has}"
+    )
+
+
+def check_adjustment(
+    adjustment: Adjustment, model: str, attributes: Collection[str], task: str
+) -> None:
+    """Raise a `DataError` where an adjustment is not for a model."""
+    Adjustments(adjustments={EVERY_MODEL: adjustment}).check((), attributes)
+    if task == "multilabel":
+        return
+    if adjustment.thresholds or adjustment.by_value:
+        raise DataError(
+            f"{model} is multiclass: its answer is the class with the highest logit; leave out the "
+            "thresholds"
+        )
+    shapes = {adjustment.curves.get(name) for name in attributes}
+    if len(shapes) > 1:
+        raise DataError(
+            f"{model} is multiclass: expected one curve for all classes, or which of them is "
+            "highest would change"
+        )
