@@ -21,11 +21,13 @@ from prunescope.files import replacing
 from prunescope.metrics.statistics import Floats
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.routing import (
-    CURVE_SCHEMA,
+    CHOSEN,
+    
     OWN_MARGIN,
     SHARES,
     Routed,
     To,
+    asks_everywhere,
     curve_rows,
     needs_of,
 )
@@ -106,6 +108,16 @@ class Route:
             raise ConfigError("the route was chosen by risks of your own: give those of the samples")
         routed = Routed.of(pruned, dense, self.info.score if risk is None else risk, self.info.to)
         return routed.answers(self.info.cut, f"{pruned.name}+route")
+
+    def price(self) -> str:
+        """Say in words what is sent, on the test split if there is one."""
+        if self.info.sent is None:
+            return "nothing can be sent"
+        at = self.curve.filter(order=CHOSEN).row(-1, named=True)
+        told = f"sends {at['sent']:.1%} of the answers, of {at['samples']:.0%} of the samples"
+        if at["cost"] is None:
+            return told
+        return f"{told}: {at['cost']:.2f} × the dense model's multiplications"
 
     def save(self, folder: str | Path) -> None:
         """Write route.json and curve.parquet to a folder."""
@@ -239,14 +251,19 @@ def route(
         certificates=certificates,
         macs=macs,
     )
-    curves = [curve_rows(routed, "validation", name, identity, macs, min_support)]
+    splits = {"validation": routed}
     if test is not None:
         risk = name if isinstance(score, str) else test_risk
         if risk is None:
             raise ConfigError("a test split needs risks of its own: give them as test_risk")
-        curves.append(
-            curve_rows(Routed.of(*test, risk, to), "test", name, identity, macs, min_support)
+        splits["test"] = Routed.of(*test, risk, to)
+    curves = [
+        curve_rows(
+            on_split, split, cut, asks_everywhere(name),
+            groups=identity, macs=macs, min_support=min_support,
         )
+        for split, on_split in splits.items()
+    ]  # fmt: skip
     return Route(info, pl.concat(curves))
 
 

@@ -37,6 +37,9 @@ SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 SURE = 30.0
 """Logit of what a person answers."""
 
+CHOSEN = "chosen"
+"""The order of the rows at the cut."""
+
 CURVE_SCHEMA: dict[str, pl.DataType] = {
     "split": pl.String(),
     "order": pl.String(),
@@ -51,7 +54,7 @@ CURVE_SCHEMA: dict[str, pl.DataType] = {
     "accuracy_difference": pl.Float64(),
 }
 """Columns of the curves, a row per order, share and group. `sent` is the share of all answers,
-`samples` of samples with one or more of them; `cost` the multiplications for a sample in shares of
+`samples` of samples with one or more of them; order ``chosen`` is at the cut; `cost` the multiplications for a sample in shares of
 the dense model's, if they are known. Rates are of all answers, the other metrics means over
 attributes; random and oracle orders show what is to be expected."""
 
@@ -184,10 +187,15 @@ def whole(risk: Floats, predictions: Predictions) -> Floats:
     return np.repeat(named[:, None], risk.shape[1], axis=1)
 
 
+def asks_everywhere(score: str) -> bool:
+    """Tell whether a score must have the dense model's answer to every sample."""
+    return score != OWN_MARGIN
+
+
 def needs_of(score: str, to: To) -> str:
     """Say what must be known of a sample when it is answered."""
     there = "the dense model" if to == "dense" else "a person"
-    if score == OWN_MARGIN:
+    if not asks_everywhere(score):
         return f"{there}, for what is sent"
     return f"the dense model's answer to every sample, and {there}, for what is sent"
 
@@ -195,19 +203,22 @@ def needs_of(score: str, to: To) -> str:
 def curve_rows(
     routed: Routed,
     split: str,
-    score: str,
+    cut: float | None,
+    asked: bool,
+    *,
     groups: Sequence[str] | None,
     macs: tuple[float, float] | None,
     min_support: int,
 ) -> pl.DataFrame:
-    """Lay out what is left of the damage at each share of sent answers.
+    """Lay out what is left of the damage at each share of sent answers, and at the cut.
 
     Parameters
     ----------
     routed : Routed
     split : str
-    score : str
-        Where the risk comes from: it decides what it costs to know it.
+    cut : float, optional
+    asked : bool
+        Whether the dense model is asked about every sample, for the risk to be known.
     groups : sequence of str, optional
         Default: every group but the cluster.
     macs : pair of float, optional
@@ -216,45 +227,49 @@ def curve_rows(
     """
     samples = routed.pruned.samples
     rates, _ = rates_of([routed.dense.metadata], None, samples.rates)
-    slices = Slices.of(samples, groups)
-    leanings = Leanings(samples.attributes, slices, rates, min_support)
-    rows = _rows(routed, leanings, score, macs)
-    return pl.DataFrame([{"split": split, **row} for row in rows], schema=CURVE_SCHEMA)
+    leanings = Leanings(samples.attributes, Slices.of(samples, groups), rates, min_support)
+    start = _counts(routed, leanings, routed.pruned.decisions)
+    rows = []
+    for order, share, left, touched in _orders(routed, cut):
+        yes = abs(routed.elsewhere - left)
+        known = samples.labels != UNKNOWN
+        errors = abs((samples.labels == 1) - yes)[known]
+        shared = {
+            "split": split,
+            "order": order,
+            "sent": share,
+            "samples": touched,
+            "cost": None if macs is None else _cost(touched, asked, routed.to, macs),
+            "flip_rate": float(abs(routed.dense.decisions - yes).mean()),
+            "error_rate": float(errors.mean()) if len(errors) else None,
+        }
+        rows += [{**shared, **of} for of in _by_group(leanings, start, _counts(routed, leanings, yes))]
+    return pl.DataFrame(rows, schema=CURVE_SCHEMA)
 
 
-def _rows(
-    routed: Routed, leanings: Leanings, score: str, macs: tuple[float, float] | None
-) -> Iterator[dict[str, Any]]:
-    pruned, there = routed.pruned, routed.elsewhere
-    samples = pruned.samples
-    differ = pruned.decisions != there
-    known = samples.labels != UNKNOWN
-    orders = {"risk": places_of(routed.risk, pruned), "oracle": None, "random": None}
-    start = expected_counts(samples, leanings.slices, pruned.decisions.astype(np.float32))
+def _counts(routed: Routed, leanings: Leanings, yes: Floats | NDArray[np.bool_]) -> Floats:
+    """Count answers that are yes, or are so with a probability."""
+    return expected_counts(routed.pruned.samples, leanings.slices, yes.astype(np.float32))
+
+
+def _orders(routed: Routed, cut: float | None) -> Iterator[tuple[str, float, Floats, float]]:
+    """Yield order, share sent, what is left of each difference (N, A), share of samples touched."""
+    differ = routed.pruned.decisions != routed.elsewhere
+    if cut is not None:
+        sent = routed.sent(cut)
+        left = np.asarray(differ & ~sent, np.float32)
+        yield CHOSEN, float(sent.mean()), left, float(sent.any(axis=1).mean())
+    orders = {"risk": places_of(routed.risk, routed.pruned), "oracle": None, "random": None}
     for order, places in orders.items():
         for share in SHARES:
-            left = left_of(order, places, differ, share)
-            yes = abs(there - left).astype(np.float32)
-            counts = expected_counts(samples, leanings.slices, yes)
-            flips = abs(routed.dense.decisions - yes)
-            errors = abs((samples.labels == 1) - yes)[known]
             touched = _touched(order, places, differ, share)
-            yield from _by_group(leanings, start, counts, {
-                "order": order,
-                "sent": share,
-                "samples": touched,
-                "cost": None if macs is None else _cost(touched, score, routed.to, macs),
-                "flip_rate": float(flips.mean()),
-                "error_rate": float(errors.mean()) if known.any() else None,
-            })  # fmt: skip
+            yield order, share, left_of(order, places, differ, share), touched
 
 
-def _by_group(
-    leanings: Leanings, start: Floats, counts: Floats, shared: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Yield a row for each group, or one if there is none."""
+def _by_group(leanings: Leanings, start: Floats, counts: Floats) -> Iterator[dict[str, Any]]:
+    """Yield what attributes and groups come to: for each group, or once if there is none."""
     ratio = leanings.rare_value_ratio(start, counts[None])
-    shared = {**shared, "rare_value_ratio": mean_of(ratio.replicates[:, 0], ratio.ok[0])}
+    shared = {"rare_value_ratio": mean_of(ratio.replicates[:, 0], ratio.ok[0])}
     groups: list[str | None] = [*leanings.slices.group_names()]
     for group in groups or [None]:
         lean = gap = None
@@ -278,8 +293,8 @@ def _touched(order: str, places: Floats | None, differ: NDArray[np.bool_], share
     return float((1 - (1 - sent) ** differ.sum(axis=1)).mean())
 
 
-def _cost(touched: float, score: str, to: To, macs: tuple[float, float]) -> float:
+def _cost(touched: float, asked: bool, to: To, macs: tuple[float, float]) -> float:
     """Return the multiplications for a sample, in shares of the dense model's."""
     dense, pruned = macs
-    asked = 1.0 if score != OWN_MARGIN else touched if to == "dense" else 0.0
-    return (pruned + asked * dense) / dense
+    share = 1.0 if asked else touched if to == "dense" else 0.0
+    return (pruned + share * dense) / dense

@@ -1,0 +1,309 @@
+"""`compare`: measures side by side, each against doing nothing, on data that fitted none of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from prunescope.audit import Audit, audit
+from prunescope.audit.verdicts import harm_of
+from prunescope.errors import ConfigError, DataError, one_of, settings_of
+from prunescope.files import replacing
+from prunescope.mitigate.measures import MEASURES, Candidate, Scene, measures_for, take
+from prunescope.predictions import Predictions
+
+NOTHING = "nothing"
+"""The measure to compare with: the pruned model as it is."""
+
+HEADLINE = (
+    "accuracy", "balanced_accuracy", "worst_group_accuracy", "auc", "ece", "rare_value_ratio",
+    "bias_amplification", "equal_opportunity_difference", "accuracy_difference",
+    "flip_rate", "harmful_flip_rate",
+)  # fmt: skip
+"""Metrics that measures are compared by: means over attributes, of all samples or about a group."""
+
+EFFECT_SCHEMA: dict[str, pl.DataType] = {
+    "measure": pl.String(),
+    "metric": pl.String(),
+    "group": pl.String(),
+    "dense": pl.Float64(),
+    "nothing": pl.Float64(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+    "status": pl.String(),
+    "reason": pl.String(),
+    "change": pl.Float64(),
+    "change_low": pl.Float64(),
+    "change_high": pl.Float64(),
+    "q_value": pl.Float64(),
+    "verdict": pl.String(),
+    "undone": pl.Float64(),
+}
+"""Columns of the effects, a row per measure and headline metric. `change` is from doing nothing,
+with a paired interval, a q-value and a verdict on it. `undone` is the share of pruning's harm that
+a measure takes back: 1 = as good as dense, 0 = as bad as nothing, < 0 worse; null where pruning did
+no harm that could be shown. Metrics of flips compare with dense, and have no paired change."""
+
+INFO_FILE, TABLE_FILE = "comparison.json", "comparison.parquet"
+
+
+class MeasureInfo(BaseModel):
+    """One measure: what it is, needs and costs, and on how many headline metrics it helps.
+
+    `better` and `worse` count the headline rows with that verdict against doing nothing; `cells`
+    those of single attributes, group values and both.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    summary: str
+    needs: str
+    cost: str
+    better: int
+    worse: int
+    cells_better: int
+    cells_worse: int
+
+
+class ComparisonInfo(BaseModel):
+    """What was compared; measures in the order of their rank.
+
+    History of the format: 1 (0.1.0) first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: Literal[1] = 1
+    dense: str
+    pruned: str
+    sparsity: float
+    group: str | None
+    n_validation: int
+    n_test: int
+    measures: tuple[MeasureInfo, ...]
+    settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Measures side by side.
+
+    Parameters
+    ----------
+    info : ComparisonInfo
+    table : polars.DataFrame
+        Columns as in `EFFECT_SCHEMA`; doing nothing first, then measures by rank.
+    """
+
+    info: ComparisonInfo
+    table: pl.DataFrame
+
+    def save(self, folder: str | Path) -> None:
+        """Write comparison.json and comparison.parquet to a folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / TABLE_FILE) as beside:
+            self.table.write_parquet(beside)
+        with replacing(folder / INFO_FILE) as beside:
+            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Comparison:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            A file is absent or damaged.
+        """
+        folder = Path(folder)
+        try:
+            content = json.loads((folder / INFO_FILE).read_text("utf-8"))
+            table = pl.read_parquet(folder / TABLE_FILE)
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{folder}: expected the folder of a comparison: {error}") from error
+        with settings_of(str(folder / INFO_FILE)):
+            return cls(ComparisonInfo(**content), table)
+
+
+def compare(
+    scene: Scene,
+    names: Sequence[str] | None = None,
+    others: Sequence[Candidate] = (),
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,  # noqa: ANN401 - of the audit
+) -> Comparison:
+    """Fit measures to the validation split and judge them on the test split.
+
+    Parameters
+    ----------
+    scene : Scene
+    names : sequence of str, optional
+        Keys of `MEASURES`; default: all that the scene has what they need for.
+    others : sequence of Candidate
+        Models that other measures made, such as fine-tuned ones, on the test split.
+    progress : callable, optional
+        Called with the number of measures fitted and of all.
+    **settings
+        Of the audit: replicates, confidence, seed, cluster, min_support, ...
+
+    Returns
+    -------
+    Comparison
+        Ranked by headline metrics that got better less those that got worse, then by the same
+        count over all cells.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown or given twice, or a measure lacks what it needs.
+    DataError
+        Predictions do not fit together: other samples, attributes or models on the two splits.
+    """
+    chosen = measures_for(scene) if names is None else list(names)
+    for name in chosen:
+        if name not in MEASURES:
+            raise ConfigError(one_of("measure", name, MEASURES))
+    _check(scene)
+    candidates = []
+    for done, name in enumerate(chosen, 1):
+        candidates.append(take(scene, name))
+        if progress:
+            progress(done, len(chosen))
+    candidates += others
+    titles = [NOTHING, *(candidate.name for candidate in candidates)]
+    if len(set(titles)) < len(titles):
+        twice = next(title for title in titles if titles.count(title) > 1)
+        raise ConfigError(f"two measures are called {twice!r}: expected a name of its own for each")
+    nothing = _named(scene.pruned_test, NOTHING)
+    models = [nothing, *(_named(candidate.test, candidate.name) for candidate in candidates)]
+    dense = _named(scene.dense_test, "dense")
+    state = audit(dense, models, **settings)
+    change = audit(nothing, [*models[1:], dense], **settings)
+    ranked = sorted(
+        (_told(candidate, change) for candidate in candidates),
+        key=lambda one: (
+            one.worse - one.better, one.cells_worse - one.cells_better, titles.index(one.name)
+        ),
+    )  # fmt: skip
+    info = ComparisonInfo(
+        dense=scene.dense_test.name,
+        pruned=scene.pruned_test.name,
+        sparsity=scene.pruned_test.metadata.compression.sparsity,
+        group=scene.group,
+        n_validation=len(scene.pruned_validation.samples),
+        n_test=state.info.n_samples,
+        measures=tuple(ranked),
+        settings=state.info.settings.model_dump(mode="json"),
+        notes=tuple(dict.fromkeys(state.info.warnings)),
+    )
+    order = [NOTHING, *(one.name for one in ranked)]
+    return Comparison(info, _effects(state, change, order))
+
+
+def _check(scene: Scene) -> None:
+    """Raise where the two splits hold other models, or the same samples."""
+    for kind in ("dense", "pruned"):
+        fitted, judged = getattr(scene, f"{kind}_validation"), getattr(scene, f"{kind}_test")
+        if fitted.name != judged.name:
+            raise DataError(
+                f"the {kind} model is {fitted.name!r} on the validation split and {judged.name!r} "
+                "on the test split: expected the predictions of one model"
+            )
+        if fitted.attributes != judged.attributes:
+            raise DataError(
+                f"{fitted.name} answers other attributes on the validation split than on the test "
+                "split: expected the same, in one order"
+            )
+    ids = scene.pruned_validation.samples.ids
+    shared = ids.is_in(scene.pruned_test.samples.ids.implode()).sum()
+    if shared:
+        raise DataError(
+            f"{shared:,} of the {len(ids):,} validation samples are test samples, too: what is "
+            "fitted on a sample cannot be judged on it"
+        )
+
+
+def _named(predictions: Predictions, name: str) -> Predictions:
+    """Give a model the name of its measure, and no seed: it is one model, not a population."""
+    told = {"name": name, "seed": None}
+    return replace(predictions, metadata=predictions.metadata.model_copy(update=told))
+
+
+def _told(candidate: Candidate, change: Audit) -> MeasureInfo:
+    """Count the verdicts on a measure against doing nothing."""
+    mine = change.table.filter(model=candidate.name)
+    headline = pl.col("metric").is_in(HEADLINE) & _is_headline()
+    of_all = mine.filter(headline, ~pl.col("metric").is_in(FLIPS))
+    of_cells = mine.filter(~headline, pl.col("metric").is_in(HEADLINE))
+    of_cells = of_cells.filter(~pl.col("metric").is_in(FLIPS))
+    summary = MEASURES[candidate.name].summary if candidate.name in MEASURES else candidate.cost
+    return MeasureInfo(
+        name=candidate.name,
+        summary=summary,
+        needs=candidate.needs,
+        cost=candidate.cost,
+        better=of_all.filter(verdict="better").height,
+        worse=of_all.filter(verdict="worse").height,
+        cells_better=of_cells.filter(verdict="better").height,
+        cells_worse=of_cells.filter(verdict="worse").height,
+    )
+
+
+FLIPS = ("flip_rate", "harmful_flip_rate")
+"""Metrics of the change from dense, which doing nothing has as well."""
+
+
+def _is_headline() -> pl.Expr:
+    """Tell rows over all attributes and samples, or about a group, from those of single cells."""
+    return pl.col("attribute").is_null() & pl.col("group_value").is_null()
+
+
+def _effects(state: Audit, change: Audit, order: Sequence[str]) -> pl.DataFrame:
+    """Put each measure's values beside those of dense and of doing nothing."""
+    key = ["metric", "group"]
+    rows = state.table.filter(_is_headline(), pl.col("metric").is_in(HEADLINE))
+    rows = rows.with_columns(harm=harm_of())
+    nothing = rows.filter(model=NOTHING).select(
+        *key, nothing="value", damage="harm", was_harmed=pl.col("verdict") == "worse"
+    )
+    paired = change.table.filter(_is_headline()).select(
+        pl.col("model"), *key, change="delta", change_low="delta_low", change_high="delta_high",
+        change_q="q_value", judged="verdict",
+    )  # fmt: skip
+    flips = pl.col("metric").is_in(FLIPS)
+    table = (
+        rows.filter(pl.col("model").is_in(list(order)))
+        .join(nothing, on=key, how="left", nulls_equal=True)
+        .join(paired, on=["model", *key], how="left", nulls_equal=True)
+    )
+    mine = pl.col("model") == NOTHING
+    table = table.with_columns(
+        measure="model",
+        dense="baseline",
+        q_value=pl.when(~mine & ~flips).then("change_q"),
+        verdict=pl.when(~mine & ~flips).then("judged"),
+        undone=pl.when(~mine & pl.col("was_harmed").fill_null(False) & ~flips).then(
+            1 - pl.col("harm") / pl.col("damage")
+        ),
+        **{name: pl.when(~mine & ~flips).then(name) for name in
+           ("change", "change_low", "change_high")},
+    )  # fmt: skip
+    places = {name: place for place, name in enumerate(order)}
+    rank = pl.col("measure").replace_strict(places, return_dtype=pl.Int64)
+    metric = pl.col("metric").replace_strict(
+        {name: place for place, name in enumerate(HEADLINE)}, return_dtype=pl.Int64
+    )
+    ordered = table.sort(rank, metric, "group", nulls_last=False, maintain_order=True)
+    return ordered.select(list(EFFECT_SCHEMA)).cast(EFFECT_SCHEMA)

@@ -1,0 +1,191 @@
+"""The measures that need no training, by name: fitted on validation, applied to a test split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from prunescope.errors import ConfigError
+from prunescope.mitigate.adjust import fit_adjustment
+from prunescope.mitigate.route import route
+from prunescope.mitigate.routing import OWN_MARGIN, To
+from prunescope.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A dense and a pruned model, each on a validation and a test split.
+
+    Parameters
+    ----------
+    dense_validation, pruned_validation, dense_test, pruned_test : Predictions
+    group : str, optional
+        For measures that treat its values apart.
+    share : float
+        Of answers that routing sends.
+    score : str
+        What routing takes for risk, as in `route`.
+    macs : pair of float, optional
+        Multiplications of the dense and the pruned model for one sample.
+    min_support : int
+    """
+
+    dense_validation: Predictions
+    pruned_validation: Predictions
+    dense_test: Predictions
+    pruned_test: Predictions
+    group: str | None = None
+    share: float = 0.05
+    score: str = OWN_MARGIN
+    macs: tuple[float, float] | None = None
+    min_support: int = 10
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a measure makes of the pruned model: its answers on the test split, and their price.
+
+    Parameters
+    ----------
+    name : str
+    test : Predictions
+    needs : str
+        What must be known of a sample when it is answered, in words.
+    cost : str
+        What else it takes, in words.
+    """
+
+    name: str
+    test: Predictions
+    needs: str
+    cost: str
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A way to make up for what pruning broke.
+
+    Parameters
+    ----------
+    summary : str
+    run : callable
+        `Scene` and the measure's name → `Candidate`.
+    by_group : bool
+        Whether it needs a group.
+    tasks : tuple of str
+        For which it is made.
+    """
+
+    summary: str
+    run: Callable[[Scene, str], Candidate]
+    by_group: bool = False
+    tasks: tuple[str, ...] = ("multilabel",)
+
+
+def _adjusting(
+    *, criterion: str | None = None, calibration: str | None = None, by_group: bool = False
+) -> Callable[[Scene, str], Candidate]:
+    """Return the run of a measure that fits an adjustment."""
+
+    def run(scene: Scene, name: str) -> Candidate:
+        fitted = fit_adjustment(
+            scene.pruned_validation,
+            criterion=criterion,
+            calibration=calibration,
+            dense=scene.dense_validation,
+            group=scene.group if by_group else None,
+            min_support=scene.min_support,
+        )
+        test = fitted.apply(scene.pruned_test)
+        return Candidate(name, test, fitted.adjustment.needs, "nothing")
+
+    return run
+
+
+def _routing(to: To) -> Callable[[Scene, str], Candidate]:
+    """Return the run of a measure that sends a share of the answers."""
+
+    def run(scene: Scene, name: str) -> Candidate:
+        found = route(
+            scene.pruned_validation, scene.dense_validation, to=to, score=scene.score,
+            share=scene.share, min_support=scene.min_support, macs=scene.macs,
+            test=(scene.pruned_test, scene.dense_test),
+        )  # fmt: skip
+        test = found.apply(scene.pruned_test, scene.dense_test)
+        return Candidate(name, test, found.info.needs, found.price())
+
+    return run
+
+
+MEASURES: Mapping[str, Measure] = {
+    "prevalence": Measure(
+        "thresholds: as many yes as labels say", _adjusting(criterion="prevalence")
+    ),
+    "dense-rate": Measure(
+        "thresholds: as many yes as the dense model's", _adjusting(criterion="dense-rate")
+    ),
+    "dense-tpr": Measure(
+        "thresholds: the dense model's true positive rates", _adjusting(criterion="dense-tpr")
+    ),
+    "f1": Measure("thresholds: highest F1", _adjusting(criterion="f1")),
+    "balanced-accuracy": Measure(
+        "thresholds: highest balanced accuracy", _adjusting(criterion="balanced-accuracy")
+    ),
+    "group-prevalence": Measure(
+        "thresholds by group: as many yes as labels say",
+        _adjusting(criterion="prevalence", by_group=True),
+        by_group=True,
+    ),
+    "group-equal-tpr": Measure(
+        "thresholds by group: true positive rates as high as the highest",
+        _adjusting(criterion="equal-tpr", by_group=True),
+        by_group=True,
+    ),
+    "temperature": Measure(
+        "calibration: logits divided by a temperature",
+        _adjusting(calibration="temperature"),
+        tasks=("multilabel", "multiclass"),
+    ),
+    "isotonic": Measure(
+        "calibration: rising curves from logits to log-odds", _adjusting(calibration="isotonic")
+    ),
+    "route-dense": Measure(
+        "routing: the riskiest answers to the dense model",
+        _routing("dense"),
+        tasks=("multilabel", "multiclass"),
+    ),
+    "route-person": Measure(
+        "routing: the riskiest answers to a person",
+        _routing("person"),
+        tasks=("multilabel", "multiclass"),
+    ),
+}
+"""Measures by name."""
+
+
+def measures_for(scene: Scene) -> list[str]:
+    """Return the names of the measures that a scene has all for."""
+    task = scene.pruned_test.samples.task
+    return [
+        name
+        for name, measure in MEASURES.items()
+        if task in measure.tasks and (scene.group is not None or not measure.by_group)
+    ]
+
+
+def take(scene: Scene, name: str) -> Candidate:
+    """Run one measure of `MEASURES`.
+
+    Raises
+    ------
+    ConfigError
+        It needs a group, or is not for this task.
+    """
+    measure, task = MEASURES[name], scene.pruned_test.samples.task
+    if task not in measure.tasks:
+        raise ConfigError(f"measure {name} is not for a {task} task")
+    if measure.by_group and scene.group is None:
+        raise ConfigError(f"measure {name} treats the values of a group apart: name one")
+    found = measure.run(scene, name)
+    metadata = found.test.metadata.model_copy(update={"name": name})
+    return replace(found, test=replace(found.test, metadata=metadata))
