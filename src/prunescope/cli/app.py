@@ -9,6 +9,7 @@ import typer
 
 from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize
 from prunescope.cli.arguments import arguments
+from prunescope.cli.mitigate import compare, route, thresholds
 from prunescope.cli.console import plain_warnings, say
 from prunescope.errors import PrunescopeError
 
@@ -33,6 +34,9 @@ app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)
 app.command("forecast")(forecast.forecast)
 app.command("forecast score")(forecast.score)
+app.command("mitigate thresholds")(thresholds.thresholds)
+app.command("mitigate route")(route.route)
+app.command("mitigate compare")(compare.compare)
 app.command("report")(audit.report)
 app.add_typer(data.app, name="data")
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-MANY = ("--compressed", "--against", "--dense-seeds", "--pruned-validation")
+MANY = (
+    "--compressed", "--against", "--dense-seeds", "--pruned-validation", "--test", "--validation",
+    "--also",
+)  # fmt: skip
 """Options that take all values up to the next option."""
 
-TWO_WORDS = (("forecast", "score"),)
+TWO_WORDS = (
+    ("forecast", "score"),
+    ("mitigate", "compare"),
+    ("mitigate", "route"),
+    ("mitigate", "thresholds"),
+)
 """Commands whose first word is a command of its own."""
 
 

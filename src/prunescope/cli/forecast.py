@@ -76,11 +76,11 @@ def forecast(
     thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     groups: options.Identity = None,
-    min_support: Annotated[int, typer.Option(help="Samples that an estimate needs.", min=1)] = 10,
+    min_support: options.MinSupport = 10,
     review: Annotated[
         int, typer.Option(help="Answers to list in review.csv, the riskiest first.", min=0)
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
+    seed: options.Seed = 0,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -166,9 +166,9 @@ def score(
         str | None,
         typer.Option(help="Group whose samples depend on each other: resampled as a whole."),
     ] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
-    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.", min=0)] = 0,
+    replicates: options.Replicates = 1000,
+    confidence: options.Confidence = 0.95,
+    seed: options.Seed = 0,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from prunescope.errors import settings_of
 if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset
     from prunescope.models import Provenance
+    from prunescope.predictions import Predictions
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -90,6 +92,35 @@ Identity = Annotated[
     typer.Option("--groups", help="Groups to slice by, by commas.", show_default="every group"),
 ]
 
+Test = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--test",
+        metavar="PRUNED DENSE",
+        help="Predictions of the pruned and of the dense model on a test split, to judge by.",
+        rich_help_panel=FILES,
+    ),
+]
+Macs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DENSE,PRUNED",
+        help="Multiplications for a sample, as 'prunescope gain' prints them.",
+    ),
+]
+Clustered = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        help="Group whose samples depend on each other: resampled as a whole.",
+        show_default="the one that the files name",
+    ),
+]
+MinSupport = Annotated[int, typer.Option(help="Samples that an estimate needs.", min=1)]
+Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.")]
+Confidence = Annotated[float, typer.Option(help="Level of the intervals.")]
+Seed = Annotated[int, typer.Option(help="Of all that is drawn.", min=0)]
+
 
 def names(text: str | None) -> list[str] | None:
     """Split a list of names at its commas.
@@ -100,6 +131,32 @@ def names(text: str | None) -> list[str] | None:
     ['Male', 'Young']
     """
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def pair(option: str, models: Sequence[Predictions]) -> tuple[Predictions, Predictions]:
+    """Return the two models that an option takes: the pruned one, the dense one."""
+    from prunescope.errors import ConfigError
+
+    if len(models) != 2:
+        raise ConfigError(
+            f"{option} takes two files, the pruned model's and the dense one's: got {len(models)}"
+        )
+    return models[0], models[1]
+
+
+def numbers(option: str, text: str | None, n: int) -> tuple[float, ...] | None:
+    """Read n positive numbers, by commas."""
+    from prunescope.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) != n or not all(number > 0 for number in found):
+        raise ConfigError(f"{option} {text}: expected {n} positive numbers with a comma between")
+    return found
 
 
 def read_yaml(path: Path, what: str) -> dict[str, Any]:

@@ -2,7 +2,42 @@
 
 *Adjustments* move thresholds or calibrate logits; *routing* sends the riskiest answers to the dense
 model or to a person; *search* prunes as far as a budget allows; *fine-tuning* trains the pruned
-model again with another aim. All are fitted on a validation split and judged on another one.
+model again with another aim. All are fitted on a validation split and judged on another one, where
+`compare` puts them side by side.
 """
 
-__all__: list[str] = []
+from prunescope.mitigate.adjust import THRESHOLD_SCHEMA, FittedAdjustment, fit_adjustment
+from prunescope.mitigate.calibrate import CALIBRATIONS
+from prunescope.mitigate.certificate import Certificate, certify
+from prunescope.mitigate.comparison import EFFECT_SCHEMA, Comparison, ComparisonInfo, compare, judge
+from prunescope.mitigate.measures import MEASURES, Candidate, Measure, Scene
+from prunescope.mitigate.router import Route, RouteInfo, route
+from prunescope.mitigate.routing import CURVE_SCHEMA, OWN_MARGIN
+from prunescope.mitigate.thresholds import CRITERIA, FLOORS, Criterion, Floor
+
+__all__ = [
+    "CALIBRATIONS",
+    "CRITERIA",
+    "CURVE_SCHEMA",
+    "EFFECT_SCHEMA",
+    "FLOORS",
+    "MEASURES",
+    "OWN_MARGIN",
+    "THRESHOLD_SCHEMA",
+    "Candidate",
+    "Certificate",
+    "Comparison",
+    "ComparisonInfo",
+    "Criterion",
+    "FittedAdjustment",
+    "Floor",
+    "Measure",
+    "Route",
+    "RouteInfo",
+    "Scene",
+    "certify",
+    "compare",
+    "fit_adjustment",
+    "judge",
+    "route",
+]

@@ -262,8 +262,8 @@ class _Thresholds:
             "reason": "",
         }
         if support < self.min_support:
-            reason = f"rests on {support:.0f} samples, fewer than {self.min_support}"
-            row |= {"status": INSUFFICIENT, "reason": f"{reason}: the threshold for all stays"}
+            reason = f"{support:.0f} of at least {self.min_support} samples"
+            row |= {"status": INSUFFICIENT, "reason": reason}
         else:
             cuts = Cuts.of(z, labels)
             chosen = cuts.best(self.criterion, target, self.now[a], self.floors, now)

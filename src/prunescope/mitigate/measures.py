@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from prunescope.errors import ConfigError
 from prunescope.mitigate.adjust import fit_adjustment
-from prunescope.mitigate.route import route
+from prunescope.mitigate.router import route
 from prunescope.mitigate.routing import OWN_MARGIN, To
 from prunescope.predictions import Predictions
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,20 +17,31 @@ from numpy.typing import NDArray
 
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.subject import rates_of
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.samples import UNKNOWN, Samples
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.forecast.criteria import expected_counts
 from prunescope.forecast.outlook import margins
+from prunescope.forecast.result import Forecast
 from prunescope.forecast.routing import left_of, mean_of, places_of
 from prunescope.forecast.scorers import SCORERS, Case
 from prunescope.metrics import Slices, accuracy
 from prunescope.metrics.statistics import Floats
-from prunescope.predictions import Predictions, on_samples_of
+from prunescope.predictions import Metadata, Predictions, on_samples_of
 
 To = Literal["dense", "person"]
 
+Score: TypeAlias = str | Forecast | Floats
+"""Where the risk of answers comes from."""
+
 OWN_MARGIN = "own-margin"
 """The score that needs nothing but the pruned model's answers."""
+
+NAMED = (
+    OWN_MARGIN,
+    *(name for name, scorer in SCORERS.items() if scorer.tier == "A" and name != "temperature"),
+)
+"""Scores that have a name: that, and forecasts of tier A from the dense model's answers (but for
+the one that must see labels of another split)."""
 
 SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -80,17 +91,15 @@ class Routed:
     to: To
 
     @classmethod
-    def of(
-        cls, pruned: Predictions, dense: Predictions, score: str | Floats, to: To
-    ) -> Routed:
+    def of(cls, pruned: Predictions, dense: Predictions, score: Score, to: To) -> Routed:
         """Put the dense model's answers beside the pruned one's, and find the risk of each.
 
         Parameters
         ----------
         pruned, dense : Predictions
-        score : str or array (N, A)
-            `OWN_MARGIN`, a scorer of tier A that looks at the dense model's answers, or a risk of
-            your own for the samples of `pruned`, such as `Forecast.risk`.
+        score : str, Forecast or array (N, A)
+            A name in `NAMED`, a forecast of these samples, or a risk of your own for the samples of
+            `pruned`.
         to : {"dense", "person"}
 
         Raises
@@ -103,6 +112,8 @@ class Routed:
         beside = on_samples_of(dense, pruned)
         if isinstance(score, str):
             return cls(pruned, beside, risk_of(score, pruned, beside), to)
+        if isinstance(score, Forecast):
+            score = _foretold(score, pruned)
         if score.shape != pruned.logits.shape or np.isnan(score).any():
             raise DataError(
                 f"risks have shape {score.shape}: expected {pruned.logits.shape}, a number for "
@@ -170,13 +181,19 @@ def risk_of(score: str, pruned: Predictions, dense: Predictions) -> Floats:
     """Return the risk (N, A) of a pruned model's answers by a score that has a name."""
     if score == OWN_MARGIN:
         return whole(-abs(margins(pruned)), pruned)
-    known = {OWN_MARGIN, *(name for name, scorer in SCORERS.items() if scorer.tier == "A")}
-    known -= {"temperature"}  # it asks for labels of another split
-    if score not in known:
-        raise ConfigError(one_of("score", score, sorted(known)))
+    if score not in NAMED:
+        raise ConfigError(one_of("score", score, NAMED))
     rates, _ = rates_of([dense.metadata], None, dense.samples.rates)
     sparsity = pruned.metadata.compression.sparsity
     return whole(SCORERS[score].look(Case(dense, rates, sparsity)).risk, dense)
+
+
+def _foretold(forecast: Forecast, pruned: Predictions) -> Floats:
+    """Return a forecast's risk of each answer of the samples of a pruned model."""
+    unlabelled = np.full(forecast.risk.shape, UNKNOWN, np.int8)
+    samples = Samples(forecast.ids, forecast.info.attributes, unlabelled, task=forecast.info.task)
+    told = Predictions(samples, forecast.risk, Metadata(name=f"forecast of {forecast.info.model}"))
+    return on_samples_of(told, pruned).logits
 
 
 def whole(risk: Floats, predictions: Predictions) -> Floats:

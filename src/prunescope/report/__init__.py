@@ -10,29 +10,41 @@ turns it into text and adds nothing.
 """
 
 from prunescope.report.build import build
+from prunescope.report.comparison_page import (
+    ComparisonPage,
+    build_comparison,
+    write_comparison,
+)
 from prunescope.report.findings import findings
 from prunescope.report.forecast_page import ForecastPage, build_forecast, write_forecast
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
+from prunescope.report.route_page import RoutePage, build_route, write_route
 from prunescope.report.score_page import ScorePage, build_score, write_score
 from prunescope.report.structure import Estimate, Finding, Report
 from prunescope.report.write import FORMATS, to_json, write_report
 
 __all__ = [
     "FORMATS",
+    "ComparisonPage",
     "Estimate",
     "Finding",
     "ForecastPage",
     "Report",
+    "RoutePage",
     "ScorePage",
     "build",
+    "build_comparison",
     "build_forecast",
+    "build_route",
     "build_score",
     "findings",
     "to_html",
     "to_json",
     "to_markdown",
+    "write_comparison",
     "write_forecast",
     "write_report",
+    "write_route",
     "write_score",
 ]

@@ -252,3 +252,16 @@ def label_of(metric: str) -> str:
     if metric in GLOSSARY:
         return GLOSSARY[metric].label
     return metric.upper() if len(metric) == 3 else metric.replace("_", " ").capitalize()
+
+
+def unit_of(metric: str) -> Unit:
+    """Return how a metric is written, also one that the report has no words for: as a share.
+
+    Examples
+    --------
+    >>> unit_of("balanced_accuracy").value(0.5), unit_of("accuracy_difference").value(0.5)
+    ('50.0%', '50.0 points')
+    """
+    if metric in GLOSSARY:
+        return GLOSSARY[metric].unit
+    return GAP if metric.endswith("_difference") else SHARE

@@ -18,14 +18,16 @@ from prunescope.audit.budget import Budget
 from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, one_of, settings_of
 from prunescope.files import replacing
-from prunescope.metrics.statistics import Floats
+from prunescope.forecast.result import Forecast
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.routing import (
     CHOSEN,
     
+    NAMED,
     OWN_MARGIN,
     SHARES,
     Routed,
+    Score,
     To,
     asks_everywhere,
     curve_rows,
@@ -79,7 +81,7 @@ class Route:
     curve: pl.DataFrame
 
     def apply(
-        self, pruned: Predictions, dense: Predictions, risk: Floats | None = None
+        self, pruned: Predictions, dense: Predictions, score: Score | None = None
     ) -> Predictions:
         """Return the predictions of both together on any samples.
 
@@ -87,15 +89,15 @@ class Route:
         ----------
         pruned, dense : Predictions
             On the same samples.
-        risk : array (N, A), optional
-            Of a score of your own.
+        score : Forecast or array (N, A), optional
+            Of these samples, where the route was not chosen by a score that has a name.
 
         Raises
         ------
         DataError
             They are other models' predictions.
         ConfigError
-            There is no cut, or no risk.
+            There is no cut, or no score.
         """
         if (pruned.name, dense.name) != (self.info.model, self.info.dense):
             raise DataError(
@@ -104,9 +106,9 @@ class Route:
             )
         if self.info.cut is None:
             raise ConfigError(f"the route has no cut: {self.info.reason}")
-        if risk is None and self.info.score == OWN_RISK:
-            raise ConfigError("the route was chosen by risks of your own: give those of the samples")
-        routed = Routed.of(pruned, dense, self.info.score if risk is None else risk, self.info.to)
+        if score is None and self.info.score not in NAMED:
+            raise ConfigError(f"the route was chosen by {self.info.score}: give that of the samples")
+        routed = Routed.of(pruned, dense, self.info.score if score is None else score, self.info.to)
         return routed.answers(self.info.cut, f"{pruned.name}+route")
 
     def price(self) -> str:
@@ -147,8 +149,11 @@ class Route:
             return cls(RouteInfo(**content), curve)
 
 
-OWN_RISK = "own risk"
-"""The name of a score that is given as numbers."""
+def _title(score: Score) -> str:
+    """Name a score."""
+    if isinstance(score, Forecast):
+        return f"a forecast by {score.info.scorer}"
+    return score if isinstance(score, str) else "risks of your own"
 
 
 def route(
@@ -156,7 +161,7 @@ def route(
     dense: Predictions,
     *,
     to: To = "dense",
-    score: str | Floats = OWN_MARGIN,
+    score: Score = OWN_MARGIN,
     share: float | None = None,
     target: Budget | None = None,
     certify_loss: Loss | None = None,
@@ -164,7 +169,7 @@ def route(
     delta: float = 0.1,
     certify_groups: Sequence[str] = (),
     test: tuple[Predictions, Predictions] | None = None,
-    test_risk: Floats | None = None,
+    test_score: Score | None = None,
     identity: Sequence[str] | None = None,
     macs: tuple[float, float] | None = None,
     min_support: int = 10,
@@ -179,10 +184,10 @@ def route(
         On the validation split.
     to : {"dense", "person"}
         Who answers what is sent.
-    score : str or array (N, A)
+    score : str, Forecast or array (N, A)
         What makes an answer risky: ``own-margin`` (the pruned model's own distance from the
         threshold, which costs nothing), a scorer of tier A asked about the dense model's answers,
-        or any risk of your own, such as `Forecast.risk`.
+        a forecast of any tier for these samples, or a risk of your own.
     share : float, optional
         Send this share of the answers. Exactly one of `share`, `target` and `certify_loss` chooses.
     target : Budget, optional
@@ -194,8 +199,8 @@ def route(
         Prove it of every value of these groups, too.
     test : pair of Predictions, optional
         Of the pruned and the dense model on a test split: for curves that chose nothing.
-    test_risk : array, optional
-        For its samples, of a score of your own.
+    test_score : Forecast or array, optional
+        For its samples, where the score has no name.
     identity : sequence of str, optional
         Groups to look at; default: every group but the cluster.
     macs : pair of float, optional
@@ -223,7 +228,7 @@ def route(
     if share is not None and not 0 <= share <= 1:
         raise ConfigError(f"share {share}: expected a number from 0 to 1")
     routed = Routed.of(pruned, dense, score, to)
-    name = score if isinstance(score, str) else OWN_RISK
+    name = _title(score)
     for group in certify_groups:
         if group not in pruned.samples.groups:
             raise ConfigError(one_of("group", group, pruned.samples.groups))
@@ -253,10 +258,10 @@ def route(
     )
     splits = {"validation": routed}
     if test is not None:
-        risk = name if isinstance(score, str) else test_risk
-        if risk is None:
-            raise ConfigError("a test split needs risks of its own: give them as test_risk")
-        splits["test"] = Routed.of(*test, risk, to)
+        on_test = score if isinstance(score, str) else test_score
+        if on_test is None:
+            raise ConfigError(f"the test split needs a score of its own: {name} of its samples")
+        splits["test"] = Routed.of(*test, on_test, to)
     curves = [
         curve_rows(
             on_split, split, cut, asks_everywhere(name),

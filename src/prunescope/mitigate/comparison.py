@@ -86,9 +86,7 @@ class ComparisonInfo(BaseModel):
     dense: str
     pruned: str
     sparsity: float
-    group: str | None
-    n_validation: int
-    n_test: int
+    n_samples: int
     measures: tuple[MeasureInfo, ...]
     settings: dict[str, Any]
     notes: tuple[str, ...] = ()
@@ -181,16 +179,42 @@ def compare(
         candidates.append(take(scene, name))
         if progress:
             progress(done, len(chosen))
-    candidates += others
+    return judge(scene.dense_test, scene.pruned_test, [*candidates, *others], **settings)
+
+
+def judge(
+    dense: Predictions,
+    pruned: Predictions,
+    candidates: Sequence[Candidate],
+    **settings: Any,  # noqa: ANN401 - of the audit
+) -> Comparison:
+    """Judge what measures made of a pruned model, on a split that fitted none of them.
+
+    Parameters
+    ----------
+    dense, pruned : Predictions
+        On that split.
+    candidates : sequence of Candidate
+    **settings
+        Of the audit.
+
+    Raises
+    ------
+    ConfigError
+        There is no candidate, or two have one name.
+    DataError
+        Predictions do not fit together.
+    """
+    if not candidates:
+        raise ConfigError("nothing to compare: expected at least one measure")
     titles = [NOTHING, *(candidate.name for candidate in candidates)]
     if len(set(titles)) < len(titles):
         twice = next(title for title in titles if titles.count(title) > 1)
         raise ConfigError(f"two measures are called {twice!r}: expected a name of its own for each")
-    nothing = _named(scene.pruned_test, NOTHING)
+    nothing = _named(pruned, NOTHING)
     models = [nothing, *(_named(candidate.test, candidate.name) for candidate in candidates)]
-    dense = _named(scene.dense_test, "dense")
-    state = audit(dense, models, **settings)
-    change = audit(nothing, [*models[1:], dense], **settings)
+    state = audit(_named(dense, "dense"), models, **settings)
+    change = audit(nothing, models[1:], **settings)
     ranked = sorted(
         (_told(candidate, change) for candidate in candidates),
         key=lambda one: (
@@ -198,12 +222,10 @@ def compare(
         ),
     )  # fmt: skip
     info = ComparisonInfo(
-        dense=scene.dense_test.name,
-        pruned=scene.pruned_test.name,
-        sparsity=scene.pruned_test.metadata.compression.sparsity,
-        group=scene.group,
-        n_validation=len(scene.pruned_validation.samples),
-        n_test=state.info.n_samples,
+        dense=dense.name,
+        pruned=pruned.name,
+        sparsity=pruned.metadata.compression.sparsity,
+        n_samples=state.info.n_samples,
         measures=tuple(ranked),
         settings=state.info.settings.model_dump(mode="json"),
         notes=tuple(dict.fromkeys(state.info.warnings)),

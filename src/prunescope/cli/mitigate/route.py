@@ -1,0 +1,131 @@
+"""`prunescope mitigate route`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from prunescope.cli import options
+from prunescope.cli.console import result
+
+CHOICE = "Which answers to send: one of"
+
+
+def route(
+    pruned: Annotated[
+        str, typer.Argument(metavar="PRUNED", help="Predictions of a pruned model, validation.")
+    ],
+    dense: Annotated[
+        str, typer.Argument(metavar="DENSE", help="Those of the dense model on the same split.")
+    ],
+    to: Annotated[
+        Literal["dense", "person"], typer.Option(help="Who answers what is sent.")
+    ] = "dense",
+    score: Annotated[
+        str,
+        typer.Option(
+            help="What makes an answer risky: own-margin (costs nothing), or what a forecast of "
+            "tier A says of the dense model's answers: margin, band, prior-shrink, group-prior, "
+            "spectral-shrink."
+        ),
+    ] = "own-margin",
+    forecast: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a forecast of these samples, of any tier: its risk."),
+    ] = None,
+    test_forecast: Annotated[
+        Path | None, typer.Option(help="Folder of a forecast of the test samples.")
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(help="The riskiest share of the answers.", rich_help_panel=CHOICE),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="As few as keep within these constraints, such as 'flip_rate <= 0.02' "
+            "(docs/mitigate/search.md).",
+            rich_help_panel=CHOICE,
+        ),
+    ] = None,
+    certify: Annotated[
+        Literal["disagreement", "error"] | None,
+        typer.Option(help="As few as provably bound this loss.", rich_help_panel=CHOICE),
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="The loss that is allowed, in (0, 1).")] = 0.05,
+    delta: Annotated[
+        float, typer.Option(help="How likely the proof may fail, in (0, 1).")
+    ] = 0.1,
+    certify_groups: Annotated[
+        str | None, typer.Option(help="Prove it of every value of these groups, too, by commas.")
+    ] = None,
+    test: options.Test = None,
+    macs: options.Macs = None,
+    out: options.Out = Path("route"),
+    scores: options.Scores = "logits",
+    mapping: options.Mapping = None,
+    thresholds: options.Thresholds = None,
+    groups: options.Identity = None,
+    min_support: options.MinSupport = 10,
+    replicates: options.Replicates = 1000,
+    confidence: options.Confidence = 0.95,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Send the riskiest answers to the dense model or to a person, and tell what that leaves.
+
+    Writes route.json, curve.parquet and route.html to the folder --out. With --test, tells what it
+    does to data that chose nothing.
+    """
+    from prunescope.audit.budget import Budget
+    from prunescope.cli.files import Files
+    from prunescope.cli.mitigate import tables
+    from prunescope.forecast import Forecast
+    from prunescope.mitigate import Candidate, judge
+    from prunescope.mitigate import route as choose
+    from prunescope.predictions import read_mapping
+    from prunescope.report import write_route
+
+    files = Files(scores, read_mapping(mapping or ()), thresholds)
+    mine, theirs = files.load([pruned, dense])
+    tested = None if test is None else options.pair("--test", files.load(test))
+    foretold = None if test_forecast is None else Forecast.load(test_forecast)
+    found = choose(
+        mine, theirs, to=to,
+        score=score if forecast is None else Forecast.load(forecast),
+        share=share, target=None if target is None else Budget.parse(target),
+        certify_loss=certify, alpha=alpha, delta=delta,
+        certify_groups=options.names(certify_groups) or (),
+        test=tested, test_score=foretold,
+        identity=options.names(groups),
+        macs=options.numbers("--macs", macs, 2), min_support=min_support, seed=seed,
+    )  # fmt: skip
+    judged = None
+    if tested is not None and found.info.cut is not None:
+        routed = found.apply(*tested, foretold)
+        candidate = Candidate("routed", routed, found.info.needs, found.price())
+        judged = judge(
+            tested[1], tested[0], [candidate], identity=options.names(groups),
+            replicates=replicates, confidence=confidence, seed=seed, min_support=min_support,
+        )  # fmt: skip
+    found.save(out)
+    page = write_route(found, out)
+
+    def show() -> None:
+        tables.print_route(found)
+        if judged is not None:
+            tables.print_comparison(judged)
+        typer.echo(f"\nreport: {page}")
+
+    data = {
+        **found.info.model_dump(mode="json"),
+        "folder": str(out),
+        "report": str(page),
+        "curve": found.curve.to_dicts(),
+        "effects": None if judged is None else tables.comparison_data(judged),
+    }
+    result(as_json, data, show)
+    if found.info.cut is None:
+        raise typer.Exit(1)

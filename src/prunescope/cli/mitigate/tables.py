@@ -1,0 +1,142 @@
+"""Tables of the measures, on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from prunescope.errors import shorten
+
+if TYPE_CHECKING:
+    from prunescope.mitigate import Comparison, FittedAdjustment, Route
+
+SHOWN = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "rare_value_ratio": "rare values",
+    "bias_amplification": "BA by",
+    "flip_rate": "flips",
+}
+"""Metrics to print of a comparison; the page has them all."""
+
+MARKS = {"better": "+", "worse": "−"}
+
+N_THRESHOLDS = 12
+"""Thresholds to list."""
+
+
+def print_comparison(found: Comparison) -> None:
+    """Print a line per measure, by rank: key metrics, and whether they got better or worse."""
+    table, columns = found.table, _columns(found.table)
+    heads = [f"{SHOWN[metric]} {group}" if group else SHOWN[metric] for metric, group in columns]
+    title = f"{found.info.pruned} on {found.info.n_samples:,} samples (+ better, − worse)"
+    shown = Table("measure", *map(escape, heads), "+ / −", title=title)
+    dense = ["–" if (x := _dense(table, *column)) is None else f"{x:.3f}" for column in columns]
+    shown.add_row("dense", *dense, "")
+    counts = {one.name: f"{one.better} / {one.worse}" for one in found.info.measures}
+    for name in table["measure"].unique(maintain_order=True):
+        rows = table.filter(measure=name)
+        shown.add_row(
+            escape(name), *(_figure(rows, *column) for column in columns), counts.get(name, "")
+        )
+    console = Console(highlight=False)
+    console.print(shown)
+    for one in found.info.measures:
+        console.print(f"{one.name}: needs {one.needs}; costs {one.cost}", markup=False)
+
+
+def _columns(table: pl.DataFrame) -> list[tuple[str, str | None]]:
+    """Return the metrics that are shown; about groups, that which pruning changed most."""
+    moved = (pl.col("nothing") - pl.col("dense")).abs()
+    ordered = table.sort(moved, descending=True, nulls_last=True, maintain_order=True)
+    groups = dict(ordered.unique("metric", maintain_order=True).select("metric", "group").rows())
+    return [(metric, groups[metric]) for metric in SHOWN if metric in groups]
+
+
+def _of(rows: pl.DataFrame, metric: str, group: str | None) -> dict[str, Any]:
+    wanted = pl.col("group").is_null() if group is None else pl.col("group") == group
+    found = rows.filter(wanted, metric=metric).to_dicts()
+    return found[0] if found else {}
+
+
+def _dense(table: pl.DataFrame, metric: str, group: str | None) -> float | None:
+    value: float | None = _of(table, metric, group).get("dense")
+    return value
+
+
+def _figure(rows: pl.DataFrame, metric: str, group: str | None) -> str:
+    row = _of(rows, metric, group)
+    if row.get("value") is None:
+        return "–"
+    return f"{row['value']:.3f} {MARKS.get(row['verdict'], '')}".rstrip()
+
+
+def comparison_data(found: Comparison) -> dict[str, Any]:
+    """Return the same as plain values, for JSON."""
+    return {**found.info.model_dump(mode="json"), "effects": found.table.to_dicts()}
+
+
+def print_adjustment(fitted: FittedAdjustment) -> None:
+    """Print the thresholds that moved most, and what must be known to apply them."""
+    console, adjustment = Console(highlight=False), fitted.adjustment
+    rows = fitted.table.with_columns(moved=(pl.col("threshold") - pl.col("threshold_before")).abs())
+    if rows.height:
+        title = f"{fitted.model}: {adjustment.criterion}, thresholds that move most"
+        table = Table("attribute", "of", "before", "threshold", "then", "now", "target", title=title)
+        for row in rows.sort("moved", descending=True).head(N_THRESHOLDS).to_dicts():
+            value = row["group_value"]
+            of = "all" if value is None else f"{row['group']}={value}"
+            figures = (row[k] for k in ("threshold_before", "threshold", "before", "value", "target"))
+            cells = ("–" if figure is None else f"{figure:.3f}" for figure in figures)
+            table.add_row(escape(row["attribute"]), escape(of), *cells)
+        console.print(table)
+    if adjustment.calibration is not None:
+        text = f"{fitted.model}: {adjustment.calibration} curves for {len(adjustment.curves)}"
+        console.print(f"{text} attributes", markup=False)
+    kept = [
+        row["attribute"] + (f" of {row['group']}={row['group_value']}" if row["group"] else "")
+        + f" ({row['reason']})"
+        for row in fitted.table.filter(pl.col("status") != "ok").to_dicts()
+    ]  # fmt: skip
+    if kept:
+        console.print(f"not fitted: {shorten(kept)}", markup=False)
+    console.print(f"needs {adjustment.needs} when it answers", markup=False)
+
+
+def print_route(found: Route) -> None:
+    """Print the curve of the last split beside random and oracle, certificates and the choice."""
+    info, console = found.info, Console(highlight=False)
+    split = found.curve["split"][-1]
+    rows = found.curve.filter(split=split).unique(["order", "sent"], maintain_order=True)
+    table = Table(
+        "sent", "samples", "cost", "flips", "random", "oracle", "errors", "rare-value ratio",
+        title=f"{info.model}, riskiest answers to {info.to}, {split} split",
+    )  # fmt: skip
+    beside = {(row["order"], row["sent"]): row["flip_rate"] for row in rows.to_dicts()}
+    for row in rows.filter(pl.col("order").is_in(["risk", "chosen"])).sort("sent").to_dicts():
+        names = ("samples", "cost", "flip_rate", "error_rate", "rare_value_ratio")
+        figures: dict[str, str] = {n: "–" if row[n] is None else f"{row[n]:.3f}" for n in names}
+        others = (beside.get((order, row["sent"])) for order in ("random", "oracle"))
+        rivals = ["" if x is None else f"{x:.3f}" for x in others]
+        mark = "  ← the cut" if row["order"] == "chosen" else ""
+        table.add_row(
+            f"{row['sent']:.3f}{mark}", figures["samples"], figures["cost"], figures["flip_rate"],
+            *rivals, figures["error_rate"], figures["rare_value_ratio"],
+        )  # fmt: skip
+    console.print(table)
+    for one in info.certificates:
+        claim = f"P({one.loss} ≤ {one.alpha:g}) ≥ {1 - one.delta:g} for {one.who}"
+        if one.cut is None:
+            console.print(f"cannot certify {claim}: {one.reason}", markup=False)
+        else:
+            told = f"{one.observed:.4f} observed on {one.n:,} independent units"
+            console.print(f"certified: {claim} ({told})", markup=False)
+    if info.cut is None:
+        console.print(f"no cut: {info.reason}", markup=False)
+    else:
+        console.print(f"send answers whose risk is at least {info.cut:.6g}", markup=False)
+        console.print(f"{found.price()}; needs {info.needs}", markup=False)

@@ -1,0 +1,107 @@
+"""`prunescope mitigate thresholds`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prunescope.cli import options
+from prunescope.cli.console import result
+
+
+def thresholds(
+    pruned: Annotated[
+        list[str],
+        typer.Argument(metavar="PRUNED...", help="Predictions of pruned models, validation split."),
+    ],
+    criterion: Annotated[
+        str | None,
+        typer.Option(
+            help="prevalence, dense-rate, dense-tpr, f1, balanced-accuracy; with --group also "
+            "equal-tpr, equal-balanced-accuracy."
+        ),
+    ] = None,
+    calibrate: Annotated[
+        str | None, typer.Option(help="temperature or isotonic: logits become log-odds.")
+    ] = None,
+    dense: Annotated[
+        str | None, typer.Option(help="Predictions of the dense model on the same split.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Give each value of this group its own thresholds: it must then be known of each "
+            "sample that is answered."
+        ),
+    ] = None,
+    floor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What no threshold may fall below: 'tpr >= 0.8', or 'tpr >= -0.02' for a change.",
+            show_default="with --group 'balanced_accuracy >= -0'",
+        ),
+    ] = None,
+    test: options.Test = None,
+    out: options.Out = Path("adjustments.json"),
+    scores: options.Scores = "logits",
+    mapping: options.Mapping = None,
+    min_support: options.MinSupport = 10,
+    replicates: options.Replicates = 1000,
+    confidence: options.Confidence = 0.95,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Choose thresholds, or calibrate, on a validation split: a file for `audit --thresholds`.
+
+    With --test, tells what that does to data that fitted nothing.
+    """
+    from prunescope.cli.files import Files
+    from prunescope.cli.mitigate import tables
+    from prunescope.errors import ConfigError
+    from prunescope.mitigate import Candidate, fit_adjustment, judge
+    from prunescope.predictions import Adjustments, read_mapping
+
+    files = Files(scores, read_mapping(mapping or ()), None)
+    beside = None if dense is None else files.load([dense])[0]
+    fitted = [
+        fit_adjustment(
+            model, criterion=criterion, calibration=calibrate, dense=beside, group=group,
+            floors=floor, min_support=min_support,
+        )
+        for model in files.load(pruned)
+    ]  # fmt: skip
+    names = [one.model for one in fitted]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two models are called {max(names, key=names.count)!r}")
+    judged = []
+    if test is not None:
+        tested, dense_test = options.pair("--test", files.load(test))
+        of_model = {one.model: one for one in fitted}
+        if tested.name not in of_model:
+            raise ConfigError(f"--test: {tested.name!r} is none of the models that were fitted")
+        mine = of_model[tested.name]
+        candidate = Candidate("adjusted", mine.apply(tested), mine.adjustment.needs, "nothing")
+        judged.append(
+            judge(
+                dense_test, tested, [candidate], replicates=replicates, confidence=confidence,
+                seed=seed, min_support=min_support,
+            )
+        )  # fmt: skip
+    Adjustments(adjustments={one.model: one.adjustment for one in fitted}).save(out)
+
+    def show() -> None:
+        for one in fitted:
+            tables.print_adjustment(one)
+        for one in judged:
+            tables.print_comparison(one)
+        typer.echo(f"\napply it: prunescope audit ... --thresholds {out}")
+
+    data = {
+        "file": str(out),
+        "adjustments": {one.model: one.adjustment.model_dump(mode="json") for one in fitted},
+        "thresholds": {one.model: one.table.to_dicts() for one in fitted},
+        "effects": [tables.comparison_data(one) for one in judged],
+    }
+    result(as_json, data, show)

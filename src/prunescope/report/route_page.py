@@ -1,0 +1,131 @@
+"""The page of a route: what is left of the damage against what is sent, as data, then as HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from markupsafe import Markup
+from pydantic import BaseModel
+
+from prunescope import __version__
+from prunescope.files import replacing
+from prunescope.mitigate import Route, RouteInfo
+from prunescope.report.glossary import label_of
+from prunescope.report.html import page
+from prunescope.report.numbers import SHARE
+
+ORDERS = {"risk": "by risk", "random": "at random", "oracle": "by an oracle"}
+
+DRAWN = {
+    "flip_rate": "Answers unlike the dense model's",
+    "error_rate": "Wrong answers",
+    "rare_value_ratio": label_of("rare_value_ratio"),
+    "bias_amplification": label_of("bias_amplification"),
+    "accuracy_difference": label_of("accuracy_difference"),
+}
+"""Metrics to draw against the share that is sent."""
+
+PERCENT = ("flip_rate", "error_rate", "bias_amplification", "accuracy_difference")
+
+MOST_DRAWN = 0.5
+"""Share of sent answers up to which curves are drawn."""
+
+
+class RoutePage(BaseModel):
+    """Everything that the page of a route shows.
+
+    History of the format: 1 (0.1.0) first.
+    """
+
+    format_version: Literal[1] = 1
+    title: str
+    headline: str
+    info: RouteInfo
+    split: str
+    rows: list[dict[str, Any]]
+    version: str
+
+
+def build_route(found: Route, *, title: str | None = None) -> RoutePage:
+    """Put together what the page of a route shows: of the test split if there is one."""
+    split = str(found.curve["split"][-1])
+    return RoutePage(
+        title=title or f"Routing {found.info.model}",
+        headline=_headline(found),
+        info=found.info,
+        split=split,
+        rows=found.curve.filter(split=split).to_dicts(),
+        version=__version__,
+    )
+
+
+def _headline(found: Route) -> str:
+    """Say in one sentence what the cut sends, and what that leaves."""
+    info = found.info
+    if info.cut is None:
+        return f"No cut: {info.reason}."
+    split = found.curve["split"][-1]
+    rows = found.curve.filter(pl.col("split") == split)
+    now = rows.filter(order="risk", sent=0.0).row(0, named=True)
+    then = rows.filter(order="chosen").row(0, named=True)
+    measure = "flip_rate" if info.to == "dense" else "error_rate"
+    what = {"flip_rate": "answers unlike the dense model's", "error_rate": "wrong answers"}[measure]
+    there = "the dense model" if info.to == "dense" else "a person"
+    sent = f"With {SHARE.value(then['sent'])} of the answers sent to {there}"
+    if then[measure] is None:
+        return f"{sent}, no label tells how many answers are wrong."
+    return f"{sent}, {what} fall from {SHARE.value(now[measure])} to {SHARE.value(then[measure])}."
+
+
+def route_html(told: RoutePage) -> str:
+    """Render the page of a route: one file that works offline."""
+    from prunescope.report.lines import Line, Scale, draw_lines  # altair is slow to load
+
+    groups = list(dict.fromkeys(row["group"] for row in told.rows))
+    charts = []
+    for metric, label in DRAWN.items():
+        by_group = metric in ("bias_amplification", "accuracy_difference")
+        for group in groups if by_group else groups[:1]:
+            lines = [
+                Line(name, points, place)
+                for place, (order, name) in enumerate(ORDERS.items())
+                if len(points := _points(told.rows, order, metric, group)) > 1
+            ]
+            if not lines:
+                continue
+            title = f"{label} by {group}" if by_group else label
+            factor = 100 if metric in PERCENT else 1
+            drawn = draw_lines(
+                lines,
+                Scale("answers sent, %", factor=100),
+                Scale(f"{label.lower()}, %" if factor == 100 else label.lower(), factor=factor),
+                f"{title} against the share of answers that is sent",
+            )
+            charts.append((title, Markup(drawn), lines))
+    shown = [row for row in told.rows if row["group"] == groups[0]]
+    chosen = [row for row in shown if row["order"] == "chosen"]
+    table = sorted(chosen + [r for r in shown if r["order"] == "risk"], key=lambda r: r["sent"])
+    beside = {(row["order"], row["sent"]): row["flip_rate"] for row in shown}
+    return page("route.html", told=told, charts=charts, table=table, beside=beside)
+
+
+def _points(
+    rows: list[dict[str, Any]], order: str, metric: str, group: str | None
+) -> list[tuple[float, float]]:
+    """Return share sent and metric of one order."""
+    return [
+        (row["sent"], row[metric])
+        for row in rows
+        if (row["order"], row["group"]) == (order, group)
+        and row["sent"] <= MOST_DRAWN and row[metric] is not None
+    ]  # fmt: skip
+
+
+def write_route(found: Route, folder: str | Path, *, title: str | None = None) -> Path:
+    """Write ``route.html`` to a folder, whole or not at all; return its path."""
+    path = Path(folder) / "route.html"
+    with replacing(path) as beside:
+        beside.write_text(route_html(build_route(found, title=title)), encoding="utf-8")
+    return path
