@@ -164,9 +164,7 @@ def test_files_larger_than_memory_are_answered_alike(tmp_path, answers, by_group
     mine = Adjustment(**told)
     dense, sparse = (Predictions.load(path) for path in paths)
     whole = audit(dense, adjust(sparse, mine), replicates=0)
-    parts = audit_files(
-        [paths[0]], [Shards.scan(paths[1]).adjusted(mine)], replicates=0, rows=64
-    )
+    parts = audit_files([paths[0]], [Shards.scan(paths[1]).adjusted(mine)], replicates=0, rows=64)
     ranked = pl.col("metric").is_in(["auc", "average_precision"])
     left, right = (a.table.filter(~ranked).select("metric", "value") for a in (whole, parts))
     assert left["metric"].to_list() == right["metric"].to_list()

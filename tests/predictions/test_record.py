@@ -269,7 +269,10 @@ def test_a_float32_logit_is_compared_with_the_exact_threshold(build):
 @pytest.mark.parametrize(
     ("thresholds", "message"),
     [
-        ([1.0], r"^m: thresholds have shape \(1,\): expected \(2,\), one per attribute, or \(1, 2\)"),
+        (
+            [1.0],
+            r"^m: thresholds have shape \(1,\): expected \(2,\), one per attribute, or \(1, 2\)",
+        ),
         ([[[1.0, 2.0]]], r"^m: thresholds have shape \(1, 1, 2\): expected \(2,\)"),
         ([0.0, np.nan], "^m: the threshold of 'a1' is nan; expected a finite number$"),
         ([-np.inf, np.nan], "^m: the threshold of 'a0' is -inf; expected a finite number$"),

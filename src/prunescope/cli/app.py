@@ -9,8 +9,8 @@ import typer
 
 from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize
 from prunescope.cli.arguments import arguments
-from prunescope.cli.mitigate import compare, route, thresholds
 from prunescope.cli.console import plain_warnings, say
+from prunescope.cli.mitigate import compare, route, thresholds
 from prunescope.errors import PrunescopeError
 
 STOPPED = 130

@@ -195,6 +195,13 @@ def predict(
     name: Annotated[
         str | None, typer.Option(help="The model's name.", show_default="the file's")
     ] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(
+            help="What 'mitigate thresholds' wrote, or thresholds per attribute: logits are "
+            "calibrated and written less their threshold, so that 0 decides."
+        ),
+    ] = None,
     device: options.Device = None,
     factory: Factory = None,
     source: options.Source = None,
@@ -208,6 +215,7 @@ def predict(
 ) -> None:
     """Ask a model about every image of a split and write its answers as one Parquet file."""
     from prunescope.errors import ConfigError
+    from prunescope.predictions import read_adjustments
     from prunescope.study import predict_split
 
     if out is None and _from_elsewhere(model):
@@ -218,10 +226,12 @@ def predict(
     )  # fmt: skip
     folder = Path(model).resolve()
     target = out or folder.with_name(f"{folder.name}.parquet")
+    adjustments = None if thresholds is None else read_adjustments(thresholds)
     with progress("predict") as update:
         found = predict_split(
-            checkpoint, dataset, split, target, name=name, device=device, progress=update
-        )
+            checkpoint, dataset, split, target,
+            name=name, adjustments=adjustments, device=device, progress=update,
+        )  # fmt: skip
     data = {"file": str(target), "name": found.name, "n": len(found.samples), "split": split}
     result(as_json, data, f"{found!r} in {target}")
 

@@ -144,19 +144,19 @@ def pair(option: str, models: Sequence[Predictions]) -> tuple[Predictions, Predi
     return models[0], models[1]
 
 
-def numbers(option: str, text: str | None, n: int) -> tuple[float, ...] | None:
-    """Read n positive numbers, by commas."""
+def two_numbers(option: str, text: str | None) -> tuple[float, float] | None:
+    """Read two positive numbers with a comma between."""
     from prunescope.errors import ConfigError
 
     if text is None:
         return None
     try:
-        found = tuple(float(part) for part in text.split(","))
+        first, second = map(float, text.split(","))
     except ValueError:
-        found = ()
-    if len(found) != n or not all(number > 0 for number in found):
-        raise ConfigError(f"{option} {text}: expected {n} positive numbers with a comma between")
-    return found
+        first = second = 0.0
+    if not (first > 0 and second > 0):
+        raise ConfigError(f"{option} {text}: expected 2 positive numbers with a comma between")
+    return first, second
 
 
 def read_yaml(path: Path, what: str) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def _check(
         raise ConfigError(f"criterion {criterion} compares the values of a group: name one")
     if criterion is None and group is not None:
         raise ConfigError("thresholds by group need a criterion: name one")
-    known = (validation.samples.labels >= 0).any(axis=0)
+    known = np.asarray((validation.samples.labels >= 0).any(axis=0))
     if not known.all() and (calibration is not None or target in ("labels", None)):
         lacking = [a for a, some in zip(validation.attributes, known, strict=True) if not some]
         if not known.any():

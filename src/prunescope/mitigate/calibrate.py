@@ -107,7 +107,7 @@ def _blocks(
     weight = np.ones(len(z)) if weight is None else weight
     levels, block = np.unique(level, return_inverse=True)
     n = np.bincount(block, weight)
-    return np.bincount(block, weight * z) / n, levels, n
+    return np.asarray(np.bincount(block, weight * z) / n), levels, np.asarray(n, np.float64)
 
 
 CALIBRATIONS: Mapping[str, Callable[[Predictions], Curves]] = {

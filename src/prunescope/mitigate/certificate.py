@@ -10,8 +10,9 @@ the loss within α with probability at least 1 - δ over the draw of the sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ class Certificate:
         Whose: ``all samples``, or each value of a group at once.
     alpha, delta : float
         P(loss ≤ alpha) ≥ 1 - delta.
+    n : int
+        Independent units that it rests on: with several groups of the smallest one.
     cut : float or None
         Send answers whose risk is at least this; None: nothing can be proved.
     routed : float or None
@@ -46,8 +49,6 @@ class Certificate:
         Loss on the sample: with several groups the highest.
     p_value : float or None
         Of the cut's test.
-    n : int
-        Independent units that it rests on: with several groups of the smallest one.
     reason : str
         Why nothing can be proved.
     """
@@ -56,11 +57,11 @@ class Certificate:
     who: str
     alpha: float
     delta: float
-    cut: float | None
-    routed: float | None
-    observed: float | None
-    p_value: float | None
     n: int
+    cut: float | None = None
+    routed: float | None = None
+    observed: float | None = None
+    p_value: float | None = None
     reason: str = ""
 
 
@@ -169,39 +170,36 @@ def certify(
             raise ConfigError(f"{name} is {value}: expected a share between 0 and 1")
     losses = sample_losses(risk, kept, routed)
     known = ~np.isnan(losses[:, 0])
-    groups = {"": np.arange(len(losses))} if members is None else members
-    means, p_values, sizes = [], [], {}
     rng = np.random.default_rng(seed)
-    for name, rows in groups.items():
+    of_group = {}
+    for name, rows in ({"": np.arange(len(losses))} if members is None else members).items():
         told = rows[known[rows]]
         of_units = _by_unit(losses[told], None if units is None else units[told])
-        sizes[name] = len(of_units)
-        if not len(of_units):
-            continue
-        means.append(of_units.mean(axis=0))
-        if np.isin(of_units, (0, 1)).all() and risk.shape[1] == 1 and units is None:
-            p_values.append(binomial_p_values(of_units, alpha))
-        else:
-            p_values.append(betting_p_values(rng.permutation(of_units), alpha, delta))
-    smallest = min(sizes, key=sizes.__getitem__)
-    shared = {"loss": loss, "who": who, "alpha": alpha, "delta": delta, "n": sizes[smallest]}
-    nothing = {"cut": None, "routed": None, "observed": None, "p_value": None}
-    fewest = fewest_units(alpha, delta)
-    if sizes[smallest] < fewest:
+        of_group[name] = rng.permutation(of_units)
+    smallest = min(of_group, key=lambda name: len(of_group[name]))
+    n, fewest = len(of_group[smallest]), fewest_units(alpha, delta)
+    proof = partial(Certificate, loss=loss, who=who, alpha=alpha, delta=delta, n=n)
+    if n < fewest:
         name = f"{smallest}: " if smallest else ""
-        reason = f"{name}{sizes[smallest]} independent units; even without a loss {fewest} are needed"
-        return Certificate(**shared, **nothing, reason=reason)
-    p, mean = np.max(p_values, axis=0), np.max(means, axis=0)
+        return proof(reason=f"{name}{n} independent units; even without a loss {fewest} are needed")
+    binary = risk.shape[1] == 1 and units is None
+    p = np.max(
+        [
+            binomial_p_values(one, alpha) if binary and np.isin(one, (0, 1)).all()
+            else betting_p_values(one, alpha, delta)
+            for one in of_group.values()
+        ],
+        axis=0,
+    )  # fmt: skip
+    worst = np.max([one.mean(axis=0) for one in of_group.values()], axis=0)
+    if p[0] > delta:
+        with_all = f"with every answer sent the loss is {worst[0]:.3g}"
+        return proof(reason=f"{with_all}: too near to {alpha}, or above")
     failed = np.flatnonzero(p > delta)
-    n_passed = int(failed[0]) if len(failed) else len(p)
-    if not n_passed:
-        reason = f"with every answer sent the loss is {mean[0]:.3g}: too near to {alpha}, or above"
-        return Certificate(**shared, **nothing, reason=reason)
-    best = n_passed - 1
+    best = (int(failed[0]) if len(failed) else len(p)) - 1
     cut = float(CUTS[best])
     share = float((risk >= cut).mean())
-    return Certificate(**shared, cut=cut, routed=share, observed=float(mean[best]),
-                       p_value=float(p[best]))  # fmt: skip
+    return proof(cut=cut, routed=share, observed=float(worst[best]), p_value=float(p[best]))
 
 
 def fewest_units(alpha: float, delta: float) -> int:
@@ -243,5 +241,3 @@ def _by_unit(losses: Floats, units: NDArray[np.int64] | None) -> Floats:
     sums = np.zeros((place.max() + 1, losses.shape[1]))
     np.add.at(sums, place, losses)
     return np.asarray(sums / np.bincount(place)[:, None])
-
-

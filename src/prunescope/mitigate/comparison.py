@@ -1,4 +1,4 @@
-"""`compare`: measures side by side, each against doing nothing, on data that fitted none of them."""
+"""`compare`: measures side by side, each against doing nothing, on data that fitted none."""
 
 from __future__ import annotations
 
@@ -328,4 +328,4 @@ def _effects(state: Audit, change: Audit, order: Sequence[str]) -> pl.DataFrame:
         {name: place for place, name in enumerate(HEADLINE)}, return_dtype=pl.Int64
     )
     ordered = table.sort(rank, metric, "group", nulls_last=False, maintain_order=True)
-    return ordered.select(list(EFFECT_SCHEMA)).cast(EFFECT_SCHEMA)
+    return ordered.select(list(EFFECT_SCHEMA)).cast(pl.Schema(EFFECT_SCHEMA))

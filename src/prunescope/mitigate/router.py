@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,7 +23,6 @@ from prunescope.forecast.result import Forecast
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.routing import (
     CHOSEN,
-    
     NAMED,
     OWN_MARGIN,
     SHARES,
@@ -107,7 +107,9 @@ class Route:
         if self.info.cut is None:
             raise ConfigError(f"the route has no cut: {self.info.reason}")
         if score is None and self.info.score not in NAMED:
-            raise ConfigError(f"the route was chosen by {self.info.score}: give that of the samples")
+            raise ConfigError(
+                f"the route was chosen by {self.info.score}: give that of the samples"
+            )
         routed = Routed.of(pruned, dense, self.info.score if score is None else score, self.info.to)
         return routed.answers(self.info.cut, f"{pruned.name}+route")
 
@@ -233,6 +235,7 @@ def route(
         if group not in pruned.samples.groups:
             raise ConfigError(one_of("group", group, pruned.samples.groups))
     certificates: tuple[Certificate, ...] = ()
+    cut: float | None
     if share is not None:
         cut, reason, chosen_by = routed.cut_at(share), "", f"share {share:g}"
     elif target is not None:
@@ -296,9 +299,9 @@ def _certificates(
     """Certify all samples and, if groups are named, all samples and each value of them at once."""
     samples = routed.pruned.samples
     kept, sent = routed.losses(loss)
-    shared = {"loss": loss, "alpha": alpha, "delta": delta, "units": _units(samples), "seed": seed}
+    prove = partial(certify, loss=loss, alpha=alpha, delta=delta, units=_units(samples), seed=seed)
     risk = routed.risk[:, : kept.shape[1]]
-    found = [certify(risk, kept, sent, **shared)]
+    found = [prove(risk, kept, sent)]
     if groups:
         members: dict[str, NDArray[np.intp]] = {"all samples": np.arange(len(samples))}
         for name in groups:
@@ -306,7 +309,7 @@ def _certificates(
                 rows = np.flatnonzero(samples.groups[name].codes == code)
                 members[f"{name}={value}"] = rows
         who = f"all samples and every value of {', '.join(groups)}"
-        found.append(certify(risk, kept, sent, members=members, who=who, **shared))
+        found.append(prove(risk, kept, sent, members=members, who=who))
     return tuple(found)
 
 

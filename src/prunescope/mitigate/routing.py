@@ -65,9 +65,9 @@ CURVE_SCHEMA: dict[str, pl.DataType] = {
     "accuracy_difference": pl.Float64(),
 }
 """Columns of the curves, a row per order, share and group. `sent` is the share of all answers,
-`samples` of samples with one or more of them; order ``chosen`` is at the cut; `cost` the multiplications for a sample in shares of
+`samples` of samples with one or more of them; `cost` the multiplications for a sample in shares of
 the dense model's, if they are known. Rates are of all answers, the other metrics means over
-attributes; random and oracle orders show what is to be expected."""
+attributes. Order ``chosen`` is at the cut; random and oracle orders show what is to be expected."""
 
 
 @dataclass(frozen=True)
@@ -257,10 +257,12 @@ def curve_rows(
             "sent": share,
             "samples": touched,
             "cost": None if macs is None else _cost(touched, asked, routed.to, macs),
-            "flip_rate": float(abs(routed.dense.decisions - yes).mean()),
-            "error_rate": float(errors.mean()) if len(errors) else None,
+            "flip_rate": float(abs(routed.dense.decisions - yes).mean(dtype=np.float64)),
+            "error_rate": float(errors.mean(dtype=np.float64)) if len(errors) else None,
         }
-        rows += [{**shared, **of} for of in _by_group(leanings, start, _counts(routed, leanings, yes))]
+        rows += [
+            {**shared, **of} for of in _by_group(leanings, start, _counts(routed, leanings, yes))
+        ]
     return pl.DataFrame(rows, schema=CURVE_SCHEMA)
 
 
@@ -294,7 +296,7 @@ def _by_group(leanings: Leanings, start: Floats, counts: Floats) -> Iterator[dic
             found = leanings.bias_amplification(group, start, counts[None])
             lean = mean_of(found.replicates, found.ok)
             right = accuracy(counts[leanings.slices.of_group(group)])
-            usable = (right.support >= leanings.min_support).all(axis=0)
+            usable = np.asarray((right.support >= leanings.min_support).all(axis=0))
             spread = right.value.max(axis=0) - right.value.min(axis=0)
             gap = mean_of(spread[None], usable)
         yield {**shared, "group": group, "bias_amplification": lean, "accuracy_difference": gap}

@@ -112,8 +112,8 @@ class Adjustment(BaseModel):
     @property
     def attributes(self) -> list[str]:
         """The attributes that it names."""
-        named = [self.curves, self.thresholds, *self.by_value.values()]
-        return list(dict.fromkeys(name for part in named for name in part))
+        by_value = (name for named in self.by_value.values() for name in named)
+        return list(dict.fromkeys([*self.curves, *self.thresholds, *by_value]))
 
     def limits(
         self, attributes: Collection[str], group: Group | None = None
@@ -125,7 +125,10 @@ class Adjustment(BaseModel):
         if group is None:
             return usual
         table = [
-            [self.by_value.get(str(value), {}).get(a, t) for a, t in zip(attributes, usual)]
+            [
+                self.by_value.get(str(value), {}).get(a, t)
+                for a, t in zip(attributes, usual, strict=True)
+            ]
             for value in group.values
         ]
         return np.array([*table, usual.tolist()])[group.codes]
@@ -254,7 +257,9 @@ def settle(predictions: Predictions) -> Predictions:
 
 
 def map_columns(
-    adjustment: Adjustment, attributes: Collection[str], columns: Any  # noqa: ANN401 - (A, n)
+    adjustment: Adjustment,
+    attributes: Collection[str],
+    columns: Any,  # noqa: ANN401 - (A, n)
 ) -> list[Floats]:
     """Map the logits of each attribute: A arrays (n,)."""
     return [

@@ -257,7 +257,10 @@ class Shards:
     def answer_columns(self) -> list[str]:
         """Name the columns that answers follow from."""
         needed = self.adjustment and self.adjustment.group
-        return [*(f"logit__{a}" for a in self.attributes), *([f"group__{needed}"] if needed else [])]
+        return [
+            *(f"logit__{a}" for a in self.attributes),
+            *([f"group__{needed}"] if needed else []),
+        ]
 
     def group_values(self, names: Sequence[str]) -> dict[str, tuple[tuple[GroupValue, ...], bool]]:
         """Find the values of groups, and whether some samples have none.

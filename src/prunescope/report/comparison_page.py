@@ -137,12 +137,17 @@ def _effect(row: dict[str, Any]) -> Effect:
     if row["change"] is not None:
         change = unit.bare_change(row["change"])
         if row["change_low"] is not None:
-            ends = f"{unit.bare_change(row['change_low'])} to {unit.bare_change(row['change_high'])}"
+            ends = (
+                f"{unit.bare_change(row['change_low'])} to {unit.bare_change(row['change_high'])}"
+            )
             tip += f"; change from nothing {change} ({ends}): {row['verdict']}"
         if row["undone"] is not None:
             tip += f"; {SHARE.value(row['undone'])} of pruning's harm undone"
     return Effect(
-        value=_plain(unit, row["value"]), change=change, verdict=row["verdict"], tip=tip.lstrip("; ")
+        value=_plain(unit, row["value"]),
+        change=change,
+        verdict=row["verdict"],
+        tip=tip.lstrip("; "),
     )
 
 

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from prunescope.data import DataConfig, Dataset
 from prunescope.errors import DataError, shorten
 from prunescope.predictions import (
+    Adjustments,
     Compression,
     DatasetInfo,
     Metadata,
     Predictions,
+    adjust,
     check_suffix,
     predict,
+    settle,
 )
 
 if TYPE_CHECKING:
@@ -249,6 +252,7 @@ def predict_split(
     out: Path,
     *,
     name: str | None = None,
+    adjustments: Adjustments | None = None,
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
@@ -264,12 +268,19 @@ def predict_split(
         Parquet file.
     name : str, optional
         The model's name in tables; default: the file's stem.
+    adjustments : Adjustments, optional
+        What is done to its logits: those written are mapped, less the threshold, so that 0 decides.
     """
     check_suffix(out)
     part = dataset.split(split)
     _check_attributes(checkpoint, part)
     metadata = metadata_of(checkpoint.provenance, part, split, name or out.stem)
+    if adjustments is not None:
+        adjustments.check([str(metadata.name)], part.samples.attributes)
     found = predict(checkpoint.model, part, metadata, device=device, progress=progress)
+    mine = None if adjustments is None else adjustments.of(found.name)
+    if mine is not None:
+        found = settle(adjust(found, mine))
     found.save(out)
     return found
 

@@ -29,8 +29,8 @@ def compare(
     measures: Annotated[
         str | None,
         typer.Option(
-            help="By commas: prevalence, dense-rate, dense-tpr, f1, balanced-accuracy, temperature, "
-            "isotonic, route-dense, route-person; with --group also group-prevalence, "
+            help="By commas: prevalence, dense-rate, dense-tpr, f1, balanced-accuracy, "
+            "temperature, isotonic, route-dense, route-person; with --group also group-prevalence, "
             "group-equal-tpr.",
             show_default="all that can be taken",
         ),
@@ -84,7 +84,7 @@ def compare(
     scene = Scene(
         dense_validation, pruned_validation, dense_test, pruned_test,
         group=group, share=share, score=score,
-        macs=options.numbers("--macs", macs, 2), min_support=min_support,
+        macs=options.two_numbers("--macs", macs), min_support=min_support,
     )  # fmt: skip
     with progress("measures") as update:
         found = set_beside(

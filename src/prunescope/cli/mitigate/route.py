@@ -55,9 +55,7 @@ def route(
         typer.Option(help="As few as provably bound this loss.", rich_help_panel=CHOICE),
     ] = None,
     alpha: Annotated[float, typer.Option(help="The loss that is allowed, in (0, 1).")] = 0.05,
-    delta: Annotated[
-        float, typer.Option(help="How likely the proof may fail, in (0, 1).")
-    ] = 0.1,
+    delta: Annotated[float, typer.Option(help="How likely the proof may fail, in (0, 1).")] = 0.1,
     certify_groups: Annotated[
         str | None, typer.Option(help="Prove it of every value of these groups, too, by commas.")
     ] = None,
@@ -100,7 +98,7 @@ def route(
         certify_groups=options.names(certify_groups) or (),
         test=tested, test_score=foretold,
         identity=options.names(groups),
-        macs=options.numbers("--macs", macs, 2), min_support=min_support, seed=seed,
+        macs=options.two_numbers("--macs", macs), min_support=min_support, seed=seed,
     )  # fmt: skip
     judged = None
     if tested is not None and found.info.cut is not None:

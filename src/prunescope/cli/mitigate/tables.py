@@ -86,11 +86,15 @@ def print_adjustment(fitted: FittedAdjustment) -> None:
     rows = fitted.table.with_columns(moved=(pl.col("threshold") - pl.col("threshold_before")).abs())
     if rows.height:
         title = f"{fitted.model}: {adjustment.criterion}, thresholds that move most"
-        table = Table("attribute", "of", "before", "threshold", "then", "now", "target", title=title)
+        table = Table(
+            "attribute", "of", "before", "threshold", "then", "now", "target", title=title
+        )
         for row in rows.sort("moved", descending=True).head(N_THRESHOLDS).to_dicts():
             value = row["group_value"]
             of = "all" if value is None else f"{row['group']}={value}"
-            figures = (row[k] for k in ("threshold_before", "threshold", "before", "value", "target"))
+            figures = (
+                row[k] for k in ("threshold_before", "threshold", "before", "value", "target")
+            )
             cells = ("–" if figure is None else f"{figure:.3f}" for figure in figures)
             table.add_row(escape(row["attribute"]), escape(of), *cells)
         console.print(table)

@@ -94,8 +94,8 @@ def thresholds(
     def show() -> None:
         for one in fitted:
             tables.print_adjustment(one)
-        for one in judged:
-            tables.print_comparison(one)
+        for effects in judged:
+            tables.print_comparison(effects)
         typer.echo(f"\napply it: prunescope audit ... --thresholds {out}")
 
     data = {

@@ -1,0 +1,192 @@
+"""`prunescope mitigate thresholds`, `route` and `compare`, with good input and bad."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prunescope.mitigate import Comparison, Route
+from prunescope.predictions import Predictions, adjust, read_adjustments
+
+DOCS = Path(__file__).parents[2] / "docs" / "mitigate"
+
+
+@pytest.fixture
+def files(tmp_path, answers):
+    """Write a dense and a sparse model on a validation and on a test split; return their paths."""
+    found = []
+    for seed, split in enumerate(("val", "test")):
+        folder = tmp_path / split
+        folder.mkdir()
+        for path in answers(folder, n=400, seed=seed):
+            frame = pl.read_parquet(path)
+            model = Predictions.load(path)
+            ids = pl.Series([f"{split}-{i}" for i in range(frame.height)])
+            samples = type(model.samples)(
+                ids, model.attributes, model.samples.labels, model.samples.groups
+            )
+            Predictions(samples, model.logits, model.metadata).save(path)
+            found.append(path)
+    dense, sparse, dense_test, sparse_test = found
+    return {"val": (sparse, dense), "test": (sparse_test, dense_test)}
+
+
+def test_thresholds_then_audit(files, tmp_path, prunescope):
+    out = tmp_path / "a.json"
+    (sparse, dense), test = files["val"], files["test"]
+    ran = prunescope(
+        "mitigate", "thresholds", sparse, "--criterion", "dense-rate", "--dense", dense,
+        "--calibrate", "isotonic", "--test", *test, "-o", out, "--replicates", 100, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    mine = read_adjustments(out).of("sparse")
+    assert (mine.criterion, mine.calibration) == ("dense-rate", "isotonic")
+    [effects] = ran.json["effects"]
+    assert effects["measures"][0]["needs"] == "nothing but the logits"
+    ran = prunescope(
+        "audit", test[1], "--compressed", test[0], "--thresholds", out, "-o", tmp_path / "audit",
+        "--replicates", 0,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    table = pl.read_parquet(tmp_path / "audit" / "audit.parquet")
+    told = table.filter(
+        pl.col("group").is_null(), metric="selection_rate", attribute="Bald", model="sparse"
+    )["value"][0]
+    expected = adjust(Predictions.load(test[0]), mine).decisions[:, 2].mean()
+    assert told == pytest.approx(expected)
+
+
+def test_a_person_sees_what_moved_and_how_to_apply_it(files, tmp_path, prunescope):
+    out = tmp_path / "a.json"
+    ran = prunescope(
+        "mitigate", "thresholds", files["val"][0], "--criterion", "prevalence", "--group", "Male",
+        "-o", out,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "needs Male of each sample when it answers" in ran.out
+    assert "not fitted: Male of Male=False (0 of at least 10 samples)" in ran.out.replace("\n", " ")
+    assert "--thresholds" in ran.out
+
+
+def test_route_then_its_folder(files, tmp_path, prunescope):
+    out = tmp_path / "route"
+    ran = prunescope(
+        "mitigate", "route", *files["val"], "--certify", "disagreement", "--alpha", 0.2,
+        "--certify-groups", "Male", "--test", *files["test"], "--macs", "40e6,6e6", "-o", out,
+        "--replicates", 100, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert {path.name for path in out.iterdir()} == {"route.json", "curve.parquet", "route.html"}
+    read = Route.load(out)
+    assert read.info.cut == ran.json["cut"]
+    assert len(ran.json["certificates"]) == 2
+    assert read.info.macs == (40e6, 6e6)
+    ran = prunescope("mitigate", "route", *files["val"], "--share", 0.1, "-o", out)
+    assert "send answers whose risk is at least" in ran.out
+
+
+def test_a_route_that_cannot_be_is_told_and_fails(files, tmp_path, prunescope):
+    ran = prunescope(
+        "mitigate", "route", *files["val"], "--certify", "error", "--alpha", 0.0001,
+        "-o", tmp_path / "route",
+    )  # fmt: skip
+    assert ran.code == 1
+    assert "cannot certify P(error ≤ 0.0001)" in ran.out.replace("\n", " ")
+    assert "even without a loss 23025 are needed" in ran.out.replace("\n", " ")
+    assert (tmp_path / "route" / "route.html").exists()
+
+
+def test_route_by_a_forecast(files, tmp_path, prunescope):
+    told = []
+    for split in ("val", "test"):
+        told.append(tmp_path / f"forecast-{split}")
+        ran = prunescope("forecast", files[split][1], "-o", told[-1])
+        assert ran.code == 0, ran.err
+    ran = prunescope(
+        "mitigate", "route", *files["val"], "--share", 0.1, "--forecast", told[0], "--test",
+        *files["test"], "--test-forecast", told[1], "-o", tmp_path / "route", "--replicates", 100,
+        "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json["score"] == "a forecast by spectral-shrink"
+    assert ran.json["effects"]["measures"][0]["name"] == "routed"
+
+
+def test_compare_ranks_measures(files, tmp_path, prunescope):
+    out = tmp_path / "comparison"
+    ran = prunescope(
+        "mitigate", "compare", "--validation", *files["val"], "--test", *files["test"],
+        "--measures", "prevalence, route-person", "-o", out, "--replicates", 100,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "route-person: needs a person, for what is sent" in ran.out.replace("\n", " ")
+    found = Comparison.load(out)
+    assert {one.name for one in found.info.measures} == {"prevalence", "route-person"}
+    assert (out / "comparison.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("thresholds", "SPARSE"), "nothing to fit: name a criterion"),
+        (("thresholds", "SPARSE", "--criterion", "prevelance"), "did you mean prevalence"),
+        (("thresholds", "SPARSE", "--criterion", "dense-rate"), "give its predictions"),
+        (("thresholds", "SPARSE", "SPARSE", "--criterion", "f1"), "two models are called 'sparse'"),
+        (("thresholds", "SPARSE", "--criterion", "f1", "--test", "SPARSE"), "takes two files"),
+        (("thresholds", "SPARSE", "--criterion", "f1", "--test", "DENSE", "DENSE"),
+         "'dense' is none of the models that were fitted"),
+        (("thresholds", "none.parquet", "--criterion", "f1"), "no such file"),
+        (("route", "SPARSE", "DENSE"), "exactly one of a share, a target and a loss"),
+        (("route", "SPARSE", "DENSE", "--share", "0.1", "--macs", "4"), "expected 2 positive"),
+        (("route", "SPARSE", "DENSE", "--share", "0.1", "--forecast", "no"), "holds no forecast"),
+        (("compare", "--validation", "SPARSE", "DENSE", "--test", "SPARSE", "DENSE"),
+         "validation samples are test samples, too"),
+        (("compare", "--validation", "SPARSE", "--test", "SPARSE", "DENSE"), "takes two files"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_error(files, tmp_path, prunescope, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    names = {"SPARSE": files["val"][0], "DENSE": files["val"][1]}
+    ran = prunescope("mitigate", *(names.get(word, word) for word in arguments))
+    assert ran.code == 2
+    assert message in ran.err
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_an_adjustment_of_another_model_is_refused(files, tmp_path, prunescope):
+    out = tmp_path / "a.json"
+    assert prunescope(
+        "mitigate", "thresholds", files["val"][0], "--criterion", "f1", "-o", out
+    ).code == 0  # fmt: skip
+    content = json.loads(out.read_text())
+    content["adjustments"]["other"] = content["adjustments"].pop("sparse")
+    out.write_text(json.dumps(content))
+    ran = prunescope("audit", files["val"][1], "--compressed", files["val"][0], "--thresholds", out)
+    assert ran.code == 2
+    assert "thresholds: unknown model 'other'" in ran.err
+
+
+def test_the_lines_for_users_of_onnx_do_the_same(files, tmp_path, prunescope):
+    """The documented lines of NumPy give the answers that prunescope gives."""
+    out = tmp_path / "adjustments.json"
+    ran = prunescope(
+        "mitigate", "thresholds", files["val"][0], "--criterion", "prevalence", "--calibrate",
+        "isotonic", "--group", "Male", "-o", out,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    model = Predictions.load(files["test"][0])
+    code = re.search(r"```python\n(import json.*?)```", (DOCS / "thresholds.md").read_text(), re.S)
+    space = {}
+    exec(code[1].replace("adjustments.json", str(out)), space)
+    expected = adjust(model, read_adjustments(out).of("sparse")).decisions
+    males = model.samples.groups["Male"].to_series("Male").to_list()
+    for a, attribute in enumerate(model.attributes):
+        found = [
+            space["answer"](attribute, float(z), str(male))
+            for z, male in zip(model.logits[:, a], males, strict=True)
+        ]
+        assert np.array_equal(found, expected[:, a])

@@ -1,0 +1,232 @@
+"""Routing: what is sent, what that leaves, and how the cut is chosen; against loops."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prunescope.audit import audit
+from prunescope.audit.budget import Budget
+from prunescope.data.samples import Group
+from prunescope.errors import ConfigError, DataError
+from prunescope.forecast import forecast
+from prunescope.mitigate import Route, route
+from prunescope.mitigate.routing import SHARES, SURE, Routed, risk_of
+
+
+@pytest.fixture(scope="module")
+def world(planted):
+    return {"val": planted("val", 3000), "test": planted("test", 3000)}
+
+
+def pair(world, split):
+    dense, sparse = world[split]
+    return sparse, dense
+
+
+def test_the_riskiest_answers_are_sent_and_no_others(world):
+    sparse, dense = pair(world, "val")
+    found = route(sparse, dense, share=0.1)
+    margins = np.sort(abs(sparse.logits), axis=None)
+    assert found.info.cut == -margins[round(0.1 * margins.size) - 1]
+    sent = abs(sparse.logits) <= -found.info.cut
+    assert sent.mean() == pytest.approx(0.1, abs=1e-3) == found.info.sent
+    both = found.apply(sparse, dense)
+    assert (both.decisions == np.where(sent, dense.decisions, sparse.decisions)).all()
+    assert both.name == "sparse+route"
+    assert (both.logits[sent] == dense.logits[sent]).all()
+
+
+def test_a_person_answers_what_is_labelled(world):
+    sparse, dense = pair(world, "val")
+    labels = sparse.samples.labels.copy()
+    labels[:100] = -1
+    sparse = replace(sparse, samples=replace(sparse.samples, labels=labels))
+    both = route(sparse, dense, share=1.0, to="person").apply(sparse, dense)
+    assert (both.decisions[100:] == (labels[100:] == 1)).all()
+    assert (both.decisions[:100] == dense.decisions[:100]).all()
+    assert set(np.unique(abs(both.logits[100:]))) == {SURE}
+
+
+def test_thresholds_count_on_both_sides(world):
+    sparse, dense = pair(world, "val")
+    sparse = replace(sparse, thresholds=np.array([-1.5, 0.0, 0.0]))
+    dense = replace(dense, thresholds=np.array([0.5, 0.0, 0.0]))
+    found = route(sparse, dense, share=0.2)
+    sent = abs(sparse.logits - sparse.thresholds) <= -found.info.cut + 1e-6
+    both = found.apply(sparse, dense)
+    assert (both.decisions == np.where(sent, dense.decisions, sparse.decisions)).all()
+
+
+@pytest.mark.parametrize("to", ["dense", "person"])
+def test_curves_are_what_the_audit_finds(world, to):
+    sparse, dense = pair(world, "test")
+    found = route(sparse, dense, share=0.05, to=to, macs=(100.0, 10.0))
+    rows = found.curve.filter(order="chosen").row(0, named=True)
+    both = found.apply(sparse, dense)
+    table = audit(dense, both, replicates=0).table.filter(model="sparse+route")
+    value = {
+        (row["metric"], row["group"]): row["value"]
+        for row in table.filter(
+            pl.col("attribute").is_null(), pl.col("group_value").is_null()
+        ).to_dicts()
+    }
+    assert rows["flip_rate"] == pytest.approx(value["flip_rate", None], abs=1e-9)
+    assert rows["error_rate"] == pytest.approx(1 - value["accuracy", None], abs=1e-9)
+    for metric, group in (("rare_value_ratio", None), ("bias_amplification", "Male")):
+        assert rows[metric] == pytest.approx(value[metric, group], abs=1e-6)
+    sent = abs(sparse.logits) <= -found.info.cut
+    assert rows["samples"] == pytest.approx(sent.any(axis=1).mean())
+    asked = rows["samples"] if to == "dense" else 0
+    assert rows["cost"] == pytest.approx(0.1 + asked)
+
+
+def test_orders_stand_where_they_must(world):
+    sparse, dense = pair(world, "test")
+    curve = route(sparse, dense, share=0.05).curve.filter(pl.col("order") != "chosen")
+    flips = {
+        order: curve.filter(order=order).sort("sent")["flip_rate"].to_numpy()
+        for order in ("risk", "random", "oracle")
+    }
+    whole = (sparse.decisions != dense.decisions).mean()
+    assert (flips["oracle"] <= flips["risk"] + 1e-12).all()
+    assert (flips["risk"][1:-1] < flips["random"][1:-1]).all()
+    np.testing.assert_allclose(flips["random"], whole * (1 - np.array(SHARES)), atol=1e-9)
+    np.testing.assert_allclose(flips["oracle"], np.maximum(whole - np.array(SHARES), 0), atol=1e-6)
+
+
+def test_named_scores_are_the_forecasts(world):
+    sparse, dense = pair(world, "val")
+    risk = risk_of("spectral-shrink", sparse, dense)
+    told = forecast(dense, sparsity=0.95)
+    np.testing.assert_allclose(risk, told.risk, rtol=1e-5)
+    by_name = route(sparse, dense, share=0.1, score="spectral-shrink")
+    by_folder = route(sparse, dense, share=0.1, score=told)
+    assert by_folder.info.cut == pytest.approx(by_name.info.cut, rel=1e-5)
+    assert "dense model's answer to every sample" in by_name.info.needs
+    shuffled = dense.take(np.random.default_rng(0).permutation(len(dense.samples)))
+    again = Routed.of(sparse, shuffled, forecast(shuffled, sparsity=0.95), "dense")
+    np.testing.assert_allclose(again.risk, told.risk, rtol=1e-4, atol=1e-4)
+
+
+def test_a_target_sends_as_little_as_keeps_it(world):
+    sparse, dense = pair(world, "val")
+    target = Budget.parse(["flip_rate <= 0.03"])
+    found = route(sparse, dense, target=target, replicates=200)
+    curve = found.curve.filter(order="risk", split="validation").sort("sent")
+    within = curve.filter(pl.col("flip_rate") <= 0.03)["sent"][0]
+    assert within <= found.info.sent <= 0.5
+    table = audit(dense, found.apply(sparse, dense), replicates=200).table
+    row = table.filter(
+        pl.col("attribute").is_null(), pl.col("group").is_null(), metric="flip_rate"
+    ).row(0, named=True)
+    assert row["high"] <= 0.03
+    impossible = route(sparse, dense, target=Budget.parse(["accuracy >= 0.999"]), replicates=200)
+    assert impossible.info.cut is None
+    assert "not even with every answer sent" in impossible.info.reason
+    with pytest.raises(ConfigError, match="the route has no cut: not even"):
+        impossible.apply(sparse, dense)
+
+
+def test_a_certified_cut_holds_on_test_for_each_group(world):
+    sparse, dense = pair(world, "val")
+    found = route(
+        sparse, dense, certify_loss="disagreement", alpha=0.04, delta=0.05, certify_groups=["Male"]
+    )
+    overall, of_groups = found.info.certificates
+    assert overall.who == "all samples"
+    assert of_groups.cut <= overall.cut
+    assert found.info.cut == of_groups.cut
+    both = found.apply(*pair(world, "test"))
+    dense_test = world["test"][0]
+    differ = both.decisions != dense_test.decisions
+    for code in (0, 1):
+        assert differ[dense_test.samples.groups["Male"].codes == code].mean() <= 0.04
+    assert found.info.sent < 0.9
+
+
+def test_errors_can_be_certified_only_where_labels_are_known(world):
+    sparse, dense = pair(world, "val")
+    found = route(sparse, dense, certify_loss="error", alpha=0.1, to="person")
+    assert 0 < found.info.sent < 0.9
+    assert route(sparse, dense, certify_loss="error", alpha=0.01).info.cut is None
+    bare = replace(
+        sparse, samples=replace(sparse.samples, labels=np.full_like(sparse.samples.labels, -1))
+    )
+    none = route(bare, dense, certify_loss="error", alpha=0.1, to="person")
+    assert "0 independent units" in none.info.reason
+    assert route(bare, dense, certify_loss="disagreement", alpha=0.1).info.cut is not None
+
+
+def test_clusters_are_the_independent_units(world):
+    sparse, dense = pair(world, "val")
+    people = pl.Series([str(i // 30) for i in range(len(sparse.samples))])
+    groups = {**sparse.samples.groups, "person": Group.from_series(people)}
+    samples = replace(sparse.samples, groups=groups, cluster="person")
+    clustered = route(
+        replace(sparse, samples=samples), dense, certify_loss="disagreement", alpha=0.05
+    )
+    assert clustered.info.certificates[0].n == 100
+    alone = route(sparse, dense, certify_loss="disagreement", alpha=0.05)
+    assert alone.info.certificates[0].n == 3000
+
+
+def test_a_class_is_sent_with_all_its_sample(build):
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, (400, 3))
+    names, labels = ("cat", "dog", "owl"), np.eye(3, dtype=np.int8)[z.argmax(axis=1)]
+    told = {"task": "multiclass", "names": names}
+    dense = build(labels, z, name="dense", **told)
+    sparse = build(labels, z + rng.normal(0, 1, z.shape), name="sparse", **told)
+    found = route(sparse, dense, share=0.2)
+    both = found.apply(sparse, dense)
+    ranked = np.sort(sparse.logits, axis=1)
+    close = ranked[:, 2] - ranked[:, 1] <= -found.info.cut + 1e-6
+    expected = np.where(close[:, None], dense.decisions, sparse.decisions)
+    assert (both.decisions == expected).all()
+    assert both.decisions.sum(axis=1).tolist() == [1] * 400
+    sure = route(sparse, dense, certify_loss="disagreement", alpha=0.1)
+    after = sure.apply(sparse, dense)
+    assert (after.decisions != dense.decisions).any(axis=1).mean() <= 0.1
+
+
+def test_it_survives_its_folder(world, tmp_path):
+    sparse, dense = pair(world, "val")
+    found = route(sparse, dense, certify_loss="disagreement", alpha=0.05, test=pair(world, "test"))
+    found.save(tmp_path)
+    read = Route.load(tmp_path)
+    assert read.info == found.info
+    assert read.curve.equals(found.curve)
+    assert read.curve["split"].unique(maintain_order=True).to_list() == ["validation", "test"]
+    (tmp_path / "route.json").write_text('{"format_version": 9}')
+    with pytest.raises(ConfigError, match="format_version"):
+        Route.load(tmp_path)
+    with pytest.raises(DataError, match="expected the folder of a route"):
+        Route.load(tmp_path / "absent")
+
+
+def test_what_cannot_be_routed_says_why(world):
+    sparse, dense = pair(world, "val")
+    for wrong, message in (
+        ({}, "expected exactly one of a share, a target and a loss"),
+        ({"share": 0.1, "certify_loss": "error"}, "expected exactly one of"),
+        ({"share": 2.0}, "share 2.0: expected a number from 0 to 1"),
+        ({"share": 0.1, "to": "nobody"}, "unknown destination 'nobody'"),
+        ({"share": 0.1, "score": "own-margn"}, "did you mean own-margin"),
+        ({"share": 0.1, "score": "one-shot"}, "unknown score 'one-shot'"),
+        ({"certify_loss": "error", "certify_groups": ["Mal"]}, "did you mean Male"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            route(sparse, dense, **wrong)
+    with pytest.raises(DataError, match=r"dense lacks 3,000 of the 3,000 samples"):
+        route(sparse, world["test"][0], share=0.1)
+    with pytest.raises(DataError, match=r"expected \(3000, 3\), a number for each answer"):
+        route(sparse, dense, share=0.1, score=np.zeros((2, 2)))
+    own = route(sparse, dense, share=0.1, score=-abs(sparse.logits))
+    with pytest.raises(ConfigError, match="chosen by risks of your own: give that of the samples"):
+        own.apply(sparse, dense)
+    with pytest.raises(ConfigError, match="the test split needs a score of its own"):
+        route(sparse, dense, share=0.1, score=-abs(sparse.logits), test=pair(world, "test"))
+    with pytest.raises(DataError, match="chosen for 'sparse' and 'dense', not for 'dense'"):
+        own.apply(dense, sparse)

@@ -1,0 +1,130 @@
+"""The pages of a comparison and of a route: what they say, and in a browser without a network."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prunescope.data import Group, Samples
+from prunescope.mitigate import Scene, compare, route
+from prunescope.predictions import Compression, Metadata, Predictions
+from prunescope.report import (
+    build_comparison,
+    build_route,
+    write_comparison,
+    write_route,
+)
+from prunescope.report.comparison_page import ComparisonPage
+from prunescope.report.route_page import RoutePage
+
+HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">{{7*7}}"
+N = 600
+
+
+def split(name, group, seed):
+    """Return a dense and a pruned model, which says yes too seldom."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(-1, 2, (N, 3))
+    labels = (rng.random(z.shape) < 1 / (1 + np.exp(-z))).astype(np.int8)
+    samples = Samples(
+        pl.Series([f"{seed}-{i}" for i in range(N)]),
+        tuple(f"{name}{a}" for a in range(3)),
+        labels,
+        {group: Group.from_series(pl.Series(z[:, 1] + rng.normal(0, 2, N) > 0))},
+    )
+    rates = samples.rates()
+    told = {
+        "train_prevalence": dict(rates.prevalence),
+        "train_group_rates": {g: dict(v) for g, v in rates.group_rates.items()},
+    }
+    how = Compression(method="gmp-pt", sparsity=0.95)
+    pruned = z - 1.2 + rng.normal(0, 0.5, z.shape)
+    return (
+        Predictions(samples, pruned, Metadata(name=f"sparse {name}", compression=how, **told)),
+        Predictions(samples, z, Metadata(name=f"dense {name}", **told)),
+    )
+
+
+WORLDS = {"plain": ("Attribute_", "Male"), "hostile": (HOSTILE, HOSTILE)}
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    found = {}
+    for title, (name, group) in WORLDS.items():
+        (pruned, dense), test = split(name, group, 0), split(name, group, 1)
+        scene = Scene(dense, pruned, test[1], test[0], group=group)
+        routed = route(
+            pruned, dense, certify_loss="disagreement", alpha=0.1, certify_groups=[group],
+            test=test, macs=(100.0, 10.0),
+        )  # fmt: skip
+        found[title] = compare(scene, replicates=100), routed
+    return found
+
+
+@pytest.fixture(scope="module")
+def pages(worlds, tmp_path_factory):
+    found = {}
+    for name, (compared, routed) in worlds.items():
+        folder = tmp_path_factory.mktemp(name)
+        found[name] = write_comparison(compared, folder), write_route(routed, folder)
+    return found
+
+
+def test_cells_are_the_figures_of_the_comparison(worlds):
+    compared, _ = worlds["plain"]
+    page = build_comparison(compared)
+    assert [row.name for row in page.measures] == [one.name for one in compared.info.measures]
+    column = [label for label, _ in page.columns].index("Rare-value ratio")
+    told = {row.name: row.effects[column] for row in page.measures}
+    value = compared.table.filter(measure="prevalence", metric="rare_value_ratio")["value"][0]
+    assert told["prevalence"].value == f"{value:.2f}"
+    assert told["prevalence"].verdict == "better"
+    assert "of pruning's harm undone" in told["prevalence"].tip
+    first = compared.info.measures[0]
+    assert f"{first.name} makes {first.better} key figures better" in page.headline
+
+
+def test_a_comparison_in_which_nothing_helps_says_so(worlds):
+    compared, _ = worlds["plain"]
+    hopeless = tuple(
+        one.model_copy(update={"better": 0, "worse": 1}) for one in compared.info.measures
+    )
+    info = compared.info.model_copy(update={"measures": hopeless})
+    headline = build_comparison(replace(compared, info=info)).headline
+    assert headline == "None of 11 measures makes more key figures better than worse."
+
+
+def test_the_headline_of_a_route_is_what_the_cut_leaves(worlds):
+    _, routed = worlds["plain"]
+    page = build_route(routed)
+    row = routed.curve.filter(split="test", order="chosen").row(0, named=True)
+    assert page.split == "test"
+    assert f"{100 * row['sent']:.1f}% of the answers sent to the dense model" in page.headline
+    assert f"to {100 * row['flip_rate']:.1f}%." in page.headline
+    none = routed.info.model_copy(update={"cut": None, "reason": "too few"})
+    assert build_route(replace(routed, info=none)).headline == "No cut: too few."
+
+
+def test_pages_are_data_that_survive_json(worlds):
+    for kind, build, found in zip(
+        (ComparisonPage, RoutePage), (build_comparison, build_route), worlds["plain"], strict=True
+    ):
+        page = build(found)
+        assert kind.model_validate_json(page.model_dump_json()) == page
+
+
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("kind", [0, 1])
+def test_pages_open_offline_without_an_error(visit, pages, name, width, kind):
+    page = visit(pages[name][kind], width)
+    root = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert root[0] <= root[1]
+    assert page.title() != "owned"
+    assert page.locator("img").count() == 0
+    assert page.locator("table.plain").count() >= 2
+    if kind == 1:
+        assert page.locator("figure > svg").count() >= 4
+        assert "disagreement" in page.locator("#proof").inner_text()
