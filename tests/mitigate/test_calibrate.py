@@ -54,6 +54,17 @@ def test_curves_go_through_the_blocks_of_isotonic_regression(build):
     np.testing.assert_allclose(expit(curve.values[1:-1]), rates)
 
 
+def test_no_two_logits_become_one(build):
+    """Blocks whose rates are equal but for rounding must not make a curve that is all but flat."""
+    for seed in (180, 222, 233, 307, 332):  # where rounding parts two blocks of one rate
+        rng = np.random.default_rng(seed)
+        z = rng.normal(0, 2, 900).astype("f4")[:, None]
+        labels = rng.random(900)[:, None] < 1 / (1 + np.exp(-z / 4))
+        curve = isotonic_curves(build(labels, z))["a0"]
+        new = np.unique(rng.normal(0, 2, 20_000).astype("f4"))
+        assert (np.diff(curve.of(new)) > 0).all()
+
+
 def test_labels_of_one_kind_give_no_curve(build):
     model = build([[1, 1], [1, -1]], [[1.0, 2.0], [3.0, 4.0]])
     assert isotonic_curves(model) == {}

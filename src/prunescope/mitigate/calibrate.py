@@ -18,6 +18,9 @@ from prunescope.predictions import Curve, Predictions
 
 Curves = dict[str, Curve]
 
+LEAST_RISE = 1e-4
+"""Steps between blocks that are smaller are rounding, or might as well be."""
+
 
 def temperature_curves(validation: Predictions) -> Curves:
     """Divide logits by a temperature: one for each attribute, or one for all classes.
@@ -91,7 +94,9 @@ def isotonic_curves(validation: Predictions) -> Curves:
 
 def _through_blocks(z: Floats, y: NDArray[np.bool_]) -> Curve:
     """Draw the curve through the blocks of isotonic regression."""
-    at, rate, n = _blocks(z, IsotonicRegression().fit_transform(z, y))
+    order = np.argsort(z)
+    z, y = z[order], y[order]
+    at, rate, n = _blocks(z, IsotonicRegression().fit_transform(z, y), np.ones(len(z)))
     odds = logit((rate * n + 0.5) / (n + 1))
     # the ½ moves small blocks more than large ones, and may put two of them in the wrong order
     risen = IsotonicRegression().fit_transform(np.arange(len(odds)), odds, sample_weight=n)
@@ -100,14 +105,11 @@ def _through_blocks(z: Floats, y: NDArray[np.bool_]) -> Curve:
     return Curve(knots=tuple(map(float, knots)), values=tuple(map(float, values)))
 
 
-def _blocks(
-    z: Floats, level: Floats, weight: Floats | None = None
-) -> tuple[Floats, Floats, Floats]:
-    """Return the mean place, the level and the weight of each run of one level, rising."""
-    weight = np.ones(len(z)) if weight is None else weight
-    levels, block = np.unique(level, return_inverse=True)
-    n = np.bincount(block, weight)
-    return np.asarray(np.bincount(block, weight * z) / n), levels, np.asarray(n, np.float64)
+def _blocks(z: Floats, level: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the mean place, the level and the weight of each run of one level; z rises."""
+    block = np.append(0, np.cumsum(np.diff(level) > LEAST_RISE))
+    n, places, levels = (np.bincount(block, w) for w in (weight, weight * z, weight * level))
+    return places / n, levels / n, n
 
 
 CALIBRATIONS: Mapping[str, Callable[[Predictions], Curves]] = {

@@ -21,6 +21,10 @@ from prunescope.predictions.thresholds import EVERY_MODEL, check_thresholds, rea
 Floats = NDArray[np.floating[Any]]
 
 
+FLATTEST = 1e-6
+"""Least slope of a curve: float32 logits that differ must differ when they are mapped, too."""
+
+
 class Curve(BaseModel):
     """A rising map of logits: straight between its knots, and on in the same direction beyond.
 
@@ -48,8 +52,9 @@ class Curve(BaseModel):
     def _check(self) -> Curve:
         if not len(self.knots) == len(self.values) >= 2:
             raise ValueError("expected as many values as knots, two or more")
-        if (np.diff(self.knots) <= 0).any() or (np.diff(self.values) <= 0).any():
-            raise ValueError("expected knots and values that rise")
+        run, rise = np.diff(self.knots), np.diff(self.values)
+        if (run <= 0).any() or (rise < FLATTEST * run).any():
+            raise ValueError(f"expected knots and values that rise, these by {FLATTEST} or more")
         return self
 
     def of(self, z: Floats) -> Floats:
