@@ -1,6 +1,7 @@
 """Set every measure beside doing nothing, on real faces: fitted on val, judged on test.
 
-    python examples/mitigate/compare.py out/forecast/celeba64 out/mitigate/celeba64 docs/results/mitigate
+    python examples/mitigate/compare.py out/forecast/celeba64 out/mitigate/celeba64 \\
+        docs/results/mitigate
 
 Reads the predictions that examples/forecast/models.py wrote (the dense model, and gmp-pt at 95 and
 99%) and those of trained measures that examples/mitigate/finetune.py wrote, and writes tables, no
@@ -10,6 +11,7 @@ training, for three pruned seeds), certificates.csv and README.md. About two min
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -101,8 +103,6 @@ def _trained(folder: Path, sparsity: int) -> list[Candidate]:
         path = folder / "test" / f"{name}-{sparsity}.parquet"
         if path.exists():
             model = Predictions.load(path, name=name)
-            metadata = model.metadata.model_copy(update={"name": name})
-            model = Predictions(model.samples, model.logits, metadata)
             found.append(Candidate(name, model, "nothing but the logits", what))
     return found
 
@@ -111,21 +111,20 @@ def _certified(scene: Scene, sparsity: int) -> list[dict[str, object]]:
     """Certify disagreement on val, and look at what it is on test."""
     rows = []
     for alpha in ALPHAS[sparsity]:
-        for to in ("dense",):
-            found = route(
-                scene.pruned_validation, scene.dense_validation, to=to,
-                certify_loss="disagreement", alpha=alpha, certify_groups=[GROUP],
-            )  # fmt: skip
-            for one in found.info.certificates:
-                row = {"sparsity": sparsity, **vars(one), "on_test": None, "worst_on_test": None}
-                if one.cut is not None:
-                    info = found.info.model_copy(update={"cut": one.cut})
-                    both = type(found)(info, found.curve).apply(scene.pruned_test, scene.dense_test)
-                    differ = (both.decisions != scene.dense_test.decisions).mean(axis=1)
-                    codes = scene.dense_test.samples.groups[GROUP].codes
-                    of_groups = [float(differ[codes == code].mean()) for code in (0, 1)]
-                    row |= {"on_test": float(differ.mean()), "worst_on_test": max(of_groups)}
-                rows.append(row)
+        found = route(
+            scene.pruned_validation, scene.dense_validation, certify_loss="disagreement",
+            alpha=alpha, certify_groups=[GROUP],
+        )  # fmt: skip
+        for one in found.info.certificates:
+            row = {"sparsity": sparsity, **vars(one), "on_test": None, "worst_on_test": None}
+            if one.cut is not None:
+                at_cut = replace(found, info=found.info.model_copy(update={"cut": one.cut}))
+                both = at_cut.apply(scene.pruned_test, scene.dense_test)
+                differ = (both.decisions != scene.dense_test.decisions).mean(axis=1)
+                codes = scene.dense_test.samples.groups[GROUP].codes
+                of_groups = [float(differ[codes == code].mean()) for code in (0, 1)]
+                row |= {"on_test": float(differ.mean()), "worst_on_test": max(of_groups)}
+            rows.append(row)
     return rows
 
 
@@ -197,8 +196,8 @@ def _seed_table(spread: pl.DataFrame) -> str:
     """Lay out how measures without training fare on three pruned seeds."""
     lines = [
         "## Three pruned seeds", "",
-        "Change from doing nothing: mean over seeds 0, 1 and 2 (least to most). One seed is not enough "
-        "to believe a change of bias amplification.", "",
+        "Change from doing nothing: mean over seeds 0, 1 and 2 (least to most). One seed is not "
+        "enough to believe a change of bias amplification.", "",
         "| sparsity | measure | accuracy | rare-value ratio | " + f"BA by {GROUP} |",
         "|---|---|---|---|---|",
     ]  # fmt: skip

@@ -17,7 +17,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the faces and of training.")] = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Tell the whole story on drawn faces: train, forecast, prune, audit, report. Takes minutes."""
+    """Tell the whole story on drawn faces: train, forecast, prune, audit, mend. Takes minutes."""
+    from prunescope.cli.mitigate.tables import print_comparison
     from prunescope.cli.tables import print_findings, print_overall, print_score
     from prunescope.study import run_demo
 
@@ -32,6 +33,8 @@ def demo(
         print_findings(sweep.report)
         typer.echo("\nForetold from the dense model alone, before it was pruned:")
         print_score(done.score)
+        typer.echo("\nWhat helps, fitted on other faces than it is judged on:")
+        print_comparison(done.comparison)
         pages = "\n".join(f"  {page}" for page in (sweep.page, *done.pages))
         typer.echo(f"\nOpen in a browser ({seconds:.0f} s):\n{pages}")
 
@@ -39,6 +42,6 @@ def demo(
         "folder": str(out),
         "report": str(sweep.page),
         "headline": sweep.report.headline,
-        "forecast": [str(page) for page in done.pages],
+        "pages": [str(page) for page in done.pages],
     }
     result(as_json, {**about, "seconds": round(seconds, 1)}, show)

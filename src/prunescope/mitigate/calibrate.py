@@ -109,7 +109,7 @@ def _blocks(z: Floats, level: Floats, weight: Floats) -> tuple[Floats, Floats, F
     """Return the mean place, the level and the weight of each run of one level; z rises."""
     block = np.append(0, np.cumsum(np.diff(level) > LEAST_RISE))
     n, places, levels = (np.bincount(block, w) for w in (weight, weight * z, weight * level))
-    return places / n, levels / n, n
+    return np.asarray(places / n), np.asarray(levels / n), np.asarray(n, np.float64)
 
 
 CALIBRATIONS: Mapping[str, Callable[[Predictions], Curves]] = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from prunescope.audit import audit
-from prunescope.audit.budget import Budget
+from prunescope.audit.budget import Budget, outcome
 from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, one_of, settings_of
 from prunescope.files import replacing
@@ -240,7 +240,7 @@ def route(
         cut, reason, chosen_by = routed.cut_at(share), "", f"share {share:g}"
     elif target is not None:
         cut, reason = _within(routed, target, identity, {**settings, "seed": seed})
-        chosen_by = f"target {target}"
+        chosen_by = f"target {_constraints(target)}"
     else:
         assert certify_loss is not None
         certificates = _certificates(routed, certify_loss, alpha, delta, certify_groups, seed)
@@ -283,9 +283,13 @@ def _within(
         cut = routed.cut_at(share)
         model = routed.answers(cut, "routed")
         table = audit(routed.dense, model, identity=identity, **settings).table
-        if target.holds(table, "routed"):
+        if outcome(target.judge(table, "routed")) == "met":
             return cut, ""
-    return None, f"not even with every answer sent is this within {target}"
+    return None, f"not even with every answer sent is the target met: {_constraints(target)}"
+
+
+def _constraints(target: Budget) -> str:
+    return ", ".join(map(str, target.constraints))
 
 
 def _certificates(

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunescope.data import DataConfig
+from prunescope.data import DataConfig, Dataset
 from prunescope.forecast import Score, forecast, score
+from prunescope.mitigate import Comparison, Scene, compare
 from prunescope.predictions import Predictions
-from prunescope.report import write_forecast, write_score
+from prunescope.report import write_comparison, write_forecast, write_score
+from prunescope.study.stages import predict_split
 from prunescope.study.sweep import ShowProgress, Sweep, SweepResult, run_sweep
 
 STORY = (
@@ -25,17 +27,18 @@ FORETOLD = 0.95
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo leaves: the sweep, how the forecast fared, and the forecast's pages."""
+    """What the demo leaves: the sweep, how the forecast fared, what helps, and their pages."""
 
     sweep: SweepResult
     score: Score
-    pages: tuple[Path, Path]
+    comparison: Comparison
+    pages: tuple[Path, ...]
 
 
 def run_demo(
     folder: Path, *, seed: int, tell: Callable[[str], None], show: ShowProgress
 ) -> DemoResult:
-    """Run the demo and leave models, predictions, audit, forecast and reports in `folder`.
+    """Run the demo and leave models, predictions, audit, forecast, measures, reports in `folder`.
 
     Parameters
     ----------
@@ -68,8 +71,28 @@ def run_demo(
         told.save(folder / "forecast")
         fared = score(told, pruned, dense_seeds=[again])
         fared.save(folder / "forecast" / "score")
-        pages = (
-            write_forecast(told, folder / "forecast", dataset=done.dataset),
-            write_score(fared, folder / "forecast" / "score"),
+    with show("measures"):
+        scene = _scene(folder, done.dataset, dense, pruned)
+        helped = compare(scene)
+        helped.save(folder / "measures")
+    pages = (
+        write_forecast(told, folder / "forecast", dataset=done.dataset),
+        write_score(fared, folder / "forecast" / "score"),
+        write_comparison(helped, folder / "measures"),
+    )
+    return DemoResult(done, fared, helped, pages)
+
+
+def _scene(folder: Path, dataset: Dataset, dense: Predictions, pruned: Predictions) -> Scene:
+    """Ask both models about the validation split, which measures are fitted to."""
+    from prunescope.models import load_checkpoint
+
+    (folder / "val").mkdir(exist_ok=True)
+    dense_validation, pruned_validation = (
+        predict_split(
+            load_checkpoint(folder / "models" / model.name), dataset, "val",
+            folder / "val" / f"{model.name}.parquet", name=model.name,
         )
-    return DemoResult(done, fared, pages)
+        for model in (dense, pruned)
+    )  # fmt: skip
+    return Scene(dense_validation, pruned_validation, dense, pruned, group="Male")
