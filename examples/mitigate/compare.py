@@ -1,6 +1,6 @@
-"""Set every measure beside doing nothing, on real faces: fitted on val, judged on test.
+r"""Set every measure beside doing nothing, on real faces: fitted on val, judged on test.
 
-    python examples/mitigate/compare.py out/forecast/celeba64 out/mitigate/celeba64 \\
+    python examples/mitigate/compare.py out/forecast/celeba64 out/mitigate/celeba64 \
         docs/results/mitigate
 
 Reads the predictions that examples/forecast/models.py wrote (the dense model, and gmp-pt at 95 and

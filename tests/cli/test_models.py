@@ -222,9 +222,31 @@ def test_data_info_and_make(tmp_path, prunescope):
     assert "Share of positives" in ran.out
 
 
+def test_thresholds_are_folded_into_what_is_predicted(folder, dense, prunescope):
+    ran = prunescope("predict", dense, "-o", folder / "plain.parquet", "--name", "m")
+    assert ran.code == 0, ran.err
+    (folder / "t.json").write_text('{"Smiling": 0.5, "Male": -0.25}')
+    ran = prunescope(
+        "predict", dense, "-o", folder / "moved.parquet", "--name", "m", "--thresholds",
+        folder / "t.json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    plain, moved = (Predictions.load(folder / f"{name}.parquet") for name in ("plain", "moved"))
+    shift = [{"Smiling": 0.5, "Male": -0.25}.get(a, 0.0) for a in plain.attributes]
+    assert moved.logits == pytest.approx(plain.logits - shift, abs=1e-6)
+    (folder / "t.json").write_text('{"Smilin": 0.5}')
+    ran = prunescope(
+        "predict", dense, "-o", folder / "no.parquet", "--thresholds", folder / "t.json"
+    )
+    assert ran.code == 2
+    assert "unknown attribute 'Smilin': did you mean Smiling" in ran.err
+    assert not (folder / "no.parquet").exists()
+
+
 def test_help_of_every_command(prunescope):
     commands = ["demo", "train", "prune", "quantize", "predict", "export", "gain", "audit",
-                "report", "data info", "data make"]  # fmt: skip
+                "report", "data info", "data make", "forecast", "forecast score",
+                "mitigate thresholds", "mitigate route", "mitigate compare"]  # fmt: skip
     for command in commands:
         ran = prunescope(*command.split(), "--help")
         assert ran.code == 0
