@@ -118,7 +118,8 @@ def test_losses_at_each_cut_are_those_of_a_loop():
     kept[0] = np.nan
     sent[1, 1] = np.nan
     found = sample_losses(risk, kept, sent)
-    for place in (0, 40, 200, 257, 300, len(CUTS) - 1):
+    assert CUTS[258] == 0.0  # where some risks stand exactly
+    for place in (0, 40, 200, 258, 300, len(CUTS) - 1):
         loss = np.where(risk >= CUTS[place], sent, kept)
         loss[np.isnan(kept) | np.isnan(sent)] = np.nan
         expected = [np.nanmean(row) if not np.isnan(row).all() else np.nan for row in loss]

@@ -43,7 +43,10 @@ def test_a_person_answers_what_is_labelled(world):
     labels = sparse.samples.labels.copy()
     labels[:100] = -1
     sparse = replace(sparse, samples=replace(sparse.samples, labels=labels))
-    both = route(sparse, dense, share=1.0, to="person").apply(sparse, dense)
+    found = route(sparse, dense, share=1.0, to="person")
+    both = found.apply(sparse, dense)
+    told = found.curve.filter(order="risk", sent=1.0)["flip_rate"][0]
+    assert told == pytest.approx((both.decisions != dense.decisions).mean())
     assert (both.decisions[100:] == (labels[100:] == 1)).all()
     assert (both.decisions[:100] == dense.decisions[:100]).all()
     assert set(np.unique(abs(both.logits[100:]))) == {SURE}
