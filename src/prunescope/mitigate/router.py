@@ -118,7 +118,7 @@ class Route:
         if self.info.sent is None:
             return "nothing can be sent"
         at = self.curve.filter(order=CHOSEN).row(-1, named=True)
-        told = f"sends {at['sent']:.1%} of the answers, of {at['samples']:.0%} of the samples"
+        told = f"{at['sent']:.1%} of the answers sent, of {at['samples']:.0%} of the samples"
         if at["cost"] is None:
             return told
         return f"{told}: {at['cost']:.2f} × the dense model's multiplications"

@@ -45,8 +45,11 @@ def print_comparison(found: Comparison) -> None:
         )
     console = Console(highlight=False)
     console.print(shown)
+    prices: dict[tuple[str, str], list[str]] = {}
     for one in found.info.measures:
-        console.print(f"{one.name}: needs {one.needs}; costs {one.cost}", markup=False)
+        prices.setdefault((one.needs, one.cost), []).append(one.name)
+    for (needs, cost), names in prices.items():
+        console.print(f"{', '.join(names)}: needs {needs}; costs {cost}", markup=False)
 
 
 def _columns(table: pl.DataFrame) -> list[tuple[str, str | None]]:
