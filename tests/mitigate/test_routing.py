@@ -194,6 +194,27 @@ def test_a_class_is_sent_with_all_its_sample(build):
     assert (after.decisions != dense.decisions).any(axis=1).mean() <= 0.1
 
 
+def test_whole_samples_are_sent_by_their_riskiest_answer(world):
+    sparse, dense = pair(world, "val")
+    found = route(sparse, dense, share=0.2, whole=True, macs=(100.0, 10.0))
+    close = (abs(sparse.logits) <= -found.info.cut).any(axis=1)
+    assert close.mean() == pytest.approx(0.2, abs=1e-3)
+    both = found.apply(sparse, dense)
+    expected = np.where(close[:, None], dense.decisions, sparse.decisions)
+    assert (both.decisions == expected).all()
+    row = found.curve.filter(order="chosen").row(0, named=True)
+    assert row["samples"] == row["sent"] == pytest.approx(0.2, abs=1e-3)
+    assert row["cost"] == pytest.approx(0.1 + row["samples"])
+    flips = (sparse.decisions != dense.decisions).sum(axis=1)
+    best = np.sort(flips)[::-1][: round(0.1 * len(flips))].sum()
+    oracle = found.curve.filter(order="oracle", sent=0.1).row(0, named=True)
+    assert oracle["flip_rate"] == pytest.approx((flips.sum() - best) / sparse.logits.size, rel=0.01)
+    assert found.curve.filter(order="random", sent=0.1)["samples"][0] == 0.1
+    certified = route(sparse, dense, certify_loss="disagreement", alpha=0.05, whole=True)
+    after = certified.apply(*pair(world, "test"))
+    assert (after.decisions != world["test"][0].decisions).mean() <= 0.05
+
+
 def test_it_survives_its_folder(world, tmp_path):
     sparse, dense = pair(world, "val")
     found = route(sparse, dense, certify_loss="disagreement", alpha=0.05, test=pair(world, "test"))

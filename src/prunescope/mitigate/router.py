@@ -45,7 +45,8 @@ class RouteInfo(BaseModel):
 
     An answer is sent where its risk is at least `cut`; None: nothing could be proved or no share
     is enough, for the `reason` given. For score ``own-margin`` the risk is -abs(logit - threshold)
-    of the pruned model. `sent` is the share of answers on the validation split.
+    of the pruned model; where samples are sent `whole`, all answers have the highest risk of the
+    sample's. `sent` is the share of answers on the validation split.
 
     History of the format: 1 (0.1.0) first.
     """
@@ -57,6 +58,7 @@ class RouteInfo(BaseModel):
     dense: str
     to: To
     score: str
+    whole: bool = False
     needs: str
     chosen_by: str
     cut: float | None
@@ -110,7 +112,8 @@ class Route:
             raise ConfigError(
                 f"the route was chosen by {self.info.score}: give that of the samples"
             )
-        routed = Routed.of(pruned, dense, self.info.score if score is None else score, self.info.to)
+        score = self.info.score if score is None else score
+        routed = Routed.of(pruned, dense, score, self.info.to, whole=self.info.whole)
         return routed.answers(self.info.cut, f"{pruned.name}+route")
 
     def price(self) -> str:
@@ -164,6 +167,7 @@ def route(
     *,
     to: To = "dense",
     score: Score = OWN_MARGIN,
+    whole: bool = False,
     share: float | None = None,
     target: Budget | None = None,
     certify_loss: Loss | None = None,
@@ -190,6 +194,9 @@ def route(
         What makes an answer risky: ``own-margin`` (the pruned model's own distance from the
         threshold, which costs nothing), a scorer of tier A asked about the dense model's answers,
         a forecast of any tier for these samples, or a risk of your own.
+    whole : bool
+        Send samples with all their answers, by the riskiest of them. The dense model that is asked
+        about a sample has all answers anyhow.
     share : float, optional
         Send this share of the answers. Exactly one of `share`, `target` and `certify_loss` chooses.
     target : Budget, optional
@@ -229,7 +236,7 @@ def route(
         raise ConfigError(one_of("destination", to, get_args(To)))
     if share is not None and not 0 <= share <= 1:
         raise ConfigError(f"share {share}: expected a number from 0 to 1")
-    routed = Routed.of(pruned, dense, score, to)
+    routed = Routed.of(pruned, dense, score, to, whole=whole)
     name = _title(score)
     for group in certify_groups:
         if group not in pruned.samples.groups:
@@ -251,6 +258,7 @@ def route(
         dense=dense.name,
         to=to,
         score=name,
+        whole=whole,
         needs=needs_of(name, to),
         chosen_by=chosen_by,
         cut=cut,
@@ -264,7 +272,7 @@ def route(
         on_test = score if isinstance(score, str) else test_score
         if on_test is None:
             raise ConfigError(f"the test split needs a score of its own: {name} of its samples")
-        splits["test"] = Routed.of(*test, on_test, to)
+        splits["test"] = Routed.of(*test, on_test, to, whole=whole)
     curves = [
         curve_rows(
             on_split, split, cut, asks_everywhere(name),

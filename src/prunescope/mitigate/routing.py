@@ -83,15 +83,26 @@ class Routed:
     to : {"dense", "person"}
         Whose answer replaces one that is sent: the dense model's, or the label. A person knows
         what is labelled; an unlabelled answer that is sent is the dense model's.
+    whole : bool
+        Whether samples are sent with all their answers, which then share a risk.
     """
 
     pruned: Predictions
     dense: Predictions
     risk: Floats
     to: To
+    whole: bool = False
 
     @classmethod
-    def of(cls, pruned: Predictions, dense: Predictions, score: Score, to: To) -> Routed:
+    def of(
+        cls,
+        pruned: Predictions,
+        dense: Predictions,
+        score: Score,
+        to: To,
+        *,
+        whole: bool = False,
+    ) -> Routed:
         """Put the dense model's answers beside the pruned one's, and find the risk of each.
 
         Parameters
@@ -101,6 +112,8 @@ class Routed:
             A name in `NAMED`, a forecast of these samples, or a risk of your own for the samples of
             `pruned`.
         to : {"dense", "person"}
+        whole : bool
+            Give all answers of a sample the highest risk of them: it is sent whole, or not at all.
 
         Raises
         ------
@@ -111,15 +124,18 @@ class Routed:
         """
         beside = on_samples_of(dense, pruned)
         if isinstance(score, str):
-            return cls(pruned, beside, risk_of(score, pruned, beside), to)
-        if isinstance(score, Forecast):
-            score = _foretold(score, pruned)
-        if score.shape != pruned.logits.shape or np.isnan(score).any():
-            raise DataError(
-                f"risks have shape {score.shape}: expected {pruned.logits.shape}, a number for "
-                f"each answer of {pruned.name}"
-            )
-        return cls(pruned, beside, whole(score, pruned), to)
+            risk = risk_of(score, pruned, beside)
+        else:
+            risk = _foretold(score, pruned) if isinstance(score, Forecast) else score
+            if risk.shape != pruned.logits.shape or np.isnan(risk).any():
+                raise DataError(
+                    f"risks have shape {risk.shape}: expected {pruned.logits.shape}, a number for "
+                    f"each answer of {pruned.name}"
+                )
+            risk = of_named_class(risk, pruned)
+        if whole:
+            risk = np.broadcast_to(risk.max(axis=1, keepdims=True), risk.shape)
+        return cls(pruned, beside, risk, to, whole)
 
     @property
     def elsewhere(self) -> NDArray[np.bool_]:
@@ -180,12 +196,12 @@ def _margins_of(predictions: Predictions) -> Floats:
 def risk_of(score: str, pruned: Predictions, dense: Predictions) -> Floats:
     """Return the risk (N, A) of a pruned model's answers by a score that has a name."""
     if score == OWN_MARGIN:
-        return whole(-abs(margins(pruned)), pruned)
+        return of_named_class(-abs(margins(pruned)), pruned)
     if score not in NAMED:
         raise ConfigError(one_of("score", score, NAMED))
     rates, _ = rates_of([dense.metadata], None, dense.samples.rates)
     sparsity = pruned.metadata.compression.sparsity
-    return whole(SCORERS[score].look(Case(dense, rates, sparsity)).risk, dense)
+    return of_named_class(SCORERS[score].look(Case(dense, rates, sparsity)).risk, dense)
 
 
 def _foretold(forecast: Forecast, pruned: Predictions) -> Floats:
@@ -196,7 +212,7 @@ def _foretold(forecast: Forecast, pruned: Predictions) -> Floats:
     return on_samples_of(told, pruned).logits
 
 
-def whole(risk: Floats, predictions: Predictions) -> Floats:
+def of_named_class(risk: Floats, predictions: Predictions) -> Floats:
     """Give a class the risk of the one that the model names: samples are sent whole."""
     if predictions.samples.task == "multilabel":
         return risk
@@ -278,10 +294,14 @@ def _orders(routed: Routed, cut: float | None) -> Iterator[tuple[str, float, Flo
         sent = routed.sent(cut)
         left = np.asarray(differ & ~sent, np.float32)
         yield CHOSEN, float(sent.mean()), left, float(sent.any(axis=1).mean())
-    orders = {"risk": places_of(routed.risk, routed.pruned), "oracle": None, "random": None}
+    best = None
+    if routed.whole:  # the samples with most answers that differ come first
+        gain = differ.sum(axis=1, keepdims=True)
+        best = places_of(np.broadcast_to(gain, differ.shape), routed.pruned)
+    orders = {"risk": places_of(routed.risk, routed.pruned), "oracle": best, "random": None}
     for order, places in orders.items():
         for share in SHARES:
-            touched = _touched(order, places, differ, share)
+            touched = share if routed.whole else _touched(order, places, differ, share)
             yield order, share, left_of(order, places, differ, share), touched
 
 

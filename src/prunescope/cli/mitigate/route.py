@@ -31,6 +31,12 @@ def route(
             "spectral-shrink."
         ),
     ] = "own-margin",
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole", help="Send samples with all their answers, by the riskiest of them."
+        ),
+    ] = False,
     forecast: Annotated[
         Path | None,
         typer.Option(help="Folder of a forecast of these samples, of any tier: its risk."),
@@ -92,7 +98,7 @@ def route(
     foretold = None if test_forecast is None else Forecast.load(test_forecast)
     found = choose(
         mine, theirs, to=to,
-        score=score if forecast is None else Forecast.load(forecast),
+        score=score if forecast is None else Forecast.load(forecast), whole=whole,
         share=share, target=None if target is None else Budget.parse(target),
         certify_loss=certify, alpha=alpha, delta=delta,
         certify_groups=options.names(certify_groups) or (),
