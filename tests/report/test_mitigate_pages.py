@@ -93,7 +93,7 @@ def test_a_comparison_in_which_nothing_helps_says_so(worlds):
     )
     info = compared.info.model_copy(update={"measures": hopeless})
     headline = build_comparison(replace(compared, info=info)).headline
-    assert headline == "None of 11 measures makes more key figures better than worse."
+    assert headline == "None of 12 measures makes more key figures better than worse."
 
 
 def test_the_headline_of_a_route_is_what_the_cut_leaves(worlds):

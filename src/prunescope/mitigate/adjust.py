@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit.estimates import INSUFFICIENT, OK
-from prunescope.data.samples import GroupValue
+from prunescope.data.samples import UNKNOWN, GroupValue
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.mitigate.calibrate import CALIBRATIONS
 from prunescope.mitigate.thresholds import CRITERIA, Cuts, Floor, counts_at
@@ -189,14 +189,12 @@ def _check(
         raise ConfigError(f"criterion {criterion} compares the values of a group: name one")
     if criterion is None and group is not None:
         raise ConfigError("thresholds by group need a criterion: name one")
-    known = np.asarray((validation.samples.labels >= 0).any(axis=0))
-    if not known.all() and (calibration is not None or target in ("labels", None)):
-        lacking = [a for a, some in zip(validation.attributes, known, strict=True) if not some]
-        if not known.any():
-            raise DataError(
-                f"{validation.name} has no labels of {shorten(lacking)}: criterion "
-                f"{criterion or calibration} fits to labels; give a labelled validation split"
-            )
+    label_free = criterion == "dense-rate" and calibration is None
+    if not label_free and (validation.samples.labels == UNKNOWN).all():
+        raise DataError(
+            f"{validation.name} has no labels of {shorten(validation.attributes)}: "
+            f"{criterion or calibration} fits to labels; give a labelled validation split"
+        )
 
 
 def _named(rows: pl.DataFrame) -> dict[str, float]:
@@ -287,9 +285,10 @@ class _Thresholds:
             return None
         if kind == "best value":
             return best_value
-        answers = labels == 1 if self.dense is None else self.dense.decisions[rows, a]
-        if kind == "labels":
-            answers = labels == 1
+        answers = labels == 1
+        if kind == "dense":
+            assert self.dense is not None
+            answers = self.dense.decisions[rows, a]
         found = float(metric(counts_at(answers, labels, 0.5)).value)
         return None if np.isnan(found) else found
 

@@ -102,12 +102,12 @@ def _adjusting(
     return run
 
 
-def _routing(to: To) -> Callable[[Scene, str], Candidate]:
-    """Return the run of a measure that sends a share of the answers."""
+def _routing(to: To, *, whole: bool = False) -> Callable[[Scene, str], Candidate]:
+    """Return the run of a measure that sends a share of the answers, or of whole samples."""
 
     def run(scene: Scene, name: str) -> Candidate:
         found = route(
-            scene.pruned_validation, scene.dense_validation, to=to, score=scene.score,
+            scene.pruned_validation, scene.dense_validation, to=to, score=scene.score, whole=whole,
             share=scene.share, min_support=scene.min_support, macs=scene.macs,
             test=(scene.pruned_test, scene.dense_test),
         )  # fmt: skip
@@ -153,6 +153,10 @@ MEASURES: Mapping[str, Measure] = {
         "routing: the riskiest answers to the dense model",
         _routing("dense"),
         tasks=("multilabel", "multiclass"),
+    ),
+    "route-images": Measure(
+        "routing: images with the riskiest answers to the dense model, whole",
+        _routing("dense", whole=True),
     ),
     "route-person": Measure(
         "routing: the riskiest answers to a person",

@@ -30,8 +30,8 @@ def compare(
         str | None,
         typer.Option(
             help="By commas: prevalence, dense-rate, dense-tpr, f1, balanced-accuracy, "
-            "temperature, isotonic, route-dense, route-person; with --group also group-prevalence, "
-            "group-equal-tpr.",
+            "temperature, isotonic, route-dense, route-images, route-person; with --group also "
+            "group-prevalence, group-equal-tpr.",
             show_default="all that can be taken",
         ),
     ] = None,
