@@ -118,7 +118,7 @@ def test_route_by_a_forecast(files, tmp_path, prunescope):
 def test_compare_ranks_measures(files, tmp_path, prunescope):
     out = tmp_path / "comparison"
     ran = prunescope(
-        "mitigate", "compare", "--validation", *files["val"], "--test", *files["test"],
+        "mitigate", "compare", "--fit", *files["val"], "--test", *files["test"],
         "--measures", "prevalence, route-person", "-o", out, "--replicates", 100,
     )  # fmt: skip
     assert ran.code == 0, ran.err
@@ -142,9 +142,9 @@ def test_compare_ranks_measures(files, tmp_path, prunescope):
         (("route", "SPARSE", "DENSE"), "exactly one of a share, a target and a loss"),
         (("route", "SPARSE", "DENSE", "--share", "0.1", "--macs", "4"), "expected 2 positive"),
         (("route", "SPARSE", "DENSE", "--share", "0.1", "--forecast", "no"), "holds no forecast"),
-        (("compare", "--validation", "SPARSE", "DENSE", "--test", "SPARSE", "DENSE"),
+        (("compare", "--fit", "SPARSE", "DENSE", "--test", "SPARSE", "DENSE"),
          "validation samples are test samples, too"),
-        (("compare", "--validation", "SPARSE", "--test", "SPARSE", "DENSE"), "takes two files"),
+        (("compare", "--fit", "SPARSE", "--test", "SPARSE", "DENSE"), "takes two files"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_error(files, tmp_path, prunescope, monkeypatch, arguments, message):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 MANY = (
-    "--compressed", "--against", "--dense-seeds", "--pruned-validation", "--test", "--validation",
+    "--compressed", "--against", "--dense-seeds", "--pruned-validation", "--test", "--fit",
     "--also",
+    "--models",
 )  # fmt: skip
 """Options that take all values up to the next option."""
 

@@ -10,7 +10,7 @@ from prunescope.mitigate.adjust import THRESHOLD_SCHEMA, FittedAdjustment, fit_a
 from prunescope.mitigate.calibrate import CALIBRATIONS
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.comparison import EFFECT_SCHEMA, Comparison, ComparisonInfo, compare, judge
-from prunescope.mitigate.measures import MEASURES, Candidate, Measure, Scene
+from prunescope.mitigate.measures import MEASURES, Candidate, Measure, Scene, measures_for
 from prunescope.mitigate.router import Route, RouteInfo, route
 from prunescope.mitigate.routing import CURVE_SCHEMA, OWN_MARGIN
 from prunescope.mitigate.thresholds import CRITERIA, FLOORS, Criterion, Floor
@@ -39,5 +39,6 @@ __all__ = [
     "compare",
     "fit_adjustment",
     "judge",
+    "measures_for",
     "route",
 ]

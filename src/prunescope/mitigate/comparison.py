@@ -270,10 +270,9 @@ def _told(candidate: Candidate, change: Audit) -> MeasureInfo:
     of_all = mine.filter(headline, ~pl.col("metric").is_in(FLIPS))
     of_cells = mine.filter(~headline, pl.col("metric").is_in(HEADLINE))
     of_cells = of_cells.filter(~pl.col("metric").is_in(FLIPS))
-    summary = MEASURES[candidate.name].summary if candidate.name in MEASURES else candidate.cost
     return MeasureInfo(
         name=candidate.name,
-        summary=summary,
+        summary=candidate.summary,
         needs=candidate.needs,
         cost=candidate.cost,
         better=of_all.filter(verdict="better").height,

@@ -53,12 +53,15 @@ class Candidate:
         What must be known of a sample when it is answered, in words.
     cost : str
         What else it takes, in words.
+    summary : str
+        What it does, in words.
     """
 
     name: str
     test: Predictions
     needs: str
     cost: str
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,4 +195,5 @@ def take(scene: Scene, name: str) -> Candidate:
         raise ConfigError(f"measure {name} treats the values of a group apart: name one")
     found = measure.run(scene, name)
     metadata = found.test.metadata.model_copy(update={"name": name})
-    return replace(found, test=replace(found.test, metadata=metadata))
+    test = replace(found.test, metadata=metadata)
+    return replace(found, test=test, summary=measure.summary)

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import models, options
 from prunescope.cli.console import progress, result, say
+
+if TYPE_CHECKING:
+    from prunescope.study import Models
+
+MODELS = "Models (instead of predictions, and for measures that train)"
 
 
 def compare(
     validation: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
-            "--validation",
+            "--fit",
             metavar="PRUNED DENSE",
             help="Predictions of the pruned and of the dense model, to fit measures to.",
+            rich_help_panel=options.FILES,
         ),
-    ],
-    test: Annotated[
-        list[str],
+    ] = None,
+    test: options.Test = None,
+    checkpoints: Annotated[
+        list[str] | None,
         typer.Option(
-            "--test", metavar="PRUNED DENSE", help="Those on other samples, to judge measures by."
+            "--models",
+            metavar="PRUNED DENSE",
+            help="Folders of the two models: they answer the splits val and test, and the pruned "
+            "one is trained again by measures that train.",
+            rich_help_panel=MODELS,
         ),
-    ],
+    ] = None,
     measures: Annotated[
         str | None,
         typer.Option(
             help="By commas: prevalence, dense-rate, dense-tpr, f1, balanced-accuracy, "
             "temperature, isotonic, route-dense, route-images, route-person; with --group also "
-            "group-prevalence, group-equal-tpr.",
+            "group-prevalence, group-equal-tpr; with --models also finetune-none, "
+            "finetune-distill, finetune-balance-labels; with both also finetune-constrain, "
+            "finetune-balance-groups.",
             show_default="all that can be taken",
         ),
     ] = None,
@@ -40,7 +53,8 @@ def compare(
         typer.Option(
             "--also",
             metavar="FILE...",
-            help="Test predictions of other models to set beside them, such as fine-tuned ones.",
+            help="Test predictions of other models to set beside them, such as one that is less "
+            "sparse.",
         ),
     ] = None,
     group: Annotated[
@@ -52,6 +66,11 @@ def compare(
     ),
     macs: options.Macs = None,
     out: options.Out = Path("comparison"),
+    recipe: models.RecipeName = None,
+    epochs: models.Epochs = None,
+    device: options.Device = None,
+    factory: models.Factory = None,
+    source: options.Source = None,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
     thresholds: options.Thresholds = None,
@@ -65,30 +84,52 @@ def compare(
 ) -> None:
     """Fit measures on a validation split, judge them on a test split, and rank them.
 
-    Writes comparison.json, comparison.parquet and comparison.html to the folder --out.
+    Writes comparison.json, comparison.parquet and comparison.html to the folder --out, and with
+    --models what the models answered and what was trained. Stopped half-way, the same command goes
+    on.
     """
     from prunescope.cli.files import Files
     from prunescope.cli.mitigate import tables
-    from prunescope.mitigate import Candidate, Scene
+    from prunescope.errors import ConfigError
+    from prunescope.mitigate import Candidate, Scene, measures_for
     from prunescope.mitigate import compare as set_beside
     from prunescope.predictions import read_mapping
     from prunescope.report import write_comparison
+    from prunescope.study import TRAINED, trained_for
 
     files = Files(scores, read_mapping(mapping or ()), thresholds)
-    pruned_validation, dense_validation = options.pair("--validation", files.load(validation))
-    pruned_test, dense_test = options.pair("--test", files.load(test))
-    others = [
-        Candidate(model.name, model, "nothing but its logits", "training of its own")
+    choices: dict[str, Any] = {
+        "share": share,
+        "score": score,
+        "macs": options.two_numbers("--macs", macs),
+        "min_support": min_support,
+    }
+    opened = None
+    if checkpoints is not None:
+        if validation or test:
+            raise ConfigError("--models answer both splits themselves: leave out the predictions")
+        opened = _open(checkpoints, factory, source, recipe, epochs, out, group, device)
+        scene = opened.scene(progress, **choices)
+    else:
+        pruned_validation, dense_validation = options.pair("--fit", files.load(validation or ()))
+        pruned_test, dense_test = options.pair("--test", files.load(test or ()))
+        scene = Scene(
+            dense_validation, pruned_validation, dense_test, pruned_test, group=group, **choices
+        )
+    named = options.names(measures)
+    if named is None:
+        named = [*measures_for(scene), *(trained_for(group) if opened else [])]
+    trained = [name for name in named if name in TRAINED]
+    if trained and opened is None:
+        raise ConfigError(f"{trained[0]} trains the pruned model: give both with --models")
+    others = [] if opened is None else opened.train(trained, progress)
+    others += [
+        Candidate(model.name, model, "nothing but its logits", "its own", "another model")
         for model in files.load(also or [])
     ]
-    scene = Scene(
-        dense_validation, pruned_validation, dense_test, pruned_test,
-        group=group, share=share, score=score,
-        macs=options.two_numbers("--macs", macs), min_support=min_support,
-    )  # fmt: skip
     with progress("measures") as update:
         found = set_beside(
-            scene, options.names(measures), others, progress=update,
+            scene, [name for name in named if name not in TRAINED], others, progress=update,
             identity=options.names(groups), cluster=cluster, min_support=min_support,
             replicates=replicates, confidence=confidence, seed=seed,
         )  # fmt: skip
@@ -101,8 +142,39 @@ def compare(
         tables.print_comparison(found)
         typer.echo(f"\nreport: {page}")
 
-    result(
-        as_json,
-        {**tables.comparison_data(found), "folder": str(out), "report": str(page)},
-        show,
+    data = {**tables.comparison_data(found), "folder": str(out), "report": str(page)}
+    result(as_json, data, show)
+
+
+def _open(
+    checkpoints: list[str],
+    factory: str | None,
+    source: str | None,
+    recipe: str | None,
+    epochs: float | None,
+    out: Path,
+    group: str | None,
+    device: str | None,
+) -> Models:
+    """Load the two models and their data."""
+    from prunescope.errors import ConfigError
+    from prunescope.models import load_checkpoint
+    from prunescope.study import Models
+
+    if len(checkpoints) != 2:
+        raise ConfigError(
+            f"--models takes two folders, the pruned model's and the dense one's: got "
+            f"{len(checkpoints)}"
+        )
+    pruned, config, dataset = models.open_model(checkpoints[0], factory, source)
+    return Models(
+        pruned,
+        load_checkpoint(checkpoints[1], factory=factory),
+        dataset,
+        models.read_recipe(recipe or models.START["dense"], epochs=epochs),
+        out,
+        data=config,
+        group=group,
+        device=device,
+        names=(Path(checkpoints[0]).resolve().name, Path(checkpoints[1]).resolve().name),
     )
