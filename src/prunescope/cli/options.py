@@ -101,6 +101,22 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
+def numbers(text: str) -> list[float]:
+    """Read a list of numbers, such as sparsities, at its commas.
+
+    Examples
+    --------
+    >>> numbers("0.8, 0.9")
+    [0.8, 0.9]
+    """
+    from prunescope.errors import ConfigError
+
+    try:
+        return [float(part) for part in names(text) or []]
+    except ValueError as error:
+        raise ConfigError(f"{text}: expected numbers by commas, such as 0.8,0.9") from error
+
+
 def read_yaml(path: Path, what: str) -> dict[str, Any]:
     """Read a YAML file of settings."""
     import yaml

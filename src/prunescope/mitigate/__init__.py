@@ -5,4 +5,15 @@ model or to a person; *search* prunes as far as a budget allows; *fine-tuning* t
 model again with another aim. All are fitted on a validation split and judged on another one.
 """
 
-__all__: list[str] = []
+from prunescope.mitigate.search import ORDERS, SPARSITIES, highest_sparsity
+from prunescope.mitigate.search_result import TRIAL_SCHEMA, Choice, Search, SearchInfo
+
+__all__ = [
+    "ORDERS",
+    "SPARSITIES",
+    "TRIAL_SCHEMA",
+    "Choice",
+    "Search",
+    "SearchInfo",
+    "highest_sparsity",
+]
