@@ -15,8 +15,9 @@ from prunescope.audit import (
     audit,
     decisive,
     outcome,
+    place_of,
 )
-from prunescope.audit.budget import OPERATORS, of_model
+from prunescope.audit.budget import NO_CHANGE, OPERATORS, of_model
 from prunescope.errors import ConfigError
 
 limits = st.floats(allow_nan=False, allow_infinity=False)
@@ -118,6 +119,7 @@ def test_a_judgement_has_its_columns_and_a_row_per_row():
     assert judged["holds"].to_list() == [True, False]
     assert judged["group_value"].to_list() == ["True", "False"]
     assert decisive(judged)["group_value"] == "False"
+    assert place_of(decisive(judged)) == "Male=False"
     assert outcome(judged) == "broken"
 
 
@@ -151,10 +153,10 @@ def test_what_is_not_applicable_is_left_out_but_not_all_of_it():
 def test_a_change_or_an_interval_that_is_not_in_the_table():
     bare = table_of({"value": 0.1})
     [row] = Constraint.parse("accuracy <= +0.5").judge(bare).to_dicts()
-    assert (row["holds"], row["reason"]) == (None, "there is no value of dense to compare with")
+    assert (row["holds"], row["reason"]) == (None, NO_CHANGE)
     constraint = Constraint.parse("accuracy <= 0.5")
     [row] = constraint.judge(bare).to_dicts()
-    assert (row["holds"], row["reason"]) == (None, "no interval")
+    assert (row["holds"], row["reason"]) == (None, "it has no interval")
     assert constraint.judge(bare, on="value")["holds"].to_list() == [True]
 
 

@@ -11,7 +11,15 @@ import sys
 from types import ModuleType
 
 from prunescope.audit.affected import Affected, Flip
-from prunescope.audit.budget import JUDGEMENT_SCHEMA, Budget, Constraint, Outcome, decisive, outcome
+from prunescope.audit.budget import (
+    JUDGEMENT_SCHEMA,
+    Budget,
+    Constraint,
+    Outcome,
+    decisive,
+    outcome,
+    place_of,
+)
 from prunescope.audit.compare import audit
 from prunescope.audit.result import Audit, AuditInfo, ModelInfo, PopulationInfo, Settings
 from prunescope.audit.streaming import audit_files
@@ -36,6 +44,7 @@ __all__ = [
     "audit_files",
     "decisive",
     "outcome",
+    "place_of",
 ]
 
 

@@ -203,19 +203,16 @@ def score_data(judged: Score) -> dict[str, Any]:
 
 def print_search(found: Search) -> None:
     """Print each trial, a line per constraint with the row that decides, and what was found."""
-    from prunescope.audit import decisive, outcome
+    from prunescope.audit import decisive, outcome, place_of
 
-    columns = ("model", "split", "constraint", "decided by", "interval reaches", "outcome")
-    table = Table(*columns, title="Trials")
+    table = Table("trial", "constraint", "decided by", "end", "outcome", title="Trials")
     key = ["method", "sparsity", "split", "constraint"]
     for _, judged in found.trials.group_by(key, maintain_order=True):
         row = decisive(judged)
-        names = (row["attribute"], row["group"], row["group_value"])
         table.add_row(
-            escape(f"{row['method']} {row['sparsity']:.1%}"),
-            row["split"],
+            f"{row['method']} {row['sparsity']:.1%} on {row['split']}",
             escape(row["constraint"]),
-            escape(", ".join(name for name in names if name is not None)),
+            escape(place_of(row)) or "all",
             "–" if row["end"] is None else f"{row['end']:.4f}",
             outcome(judged),
         )

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import polars as pl
 
-from prunescope.audit import Budget, Outcome, decisive, outcome
+from prunescope.audit import Budget, Outcome, decisive, outcome, place_of
 from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.search_result import (
     Choice,
@@ -147,15 +147,19 @@ def highest_sparsity(
     choice = max(held, key=lambda choice: (choice.sparsity, -choice.excess), default=None)
     confirmation = None
     if choice is None:
-        fails = (trials.failure(method, candidates[0], VALIDATION) for method in methods)
-        reason = f"cannot: the lowest sparsity fails on {VALIDATION}: {'; '.join(fails)}"
+        lowest = candidates[0]
+        fails = (
+            f"{_named(method, lowest)}, {trials.failure(method, lowest, VALIDATION)}"
+            for method in methods
+        )
+        reason = f"cannot: not even the lowest sparsity holds on {VALIDATION}: {'; '.join(fails)}"
     else:
-        outcome_there = trials.run(choice.method, choice.sparsity, TEST)
-        confirmation = CONFIRMATIONS[outcome_there]
+        on_test = trials.run(choice.method, choice.sparsity, TEST)
+        confirmation = CONFIRMATIONS[on_test]
         reason = f"{_named(choice.method, choice.sparsity)} keeps the budget on {VALIDATION}; "
         reason += f"on {TEST}: {confirmation}"
-        if outcome_there != "met":
-            reason += f": {trials.failure(choice.method, choice.sparsity, TEST)}"
+        if on_test != "met":
+            reason += f", {trials.failure(choice.method, choice.sparsity, TEST)}"
     info = SearchInfo(
         budget=[str(constraint) for constraint in budget.constraints],
         methods=methods,
@@ -197,11 +201,9 @@ class _Trials:
     def failure(self, method: str, sparsity: float, split: str) -> str:
         """Say what a trial that does not hold hangs on."""
         row = decisive(self.judged[method, sparsity, split])
-        names = (row["attribute"], row["group"], row["group_value"])
-        about = " ".join(name for name in names if name is not None)
         why = row["reason"] or f"the interval reaches {row['end']:.4g}"
-        told = f"{about}: {why}" if about else why
-        return f"{_named(method, sparsity)}, {row['constraint']} ({told})"
+        place = place_of(row)
+        return f"{row['constraint']} ({f'{place}: {why}' if place else why})"
 
     def table(self) -> pl.DataFrame:
         """Return all trials as one table."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from prunescope.audit import Budget, audit
+from prunescope.audit import Budget, audit, place_of
 from prunescope.audit.result import FEWEST
 from prunescope.data import DataConfig, Dataset
 from prunescope.errors import ConfigError, DataError, one_of, shorten
@@ -222,7 +222,7 @@ def _settings(dense: Checkpoint, dataset: Dataset, plan: SearchPlan) -> dict[str
         "data set": dataset.fingerprint,
         "cluster": dataset.samples.cluster,
         "seed": plan.seed,
-        "choice of warm or not": plan.warm,
+        "warm start": plan.warm,
     }
     if plan.warm:  # each model depends on those below
         settings["list of sparsities"] = sorted(plan.sparsities)
@@ -242,8 +242,12 @@ def _check_tellable(budget: Budget, dense: Predictions, settings: Mapping[str, A
     judged = budget.judge(table, "dense itself", on="value")
     untold = judged.filter(pl.col("holds").is_null())
     if untold.height:
-        why = (f"{row['constraint']}: {row['reason']}" for row in untold.iter_rows(named=True))
+        why = [
+            f"{row['constraint']} ({place_of(row) or 'over all'}: {row['reason']})"
+            for row in untold.iter_rows(named=True)
+        ]
         raise DataError(
-            f"split {VALIDATION} cannot tell whether the budget holds, even of the dense model: "
-            f"{shorten(why, 3)}: leave these out, name fewer attributes or groups, or use more data"
+            f"split {VALIDATION} cannot tell whether the budget holds even of the dense model: "
+            f"{shorten(why, 3)}. Leave these out, name attributes and groups that have enough "
+            "samples, or use more data"
         )
