@@ -50,6 +50,8 @@ OPERATORS: Mapping[str, Callable[[Any, float], Any]] = {
     ">": operator.gt,
 }
 
+NO_CHANGE = "its change from dense is not known; without a sign, a number bounds the value itself"
+
 _CONSTRAINT = re.compile(
     r"\s*(?P<metric>\w+)\s*(\[(?P<where>.*)\]\s*)?(?P<operator>[<>]=?)"
     r"\s*(?P<number>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\s*",
@@ -182,7 +184,7 @@ class Constraint:
         upper = self.operator[0] == "<"
         value, side = ("delta", "delta_") if self.relative else ("value", "")
         end = value if on == "value" else side + ("high" if upper else "low")
-        missing = "there is no value of dense to compare with" if self.relative else "no interval"
+        missing = NO_CHANGE if self.relative else "it has no interval"
         ok = pl.col("status") == OK
         judged = applicable.with_columns(
             pl.lit(str(self)).alias("constraint"),
@@ -260,6 +262,17 @@ def decisive(judged: pl.DataFrame) -> dict[str, Any]:
     """
     untold_between = (pl.col("holds").cast(pl.Int8) * 2).fill_null(1)  # broken, untold, met
     return judged.sort(untold_between, -pl.col("excess")).row(0, named=True)
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    """Say what a row of a judgement is about, as a constraint does.
+
+    Examples
+    --------
+    >>> place_of({"attribute": "Bald", "group": "Male", "group_value": "True"})
+    'attribute:Bald, Male=True'
+    """
+    return str(Where(row["attribute"], row["group"], row["group_value"]))
 
 
 def of_model(table: pl.DataFrame, model: str | None = None) -> pl.DataFrame:

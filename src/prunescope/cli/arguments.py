@@ -12,10 +12,12 @@ MANY = (
 TWO_WORDS = (
     ("forecast", "score"),
     ("mitigate", "compare"),
+    ("mitigate", "finetune"),
     ("mitigate", "route"),
+    ("mitigate", "search"),
     ("mitigate", "thresholds"),
 )
-"""Commands whose first word is a command of its own."""
+"""Commands of two words, which the parser takes as one."""
 
 
 def arguments(typed: list[str]) -> list[str]:

@@ -154,20 +154,15 @@ def prune(
     Methods that start from random weights take only the architecture of MODEL. Stopped
     half-way, the same command takes the training up again.
     """
-    from prunescope.errors import ConfigError, one_of, settings_of
-    from prunescope.pruning import METHODS
+    from prunescope.errors import ConfigError, settings_of
     from prunescope.study import note_steps, prune_model
     from prunescope.training import Distill
 
-    if method not in METHODS:
-        raise ConfigError(one_of("method", method, METHODS))
+    chosen = recipe_of(method, recipe, epochs=epochs, seed=seed)
     dense, config, dataset = open_model(
         model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
         cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
-    chosen = None
-    if recipe or epochs is not None or METHODS[method].recipe:
-        chosen = read_recipe(recipe or START[METHODS[method].starts_from], epochs=epochs, seed=seed)
     teach = None
     if distill is not None:
         with settings_of("distillation"):
@@ -276,6 +271,22 @@ def read_recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by
         raise ConfigError(one_of("recipe", name, [*RECIPES, "FILE.yaml"]))
     with settings_of("recipe"):
         return Recipe(**values).replace(**{k: v for k, v in given.items() if v is not None})
+
+
+def recipe_of(
+    method: str,
+    name: str | None,
+    **given: Any,  # noqa: ANN401 - checked by Recipe
+) -> Recipe | None:
+    """Return the recipe that a method prunes by: the one named, or its own; None: no training."""
+    from prunescope.errors import ConfigError, one_of
+    from prunescope.pruning import METHODS
+
+    if method not in METHODS:
+        raise ConfigError(one_of("method", method, METHODS))
+    if not (name or given.get("epochs") is not None or METHODS[method].recipe):
+        return None
+    return read_recipe(name or START[METHODS[method].starts_from], **given)
 
 
 def _sparsities(given: list[str]) -> dict[str, float]:

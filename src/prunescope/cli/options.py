@@ -144,19 +144,30 @@ def pair(option: str, models: Sequence[Predictions]) -> tuple[Predictions, Predi
     return models[0], models[1]
 
 
+def numbers(text: str) -> list[float]:
+    """Read a list of numbers, such as sparsities, at its commas.
+
+    Examples
+    --------
+    >>> numbers("0.8, 0.9")
+    [0.8, 0.9]
+    """
+    from prunescope.errors import ConfigError
+
+    try:
+        return [float(part) for part in names(text) or []]
+    except ValueError as error:
+        raise ConfigError(f"{text}: expected numbers by commas, such as 0.8,0.9") from error
+
+
 def two_numbers(option: str, text: str | None) -> tuple[float, float] | None:
     """Read two positive numbers with a comma between."""
     from prunescope.errors import ConfigError
 
-    if text is None:
-        return None
-    try:
-        first, second = map(float, text.split(","))
-    except ValueError:
-        first = second = 0.0
-    if not (first > 0 and second > 0):
+    found = () if text is None else numbers(text)
+    if text is not None and (len(found) != 2 or min(found) <= 0):
         raise ConfigError(f"{option} {text}: expected 2 positive numbers with a comma between")
-    return first, second
+    return (found[0], found[1]) if found else None
 
 
 def read_yaml(path: Path, what: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from prunescope.mitigate.comparison import EFFECT_SCHEMA, Comparison, Comparison
 from prunescope.mitigate.measures import MEASURES, Candidate, Measure, Scene, measures_for
 from prunescope.mitigate.router import Route, RouteInfo, route
 from prunescope.mitigate.routing import CURVE_SCHEMA, OWN_MARGIN
+from prunescope.mitigate.search import ORDERS, SPARSITIES, highest_sparsity
+from prunescope.mitigate.search_result import TRIAL_SCHEMA, Choice, Search, SearchInfo
 from prunescope.mitigate.thresholds import CRITERIA, FLOORS, Criterion, Floor
 
 __all__ = [
@@ -22,10 +24,14 @@ __all__ = [
     "EFFECT_SCHEMA",
     "FLOORS",
     "MEASURES",
+    "ORDERS",
     "OWN_MARGIN",
+    "SPARSITIES",
     "THRESHOLD_SCHEMA",
+    "TRIAL_SCHEMA",
     "Candidate",
     "Certificate",
+    "Choice",
     "Comparison",
     "ComparisonInfo",
     "Criterion",
@@ -35,9 +41,12 @@ __all__ = [
     "Route",
     "RouteInfo",
     "Scene",
+    "Search",
+    "SearchInfo",
     "certify",
     "compare",
     "fit_adjustment",
+    "highest_sparsity",
     "judge",
     "measures_for",
     "route",

@@ -1,10 +1,12 @@
 """Runs of several stages: train, prune, predict, audit, report.
 
 A *stage* makes one artifact (a checkpoint, a predictions file) from others. A *sweep* prunes one
-dense model to several sparsities and audits them together; the demo is a sweep on drawn faces.
+dense model to several sparsities and audits them together; the demo is a sweep on drawn faces. A
+*search* prunes as far as a bias budget allows.
 """
 
 from prunescope.study.demo import DemoResult, run_demo
+from prunescope.study.search import SearchPlan, chosen_model, run_search
 from prunescope.study.stages import (
     adopt_model,
     metadata_of,
@@ -17,14 +19,17 @@ from prunescope.study.sweep import Sweep, note_steps, run_sweep
 
 __all__ = [
     "DemoResult",
+    "SearchPlan",
     "Sweep",
     "adopt_model",
+    "chosen_model",
     "metadata_of",
     "note_steps",
     "predict_split",
     "prune_model",
     "quantize_model",
     "run_demo",
+    "run_search",
     "run_sweep",
     "train_model",
 ]

@@ -34,6 +34,17 @@ def state_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.unfinished")
 
 
+def model_name(method: str, sparsity: float) -> str:
+    """Return the name of a pruned model's folder and of its rows in tables.
+
+    Examples
+    --------
+    >>> model_name("gmp-pt", 0.995), model_name("ac/dc", 0.9)
+    ('gmp-pt-99.5', 'acdc-90')
+    """
+    return f"{method.replace('/', '')}-{round(100 * sparsity, 3):g}"
+
+
 def train_model(
     dataset: Dataset,
     arch: str,
@@ -79,7 +90,7 @@ def train_model(
     train(model, dataset, recipe, resume_dir=state_folder(out), progress=on_step, device=device)
     provenance = Provenance.of(model, dataset, recipe=recipe, seed=recipe.seed, data=data)
     _once(lambda: save_checkpoint(out, model, provenance), out)
-    return load_checkpoint(out, factory=_factory(provenance))
+    return load_checkpoint(out, factory=factory_of(provenance))
 
 
 def adopt_model(arch: str, dataset: Dataset, *, data: DataConfig | None = None) -> Checkpoint:
@@ -175,7 +186,7 @@ def prune_model(
         data=data,
     )
     _once(lambda: save_checkpoint(out, pruned.model, provenance, pruned.masks), out)
-    return load_checkpoint(out, factory=_factory(provenance))
+    return load_checkpoint(out, factory=factory_of(provenance))
 
 
 def quantize_model(
@@ -222,7 +233,7 @@ def quantize_model(
         data=data,
     ).model_copy(update={"recipe": parent.provenance.recipe})
     save_checkpoint(out, quantized, provenance)
-    return load_checkpoint(out, factory=_factory(provenance))
+    return load_checkpoint(out, factory=factory_of(provenance))
 
 
 def _after(parent: Checkpoint, compression: dict[str, Any]) -> dict[str, Any]:
@@ -314,7 +325,7 @@ def _check_attributes(checkpoint: Checkpoint, dataset: Dataset) -> None:
         )
 
 
-def _factory(provenance: Provenance) -> str | None:
+def factory_of(provenance: Provenance) -> str | None:
     """Return the factory of a model that this process itself made with it."""
     from prunescope.models import is_factory
 

@@ -13,7 +13,13 @@ from prunescope.data import DataConfig, Dataset, load_dataset
 from prunescope.errors import CheckpointError
 from prunescope.predictions import Predictions
 from prunescope.report import Report, build, write_report
-from prunescope.study.stages import OnStep, predict_split, prune_model, train_model
+from prunescope.study.stages import (
+    OnStep,
+    model_name,
+    predict_split,
+    prune_model,
+    train_model,
+)
 
 if TYPE_CHECKING:
     from prunescope.models import Checkpoint
@@ -65,8 +71,7 @@ class Sweep:
         """
         for method in self.methods:
             for sparsity in self.sparsities:
-                name = method.replace("/", "")  # which is a folder's
-                yield f"{name}-{round(100 * sparsity, 3):g}", method, sparsity
+                yield model_name(method, sparsity), method, sparsity
 
 
 @dataclass(frozen=True)

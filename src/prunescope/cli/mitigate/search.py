@@ -1,0 +1,106 @@
+"""`prunescope mitigate search`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prunescope.cli import models, options
+from prunescope.cli.console import progress, result
+
+DECISION = "Decision"
+
+
+def search(
+    dense: models.AnyModel,
+    budget: Annotated[
+        list[str],
+        typer.Option(
+            metavar="CONSTRAINT",
+            help="METRIC[WHERE] <= NUMBER, or >=; a number with a sign bounds the change from "
+            "dense: 'accuracy >= -0.005', 'bias_amplification[Male] <= +0.02'. Repeat for several.",
+        ),
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A method of 'prunescope prune'. Repeat for several.", show_default="gmp-pt"
+        ),
+    ] = None,
+    sparsities: Annotated[
+        str, typer.Option(help="Candidates, by commas.")
+    ] = "0.5,0.6,0.7,0.8,0.85,0.9,0.925,0.95,0.97,0.98,0.99,0.995",
+    warm: Annotated[
+        bool,
+        typer.Option(
+            "--warm",
+            help="Prune each candidate from the one below it, upwards until one breaks the budget.",
+        ),
+    ] = False,
+    out: options.Out = Path("search"),
+    replicates: Annotated[
+        int, typer.Option(help="Bootstrap replicates.", rich_help_panel=DECISION)
+    ] = 1000,
+    confidence: Annotated[
+        float, typer.Option(help="Level of the intervals.", rich_help_panel=DECISION)
+    ] = 0.95,
+    min_support: Annotated[
+        int, typer.Option(help="Samples that an estimate needs.", rich_help_panel=DECISION)
+    ] = 10,
+    recipe: models.RecipeName = None,
+    epochs: models.Epochs = None,
+    seed: models.TrainSeed = None,
+    device: options.Device = None,
+    factory: models.Factory = None,
+    source: options.Source = None,
+    images: options.Images = None,
+    size: options.Size = None,
+    attributes: options.Attributes = None,
+    groups: options.Groups = None,
+    cluster: options.Cluster = None,
+    on_bad_image: options.OnBadImage = None,
+    as_json: options.Json = False,
+) -> None:
+    """Prune as far as a bias budget allows.
+
+    Candidates are pruned, and judged on the split 'val' by the ends of intervals, a few only; the
+    choice is confirmed on the split 'test'. Exits with 0 if it is, with 1 if it is not or nothing
+    keeps the budget. Stopped half-way, the same command goes on.
+    """
+    from prunescope.audit import Budget
+    from prunescope.cli.tables import print_search, search_data
+    from prunescope.study import SearchPlan, chosen_model, run_search
+
+    wanted = Budget.parse(budget)
+    candidates = options.numbers(sparsities)
+    recipes = {
+        name: models.recipe_of(name, recipe, epochs=epochs, seed=seed)
+        for name in method or ["gmp-pt"]
+    }
+    model, config, dataset = models.open_model(
+        dense, factory, source, images=images, size=size, attributes=attributes, groups=groups,
+        cluster=cluster, on_bad_image=on_bad_image,
+    )  # fmt: skip
+    plan = SearchPlan(
+        budget=wanted,
+        recipes=recipes,
+        sparsities=candidates,
+        warm=warm,
+        seed=seed,
+        data=config,
+        device=device,
+        audit={"replicates": replicates, "confidence": confidence, "min_support": min_support},
+    )
+    found = run_search(model, dataset, plan, out, show=progress)
+    chosen = chosen_model(found, out)
+
+    def show() -> None:
+        print_search(found)
+        if chosen is not None:
+            typer.echo(f"model: {chosen}")
+
+    result(as_json, {**search_data(found), "folder": str(out), "model": chosen}, show)
+    if not found.confirmed:
+        raise typer.Exit(1)

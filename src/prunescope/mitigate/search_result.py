@@ -1,0 +1,121 @@
+"""The result of a search under a budget, and how it is kept on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel
+
+from prunescope.audit import JUDGEMENT_SCHEMA, Outcome, outcome
+from prunescope.errors import DataError
+from prunescope.files import replacing
+
+TRIAL_SCHEMA: dict[str, pl.DataType] = {
+    "method": pl.String(),
+    "sparsity": pl.Float64(),
+    "split": pl.String(),
+    **JUDGEMENT_SCHEMA,
+}
+"""Columns of the trials: which model, judged on which split, and the judgement, row by row."""
+
+TRIALS_FILE = "trials.parquet"
+INFO_FILE = "search.json"
+
+Confirmation = Literal["confirmed", "not confirmed", "cannot tell"]
+
+
+class Choice(BaseModel):
+    """The model that was chosen; `excess` is the worst of its rows on validation."""
+
+    method: str
+    sparsity: float
+    excess: float
+
+
+class SearchInfo(BaseModel):
+    """What a search says beside its trials.
+
+    `choice` is null where no candidate keeps the budget on validation, `confirmation` what test
+    says of the choice, and `reason` the whole in words. History of the format: 1 (0.2.0) first.
+    """
+
+    format_version: Literal[1] = 1
+    budget: list[str]
+    methods: list[str]
+    sparsities: list[float]
+    order: str
+    choice: Choice | None
+    confirmation: Confirmation | None
+    reason: str
+
+
+@dataclass(frozen=True, repr=False)
+class Search:
+    """How far a model can be pruned under a budget.
+
+    Parameters
+    ----------
+    trials : polars.DataFrame
+        A row per model, split and row of the audit that a constraint is about; columns as in
+        `TRIAL_SCHEMA`. In the order of the trials.
+    info : SearchInfo
+    """
+
+    trials: pl.DataFrame
+    info: SearchInfo
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a model was found that keeps the budget on test, too."""
+        return self.info.confirmation == "confirmed"
+
+    def outcomes(self) -> list[tuple[str, float, str, Outcome]]:
+        """Return method, sparsity, split and outcome of each trial, in their order."""
+        key = ["method", "sparsity", "split"]
+        return [
+            (*name, outcome(judged))
+            for name, judged in self.trials.group_by(key, maintain_order=True)
+        ]
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``search.json`` and ``trials.parquet``; `load` reads them back."""
+        folder = Path(folder)
+        with replacing(folder / TRIALS_FILE) as beside:
+            self.trials.write_parquet(beside)
+        with replacing(folder / INFO_FILE) as beside:
+            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Search:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            A file is absent, damaged or of another version.
+        """
+        folder = Path(folder)
+        try:
+            trials = pl.read_parquet(folder / TRIALS_FILE)
+            info = SearchInfo.model_validate(json.loads((folder / INFO_FILE).read_text("utf-8")))
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{folder} holds no search: expected {INFO_FILE} and {TRIALS_FILE}, as written by "
+                f"prunescope mitigate search -o {folder}"
+            ) from error
+        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
+            raise DataError(f"{folder}: the search cannot be read: {error}") from error
+        if trials.schema != pl.Schema(TRIAL_SCHEMA):
+            raise DataError(f"{folder / TRIALS_FILE} has other columns than expected: search again")
+        return cls(trials, info)
+
+    def __repr__(self) -> str:
+        return f"Search({self.info.reason})"
+
+    def _repr_html_(self) -> str:
+        """Show the trials in a notebook."""
+        return self.trials._repr_html_()

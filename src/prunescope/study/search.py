@@ -1,0 +1,253 @@
+"""A search under a bias budget: candidates are pruned, asked and audited until the answer is known.
+
+Everything that is made stays in one folder, and nothing that is there is made again: a search that
+was stopped goes on by the same call, and another budget costs only the trainings that it adds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from prunescope.audit import Budget, audit, place_of
+from prunescope.audit.result import FEWEST
+from prunescope.data import DataConfig, Dataset
+from prunescope.errors import ConfigError, DataError, one_of, shorten
+from prunescope.files import replacing
+from prunescope.mitigate import SPARSITIES, Search, highest_sparsity
+from prunescope.mitigate.search import TEST, VALIDATION
+from prunescope.predictions import Predictions
+from prunescope.study.stages import factory_of, model_name, predict_split, prune_model
+from prunescope.study.sweep import ShowProgress, note_steps
+
+if TYPE_CHECKING:
+    from prunescope.models import Checkpoint
+    from prunescope.training import Recipe
+
+DENSE = "dense"
+"""The name of the model that is pruned."""
+
+SETTINGS_FILE = "settings.json"
+
+WARM = ("gmp-pt", "linear-pt", "one-shot")
+"""Methods that can go on from a pruned model: they start from a trained one and remove single
+weights. (The sparsity of ``structured`` is the share of the channels that are still there.)"""
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What to search for, and how candidates are made.
+
+    Parameters
+    ----------
+    budget : Budget
+    recipes : mapping of str to Recipe or None
+        Method → how it trains; None: not at all. The methods to search among.
+    sparsities : sequence of float
+        Candidates, in (0, 1).
+    warm : bool
+        Prune each candidate from the one below it instead of from dense, upwards until one breaks
+        the budget. For methods that start from a trained model and remove single weights.
+    seed : int, optional
+        Of all that is random in a pruning; default: the recipe's.
+    data : DataConfig, optional
+        How the data set was loaded, kept with the models.
+    device : str, optional
+    audit : mapping
+        Settings of the audits, such as `replicates`, `confidence`, `min_support`.
+    """
+
+    budget: Budget
+    recipes: Mapping[str, Recipe | None]
+    sparsities: Sequence[float] = SPARSITIES
+    warm: bool = False
+    seed: int | None = None
+    data: DataConfig | None = None
+    device: str | None = None
+    audit: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_search(
+    dense: Checkpoint, dataset: Dataset, plan: SearchPlan, folder: Path, *, show: ShowProgress
+) -> Search:
+    """Find how far a model can be pruned under a budget; leave everything in `folder`.
+
+    The folder gets ``search.json``, ``trials.parquet``, the pruned models in ``models``, and their
+    predictions in ``val`` and, for the choice alone, in ``test``.
+
+    Parameters
+    ----------
+    dense : Checkpoint
+    dataset : Dataset
+        With the splits train, val and test, and the model's attributes.
+    plan : SearchPlan
+    folder : path
+    show : callable
+        Shows progress.
+
+    Raises
+    ------
+    ConfigError
+        A setting makes no sense, the budget is about something unknown, or the folder holds models
+        that were made otherwise.
+    DataError
+        A split is missing, or the validation data cannot tell whether a constraint holds.
+    """
+    _check(plan)
+    for split in ("train", VALIDATION, TEST):
+        dataset.split(split)  # an absent one is told before any training
+    _claim(folder, _settings(dense, dataset, plan))
+    trials = _Trials(dense, dataset, plan, folder, show)
+    _check_tellable(plan.budget, trials.answers(DENSE, VALIDATION, lambda: dense), plan.audit)
+    found = highest_sparsity(
+        plan.budget,
+        trials.evaluate,
+        list(plan.recipes),
+        plan.sparsities,
+        "climb" if plan.warm else "bisection",
+    )
+    found.save(folder)
+    return found
+
+
+def chosen_model(found: Search, folder: Path) -> Path | None:
+    """Return the folder of the model that a search has chosen, if any."""
+    choice = found.info.choice
+    if choice is None:
+        return None
+    return folder / "models" / model_name(choice.method, choice.sparsity)
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Makes the models of a search, unless they are there already, and audits them."""
+
+    dense: Checkpoint
+    dataset: Dataset
+    plan: SearchPlan
+    folder: Path
+    show: ShowProgress
+
+    def evaluate(self, method: str, sparsity: float, split: str) -> pl.DataFrame:
+        """Return the audit table of one candidate on one split, without the dense model's rows."""
+        name = model_name(method, sparsity)
+        answers = self.answers(name, split, lambda: self.model(method, sparsity))
+        dense = self.answers(DENSE, split, lambda: self.dense)
+        table = audit(dense, answers, **self.plan.audit).table
+        return table.filter(pl.col("model") == name)
+
+    def answers(self, name: str, split: str, model: Callable[[], Checkpoint]) -> Predictions:
+        """Return a model's predictions on a split."""
+        file = self.folder / split / f"{name}.parquet"
+        if file.exists():
+            return Predictions.load(file)
+        asked = model()
+        with self.show(f"ask {name} about {split}") as update:
+            return predict_split(
+                asked, self.dataset, split, file, device=self.plan.device, progress=update
+            )
+
+    def model(self, method: str, sparsity: float) -> Checkpoint:
+        """Return a pruned model."""
+        from prunescope.models import load_checkpoint
+
+        name = model_name(method, sparsity)
+        target = self.folder / "models" / name
+        if target.exists():
+            return load_checkpoint(target, factory=factory_of(self.dense.provenance))
+        parent = self.parent(method, sparsity)
+        with self.show(f"prune to {name}") as update:
+            return prune_model(
+                parent, self.dataset.split("train"), method, sparsity, target,
+                recipe=self.plan.recipes[method], data=self.plan.data, device=self.plan.device,
+                on_step=note_steps(update), seed=self.plan.seed,
+            )  # fmt: skip
+
+    def parent(self, method: str, sparsity: float) -> Checkpoint:
+        """Return the model that is pruned: the dense one or, warm, the candidate below."""
+        below = [other for other in self.plan.sparsities if other < sparsity]
+        return self.model(method, max(below)) if self.plan.warm and below else self.dense
+
+
+def _check(plan: SearchPlan) -> None:
+    """Raise where methods are unknown or cannot go on from a pruned model, or nothing decides."""
+    from prunescope.pruning import METHODS
+
+    for method in plan.recipes:
+        if method not in METHODS:
+            raise ConfigError(one_of("method", method, METHODS))
+        if plan.warm and method not in WARM:
+            raise ConfigError(
+                f"a warm search goes on from a pruned model, which {method} cannot: choose "
+                f"{' or '.join(WARM)}, or leave out warm"
+            )
+    if plan.audit.get("replicates", FEWEST) < FEWEST:
+        raise ConfigError(
+            f"{plan.audit['replicates']} bootstrap replicates: a search decides by the ends of "
+            f"intervals, so expected at least {FEWEST}"
+        )
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Note what a folder's models are made of; raise where those in it are made of something else.
+
+    Settings that the folder does not know, such as the recipe of another method, are added.
+    """
+    file = folder / SETTINGS_FILE
+    try:
+        known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    except ValueError as error:
+        raise DataError(f"{file} cannot be read: {error}; choose another folder") from error
+    other = [name for name, value in settings.items() if known.get(name, value) != value]
+    if other:
+        raise ConfigError(
+            f"{folder} holds a search with another {shorten(other)}: choose another folder, or "
+            "give the settings that it began with"
+        )
+    with replacing(file) as beside:
+        beside.write_text(json.dumps(known | settings, indent=1), encoding="utf-8")
+
+
+def _settings(dense: Checkpoint, dataset: Dataset, plan: SearchPlan) -> dict[str, Any]:
+    """Return all that the models and predictions of a search depend on."""
+    from prunescope.models import weights_digest
+
+    settings: dict[str, Any] = {
+        "dense model": weights_digest(dense.model),
+        "data set": dataset.fingerprint,
+        "cluster": dataset.samples.cluster,
+        "seed": plan.seed,
+        "warm start": plan.warm,
+    }
+    if plan.warm:  # each model depends on those below
+        settings["list of sparsities"] = sorted(plan.sparsities)
+    for method, recipe in plan.recipes.items():
+        settings[f"recipe of {method}"] = recipe and recipe.model_dump(mode="json")
+    return settings
+
+
+def _check_tellable(budget: Budget, dense: Predictions, settings: Mapping[str, Any]) -> None:
+    """Raise where a budget cannot be told even of the dense model compared with itself.
+
+    That finds unknown names, too little support and metrics that need other models before anything
+    is trained.
+    """
+    itself = replace(dense, metadata=dense.metadata.model_copy(update={"name": "dense itself"}))
+    table = audit(dense, itself, **{**settings, "replicates": 0}).table
+    judged = budget.judge(table, "dense itself", on="value")
+    untold = judged.filter(pl.col("holds").is_null())
+    if untold.height:
+        why = [
+            f"{row['constraint']} ({place_of(row) or 'over all'}: {row['reason']})"
+            for row in untold.iter_rows(named=True)
+        ]
+        raise DataError(
+            f"split {VALIDATION} cannot tell whether the budget holds even of the dense model: "
+            f"{shorten(why, 3)}. Leave these out, name attributes and groups that have enough "
+            "samples, or use more data"
+        )

@@ -1,0 +1,224 @@
+"""A search makes few models, each once, goes on where it stopped, and knows its own folder."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from prunescope.audit import Budget
+from prunescope.data import DataConfig, load_dataset
+from prunescope.errors import ConfigError, DataError
+from prunescope.mitigate import Search
+from prunescope.models import load_checkpoint, weights_digest
+from prunescope.predictions import Predictions
+from prunescope.study import SearchPlan, chosen_model, run_search, train_model
+from prunescope.study import search as module
+from prunescope.training import Recipe
+
+TINY = Recipe(steps=2, batch_size=16, learning_rate=0.1, warmup=0.0)
+CANDIDATES = (0.3, 0.5, 0.7)
+EASY, IMPOSSIBLE = Budget.parse(["accuracy >= 0"]), Budget.parse(["accuracy >= 1.1"])
+
+
+@contextmanager
+def no_progress(_label):
+    yield lambda *_: None
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Faces, and a model that has seen some of them."""
+    folder = tmp_path_factory.mktemp("search")
+    data = DataConfig(n_train=32, n_val=60, n_test=60, size=32, cache=folder / "cache")
+    dataset = load_dataset(data)
+    dense = train_model(dataset.split("train"), "resnet_small", TINY, folder / "dense", data=data)
+    return dense, dataset
+
+
+@pytest.fixture
+def pruned(monkeypatch):
+    """Names of the models that are pruned, in their order."""
+    names = []
+
+    def counted(parent, dataset, method, sparsity, out, **choices):
+        names.append(out.name)
+        return real(parent, dataset, method, sparsity, out, **choices)
+
+    real = module.prune_model
+    monkeypatch.setattr(module, "prune_model", counted)
+    return names
+
+
+def plan_of(budget, **changes):
+    usual = {"recipes": {"one-shot": TINY}, "sparsities": CANDIDATES, "audit": {"replicates": 100}}
+    return SearchPlan(budget, **usual | changes)
+
+
+def run(home, folder, plan):
+    return run_search(*home, plan, folder, show=no_progress)
+
+
+def test_a_search_leaves_its_models_and_answers(home, tmp_path, pruned):
+    found = run(home, tmp_path, plan_of(EASY))
+    assert found.confirmed
+    assert found.info.choice.sparsity == 0.7
+    assert pruned == ["one-shot-50", "one-shot-70"]  # the middle, then the upper half
+    assert Search.load(tmp_path).trials.equals(found.trials)
+    chosen = load_checkpoint(chosen_model(found, tmp_path))
+    total = sum(mask.numel() for mask in chosen.masks.values())
+    assert sum(int(mask.sum()) for mask in chosen.masks.values()) == round(0.3 * total)
+    asked = {path.name for path in (tmp_path / "val").iterdir()}
+    assert asked == {"dense.parquet", "one-shot-50.parquet", "one-shot-70.parquet"}
+    asked = {path.name for path in (tmp_path / "test").iterdir()}
+    assert asked == {"dense.parquet", "one-shot-70.parquet"}
+    for split in ("val", "test"):
+        answers = Predictions.load(tmp_path / split / "one-shot-70.parquet")
+        assert answers.metadata.split == split
+        labels = answers.samples.labels == 1
+        [row] = found.trials.filter(split=split, sparsity=0.7).to_dicts()
+        assert row["value"] == pytest.approx((answers.decisions == labels).mean())
+
+
+def test_an_unreachable_budget_is_told_and_costs_few_models(home, tmp_path, pruned):
+    found = run(home, tmp_path, plan_of(IMPOSSIBLE))
+    assert found.info.choice is None
+    assert chosen_model(found, tmp_path) is None
+    assert found.info.reason.startswith("cannot: not even the lowest sparsity holds on val")
+    assert pruned == ["one-shot-50", "one-shot-30"]
+    assert not (tmp_path / "test").exists()
+
+
+def test_a_search_that_was_stopped_goes_on(home, tmp_path, pruned, monkeypatch):
+    whole = run(home, tmp_path / "whole", plan_of(IMPOSSIBLE))
+    del pruned[:]
+    counted = module.prune_model
+
+    def killed(*arguments, **choices):
+        if len(pruned) == 1:
+            raise KeyboardInterrupt
+        return counted(*arguments, **choices)
+
+    monkeypatch.setattr(module, "prune_model", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(home, tmp_path / "killed", plan_of(IMPOSSIBLE))
+    assert pruned == ["one-shot-50"]
+    monkeypatch.setattr(module, "prune_model", counted)
+    again = run(home, tmp_path / "killed", plan_of(IMPOSSIBLE))
+    assert pruned == ["one-shot-50", "one-shot-30"]
+    assert again.trials.equals(whole.trials)
+
+
+def test_another_budget_or_method_uses_the_models_that_are_there(home, tmp_path, pruned):
+    run(home, tmp_path, plan_of(IMPOSSIBLE))
+    run(home, tmp_path, plan_of(EASY))
+    assert pruned == ["one-shot-50", "one-shot-30", "one-shot-70"]
+    both = {"one-shot": TINY, "structured": TINY}
+    found = run(home, tmp_path, plan_of(EASY, recipes=both, sparsities=(0.7,)))
+    assert pruned[3:] == ["structured-70"]
+    assert found.trials["method"].unique(maintain_order=True).to_list() == list(both)
+
+
+def test_a_folder_of_other_settings_is_refused(home, tmp_path, pruned):
+    run(home, tmp_path, plan_of(EASY, sparsities=(0.3,)))
+    other = {"one-shot": TINY.replace(learning_rate=0.2)}
+    for changes, what in (
+        ({"recipes": other}, "recipe of one-shot"),
+        ({"seed": 3}, "seed"),
+        ({"warm": True}, "warm start"),
+    ):
+        with pytest.raises(ConfigError, match=f"holds a search with another {what}"):
+            run(home, tmp_path, plan_of(EASY, **changes))
+    assert pruned == ["one-shot-30"]
+
+
+def test_a_folder_of_another_dense_model_or_data_is_refused(home, tmp_path):
+    run(home, tmp_path, plan_of(EASY, sparsities=(0.3,)))
+    dense, dataset = home
+    other = load_checkpoint(chosen_model(Search.load(tmp_path), tmp_path))
+    with pytest.raises(ConfigError, match="another dense model"):
+        run((other, dataset), tmp_path, plan_of(EASY))
+    with pytest.raises(ConfigError, match="another data set"):
+        run((dense, replace(dataset, fingerprint="other")), tmp_path, plan_of(EASY))
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        run(home, tmp_path, plan_of(EASY))
+
+
+def test_warm_each_model_comes_from_the_one_below(home, tmp_path, pruned):
+    warm = plan_of(EASY, sparsities=(0.3, 0.5), warm=True)
+    found = run(home, tmp_path, warm)
+    assert found.info.choice.sparsity == 0.5
+    assert pruned == ["one-shot-30", "one-shot-50"]
+    models = [load_checkpoint(tmp_path / "models" / name) for name in pruned]
+    parents = [model.provenance.parent for model in models]
+    assert parents == [weights_digest(model.model) for model in (home[0], models[0])]
+    below, above = (model.masks for model in models)
+    assert not any((mask & ~below[name]).any() for name, mask in above.items())  # gone stays gone
+    with pytest.raises(ConfigError, match="another list of sparsities"):
+        run(home, tmp_path, replace(warm, sparsities=(0.3, 0.7)))
+
+
+def test_warm_stops_at_the_first_that_breaks(home, tmp_path, pruned):
+    found = run(home, tmp_path, plan_of(IMPOSSIBLE, warm=True))
+    assert found.info.choice is None
+    assert pruned == ["one-shot-30"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ("acuracy >= 0", "unknown metric 'acuracy': did you mean accuracy"),
+        ("accuracy[Mael] >= 0", "unknown group 'Mael': did you mean Male"),
+        ("accuracy[attribute:Smilin] >= 0", "did you mean Smiling"),
+        ("accuracy[Male=Tru] >= 0", "did you mean True"),
+        ("churn <= 0.1", "cannot tell whether .* two dense models"),
+        ("flip_rate <= +0.1", "cannot tell whether .* without a sign"),
+        ("tpr[*, Chubby=True] >= 0", "true positives: at least 10"),
+    ],
+)
+def test_what_cannot_be_judged_is_told_before_any_training(home, tmp_path, pruned, budget, message):
+    with pytest.raises((ConfigError, DataError), match=message):
+        run(home, tmp_path, plan_of(Budget.parse([budget])))
+    assert pruned == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipes": {"oneshot": TINY}}, "unknown method 'oneshot': did you mean one-shot"),
+        ({"recipes": {"snip": TINY}, "warm": True}, "which snip cannot: choose gmp-pt or"),
+        ({"recipes": {"structured": TINY}, "warm": True}, "which structured cannot"),
+        ({"audit": {"replicates": 0}}, "expected at least 100"),
+        ({"sparsities": (95,)}, "did you mean 0.95"),
+        ({"audit": {"confidence": 95}}, "confidence"),
+    ],
+)
+def test_bad_settings(home, tmp_path, pruned, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        run(home, tmp_path, plan_of(EASY, **changes))
+    assert pruned == []
+
+
+def test_a_data_set_without_validation_is_told_before_any_training(home, tmp_path, pruned):
+    dense, dataset = home
+    rest = dataset.take(dataset.splits != "val")
+    with pytest.raises(DataError, match="no sample in split 'val'"):
+        run((dense, rest), tmp_path, plan_of(EASY))
+    assert pruned == []
+    assert not any(tmp_path.iterdir())
+
+
+def test_trials_hold_the_audit_of_the_kept_answers(home, tmp_path):
+    from prunescope.audit import audit
+
+    budget = Budget.parse(["accuracy[Male] >= -1", "uncertainty <= 1"])
+    found = run(home, tmp_path, plan_of(budget, sparsities=(0.5,)))
+    dense, sparse = (
+        Predictions.load(tmp_path / "val" / f"{name}.parquet") for name in ("dense", "one-shot-50")
+    )
+    table = audit(dense, sparse, replicates=100).table
+    judged = found.trials.filter(split="val").drop("method", "sparsity", "split")
+    assert judged.equals(budget.judge(table))
+    assert judged.height == 3
+    assert judged.filter(pl.col("holds").is_null()).is_empty()
