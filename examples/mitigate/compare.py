@@ -18,9 +18,18 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from prunescope.audit import Budget, audit
 from prunescope.cli.console import say
 from prunescope.files import replacing
-from prunescope.mitigate import Candidate, Comparison, Scene, compare, route
+from prunescope.mitigate import (
+    Candidate,
+    Comparison,
+    Scene,
+    Search,
+    compare,
+    highest_sparsity,
+    route,
+)
 from prunescope.predictions import Predictions
 
 SPARSITIES = (95, 99)
@@ -28,14 +37,22 @@ SEEDS = (0, 1, 2)
 GROUP = "Male"
 DENSE = "dense-seed0"
 TRAINED = {
-    "finetune-none": "trained on without a measure: the control",
-    "finetune-distill": "trained on, learning from the dense model",
-    "finetune-constrain": f"trained on, gaps of {GROUP} constrained",
-    "finetune-balance-groups": f"trained on, values of {GROUP} weighing alike",
-    "finetune-balance-labels": "trained on, yes and no weighing alike",
-    "fairgrape": f"pruned anew, importance shared out by {GROUP}",
-}
-"""Measures that train, and what they are."""
+    "finetune-none": ("gmp-pt-{}-seed0+none", "trained on without a measure: the control"),
+    "finetune-distill": ("gmp-pt-{}-seed0+distill", "trained on, from dense answers too"),
+    "finetune-constrain": ("gmp-pt-{}-seed0+constrain", f"trained on, losses by {GROUP} bounded"),
+    "finetune-balance-groups": (
+        "gmp-pt-{}-seed0+balance-groups", f"trained on, values of {GROUP} weighing alike",
+    ),
+    "finetune-balance-labels": (
+        "gmp-pt-{}-seed0+balance-labels", "trained on, yes and no weighing alike",
+    ),
+    "fairgrape": ("fairgrape-{}-seed0", f"pruned anew, importance shared out by {GROUP}"),
+}  # fmt: skip
+"""Measures that train: their files, and what they are."""
+
+BUDGET = ("accuracy >= -0.01", "rare_value_ratio >= -0.1", f"bias_amplification[{GROUP}] <= +0.04")
+CANDIDATES = (0.8, 0.9, 0.95, 0.98, 0.99)
+"""What a search keeps to, and the sparsities that it may choose from."""
 
 SHOWN = (
     ("accuracy", None),
@@ -62,11 +79,12 @@ def main(
     """Compare, certify, write."""
     out.mkdir(parents=True, exist_ok=True)
     effects, seeds, certificates, tables = [], [], [], []
+    search, chosen = _searched(models, replicates)
     for sparsity in SPARSITIES:
         for seed in SEEDS:
             scene = _scene(models, sparsity, seed)
-            others = _trained(trained, sparsity) if seed == 0 else []
-            say(f"{sparsity}%, seed {seed}: {len(others)} measures that train")
+            others = [chosen, *_trained(trained, sparsity)] if seed == 0 else []
+            say(f"{sparsity}%, seed {seed}")
             found = compare(scene, others=others, replicates=replicates, identity=[GROUP])
             told = pl.lit(sparsity).alias("sparsity"), pl.lit(seed).alias("seed")
             seeds.append(found.table.select(*told, pl.all()))
@@ -79,7 +97,9 @@ def main(
     _write(spread, out / "seeds.csv")
     proved = pl.DataFrame(certificates)
     _write(proved, out / "certificates.csv")
-    text = "\n\n".join([_head(), *tables, _seed_table(spread), _proof(proved)])
+    text = "\n\n".join(
+        [_head(), *tables, _seed_table(spread), _proof(proved), _search_text(search)]
+    )
     with replacing(out / "README.md") as beside:
         beside.write_text(text + "\n", encoding="utf-8")
 
@@ -97,14 +117,28 @@ def _scene(models: Path, sparsity: int, seed: int) -> Scene:
 
 
 def _trained(folder: Path, sparsity: int) -> list[Candidate]:
-    """Return the measures that train, as far as they were made."""
+    """Return the measures that train."""
     found = []
-    for name, what in TRAINED.items():
-        path = folder / "test" / f"{name}-{sparsity}.parquet"
-        if path.exists():
-            model = Predictions.load(path, name=name)
-            found.append(Candidate(name, model, "nothing but the logits", what))
+    for name, (stem, what) in TRAINED.items():
+        model = Predictions.load(folder / "test" / f"{stem.format(sparsity)}.parquet")
+        found.append(Candidate(name, model, "nothing but the logits", what))
     return found
+
+
+def _searched(models: Path, replicates: int) -> tuple[Search, Candidate]:
+    """Search among the sparsities that there are models of; return the choice, too."""
+
+    def evaluate(method: str, sparsity: float, split: str) -> pl.DataFrame:
+        pair = (DENSE, f"{method}-{100 * sparsity:g}-seed0")
+        dense, pruned = (_load(models / split, name) for name in pair)
+        return audit(dense, pruned, identity=[GROUP], replicates=replicates).table
+
+    found = highest_sparsity(Budget.parse(BUDGET), evaluate, ["gmp-pt"], CANDIDATES)
+    assert found.info.choice is not None
+    chosen = f"{100 * found.info.choice.sparsity:g}"
+    model = _load(models / "test", f"gmp-pt-{chosen}-seed0")
+    cost = f"only {chosen}% of the weights removed"
+    return found, Candidate("search", model, "nothing but the logits", cost)
 
 
 def _certified(scene: Scene, sparsity: int) -> list[dict[str, object]]:
@@ -135,9 +169,9 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
 
 def _spread(rows: pl.DataFrame) -> pl.DataFrame:
     """Return mean, least and largest change over three pruned seeds."""
-    trained = pl.col("measure").is_in(list(TRAINED))
+    others = pl.col("measure").is_in([*TRAINED, "search"])
     return (
-        rows.filter(~trained, pl.col("measure") != "nothing")
+        rows.filter(~others, pl.col("measure") != "nothing")
         .group_by("sparsity", "measure", "metric", "group", maintain_order=True)
         .agg(
             pl.col("change").mean(),
@@ -228,6 +262,25 @@ def _proof(proved: pl.DataFrame) -> str:
                 f"{row['worst_on_test']:.2%}"
             )
         lines.append(f"| {row['sparsity']}% | {row['alpha']:.0%} | {row['who']} | {told} |")
+    return "\n".join(lines)
+
+
+def _search_text(found: Search) -> str:
+    """Tell what was searched for, trial by trial."""
+    budget = ", ".join(f"`{one}`" for one in BUDGET)
+    lines = [
+        "## Search",
+        "",
+        f"Budget: {budget}, by interval ends on the validation split. {found.info.reason}.",
+        "",
+        "| split | sparsity | constraint | change | interval end | holds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found.trials.to_dicts():
+        lines.append(
+            f"| {row['split']} | {100 * row['sparsity']:g}% | {row['constraint']} | "
+            f"{row['value']:+.3f} | {row['end']:+.3f} | {'yes' if row['holds'] else 'no'} |"
+        )
     return "\n".join(lines)
 
 

@@ -40,7 +40,7 @@ class SearchInfo(BaseModel):
     """What a search says beside its trials.
 
     `choice` is null where no candidate keeps the budget on validation, `confirmation` what test
-    says of the choice, and `reason` the whole in words. History of the format: 1 (0.2.0) first.
+    says of the choice, and `reason` the whole in words. History of the format: 1 (0.1.0) first.
     """
 
     format_version: Literal[1] = 1
