@@ -120,12 +120,13 @@ def test_a_judgement_has_its_columns_and_a_row_per_row():
     assert judged["group_value"].to_list() == ["True", "False"]
     assert decisive(judged)["group_value"] == "False"
     assert place_of(decisive(judged)) == "Male=False"
+    assert decisive(Constraint.parse("accuracy[Male] >= 1").judge(table))["excess"] == 0.5
     assert outcome(judged) == "broken"
 
 
 @pytest.mark.parametrize("status", ["insufficient_support", "undefined"])
 def test_what_cannot_be_told_does_not_count_as_met(status):
-    lacking = {"attribute": "Bald", "status": status, "reason": "9 true positives"}
+    lacking = {**ROW, "attribute": "Bald", "status": status, "reason": "9 true positives"}
     table = table_of({**ROW, "attribute": "Smiling"}, lacking)
     judged = Constraint.parse("accuracy[*] >= 0.8").judge(table)
     assert judged["holds"].to_list() == [True, None]

@@ -111,12 +111,16 @@ def test_a_search_that_was_stopped_goes_on(home, tmp_path, pruned, monkeypatch):
 
 def test_another_budget_or_method_uses_the_models_that_are_there(home, tmp_path, pruned):
     run(home, tmp_path, plan_of(IMPOSSIBLE))
+    answers = list((tmp_path / "val").iterdir())
+    before = [path.stat().st_mtime_ns for path in answers]
     run(home, tmp_path, plan_of(EASY))
     assert pruned == ["one-shot-50", "one-shot-30", "one-shot-70"]
-    both = {"one-shot": TINY, "structured": TINY}
-    found = run(home, tmp_path, plan_of(EASY, recipes=both, sparsities=(0.7,)))
+    assert [path.stat().st_mtime_ns for path in answers] == before
+    run(home, tmp_path, plan_of(EASY, recipes={"structured": TINY}, sparsities=(0.7,)))
     assert pruned[3:] == ["structured-70"]
-    assert found.trials["method"].unique(maintain_order=True).to_list() == list(both)
+    other = {"one-shot": TINY.replace(learning_rate=0.2)}
+    with pytest.raises(ConfigError, match="another recipe of one-shot"):  # is remembered
+        run(home, tmp_path, plan_of(EASY, recipes=other))
 
 
 def test_a_folder_of_other_settings_is_refused(home, tmp_path, pruned):
@@ -138,6 +142,8 @@ def test_a_folder_of_another_dense_model_or_data_is_refused(home, tmp_path):
     other = load_checkpoint(chosen_model(Search.load(tmp_path), tmp_path))
     with pytest.raises(ConfigError, match="another dense model"):
         run((other, dataset), tmp_path, plan_of(EASY))
+    further = run((other, dataset), tmp_path / "further", plan_of(EASY, sparsities=(0.5,)))
+    assert further.confirmed  # what is pruned may be pruned again
     with pytest.raises(ConfigError, match="another data set"):
         run((dense, replace(dataset, fingerprint="other")), tmp_path, plan_of(EASY))
     (tmp_path / "settings.json").write_text("{")
@@ -146,14 +152,14 @@ def test_a_folder_of_another_dense_model_or_data_is_refused(home, tmp_path):
 
 
 def test_warm_each_model_comes_from_the_one_below(home, tmp_path, pruned):
-    warm = plan_of(EASY, sparsities=(0.3, 0.5), warm=True)
+    warm = plan_of(EASY, warm=True)
     found = run(home, tmp_path, warm)
-    assert found.info.choice.sparsity == 0.5
-    assert pruned == ["one-shot-30", "one-shot-50"]
+    assert found.info.choice.sparsity == 0.7
+    assert pruned == ["one-shot-30", "one-shot-50", "one-shot-70"]
     models = [load_checkpoint(tmp_path / "models" / name) for name in pruned]
     parents = [model.provenance.parent for model in models]
-    assert parents == [weights_digest(model.model) for model in (home[0], models[0])]
-    below, above = (model.masks for model in models)
+    assert parents == [weights_digest(model.model) for model in (home[0], *models[:2])]
+    below, _, above = (model.masks for model in models)
     assert not any((mask & ~below[name]).any() for name, mask in above.items())  # gone stays gone
     with pytest.raises(ConfigError, match="another list of sparsities"):
         run(home, tmp_path, replace(warm, sparsities=(0.3, 0.7)))

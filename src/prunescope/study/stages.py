@@ -42,7 +42,7 @@ def model_name(method: str, sparsity: float) -> str:
     >>> model_name("gmp-pt", 0.995), model_name("ac/dc", 0.9)
     ('gmp-pt-99.5', 'acdc-90')
     """
-    return f"{method.replace('/', '')}-{round(100 * sparsity, 3):g}"
+    return f"{method.replace('/', '')}-{100 * sparsity:.10g}"
 
 
 def train_model(
