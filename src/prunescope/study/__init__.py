@@ -7,6 +7,7 @@ dense model to several sparsities and audits them together; the demo is a sweep 
 from prunescope.study.demo import DemoResult, run_demo
 from prunescope.study.stages import (
     adopt_model,
+    finetune_model,
     metadata_of,
     predict_split,
     prune_model,
@@ -19,6 +20,7 @@ __all__ = [
     "DemoResult",
     "Sweep",
     "adopt_model",
+    "finetune_model",
     "metadata_of",
     "note_steps",
     "predict_split",
