@@ -1,21 +1,20 @@
-"""Fine-tune pruned models by every measure, and prune by FairGRAPE, on the models of a forecast.
+"""Fine-tune pruned models by every measure, and prune by FairGRAPE.
 
     python examples/forecast/models.py PATH/TO/celeba64.parquet -o out/forecast/celeba64
-    python examples/mitigate/finetune.py PATH/TO/celeba64.parquet out/forecast/celeba64 \\
-        -o out/mitigate/celeba64
+    python examples/mitigate/finetune.py PATH/TO/celeba64.parquet out/forecast/celeba64
 
-Every model answers the splits val and test: DIR/val/NAME.parquet, DIR/test/NAME.parquet, beside
-the answers of the dense and the pruned models. What a measure is worth is its difference from
-``none``, which trains as long without one. Stopped, the same command goes on where it was. With one
+The second argument is where the first script left its models. Every model answers the splits val
+and test: DIR/val/NAME.parquet, DIR/test/NAME.parquet, beside the answers of the dense and the
+pruned models. What a measure is worth is its difference from ``none``, which trains as long without
+one. Stopped, the same command goes on where it was. With one
 thread of a CPU celeba64 takes about half an hour.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
+import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +24,9 @@ from prunescope.data import load_dataset
 from prunescope.models import load_checkpoint
 from prunescope.study import finetune_model, note_steps, prune_model
 from prunescope.training import Recipe
+
+sys.path.append(str(Path(__file__).parents[1] / "forecast"))
+from models import ask, setting
 
 SPARSITIES = (0.95, 0.99)
 GROUP = "Male"
@@ -41,11 +43,10 @@ MEASURES: dict[str, dict[str, Any]] = {
 def main(
     source: Annotated[str, typer.Argument(help="celeba64.parquet, or synthetic")],
     models: Annotated[Path, typer.Argument(help="What examples/forecast/models.py wrote")],
-    out: Annotated[Path, typer.Option("-o", "--out")] = Path("out/mitigate"),
+    out: Annotated[Path, typer.Option("-o", "--out")] = Path("out/mitigate/celeba64"),
 ) -> None:
     """Fine-tune, prune, ask."""
-    base = _forecast_models()
-    chosen = base.setting(source)
+    chosen = setting(source)
     with progress("images") as update:
         dataset = load_dataset(chosen.data, update)
     train = dataset.split("train")
@@ -66,7 +67,7 @@ def main(
                     )  # fmt: skip
                 for note in notes:
                     say(f"{name}: {note}")
-            base.ask(load_checkpoint(folder), dataset, out, name)
+            ask(load_checkpoint(folder), dataset, out, name)
         name = f"fairgrape-{100 * sparsity:g}-seed0"
         folder = out / "models" / name
         if not folder.exists():
@@ -75,18 +76,7 @@ def main(
                     dense, train, "gmp-pt", sparsity, folder, recipe=chosen.trained,
                     data=chosen.data, on_step=note_steps(update), score="fairgrape", group=GROUP,
                 )  # fmt: skip
-        base.ask(load_checkpoint(folder), dataset, out, name)
-
-
-def _forecast_models() -> ModuleType:
-    """Import the script that made the models, for its data and its recipes."""
-    path = Path(__file__).parents[1] / "forecast" / "models.py"
-    spec = importlib.util.spec_from_file_location("forecast_models", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+        ask(load_checkpoint(folder), dataset, out, name)
 
 
 def _copy_answers(models: Path, out: Path, name: str) -> None:

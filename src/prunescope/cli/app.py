@@ -10,6 +10,7 @@ import typer
 from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize
 from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
+from prunescope.cli.mitigate import finetune
 from prunescope.errors import PrunescopeError
 
 STOPPED = 130
@@ -33,6 +34,7 @@ app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)
 app.command("forecast")(forecast.forecast)
 app.command("forecast score")(forecast.score)
+app.command("mitigate finetune")(finetune.finetune)
 app.command("report")(audit.report)
 app.add_typer(data.app, name="data")
 

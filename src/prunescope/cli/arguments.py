@@ -5,8 +5,8 @@ from __future__ import annotations
 MANY = ("--compressed", "--against", "--dense-seeds", "--pruned-validation")
 """Options that take all values up to the next option."""
 
-TWO_WORDS = (("forecast", "score"),)
-"""Commands whose first word is a command of its own."""
+TWO_WORDS = (("forecast", "score"), ("mitigate", "finetune"))
+"""Commands of two words."""
 
 
 def arguments(typed: list[str]) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -13,6 +14,8 @@ from prunescope.errors import settings_of
 if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset
     from prunescope.models import Provenance
+
+Made = TypeVar("Made")
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -99,6 +102,18 @@ def names(text: str | None) -> list[str] | None:
     ['Male', 'Young']
     """
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def settings(made: Callable[..., Made], **given: Any) -> Made | None:  # noqa: ANN401 - its fields
+    """Make settings of what was given, the rest by default; None if nothing was.
+
+    Examples
+    --------
+    >>> settings(dict, weight=0.5, temperature=None), settings(dict, weight=None)
+    ({'weight': 0.5}, None)
+    """
+    told = {name: value for name, value in given.items() if value is not None}
+    return made(**told) if told else None
 
 
 def read_yaml(path: Path, what: str) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def fairgrape(inputs: ScoreInputs) -> dict[str, Tensor]:
         for found in inputs.gradients_by_group().values()
     ]  # fmt: skip
     order = order_by_shares(torch.stack(importance))
-    scores = (len(order) - order).split([w.numel() for w in inputs.weights.values()])
+    scores = torch.split(len(order) - order, [w.numel() for w in inputs.weights.values()])
     return {
         name: score.reshape(w.shape).to(torch.float32)
         for (name, w), score in zip(inputs.weights.items(), scores, strict=True)

@@ -13,7 +13,7 @@ excess gap
 multiplier
     How hard a constraint pulls at the loss; ≥ 0.
 
-Nothing here is needed at prediction time, and no group either: a fine-tuned model is a model as any.
+Nothing of this is needed at prediction time, no group either: a fine-tuned model is one as any.
 """
 
 import prunescope.models  # noqa: F401 - says what to install where torch is absent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -68,10 +69,8 @@ def distill(job: Job) -> list[Callback]:
 
 def constrain(job: Job) -> list[Callback]:
     """Let no group lose more than the average in any attribute, up to a tolerance."""
-    dense = job.teacher("constraints compare with")
-    before = next(dense.parameters()).device
+    dense = copy.deepcopy(job.teacher("constraints compare with"))  # it is moved to the device
     logits = infer(dense, job.dataset, device=job.device)
-    dense.to(before)
     return [Constrain(job.dataset.samples, logits, job.groups, job.constraint)]
 
 

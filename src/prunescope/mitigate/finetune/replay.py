@@ -1,4 +1,4 @@
-"""Replay buffers: the last outcomes of every cell, so that rare ones are not judged by one batch."""
+"""Replay buffers: the last outcomes of every cell, so that no small one is judged by one batch."""
 
 from __future__ import annotations
 

@@ -122,14 +122,15 @@ def finetune(
     if measure not in MEASURES:
         raise ConfigError(one_of("measure", measure, MEASURES))
     check_float(pruned, "to fine-tune")
+    named = (groups,) if isinstance(groups, str) else tuple(groups)
     told = {
-        "groups": (groups, NEEDS_GROUPS),
+        "groups": (named or None, NEEDS_GROUPS),
         "constraint": (constraint, ("constrain",)),
         "distillation": (distillation, ("distill",)),
         "max_ratio": (max_ratio, ("balance-labels",)),
     }
     for name, (value, askers) in told.items():
-        if value and measure not in askers:
+        if value is not None and measure not in askers:
             raise ConfigError(
                 f"{measure} does not ask for {name}: leave it out, or choose {' or '.join(askers)}"
             )
@@ -137,7 +138,7 @@ def finetune(
     job = Job(
         dataset=dataset,
         dense=dense,
-        groups=(groups,) if isinstance(groups, str) else tuple(groups),
+        groups=named,
         constraint=constraint or Constraint(),
         distill=distillation or Distill(),
         max_ratio=MAX_RATIO if max_ratio is None else max_ratio,
