@@ -10,7 +10,7 @@ import typer
 from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize
 from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
-from prunescope.cli.mitigate import compare, route, search, thresholds
+from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
 from prunescope.errors import PrunescopeError
 
 STOPPED = 130
@@ -38,6 +38,7 @@ app.command("mitigate thresholds")(thresholds.thresholds)
 app.command("mitigate route")(route.route)
 app.command("mitigate compare")(compare.compare)
 app.command("mitigate search")(search.search)
+app.command("mitigate finetune")(finetune.finetune)
 app.command("report")(audit.report)
 app.add_typer(data.app, name="data")
 

@@ -80,7 +80,7 @@ def train(
             dataset.split("train"), arch, chosen, out,
             data=config, device=device, on_step=note_steps(update),
         )  # fmt: skip
-    _report_model(as_json, out, made)
+    report_model(as_json, out, made)
 
 
 def prune(
@@ -99,7 +99,7 @@ def prune(
     score: Annotated[
         str | None,
         typer.Option(
-            help="What makes a weight worth keeping: magnitude, random, taylor or fisher.",
+            help="What makes a weight worth keeping: magnitude, random, taylor, fisher, fairgrape.",
             show_default="the method's",
         ),
     ] = None,
@@ -125,8 +125,11 @@ def prune(
         typer.Option(help="A layer's own sparsity, LAYER=SPARSITY; the others share the rest."),
     ] = None,
     calibration_images: Annotated[
-        int, typer.Option(help="Images that taylor and fisher look at.", min=1)
+        int, typer.Option(help="Images that taylor, fisher and fairgrape look at.", min=1)
     ] = 512,
+    group: Annotated[
+        str | None, typer.Option(help="Group whose values fairgrape treats alike.")
+    ] = None,
     distill: Annotated[
         float | None,
         typer.Option(help="Share of the loss that MODEL's answers give, in [0, 1]."),
@@ -166,8 +169,7 @@ def prune(
     teach = None
     if distill is not None:
         with settings_of("distillation"):
-            how = {"weight": distill, "temperature": temperature}
-            teach = Distill(**{name: value for name, value in how.items() if value is not None})
+            teach = options.settings(Distill, weight=distill, temperature=temperature)
     elif temperature is not None:
         raise ConfigError("--temperature without --distill does nothing: give both, or neither")
     with progress("prune") as update:
@@ -175,9 +177,10 @@ def prune(
             dense, dataset.split("train"), method, sparsity, out,
             recipe=chosen, data=config, device=device, on_step=note_steps(update), score=score,
             distribution=distribution, pattern=pattern, layers=_sparsities(layer_sparsity or []),
-            ignore=ignore or (), calibration_images=calibration_images, distill=teach, seed=seed,
+            ignore=ignore or (), calibration_images=calibration_images, group=group,
+            distill=teach, seed=seed,
         )  # fmt: skip
-    _report_model(as_json, out, made)
+    report_model(as_json, out, made)
 
 
 def predict(
@@ -305,8 +308,13 @@ def _sparsities(given: list[str]) -> dict[str, float]:
     return found
 
 
-def _report_model(as_json: bool, out: Path, made: Checkpoint) -> None:
-    """Say what was made, layer by layer."""
+def report_model(
+    as_json: bool,
+    out: Path,
+    made: Checkpoint,
+    **more: Any,  # noqa: ANN401 - plain values
+) -> None:
+    """Say what was made, layer by layer; `more` goes into the JSON object."""
     from prunescope.cli.tables import print_layers
     from prunescope.pruning import Masks
 
@@ -314,7 +322,7 @@ def _report_model(as_json: bool, out: Path, made: Checkpoint) -> None:
     if made.masks is None:
         n = sum(parameter.numel() for parameter in made.model.parameters())
         text = f"{compression['method']} model in {out}: {n:,} parameters"
-        result(as_json, {"folder": str(out), **compression}, text)
+        result(as_json, {"folder": str(out), **compression, **more}, text)
         return
     masks = Masks(made.masks)
     layers = masks.report()
@@ -324,4 +332,4 @@ def _report_model(as_json: bool, out: Path, made: Checkpoint) -> None:
         kept = f"{masks.n_kept:,} of {masks.n_weights:,} weights kept"
         typer.echo(f"{compression['method']} model in {out}: {kept}")
 
-    result(as_json, {"folder": str(out), **compression, "layers": layers}, show)
+    result(as_json, {"folder": str(out), **compression, "layers": layers, **more}, show)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset
     from prunescope.models import Provenance
     from prunescope.predictions import Predictions
+
+Made = TypeVar("Made")
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -168,6 +170,18 @@ def two_numbers(option: str, text: str | None) -> tuple[float, float] | None:
     if text is not None and (len(found) != 2 or min(found) <= 0):
         raise ConfigError(f"{option} {text}: expected 2 positive numbers with a comma between")
     return (found[0], found[1]) if found else None
+
+
+def settings(made: Callable[..., Made], **given: Any) -> Made | None:  # noqa: ANN401 - its fields
+    """Make settings of what was given, the rest by default; None if nothing was.
+
+    Examples
+    --------
+    >>> settings(dict, weight=0.5, temperature=None), settings(dict, weight=None)
+    ({'weight': 0.5}, None)
+    """
+    told = {name: value for name, value in given.items() if value is not None}
+    return made(**told) if told else None
 
 
 def read_yaml(path: Path, what: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from prunescope.pruning.layers import layer_of
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.schedules import Schedule
-from prunescope.pruning.scores import SCORES, ScoreInputs
+from prunescope.pruning.scores import GROUP_SCORES, SCORES, ScoreInputs
 from prunescope.pruning.sparsity import check_sparsity, count_kept
 from prunescope.training import Callback, Processes, TrainState
 
@@ -78,6 +78,11 @@ class Criterion:
             raise ConfigError(
                 f"pattern {self.pattern} prunes every layer alike: leave out sparsities of single "
                 "layers, and choose distribution 'global' or 'uniform'"
+            )
+        if self.score in GROUP_SCORES and self.pattern != "unstructured":
+            raise ConfigError(
+                f"score {self.score} ranks weights one by one, so that their sums over pattern "
+                f"{self.pattern} mean nothing: choose pattern 'unstructured', or another score"
             )
 
     def check(self, masks: Masks, sparsity: float) -> None:

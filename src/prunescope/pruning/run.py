@@ -21,7 +21,7 @@ from prunescope.pruning.layers import layer_of, prunable_weights
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods import METHODS, Job, Method
 from prunescope.pruning.pruner import Criterion
-from prunescope.pruning.scores import GRADIENT_SCORES
+from prunescope.pruning.scores import GRADIENT_SCORES, GROUP_SCORES
 from prunescope.training import (
     RECIPES,
     Callback,
@@ -76,6 +76,7 @@ def prune(
     layers: Mapping[str, float] | None = None,
     ignore: str | Sequence[str] = (),
     calibration_images: int = N_IMAGES,
+    group: str | None = None,
     distill: Distill | None = None,
     teacher: nn.Module | None = None,
     seed: int | None = None,
@@ -130,6 +131,8 @@ def prune(
         Names or shell patterns of layers to leave dense.
     calibration_images : int
         For scores that look at gradients: on how many images of the data set.
+    group : str, optional
+        For ``fairgrape``: the group of the data set whose values are to keep the same share.
     distill : Distill, optional
         Learn from the teacher's answers too.
     teacher : torch.nn.Module, optional
@@ -151,7 +154,7 @@ def prune(
         to ignore matches nothing, no layer can be pruned, choices exclude each other, or training
         is too short for the method.
     DataError
-        There are fewer images than to calibrate on.
+        There are fewer images than to calibrate on, or none of a group value.
     TrainingError
         A weight is NaN or infinite.
 
@@ -183,6 +186,11 @@ def prune(
     if recipe is not None:
         recipe = recipe.replace(seed=seed)
     score = score or chosen.score
+    if (group is not None) != (score in GROUP_SCORES):
+        raise ConfigError(
+            f"score {score} and group {group!r}: {' and '.join(GROUP_SCORES)} needs a group of the "
+            "data set, and no other score takes one"
+        )
     ignored = [ignore] if isinstance(ignore, str) else list(ignore)
     if pattern == "channel":
         ignored += _outputs(model, dataset)
@@ -193,7 +201,9 @@ def prune(
         pattern or "unstructured",
         seed,
         PerLayer(tuple(layers.items()), sparsity) if layers else None,
-        Calibration(dataset, calibration_images, seed=seed) if score in GRADIENT_SCORES else None,
+        Calibration(dataset, calibration_images, seed=seed, group=group)
+        if score in GRADIENT_SCORES
+        else None,
     )
     masks = Masks.dense(model, ignored)
     criterion.check(masks, sparsity)  # tells what is wrong before any training
@@ -233,6 +243,8 @@ def prune(
         compression["weights_pruned"] = made.masks.sparsity  # the sparsity is of channels
     if criterion.calibration is not None:
         compression["calibration_images"] = calibration_images
+    if group is not None:
+        compression["group"] = group
     if distill is not None:
         compression["distill"] = distill.model_dump()
     return Pruned(made.model, made.masks, recipe, compression, made.history)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prunescope.errors import ConfigError
 from prunescope.pruning.calibration import Calibration, Gradients
+from prunescope.pruning.shares import order_by_shares
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,23 @@ class ScoreInputs:
                 "this score looks at gradients: give images to calibrate on, or score by magnitude"
             )
         return self.calibration.gradients(self.model, self.weights)
+
+    def gradients_by_group(self) -> dict[str, Gradients]:
+        """Gradients on the calibration images of each value of their group.
+
+        Raises
+        ------
+        ConfigError
+            There are no images, or no group.
+        """
+        if self.model is None or self.calibration is None:
+            raise ConfigError(
+                "this score looks at gradients: give images to calibrate on, or score by magnitude"
+            )
+        return {
+            value: self.calibration.gradients(self.model, self.weights, positions)
+            for value, positions in self.calibration.by_group().items()
+        }
 
 
 Score: TypeAlias = Callable[[ScoreInputs], dict[str, Tensor]]
@@ -115,11 +133,43 @@ def fisher(inputs: ScoreInputs) -> dict[str, Tensor]:
     return {name: squares[name] * w.detach() ** 2 / 2 for name, w in inputs.weights.items()}
 
 
+def fairgrape(inputs: ScoreInputs) -> dict[str, Tensor]:
+    """Score weights by when group-wise lists of importance reach them (`order_by_shares`).
+
+    The importance of a weight w to a group value is F · w², F as in `fisher` but on the images of
+    that value alone. The weights kept, however many, hold at least the same share c of every
+    value's importance in the network as it is now; unlike scores by mean gradients, which follow
+    the groups that have most images. Where layers do not compete, each has a c of its own.
+
+    This is FairGRAPE's aim by another rule: there weights are taken one by one for the value that
+    has fallen behind most, which a network's millions do not allow.
+
+    References
+    ----------
+    Lin, Kim and Joo, "FairGRAPE: fairness-aware gradient pruning method for face attribute
+    classification", ECCV 2022.
+    """
+    importance = [
+        torch.cat([(found.square[name] * w.detach() ** 2).flatten() for name, w in
+                   inputs.weights.items()])
+        for found in inputs.gradients_by_group().values()
+    ]  # fmt: skip
+    order = order_by_shares(torch.stack(importance))
+    scores = torch.split(len(order) - order, [w.numel() for w in inputs.weights.values()])
+    return {
+        name: score.reshape(w.shape).to(torch.float32)
+        for (name, w), score in zip(inputs.weights.items(), scores, strict=True)
+    }
+
+
 SCORES: dict[str, Score] = {
     "magnitude": magnitude,
     "random": random,
     "taylor": taylor,
     "fisher": fisher,
+    "fairgrape": fairgrape,
 }
-GRADIENT_SCORES = ("taylor", "fisher")
+GRADIENT_SCORES = ("taylor", "fisher", "fairgrape")
 """Those that need calibration images."""
+GROUP_SCORES = ("fairgrape",)
+"""Those of them that need a group."""

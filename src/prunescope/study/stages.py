@@ -189,6 +189,88 @@ def prune_model(
     return load_checkpoint(out, factory=factory_of(provenance))
 
 
+def finetune_model(
+    pruned: Checkpoint,
+    dense: Checkpoint | None,
+    dataset: Dataset,
+    measure: str,
+    out: Path,
+    *,
+    recipe: Recipe | None = None,
+    data: DataConfig | None = None,
+    device: str | None = None,
+    on_step: OnStep | None = None,
+    **choices: Any,  # noqa: ANN401 - handed on to `finetune`
+) -> tuple[Checkpoint, tuple[str, ...]]:
+    """Train a pruned model again with another aim, and save it with the masks that it has.
+
+    Its compression has the sparsity and all else of the parent's, ``+MEASURE`` in its method, and
+    what the measure was told as ``finetune``. A killed training is taken up again.
+
+    Parameters
+    ----------
+    pruned : Checkpoint
+    dense : Checkpoint or None
+        What it was pruned from; some measures need it.
+    dataset : Dataset
+        The training split, with the same attributes.
+    measure : str
+        A key of `prunescope.mitigate.finetune.MEASURES`.
+    out : path
+        Folder of the checkpoint.
+    recipe : Recipe, optional
+    **choices
+        The other choices of `prunescope.mitigate.finetune.finetune`.
+
+    Returns
+    -------
+    Checkpoint
+    tuple of str
+        What should be known of it.
+    """
+    from prunescope.mitigate.finetune import finetune
+    from prunescope.models import (
+        Classifier,
+        Provenance,
+        check_target,
+        load_checkpoint,
+        save_checkpoint,
+        weights_digest,
+    )
+    from prunescope.pruning import Masks
+
+    check_target(out)
+    for model in (pruned, dense):
+        if model is not None:
+            _check_attributes(model, dataset)
+    made = finetune(
+        pruned.model,
+        None if pruned.masks is None else Masks(pruned.masks),
+        None if dense is None else dense.model,
+        dataset,
+        measure,
+        recipe=recipe,
+        resume_dir=state_folder(out),
+        progress=on_step,
+        device=device,
+        **choices,
+    )
+    assert isinstance(made.model, Classifier)  # as the model that went in
+    before = pruned.provenance.compression
+    told = {**before, "method": measure, "finetune": made.settings}
+    provenance = Provenance.of(
+        made.model,
+        dataset,
+        recipe=made.recipe,
+        compression=_after(pruned, told),
+        seed=pruned.provenance.seed,
+        parent=weights_digest(pruned.model),
+        data=data,
+    )
+    _once(lambda: save_checkpoint(out, made.model, provenance, pruned.masks), out)
+    return load_checkpoint(out, factory=factory_of(provenance)), made.notes
+
+
 def quantize_model(
     parent: Checkpoint,
     dataset: Dataset,
