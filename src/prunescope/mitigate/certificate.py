@@ -27,6 +27,10 @@ CUTS = np.concatenate([[-np.inf], -_UP[::-1], [0.0], _UP])
 that none is chosen by it. Neighbours are 7% apart."""
 
 
+AT_ONCE = 32
+"""Cuts that are tested at once: most are never reached."""
+
+
 @dataclass(frozen=True)
 class Certificate:
     """What is proved of a cut.
@@ -168,38 +172,80 @@ def certify(
     for name, value in (("alpha", alpha), ("delta", delta)):
         if not 0 < value < 1:
             raise ConfigError(f"{name} is {value}: expected a share between 0 and 1")
-    losses = sample_losses(risk, kept, routed)
-    known = ~np.isnan(losses[:, 0])
+    known = np.asarray((~(np.isnan(kept) | np.isnan(routed))).any(axis=1))
     rng = np.random.default_rng(seed)
-    of_group = {}
-    for name, rows in ({"": np.arange(len(losses))} if members is None else members).items():
-        told = rows[known[rows]]
-        of_units = _by_unit(losses[told], None if units is None else units[told])
-        of_group[name] = rng.permutation(of_units)
-    smallest = min(of_group, key=lambda name: len(of_group[name]))
-    n, fewest = len(of_group[smallest]), fewest_units(alpha, delta)
+    everyone = {"": np.arange(len(risk))}
+    groups = {
+        name: _Units.of(rows[known[rows]], units, rng)
+        for name, rows in (everyone if members is None else members).items()
+    }
+    smallest = min(groups, key=lambda name: groups[name].n)
+    n, fewest = groups[smallest].n, fewest_units(alpha, delta)
     proof = partial(Certificate, loss=loss, who=who, alpha=alpha, delta=delta, n=n)
     if n < fewest:
         name = f"{smallest}: " if smallest else ""
         return proof(reason=f"{name}{n} independent units; even without a loss {fewest} are needed")
     binary = risk.shape[1] == 1 and units is None
-    p = np.max(
-        [
-            binomial_p_values(one, alpha) if binary and np.isin(one, (0, 1)).all()
-            else betting_p_values(one, alpha, delta)
-            for one in of_group.values()
-        ],
-        axis=0,
-    )  # fmt: skip
-    worst = np.max([one.mean(axis=0) for one in of_group.values()], axis=0)
-    if p[0] > delta:
-        with_all = f"with every answer sent the loss is {worst[0]:.3g}"
-        return proof(reason=f"{with_all}: too near to {alpha}, or above")
-    failed = np.flatnonzero(p > delta)
-    best = (int(failed[0]) if len(failed) else len(p)) - 1
-    cut = float(CUTS[best])
+    passed = None
+    for start in range(0, len(CUTS), AT_ONCE):
+        cuts = CUTS[start : start + AT_ONCE]
+        losses = sample_losses(risk, kept, routed, cuts)
+        of_groups = [group.losses(losses) for group in groups.values()]
+        worst = np.max([one.mean(axis=0) for one in of_groups], axis=0)
+        p = np.max([_p_values(one, alpha, delta, binary=binary) for one in of_groups], axis=0)
+        failed = np.flatnonzero(p > delta)
+        last = (int(failed[0]) if len(failed) else len(p)) - 1
+        if last >= 0:
+            passed = float(cuts[last]), float(worst[last]), float(p[last])
+        elif passed is None:
+            with_all = f"with every answer sent the loss is {worst[0]:.3g}"
+            return proof(reason=f"{with_all}: too near to {alpha}, or above")
+        if len(failed):
+            break
+    assert passed is not None
+    cut, observed, p_value = passed
     share = float((risk >= cut).mean())
-    return proof(cut=cut, routed=share, observed=float(worst[best]), p_value=float(p[best]))
+    return proof(cut=cut, routed=share, observed=observed, p_value=p_value)
+
+
+@dataclass(frozen=True)
+class _Units:
+    """The independent units of one group: which samples, the unit of each, an order of units."""
+
+    rows: NDArray[np.intp]
+    place: NDArray[np.intp] | None
+    order: NDArray[np.intp]
+
+    @classmethod
+    def of(
+        cls, rows: NDArray[np.intp], units: NDArray[np.int64] | None, rng: np.random.Generator
+    ) -> _Units:
+        """Find the units of some samples, and draw the order in which they are bet on."""
+        if units is None:
+            return cls(rows, None, rng.permutation(len(rows)))
+        _, place = np.unique(units[rows], return_inverse=True)
+        return cls(rows, place, rng.permutation(place.max(initial=-1) + 1))
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.order)
+
+    def losses(self, losses: Floats) -> Floats:
+        """Return the mean loss of each unit, given that of each sample: (N, C) → (n, C)."""
+        mine = losses[self.rows]
+        if self.place is not None:
+            sums = np.zeros((self.n, mine.shape[1]))
+            np.add.at(sums, self.place, mine)
+            mine = sums / np.bincount(self.place)[:, None]
+        return np.asarray(mine[self.order])
+
+
+def _p_values(losses: Floats, alpha: float, delta: float, *, binary: bool) -> Floats:
+    """Test each column: exactly where losses are 0 or 1 by their nature, else by betting."""
+    if binary and ((losses == 0) | (losses == 1)).all():
+        return binomial_p_values(losses, alpha)
+    return betting_p_values(losses, alpha, delta)
 
 
 def fewest_units(alpha: float, delta: float) -> int:
@@ -215,10 +261,11 @@ def fewest_units(alpha: float, delta: float) -> int:
     return math.ceil(math.log(delta) / math.log1p(-alpha))
 
 
-def sample_losses(risk: Floats, kept: Floats, routed: Floats) -> Floats:
-    """Return the loss of each sample at each cut: (N, C); NaN for one without a known answer.
+def sample_losses(risk: Floats, kept: Floats, routed: Floats, cuts: Floats = CUTS) -> Floats:
+    """Return the loss of each sample at each of some rising cuts: (N, C).
 
-    Its mean over the answers that are known, each by whether its risk reaches the cut.
+    Its mean over the answers that are known, each by whether its risk reaches the cut; NaN for a
+    sample without one.
     """
     known = ~(np.isnan(kept) | np.isnan(routed))
     saved = np.where(known, kept - routed, 0.0)  # by sending an answer
@@ -227,17 +274,8 @@ def sample_losses(risk: Floats, kept: Floats, routed: Floats) -> Floats:
         start = np.where(known, routed, 0.0).sum(axis=1) / n_known
         saved = saved / n_known[:, None]
     # an answer is kept at every cut above its risk
-    first = np.searchsorted(CUTS, risk, side="right")
-    steps = np.zeros((len(risk), len(CUTS) + 1))
-    np.add.at(steps, (np.arange(len(risk))[:, None], first), saved)
+    first = np.searchsorted(cuts, risk, side="right")
+    shape = len(risk), len(cuts) + 1
+    place = np.arange(len(risk))[:, None] * shape[1] + first
+    steps = np.bincount(place.ravel(), saved.ravel(), shape[0] * shape[1]).reshape(shape)
     return np.asarray(start[:, None] + steps[:, :-1].cumsum(axis=1))
-
-
-def _by_unit(losses: Floats, units: NDArray[np.int64] | None) -> Floats:
-    """Average the losses (n, C) of the samples of each unit."""
-    if units is None or not len(losses):
-        return losses
-    _, place = np.unique(units, return_inverse=True)
-    sums = np.zeros((place.max() + 1, losses.shape[1]))
-    np.add.at(sums, place, losses)
-    return np.asarray(sums / np.bincount(place)[:, None])
