@@ -189,6 +189,13 @@ def test_what_cannot_be_judged_is_told_before_any_training(home, tmp_path, prune
     assert pruned == []
 
 
+def test_a_budget_that_cannot_be_judged_settles_nothing(home, tmp_path):
+    wrong = plan_of(Budget.parse(["acuracy >= 0"]), recipes={"one-shot": TINY.replace(steps=9)})
+    with pytest.raises(ConfigError, match="unknown metric"):
+        run(home, tmp_path, wrong)
+    assert run(home, tmp_path, plan_of(EASY, sparsities=(0.3,))).confirmed
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

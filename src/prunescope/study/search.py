@@ -101,9 +101,10 @@ def run_search(
     _check(plan)
     for split in ("train", VALIDATION, TEST):
         dataset.split(split)  # an absent one is told before any training
-    _claim(folder, _settings(dense, dataset, plan))
+    _claim(folder, _sources(dense, dataset))
     trials = _Trials(dense, dataset, plan, folder, show)
     _check_tellable(plan.budget, trials.answers(DENSE, VALIDATION, lambda: dense), plan.audit)
+    _claim(folder, _choices(plan))
     found = highest_sparsity(
         plan.budget,
         trials.evaluate,
@@ -213,22 +214,25 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         beside.write_text(json.dumps(known | settings, indent=1), encoding="utf-8")
 
 
-def _settings(dense: Checkpoint, dataset: Dataset, plan: SearchPlan) -> dict[str, Any]:
-    """Return all that the models and predictions of a search depend on."""
+def _sources(dense: Checkpoint, dataset: Dataset) -> dict[str, Any]:
+    """Return what all predictions of a search depend on."""
     from prunescope.models import weights_digest
 
-    settings: dict[str, Any] = {
+    return {
         "dense model": weights_digest(dense.model),
         "data set": dataset.fingerprint,
         "cluster": dataset.samples.cluster,
-        "seed": plan.seed,
-        "warm start": plan.warm,
     }
+
+
+def _choices(plan: SearchPlan) -> dict[str, Any]:
+    """Return what its pruned models depend on besides."""
+    choices: dict[str, Any] = {"seed": plan.seed, "warm start": plan.warm}
     if plan.warm:  # each model depends on those below
-        settings["list of sparsities"] = sorted(plan.sparsities)
+        choices["list of sparsities"] = sorted(plan.sparsities)
     for method, recipe in plan.recipes.items():
-        settings[f"recipe of {method}"] = recipe and recipe.model_dump(mode="json")
-    return settings
+        choices[f"recipe of {method}"] = recipe and recipe.model_dump(mode="json")
+    return choices
 
 
 def _check_tellable(budget: Budget, dense: Predictions, settings: Mapping[str, Any]) -> None:
