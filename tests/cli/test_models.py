@@ -243,10 +243,33 @@ def test_thresholds_are_folded_into_what_is_predicted(folder, dense, prunescope)
     assert not (folder / "no.parquet").exists()
 
 
+def test_measures_are_compared_from_the_models_alone(folder, dense, prunescope):
+    out = folder / "comparison"
+    ran = prunescope(
+        "mitigate", "compare", "--models", folder / "pruned", dense, "--group", "Male",
+        "--measures", "dense-rate,finetune-none,finetune-balance-groups", "--recipe",
+        folder / "tiny.yaml", "--replicates", 0, "--min-support", 1, "-o", out, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    told = {one["name"]: one for one in ran.json["measures"]}
+    assert set(told) == {"dense-rate", "finetune-none", "finetune-balance-groups"}
+    assert told["finetune-none"]["cost"] == "4 steps of training"
+    assert (ran.json["pruned"], ran.json["dense"]) == ("pruned", "dense")
+    assert (out / "test" / "finetune-none.parquet").exists()
+    assert (out / "comparison.html").exists()
+    ran = prunescope("mitigate", "compare", "--models", dense, "-o", out)
+    assert ran.code == 2
+    assert "--models takes two folders" in ran.err
+    ran = prunescope("mitigate", "compare", "--measures", "finetune-none", "-o", out)
+    assert ran.code == 2
+    assert "--fit takes two files" in ran.err
+
+
 def test_help_of_every_command(prunescope):
     commands = ["demo", "train", "prune", "quantize", "predict", "export", "gain", "audit",
                 "report", "data info", "data make", "forecast", "forecast score",
-                "mitigate thresholds", "mitigate route", "mitigate compare"]  # fmt: skip
+                "mitigate thresholds", "mitigate route", "mitigate compare",
+                "mitigate search", "mitigate finetune"]  # fmt: skip
     for command in commands:
         ran = prunescope(*command.split(), "--help")
         assert ran.code == 0
