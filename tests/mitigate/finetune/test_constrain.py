@@ -124,7 +124,9 @@ def test_cells_with_few_labels_have_no_constraint_and_are_named():
     samples = samples_of([[1]] * 5, list("aaaab"))
     callback = Constrain(samples, np.ones((5, 1)), ("side",), HOW.model_copy(
         update={"min_support": 2}))  # fmt: skip
-    step(callback, samples, [[1.0]] * 4 + [[-1.0]])
+    for _ in range(3):  # b's buffer then holds the outcomes of three epochs, all wrong
+        step(callback, samples, [[1.0]] * 4 + [[-1.0]])
+    assert callback.excess()[1] > 0.5
     assert callback.multipliers.T.tolist() == [[0.0, 0.0]]
     assert "fewer than 2 labels are in the training split: Bald, side=b" in callback.notes()[0]
 

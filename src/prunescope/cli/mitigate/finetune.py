@@ -79,7 +79,7 @@ def finetune(
     max_ratio: Annotated[
         float | None,
         typer.Option(
-            help="For balance-labels: how much more a rare label counts at most.", show_default="3"
+            help="For balance-labels: how much more a rare label counts at most.", show_default="2"
         ),
     ] = None,
     recipe: models.RecipeName = None,

@@ -14,8 +14,11 @@ from prunescope.mitigate.finetune.cells import Cells
 from prunescope.mitigate.finetune.units import known, weighted_loss
 from prunescope.training import Batch, Callback, Processes, TrainState
 
-MAX_RATIO = 3.0
-"""How much more than a common label a rare one counts at most, unless told otherwise."""
+MAX_RATIO = 2.0
+"""How much more than a common label a rare one counts at most, unless told otherwise.
+
+With 3, a network pruned to 95% predicted rare values 1.15 times as often as they are true, on the
+validation split of celeba64."""
 
 
 def balance_groups(samples: Samples, groups: Sequence[str]) -> Tensor:
