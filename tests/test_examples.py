@@ -4,11 +4,13 @@ import importlib.util
 import io
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
-from prunescope.data import synthetic_faces
+from prunescope.data import Group, Samples, synthetic_faces
+from prunescope.predictions import Compression, Metadata, Predictions
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -118,3 +120,49 @@ def test_finetuning_is_compared_with_its_control(table, tmp_path, monkeypatch):
     assert "| gmp-pt-95-seed0+constrain | train |" in page
     against = pl.read_csv(results / "figures.csv")["against"]
     assert set(against) == {"dense-seed0", "gmp-pt-95-seed0+none"}
+
+
+def test_measures_are_set_side_by_side(tmp_path):
+    """The answers are drawn: the sparser, the lower the logits."""
+    rng = np.random.default_rng(0)
+    models, trained, results = (tmp_path / name for name in ("models", "trained", "results"))
+    for split in ("val", "test"):
+        z = rng.normal(-0.5, 2, (400, 3))
+        labels = (rng.random(z.shape) < 1 / (1 + np.exp(-z))).astype(np.int8)
+        male = z[:, 1] + rng.normal(0, 2, 400) > 0
+        samples = Samples(
+            pl.Series([f"{split}-{i}" for i in range(400)]),
+            ("a", "b", "c"),
+            labels,
+            {"Male": Group.from_series(pl.Series(male))},
+        )
+        rates = samples.rates()
+
+        def write(folder, name, low, sparsity=0.0):
+            path = folder / split / f"{name}.parquet"  # noqa: B023 - called at once
+            path.parent.mkdir(parents=True, exist_ok=True)
+            method = "gmp-pt" if sparsity else "dense"
+            metadata = Metadata(
+                name=name,
+                compression=Compression(method=method, sparsity=sparsity),
+                train_prevalence=dict(rates.prevalence),  # noqa: B023
+                train_group_rates={g: dict(v) for g, v in rates.group_rates.items()},  # noqa: B023
+            )
+            noise = rng.normal(0, low / 4 + 1e-6, z.shape)  # noqa: B023
+            Predictions(samples, z - low + noise, metadata).save(path)  # noqa: B023
+
+        write(models, "dense-seed0", 0.0)
+        for sparsity, low in ((80, 0.0), (90, 0.5), (95, 0.8), (98, 1.2), (99, 1.5)):
+            for seed in (0, 1, 2):
+                write(models, f"gmp-pt-{sparsity}-seed{seed}", low, sparsity / 100)
+            for measure in ("none", "distill", "constrain", "balance-groups", "balance-labels"):
+                write(trained, f"gmp-pt-{sparsity}-seed0+{measure}", low / 2, sparsity / 100)
+            write(trained, f"fairgrape-{sparsity}-seed0", low, sparsity / 100)
+    load("mitigate/compare.py").main(models, trained, results, replicates=100)
+    page = (results / "README.md").read_text()
+    assert "gmp-pt at 80% keeps the budget on val" in page
+    for measure in ("route-person", "finetune-distill", "fairgrape", "search", "dense-rate"):
+        assert page.count(f"| {measure} |") >= 2, measure
+    effects = pl.read_csv(results / "effects.csv")
+    assert set(effects["sparsity"]) == {95, 99}
+    assert pl.read_csv(results / "certificates.csv").height == 12
