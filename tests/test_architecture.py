@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "prunescope"
-BASE = ("errors", "files")
+BASE = ("errors", "files", "result_folder")
 ARROWS = (
     "data",
     "models",

@@ -99,7 +99,7 @@ def test_it_survives_its_folder(found, tmp_path):
     assert read.info == found.info
     assert read.table.equals(found.table)
     (tmp_path / "comparison.parquet").write_bytes(b"no")
-    with pytest.raises(DataError, match="expected the folder of a comparison"):
+    with pytest.raises(DataError, match="the comparison cannot be read"):
         Comparison.load(tmp_path)
 
 

@@ -203,7 +203,7 @@ def test_damaged_folders(tmp_path):
         Search.load(tmp_path)
     highest_sparsity(BUDGET, Lab(breaks_above(0.9)), ["gmp-pt"]).save(tmp_path)
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "trials.parquet")
-    with pytest.raises(DataError, match="other columns"):
+    with pytest.raises(DataError, match=r"has the columns a \(Int64\): expected method"):
         Search.load(tmp_path)
     (tmp_path / "search.json").write_text("{")
     with pytest.raises(DataError, match="cannot be read"):

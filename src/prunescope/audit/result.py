@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +14,9 @@ from prunescope.audit.cies import CIE_SCHEMA
 from prunescope.audit.correlations import CORRELATION_SCHEMA
 from prunescope.audit.table import SCHEMA
 from prunescope.audit.verdicts import JUDGED, VERDICTS, harm_of
-from prunescope.errors import ConfigError, DataError, MissingExtraError, one_of, shorten
-from prunescope.files import replacing
+from prunescope.errors import ConfigError, MissingExtraError, one_of, shorten
 from prunescope.predictions import Metadata
+from prunescope.result_folder import ResultFolder
 
 CONFUSION_SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -35,9 +33,6 @@ TABLES: dict[str, dict[str, pl.DataType]] = {
     "confusions": CONFUSION_SCHEMA,
 }
 """Tables beside the audit's own, each in a Parquet file of its name."""
-
-TABLE_FILE = "audit.parquet"
-INFO_FILE = "audit.json"
 
 FEWEST = 100
 """Bootstrap replicates below which an interval means nothing."""
@@ -125,6 +120,15 @@ class AuditInfo(BaseModel):
     notes: list[str] = []
     warnings: list[str] = []
     affected: list[Affected] = []
+
+
+FILES = ResultFolder(
+    "audit",
+    "prunescope audit",
+    "audit.json",
+    AuditInfo,
+    {"audit.parquet": SCHEMA} | {f"{name}.parquet": schema for name, schema in TABLES.items()},
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -254,14 +258,7 @@ class Audit:
 
     def save(self, folder: str | Path) -> None:
         """Write ``audit.parquet`` and ``audit.json``; `load` reads them back."""
-        folder = Path(folder)
-        for name in TABLES:
-            with replacing(folder / f"{name}.parquet") as beside:
-                getattr(self, name).write_parquet(beside)
-        with replacing(folder / TABLE_FILE) as beside:
-            self.table.write_parquet(beside)
-        with replacing(folder / INFO_FILE) as beside:
-            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+        FILES.save(folder, self.info, self.table, *(getattr(self, name) for name in TABLES))
 
     @classmethod
     def load(cls, folder: str | Path) -> Audit:
@@ -272,22 +269,8 @@ class Audit:
         DataError
             A file is absent, damaged or of another version.
         """
-        folder = Path(folder)
-        try:
-            table = pl.read_parquet(folder / TABLE_FILE)
-            more = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-            info = AuditInfo.model_validate(json.loads((folder / INFO_FILE).read_text("utf-8")))
-        except FileNotFoundError as error:
-            raise DataError(
-                f"{folder} holds no audit: expected {TABLE_FILE} and {INFO_FILE}, as written by "
-                f"prunescope audit -o {folder}"
-            ) from error
-        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-            raise DataError(f"{folder}: the audit cannot be read: {error}") from error
-        _check_schema(table, SCHEMA, folder / TABLE_FILE)
-        for name, schema in TABLES.items():
-            _check_schema(more[name], schema, folder / f"{name}.parquet")
-        return cls(table, info, **more)
+        info, [table, *more] = FILES.load(folder)
+        return cls(table, info, **dict(zip(TABLES, more, strict=True)))
 
     def __repr__(self) -> str:
         models = shorten(model.name for model in self.info.models)
@@ -300,14 +283,3 @@ class Audit:
         """Show the overall rows in a notebook."""
         columns = ["model", "metric", "value", "low", "high", "delta", "delta_low", "delta_high"]
         return self.overall.select(*columns, "verdict")._repr_html_()
-
-
-def _check_schema(table: pl.DataFrame, schema: Mapping[str, pl.DataType], path: Path) -> None:
-    """Raise a `DataError` where a table has other columns than expected."""
-    if table.schema == pl.Schema(schema):
-        return
-    found, wanted = (
-        shorten((f"{name} ({kind})" for name, kind in columns.items()), 30)
-        for columns in (table.schema, schema)
-    )
-    raise DataError(f"{path} has the columns {found}: expected {wanted}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,12 +9,11 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel
 
-from prunescope.errors import DataError
-from prunescope.files import replacing
 from prunescope.forecast.levels import LEVEL_SCHEMA
 from prunescope.forecast.reliability import RELIABILITY_SCHEMA
 from prunescope.forecast.result import ForecastInfo
 from prunescope.forecast.routing import ROUTING_SCHEMA
+from prunescope.result_folder import ResultFolder
 
 SCORE_SCHEMA: dict[str, pl.DataType] = {
     "population": pl.String(),
@@ -36,13 +34,7 @@ SCORE_SCHEMA: dict[str, pl.DataType] = {
 """Columns of the score. `scorer` is the forecast's, ``floor``, ``margin`` or ``ceiling``; `n`
 counts the answers of all runs to which the target happened."""
 
-INFO_FILE = "score.json"
-TABLES: dict[str, tuple[str, dict[str, pl.DataType]]] = {
-    "table": ("score.parquet", SCORE_SCHEMA),
-    "levels": ("levels.parquet", LEVEL_SCHEMA),
-    "reliability": ("reliability.parquet", RELIABILITY_SCHEMA),
-    "routing": ("routing.parquet", ROUTING_SCHEMA),
-}
+TABLES = ("table", "levels", "reliability", "routing")
 
 
 class ScoreInfo(BaseModel):
@@ -61,6 +53,20 @@ class ScoreInfo(BaseModel):
     confidence: float
     seed: int
     notes: list[str] = []
+
+
+FILES = ResultFolder(
+    "score",
+    "prunescope forecast score",
+    "score.json",
+    ScoreInfo,
+    {
+        "score.parquet": SCORE_SCHEMA,
+        "levels.parquet": LEVEL_SCHEMA,
+        "reliability.parquet": RELIABILITY_SCHEMA,
+        "routing.parquet": ROUTING_SCHEMA,
+    },
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,12 +98,7 @@ class Score:
 
     def save(self, folder: str | Path) -> None:
         """Write ``score.json`` and the tables; `load` reads them back."""
-        folder = Path(folder)
-        for name, (file, _) in TABLES.items():
-            with replacing(folder / file) as beside:
-                getattr(self, name).write_parquet(beside)
-        with replacing(folder / INFO_FILE) as beside:
-            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+        FILES.save(folder, self.info, *(getattr(self, name) for name in TABLES))
 
     @classmethod
     def load(cls, folder: str | Path) -> Score:
@@ -108,21 +109,8 @@ class Score:
         DataError
             A file is absent, damaged or of another version.
         """
-        folder = Path(folder)
-        try:
-            tables = {name: pl.read_parquet(folder / file) for name, (file, _) in TABLES.items()}
-            info = ScoreInfo.model_validate(json.loads((folder / INFO_FILE).read_text("utf-8")))
-        except FileNotFoundError as error:
-            raise DataError(
-                f"{folder} holds no score: expected {INFO_FILE} and its tables, as written by "
-                f"prunescope forecast score -o {folder}"
-            ) from error
-        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-            raise DataError(f"{folder}: the score cannot be read: {error}") from error
-        for name, (file, schema) in TABLES.items():
-            if tables[name].schema != pl.Schema(schema):
-                raise DataError(f"{folder / file} has other columns than expected: score again")
-        return cls(info=info, **tables)
+        info, tables = FILES.load(folder)
+        return cls(info=info, **dict(zip(TABLES, tables, strict=True)))
 
     def __repr__(self) -> str:
         return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from prunescope.audit import Audit, audit
 from prunescope.audit.verdicts import harm_of
-from prunescope.errors import ConfigError, DataError, one_of, settings_of
-from prunescope.files import replacing
+from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.mitigate.measures import MEASURES, Candidate, Scene, measures_for, take
 from prunescope.predictions import Predictions
+from prunescope.result_folder import ResultFolder
 
 NOTHING = "nothing"
 """The measure to compare with: the pruned model as it is."""
@@ -51,8 +50,6 @@ EFFECT_SCHEMA: dict[str, pl.DataType] = {
 with a paired interval, a q-value and a verdict on it. `undone` is the share of pruning's harm that
 a measure takes back: 1 = as good as dense, 0 = as bad as nothing, < 0 worse; null where pruning did
 no harm that could be shown. Metrics of flips compare with dense, and have no paired change."""
-
-INFO_FILE, TABLE_FILE = "comparison.json", "comparison.parquet"
 
 
 class MeasureInfo(BaseModel):
@@ -92,6 +89,15 @@ class ComparisonInfo(BaseModel):
     notes: tuple[str, ...] = ()
 
 
+FILES = ResultFolder(
+    "comparison",
+    "prunescope mitigate compare",
+    "comparison.json",
+    ComparisonInfo,
+    {"comparison.parquet": EFFECT_SCHEMA},
+)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Measures side by side.
@@ -108,12 +114,7 @@ class Comparison:
 
     def save(self, folder: str | Path) -> None:
         """Write comparison.json and comparison.parquet to a folder."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / TABLE_FILE) as beside:
-            self.table.write_parquet(beside)
-        with replacing(folder / INFO_FILE) as beside:
-            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+        FILES.save(folder, self.info, self.table)
 
     @classmethod
     def load(cls, folder: str | Path) -> Comparison:
@@ -124,14 +125,8 @@ class Comparison:
         DataError
             A file is absent or damaged.
         """
-        folder = Path(folder)
-        try:
-            content = json.loads((folder / INFO_FILE).read_text("utf-8"))
-            table = pl.read_parquet(folder / TABLE_FILE)
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{folder}: expected the folder of a comparison: {error}") from error
-        with settings_of(str(folder / INFO_FILE)):
-            return cls(ComparisonInfo(**content), table)
+        info, [table] = FILES.load(folder)
+        return cls(info, table)
 
 
 def compare(

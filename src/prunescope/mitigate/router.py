@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +16,12 @@ from pydantic import BaseModel, ConfigDict
 from prunescope.audit import audit
 from prunescope.audit.budget import Budget, outcome
 from prunescope.data.samples import Samples
-from prunescope.errors import ConfigError, DataError, one_of, settings_of
-from prunescope.files import replacing
+from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.forecast.result import Forecast
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.routing import (
     CHOSEN,
+    CURVE_SCHEMA,
     NAMED,
     OWN_MARGIN,
     SHARES,
@@ -34,10 +33,9 @@ from prunescope.mitigate.routing import (
     needs_of,
 )
 from prunescope.predictions import Predictions
+from prunescope.result_folder import ResultFolder
 
 Loss = Literal["disagreement", "error"]
-
-INFO_FILE, CURVE_FILE = "route.json", "curve.parquet"
 
 
 class RouteInfo(BaseModel):
@@ -66,6 +64,15 @@ class RouteInfo(BaseModel):
     reason: str = ""
     certificates: tuple[Certificate, ...] = ()
     macs: tuple[float, float] | None = None
+
+
+FILES = ResultFolder(
+    "route",
+    "prunescope mitigate route",
+    "route.json",
+    RouteInfo,
+    {"curve.parquet": CURVE_SCHEMA},
+)
 
 
 @dataclass(frozen=True)
@@ -128,12 +135,7 @@ class Route:
 
     def save(self, folder: str | Path) -> None:
         """Write route.json and curve.parquet to a folder."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / CURVE_FILE) as beside:
-            self.curve.write_parquet(beside)
-        with replacing(folder / INFO_FILE) as beside:
-            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+        FILES.save(folder, self.info, self.curve)
 
     @classmethod
     def load(cls, folder: str | Path) -> Route:
@@ -144,14 +146,8 @@ class Route:
         DataError
             A file is absent or damaged.
         """
-        folder = Path(folder)
-        try:
-            content = json.loads((folder / INFO_FILE).read_text("utf-8"))
-            curve = pl.read_parquet(folder / CURVE_FILE)
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{folder}: expected the folder of a route: {error}") from error
-        with settings_of(str(folder / INFO_FILE)):
-            return cls(RouteInfo(**content), curve)
+        info, [curve] = FILES.load(folder)
+        return cls(info, curve)
 
 
 def _title(score: Score) -> str:

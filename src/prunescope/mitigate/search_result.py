@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,8 +10,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from prunescope.audit import JUDGEMENT_SCHEMA, Outcome, outcome
-from prunescope.errors import DataError
-from prunescope.files import replacing
+from prunescope.result_folder import ResultFolder
 
 TRIAL_SCHEMA: dict[str, pl.DataType] = {
     "method": pl.String(),
@@ -21,9 +19,6 @@ TRIAL_SCHEMA: dict[str, pl.DataType] = {
     **JUDGEMENT_SCHEMA,
 }
 """Columns of the trials: which model, judged on which split, and the judgement, row by row."""
-
-TRIALS_FILE = "trials.parquet"
-INFO_FILE = "search.json"
 
 Confirmation = Literal["confirmed", "not confirmed", "cannot tell"]
 
@@ -51,6 +46,15 @@ class SearchInfo(BaseModel):
     choice: Choice | None
     confirmation: Confirmation | None
     reason: str
+
+
+FILES = ResultFolder(
+    "search",
+    "prunescope mitigate search",
+    "search.json",
+    SearchInfo,
+    {"trials.parquet": TRIAL_SCHEMA},
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,11 +87,7 @@ class Search:
 
     def save(self, folder: str | Path) -> None:
         """Write ``search.json`` and ``trials.parquet``; `load` reads them back."""
-        folder = Path(folder)
-        with replacing(folder / TRIALS_FILE) as beside:
-            self.trials.write_parquet(beside)
-        with replacing(folder / INFO_FILE) as beside:
-            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+        FILES.save(folder, self.info, self.trials)
 
     @classmethod
     def load(cls, folder: str | Path) -> Search:
@@ -98,19 +98,7 @@ class Search:
         DataError
             A file is absent, damaged or of another version.
         """
-        folder = Path(folder)
-        try:
-            trials = pl.read_parquet(folder / TRIALS_FILE)
-            info = SearchInfo.model_validate(json.loads((folder / INFO_FILE).read_text("utf-8")))
-        except FileNotFoundError as error:
-            raise DataError(
-                f"{folder} holds no search: expected {INFO_FILE} and {TRIALS_FILE}, as written by "
-                f"prunescope mitigate search -o {folder}"
-            ) from error
-        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-            raise DataError(f"{folder}: the search cannot be read: {error}") from error
-        if trials.schema != pl.Schema(TRIAL_SCHEMA):
-            raise DataError(f"{folder / TRIALS_FILE} has other columns than expected: search again")
+        info, [trials] = FILES.load(folder)
         return cls(trials, info)
 
     def __repr__(self) -> str:
