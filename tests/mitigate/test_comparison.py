@@ -8,7 +8,15 @@ import pytest
 
 from prunescope.audit import audit
 from prunescope.errors import ConfigError, DataError
-from prunescope.mitigate import MEASURES, Candidate, Comparison, Scene, compare, fit_adjustment
+from prunescope.mitigate import (
+    MEASURES,
+    Candidate,
+    Comparison,
+    Scene,
+    compare,
+    fit_adjustment,
+    measures_for,
+)
 
 SETTINGS = {"replicates": 200}
 
@@ -83,6 +91,17 @@ def test_needs_and_costs_are_told(found):
 def test_without_a_group_measures_by_group_are_left_out(scene):
     alone = compare(replace(scene, group=None), **SETTINGS)
     assert not {one.name for one in alone.info.measures} & {"group-prevalence", "group-equal-tpr"}
+
+
+def test_without_labels_to_fit_to_those_that_need_none_are_left(scene):
+    samples = scene.pruned_validation.samples
+    bare = replace(
+        scene.pruned_validation,
+        samples=replace(samples, labels=np.full_like(samples.labels, -1)),
+    )
+    assert measures_for(replace(scene, pruned_validation=bare)) == [
+        "dense-rate", "route-dense", "route-images",
+    ]  # fmt: skip
 
 
 def test_other_models_stand_beside_them(scene):

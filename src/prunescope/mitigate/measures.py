@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.mitigate.adjust import fit_adjustment
 from prunescope.mitigate.router import route
@@ -77,12 +78,15 @@ class Measure:
         Whether it needs a group.
     tasks : tuple of str
         For which it is made.
+    labels : bool
+        Whether it needs labels on the validation split.
     """
 
     summary: str
     run: Callable[[Scene, str], Candidate]
     by_group: bool = False
     tasks: tuple[str, ...] = ("multilabel",)
+    labels: bool = True
 
 
 def _adjusting(
@@ -125,7 +129,9 @@ MEASURES: Mapping[str, Measure] = {
         "thresholds: as many yes as labels say", _adjusting(criterion="prevalence")
     ),
     "dense-rate": Measure(
-        "thresholds: as many yes as the dense model's", _adjusting(criterion="dense-rate")
+        "thresholds: as many yes as the dense model's",
+        _adjusting(criterion="dense-rate"),
+        labels=False,
     ),
     "dense-tpr": Measure(
         "thresholds: the dense model's true positive rates", _adjusting(criterion="dense-tpr")
@@ -156,10 +162,12 @@ MEASURES: Mapping[str, Measure] = {
         "routing: the riskiest answers to the dense model",
         _routing("dense"),
         tasks=("multilabel", "multiclass"),
+        labels=False,
     ),
     "route-images": Measure(
         "routing: images with the riskiest answers to the dense model, whole",
         _routing("dense", whole=True),
+        labels=False,
     ),
     "route-person": Measure(
         "routing: the riskiest answers to a person",
@@ -172,11 +180,14 @@ MEASURES: Mapping[str, Measure] = {
 
 def measures_for(scene: Scene) -> list[str]:
     """Return the names of the measures that a scene has all for."""
-    task = scene.pruned_test.samples.task
+    task, labels = scene.pruned_test.samples.task, scene.pruned_validation.samples.labels
+    labelled = (labels != UNKNOWN).any()
     return [
         name
         for name, measure in MEASURES.items()
-        if task in measure.tasks and (scene.group is not None or not measure.by_group)
+        if task in measure.tasks
+        and (scene.group is not None or not measure.by_group)
+        and (labelled or not measure.labels)
     ]
 
 
