@@ -12,7 +12,7 @@ from prunescope.data.samples import Group
 from prunescope.errors import ConfigError, DataError
 from prunescope.forecast import forecast
 from prunescope.mitigate import Route, route
-from prunescope.mitigate.routing import SHARES, SURE, Routed, risk_of
+from prunescope.mitigate.routing import ALONE, SHARES, SURE, Routed, risk_of
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,24 @@ def test_a_certified_cut_holds_on_test_for_each_group(world):
     for code in (0, 1):
         assert differ[dense_test.samples.groups["Male"].codes == code].mean() <= 0.04
     assert found.info.sent < 0.9
+
+
+def test_scores_that_look_at_samples_together_cannot_certify(world):
+    sparse, dense = pair(world, "val")
+    loss = {"certify_loss": "disagreement", "alpha": 0.1}
+    for score in ("spectral-shrink", forecast(dense, sparsity=0.95)):
+        with pytest.raises(ConfigError, match=r"certify by own-margin or margin or band"):
+            route(sparse, dense, score=score, **loss)
+    for score in ("margin", forecast(dense, sparsity=0.95, scorer="margin")):
+        assert route(sparse, dense, score=score, **loss).info.cut is not None
+
+
+@pytest.mark.parametrize("score", ALONE)
+def test_risks_that_look_at_a_sample_alone_do_so(world, score):
+    sparse, dense = pair(world, "val")
+    few = np.arange(50)
+    whole = risk_of(score, sparse, dense)
+    assert np.array_equal(whole[few], risk_of(score, sparse.take(few), dense.take(few)))
 
 
 def test_errors_can_be_certified_only_where_labels_are_known(world):

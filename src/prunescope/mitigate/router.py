@@ -20,6 +20,7 @@ from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.forecast.result import Forecast
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.routing import (
+    ALONE,
     CHOSEN,
     CURVE_SCHEMA,
     NAMED,
@@ -189,7 +190,8 @@ def route(
     score : str, Forecast or array (N, A)
         What makes an answer risky: ``own-margin`` (the pruned model's own distance from the
         threshold, which costs nothing), a scorer of tier A asked about the dense model's answers,
-        a forecast of any tier for these samples, or a risk of your own.
+        a forecast of any tier for these samples, or a risk of your own. To certify it must look at
+        each sample alone, as those in `ALONE` do; of your own, see to that yourself.
     whole : bool
         Send samples with all their answers, by the riskiest of them. The dense model that is asked
         about a sample has all answers anyhow.
@@ -232,6 +234,8 @@ def route(
         raise ConfigError(one_of("destination", to, get_args(To)))
     if share is not None and not 0 <= share <= 1:
         raise ConfigError(f"share {share}: expected a number from 0 to 1")
+    if certify_loss is not None:
+        _check_alone(score)
     routed = Routed.of(pruned, dense, score, to, whole=whole)
     name = _title(score)
     for group in certify_groups:
@@ -277,6 +281,17 @@ def route(
         for split, on_split in splits.items()
     ]  # fmt: skip
     return Route(info, pl.concat(curves))
+
+
+def _check_alone(score: Score) -> None:
+    """Raise where a score looks at samples together: they would not be independent any more."""
+    looks = score.info.scorer if isinstance(score, Forecast) else score
+    known = isinstance(score, Forecast) or (isinstance(score, str) and score in NAMED)
+    if known and looks not in ALONE:
+        raise ConfigError(
+            f"{_title(score)} compares a sample with all others at hand, so that their losses "
+            f"depend on each other and nothing can be proved: certify by {' or '.join(ALONE)}"
+        )
 
 
 def _within(

@@ -43,6 +43,10 @@ NAMED = (
 """Scores that have a name: that, and forecasts of tier A from the dense model's answers (but for
 the one that must see labels of another split)."""
 
+ALONE = (OWN_MARGIN, "margin", "band")
+"""Those that look at each sample alone, as a certificate asks; others compare it with all samples
+at hand (their mean, spread or principal components)."""
+
 SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 SURE = 30.0
