@@ -28,7 +28,7 @@ OVERALL = {
     "harmful_flip_rate": "harmful flips",
 }
 TOLERANCE = 0.01
-KEPT = ["model", "baseline", "metric", "group", "value", "low", "high", "delta", "delta_low",
+KEPT = ["model", "against", "metric", "group", "value", "low", "high", "delta", "delta_low",
         "delta_high", "p_value"]  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def compare(folder: Path, baseline: str, names: list[str], replicates: int) -> p
         pl.col("attribute").is_null(), pl.col("group_value").is_null(),
         pl.col("metric").is_in(list(OVERALL)),
         pl.col("group").is_null() | (pl.col("metric") == "bias_amplification"),
-    ).select(KEPT)  # fmt: skip
+    ).with_columns(against=pl.lit(baseline)).select(KEPT)  # fmt: skip
 
 
 def table(found: pl.DataFrame, names: list[str], figure: str) -> list[str]:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.data.samples import Samples
+from prunescope.data.samples import Group, Samples
 
 
 class TinyNet(nn.Module):
@@ -50,7 +50,12 @@ def dataset():
     return Dataset(
         name="dots",
         fingerprint="0",
-        samples=Samples(pl.Series([str(i) for i in range(n)]), ("Dark", "Coin"), labels),
+        samples=Samples(
+            pl.Series([str(i) for i in range(n)]),
+            ("Dark", "Coin"),
+            labels,
+            groups={"Side": Group.from_series(pl.Series(np.arange(n) % 3 == 0))},
+        ),
         pixels=pixels,
         rows=np.arange(n),
         splits=np.full(n, "train"),

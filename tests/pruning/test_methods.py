@@ -88,7 +88,8 @@ def test_every_method_takes_every_choice_that_it_has(models, dataset, method, ch
         with pytest.raises(ConfigError, match=f"{method} has a {name} of its own"):
             run(models, dataset, method, 0.6, **choice)
         return
-    pruned = run(models, dataset, method, 0.6, **choice)
+    group = {"group": "Side"} if choice.get("score") == "fairgrape" else {}
+    pruned = run(models, dataset, method, 0.6, **choice, **group)
     check_pruned(pruned, 134)
     if name == "layers":
         assert pruned.masks["body.weight"].sum() == 108

@@ -45,6 +45,7 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor, task: Task) -
 
     Examples
     --------
+    >>> import torch
     >>> labels = torch.tensor([[1, -1]], dtype=torch.int8)
     >>> weighted_loss(torch.zeros(1, 2), labels, torch.tensor([[2.0, 9.0]]), "multilabel")
     tensor(1.3863)
