@@ -65,7 +65,9 @@ INTRODUCTION = [
     "(95%, resampled by person) cover the choice of test images, not that of a training seed. The",
     "control `none` trains as long as the measures without one; what they are worth is their",
     "difference from it. FairGRAPE prunes anew, by the recipe of the pruned model, which `none`",
-    "trains further: compare it with the pruned model.",
+    "trains further: compare it with the pruned model. Bias amplification is a mean over the",
+    "attributes that a model tells apart, at 99% others for each model: only its differences, over",
+    "those that both tell, compare.",
     "",
 ]
 

@@ -54,7 +54,7 @@ def dataset():
             pl.Series([str(i) for i in range(n)]),
             ("Dark", "Coin"),
             labels,
-            {"Dark": Group.from_series(pl.Series(labels[:, 0] == 1))},
+            groups={"Side": Group.from_series(pl.Series(np.arange(n) % 3 == 0))},
         ),
         pixels=pixels,
         rows=np.arange(n),

@@ -42,7 +42,7 @@ def finetune(
         float | None,
         typer.Option(
             help="How fast multipliers follow violations.",
-            show_default="0.1",
+            show_default="0.5",
             rich_help_panel=CONSTRAIN,
         ),
     ] = None,

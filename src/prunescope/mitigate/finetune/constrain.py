@@ -27,7 +27,8 @@ class Constraint(BaseModel):
     tolerance : float
         By how much a cell's excess gap may be above 0: 0.01 is a point of accuracy.
     rate : float
-        η, by which violations are multiplied at each step.
+        η, by which violations are multiplied at each step. Too low, and training ends before the
+        multipliers matter; too high, and they overshoot, as accuracies lag behind by a buffer.
     buffer : int
         Over how many of its last outcomes a cell's accuracy is taken.
     min_support : int
@@ -43,7 +44,7 @@ class Constraint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tolerance: NonNegativeFloat = 0.01
-    rate: PositiveFloat = 0.1
+    rate: PositiveFloat = 0.5
     buffer: PositiveInt = 512
     min_support: int = Field(default=30, ge=1)
 
