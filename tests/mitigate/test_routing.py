@@ -207,6 +207,9 @@ def test_a_class_is_sent_with_all_its_sample(build):
     expected = np.where(close[:, None], dense.decisions, sparse.decisions)
     assert (both.decisions == expected).all()
     assert both.decisions.sum(axis=1).tolist() == [1] * 400
+    curve = found.curve.filter(sent=0.0, order="risk").row(0, named=True)
+    changed = (sparse.decisions != dense.decisions).any(axis=1).mean()
+    assert curve["flip_rate"] == curve["error_rate"] == pytest.approx(changed)
     sure = route(sparse, dense, certify_loss="disagreement", alpha=0.1)
     after = sure.apply(sparse, dense)
     assert (after.decisions != dense.decisions).any(axis=1).mean() <= 0.1
@@ -239,6 +242,13 @@ def test_it_survives_its_folder(world, tmp_path):
     found.save(tmp_path)
     read = Route.load(tmp_path)
     assert read.info == found.info
+    for chosen in ({"share": 0.0}, {"certify_loss": "disagreement", "alpha": 0.005}):
+        extreme = route(sparse, dense, **chosen)
+        extreme.save(tmp_path / "extreme")
+        again = Route.load(tmp_path / "extreme")
+        assert again.info == extreme.info
+        before, after = (one.apply(sparse, dense).decisions for one in (extreme, again))
+        assert np.array_equal(before, after)
     assert read.curve.equals(found.curve)
     assert read.curve["split"].unique(maintain_order=True).to_list() == ["validation", "test"]
     (tmp_path / "route.json").write_text('{"format_version": 9}')

@@ -45,17 +45,21 @@ def test_the_highest_is_scikit_learns_highest(criterion, score):
 
 def test_as_many_yes_as_labels_say():
     z, labels = np.array([3.0, 1, 0, -1, -2, -4]), np.array([0, 1, 0, 0, 1, -1], np.int8)
-    assert choose("prevalence", z, labels, target=2 / 5) == 0.5  # unlabelled ones do not count
+    assert (
+        choose("prevalence", z, labels, target=2 / 5, now=2.0) == 0.5
+    )  # unlabelled ones do not count
 
 
 def test_of_equals_the_nearest_to_the_old_threshold_is_taken():
     z, labels = np.array([4.0, -4.0]), np.array([1, 0], np.int8)
-    assert choose("balanced-accuracy", z, labels, now=3.0) == 0.0
+    assert choose("balanced-accuracy", z, labels, now=3.0) == 3.0  # as good as any
+    assert choose("balanced-accuracy", z, labels, now=6.0) == 0.0
     flat = np.array([0, 0], np.int8)
     assert choose("prevalence", z, flat, target=0.0, now=0.0) == 5.0
     two = np.array([1.0, 1, -1, -1]), np.array([1, 0, 1, 0], np.int8)
     # any threshold has a balanced accuracy of one half: the one between is the nearest
-    assert choose("balanced-accuracy", *two, now=0.3) == 0.0
+    assert choose("balanced-accuracy", *two, now=0.3) == 0.3
+    assert choose("balanced-accuracy", *two, now=-7.0) == -7.0
 
 
 def test_a_floor_rules_out_what_falls_below_it():
@@ -66,6 +70,13 @@ def test_a_floor_rules_out_what_falls_below_it():
     assert choose("prevalence", z, labels, target=0.5, now=-3, floors=kept) == -1.5
     steep = (Floor.parse("tpr >= 1"), Floor.parse("tnr >= 1"))
     assert choose("prevalence", z, labels, target=0.5, floors=steep) is None
+
+
+def test_a_change_of_what_is_not_defined_is_no_floor():
+    z, unlabelled = np.array([1.0, -1.0]), np.array([-1, -1], np.int8)
+    cuts, now = Cuts.of(z, unlabelled), counts_at(z, unlabelled, 0.0)
+    assert Floor.parse("tpr >= -0").holds(cuts.counts, now).all()
+    assert not Floor.parse("tpr >= 0.5").holds(cuts.counts, now).any()
 
 
 def test_equal_means_within_one_sample_of_the_others_value():

@@ -22,7 +22,7 @@ from prunescope.errors import ConfigError
 from prunescope.metrics.statistics import Floats
 
 _UP = np.geomspace(1e-4, 1e4, 257)
-CUTS = np.concatenate([[-np.inf], -_UP[::-1], [0.0], _UP])
+CUTS = np.concatenate([[np.finfo(np.float32).min], -_UP[::-1], [0.0], _UP])
 """The cuts that are tested, from the one that sends everything: the same whatever the sample, so
 that none is chosen by it. Neighbours are 7% apart."""
 
@@ -199,7 +199,7 @@ def certify(
             passed = float(cuts[last]), float(worst[last]), float(p[last])
         elif passed is None:
             with_all = f"with every answer sent the loss is {worst[0]:.3g}"
-            return proof(reason=f"{with_all}: too near to {alpha}, or above")
+            return proof(reason=f"{with_all}, which {n} units do not prove to be within {alpha}")
         if len(failed):
             break
     assert passed is not None

@@ -131,7 +131,7 @@ class Routed:
             risk = risk_of(score, pruned, beside)
         else:
             risk = _foretold(score, pruned) if isinstance(score, Forecast) else score
-            if risk.shape != pruned.logits.shape or np.isnan(risk).any():
+            if risk.shape != pruned.logits.shape or not np.isfinite(risk).all():
                 raise DataError(
                     f"risks have shape {risk.shape}: expected {pruned.logits.shape}, a number for "
                     f"each answer of {pruned.name}"
@@ -170,7 +170,7 @@ class Routed:
     def cut_at(self, share: float) -> float:
         """Return the cut that sends this share of the answers, or as many more as are tied."""
         if share <= 0:
-            return np.inf
+            return float(np.finfo(np.float32).max)
         ranked = np.sort(self.risk, axis=None)[::-1]
         return float(ranked[max(1, round(share * ranked.size)) - 1])
 
@@ -271,14 +271,16 @@ def curve_rows(
         yes = abs(routed.elsewhere - left)
         known = samples.labels != UNKNOWN
         errors = abs((samples.labels == 1) - yes)[known]
+        # a class that changes makes two cells of a sample differ
+        answers = samples.labels.shape[1] / 2 if samples.task == "multiclass" else 1.0
         shared = {
             "split": split,
             "order": order,
             "sent": share,
             "samples": touched,
             "cost": None if macs is None else _cost(touched, asked, routed.to, macs),
-            "flip_rate": float(abs(routed.dense.decisions - yes).mean(dtype=np.float64)),
-            "error_rate": float(errors.mean(dtype=np.float64)) if len(errors) else None,
+            "flip_rate": answers * float(abs(routed.dense.decisions - yes).mean(dtype=np.float64)),
+            "error_rate": answers * float(errors.mean(dtype=np.float64)) if len(errors) else None,
         }
         rows += [
             {**shared, **of} for of in _by_group(leanings, start, _counts(routed, leanings, yes))

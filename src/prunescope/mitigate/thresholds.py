@@ -134,9 +134,14 @@ class Floor:
         return cls(metric, float(sign + number), bool(sign))
 
     def holds(self, counts: Floats, now: Floats) -> NDArray[np.bool_]:
-        """Tell at which of T thresholds it holds, given counts (T, 3, 2) and those now (3, 2)."""
+        """Tell at which of T thresholds it holds, given counts (T, 3, 2) and those now (3, 2).
+
+        A change from what is not defined, as without labels, is no change.
+        """
         metric = FLOORS[self.metric]
         least = self.least + (metric(now).value if self.change else 0.0)
+        if np.isnan(least):
+            return np.ones(len(counts), bool)
         return np.asarray(metric(counts).value >= least - ROUNDING)
 
 
@@ -187,7 +192,8 @@ class Cuts:
     ) -> float | None:
         """Return the threshold that serves the criterion best; None where the floors allow none.
 
-        Of equals the one nearest to the threshold `now`, so that the choice is always the same. To
+        Of equals the threshold `now` itself or the one nearest to it, so that the choice is always
+        the same. To
         equal another group's value counts what comes within one sample of it: balanced accuracy
         takes every value twice, and the far one is nobody's wish.
         """
@@ -201,7 +207,10 @@ class Cuts:
         if not usable.any():
             return None
         highest = gain[usable].max()
-        equals = self.at[usable & (gain >= highest - ROUNDING)]
+        serve = usable & (gain >= highest - ROUNDING)
+        if (serve & (self.counts == counts_now).all(axis=(1, 2))).any():
+            return float(now)  # no answer would change
+        equals = self.at[serve]
         return float(equals[np.argmin(abs(equals - now))])
 
 
