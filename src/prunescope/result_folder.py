@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import polars as pl
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from prunescope.errors import DataError, shorten
 from prunescope.files import replacing
@@ -59,14 +59,18 @@ class ResultFolder(Generic[Info]):
             A file is absent, damaged or of another version.
         """
         folder = Path(folder)
+        if not folder.is_dir():
+            raise self._absent(folder)
         try:
             tables = [pl.read_parquet(folder / file) for file in self.tables]
             text = (folder / self.info_file).read_text("utf-8")
             info = self.info.model_validate(json.loads(text))
         except FileNotFoundError as error:
+            raise self._absent(folder) from error
+        except ValidationError as error:
             raise DataError(
-                f"{folder} holds no {self.what}: expected {next(iter(self.tables))} and "
-                f"{self.info_file}, as written by {self.command} -o {folder}"
+                f"{folder}: the {self.what} cannot be read: {self.info_file} is damaged or of "
+                f"another version: {error}"
             ) from error
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise DataError(f"{folder}: the {self.what} cannot be read: {error}") from error
@@ -78,3 +82,10 @@ class ResultFolder(Generic[Info]):
                 )
                 raise DataError(f"{folder / file} has the columns {found}: expected {wanted}")
         return info, tables
+
+    def _absent(self, folder: Path) -> DataError:
+        """Say that there is no such result, and how to make one."""
+        return DataError(
+            f"{folder} holds no {self.what}: expected {next(iter(self.tables))} and "
+            f"{self.info_file}, as written by {self.command} -o {folder}"
+        )

@@ -12,7 +12,9 @@ from prunescope.data.samples import Group
 from prunescope.errors import ConfigError, DataError
 from prunescope.forecast import forecast
 from prunescope.mitigate import Route, route
-from prunescope.mitigate.routing import ALONE, SHARES, SURE, Routed, risk_of
+from prunescope.mitigate.curves import SHARES
+from prunescope.mitigate.risk import ALONE, risk_of
+from prunescope.mitigate.routing import SURE, Routed
 
 
 @pytest.fixture(scope="module")

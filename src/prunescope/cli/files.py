@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from prunescope.audit import Audit
 from prunescope.audit import audit as audit_in_memory
@@ -13,7 +13,7 @@ from prunescope.audit.streaming import Engine, audit_files
 from prunescope.audit.tally import count_all
 from prunescope.errors import ConfigError
 from prunescope.predictions import (
-    Adjustments,
+    Adjustment,
     Predictions,
     adjust,
     read_adjustments,
@@ -24,6 +24,8 @@ MOST_BYTES = 2 * 2**30
 """Size of all logits, in float64, from which files are read a part at a time."""
 
 Progress = Callable[[int, int], None]
+
+Model = TypeVar("Model", Predictions, Shards)
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,7 @@ class Files:
             Predictions.load(shards_of(path)[0], scores=self.scores, columns=self.columns)
             for path in paths
         ]
-        if self.thresholds is None:
-            return models
-        read = self._adjustments(models)
-        return [
-            model if (mine := read.of(model.name)) is None else adjust(model, mine)
-            for model in models
-        ]
+        return self._adjusted(models, adjust)
 
     def audit_in_memory(
         self,
@@ -100,29 +96,30 @@ class Files:
         choice: Mapping[str, Any],
     ) -> Audit:
         """Read the files a part at a time, and audit them."""
-        models = [[self._scan(source) for source in side] for side in (dense, compressed)]
-        if self.thresholds is not None:
-            read = self._adjustments([model for side in models for model in side])
-            models = [
-                [
-                    model if (mine := read.of(model.name)) is None else model.adjusted(mine)
-                    for model in side
-                ]
-                for side in models
-            ]
+        models = self._adjusted(
+            [self._scan(source) for source in (*dense, *compressed)], Shards.adjusted
+        )
         counted: Engine = count_all
         if engine == "ray":
             from prunescope.audit.cluster import on_ray
 
             counted = on_ray(address)
-        return audit_files(*models, progress=progress, engine=counted, **choice)
+        sides = models[: len(dense)], models[len(dense) :]
+        return audit_files(*sides, progress=progress, engine=counted, **choice)
 
-    def _adjustments(self, models: Sequence[Predictions] | Sequence[Shards]) -> Adjustments:
-        """Read what is done to the logits of these models."""
-        assert self.thresholds is not None
+    def _adjusted(
+        self, models: list[Model], adjusted: Callable[[Model, Adjustment], Model]
+    ) -> list[Model]:
+        """Do to the models' logits what the file of thresholds says, if there is one."""
+        if self.thresholds is None:
+            return models
         read = read_adjustments(self.thresholds, self.scores)
         read.check([model.name for model in models], models[0].attributes)
-        return read
+        mine = (read.of(model.name) for model in models)
+        return [
+            model if how is None else adjusted(model, how)
+            for model, how in zip(models, mine, strict=True)
+        ]
 
     def _scan(self, source: str) -> Shards:
         return Shards.scan(source, scores=self.scores, columns=self.columns)

@@ -162,10 +162,7 @@ def score(
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
     thresholds: options.Thresholds = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(help="Group whose samples depend on each other: resampled as a whole."),
-    ] = None,
+    cluster: options.Clustered = None,
     replicates: options.Replicates = 1000,
     confidence: options.Confidence = 0.95,
     seed: options.Seed = 0,

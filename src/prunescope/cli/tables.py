@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from prunescope.audit import Audit
     from prunescope.data import Description
     from prunescope.forecast import Forecast, Score
-    from prunescope.mitigate import Search
     from prunescope.report import Report
 
 KEY_METRICS = {
@@ -199,29 +198,3 @@ def score_data(judged: Score) -> dict[str, Any]:
         "figures": judged.table.to_dicts(),
         "levels": judged.levels.to_dicts(),
     }
-
-
-def print_search(found: Search) -> None:
-    """Print each trial, a line per constraint with the row that decides, and what was found."""
-    from prunescope.audit import decisive, outcome, place_of
-
-    table = Table("trial", "constraint", "decided by", "end", "outcome", title="Trials")
-    key = ["method", "sparsity", "split", "constraint"]
-    for _, judged in found.trials.group_by(key, maintain_order=True):
-        row = decisive(judged)
-        table.add_row(
-            f"{row['method']} {row['sparsity']:.1%} on {row['split']}",
-            escape(row["constraint"]),
-            escape(place_of(row)) or "all",
-            "–" if row["end"] is None else f"{row['end']:.4f}",
-            outcome(judged),
-        )
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(found.info.reason, markup=False)
-
-
-def search_data(found: Search) -> dict[str, Any]:
-    """Return the same as plain values, for JSON."""
-    about = found.info.model_dump(mode="json", exclude={"format_version"})
-    return {**about, "trials": found.trials.to_dicts()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, DataError, one_of
@@ -21,8 +20,7 @@ from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA
 from prunescope.forecast.scorers import Tier
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Metadata
-
-SAMPLE_FILE, ATTRIBUTE_FILE, INFO_FILE = "forecast.parquet", "attributes.parquet", "forecast.json"
+from prunescope.result_folder import ResultFolder
 
 SAMPLE_SCHEMA: dict[str, pl.DataType] = {
     "id": pl.String(),
@@ -71,6 +69,15 @@ class ForecastInfo(BaseModel):
     seconds: float
     warnings: list[str] = []
     notes: list[str] = []
+
+
+FILES = ResultFolder(
+    "forecast",
+    "prunescope forecast",
+    "forecast.json",
+    ForecastInfo,
+    {"forecast.parquet": SAMPLE_SCHEMA, "attributes.parquet": ATTRIBUTE_SCHEMA},
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,13 +183,7 @@ class Forecast:
 
     def save(self, folder: str | Path) -> None:
         """Write ``forecast.parquet``, ``attributes.parquet`` and ``forecast.json``."""
-        folder = Path(folder)
-        with replacing(folder / SAMPLE_FILE) as beside:
-            self.samples.write_parquet(beside)
-        with replacing(folder / ATTRIBUTE_FILE) as beside:
-            self.attributes.write_parquet(beside)
-        with replacing(folder / INFO_FILE) as beside:
-            beside.write_text(self.info.model_dump_json(indent=1), encoding="utf-8")
+        FILES.save(folder, self.info, self.samples, self.attributes)
 
     def save_review(self, path: str | Path, n: int = 1000) -> None:
         """Write the `n` riskiest answers for a person to look at: .csv or .parquet.
@@ -211,33 +212,16 @@ class Forecast:
         DataError
             A file is absent, damaged or of another version.
         """
-        folder = Path(folder)
-        if not folder.is_dir() or not (folder / INFO_FILE).exists():
-            raise _absent(folder)
-        try:
-            samples = pl.read_parquet(folder / SAMPLE_FILE)
-            attributes = pl.read_parquet(folder / ATTRIBUTE_FILE)
-            text = (folder / INFO_FILE).read_text("utf-8")
-            info = ForecastInfo.model_validate(json.loads(text))
-        except FileNotFoundError as error:
-            raise _absent(folder) from error
-        except ValidationError as error:
-            raise DataError(
-                f"{folder / INFO_FILE} is damaged or of another version: make the forecast again"
-            ) from error
-        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-            raise DataError(f"{folder}: the forecast cannot be read: {error}") from error
+        info, [samples, attributes] = FILES.load(folder)
         shape = (info.n_samples, len(info.attributes))
         if (
-            samples.schema != pl.Schema(SAMPLE_SCHEMA)
-            or attributes.schema != pl.Schema(ATTRIBUTE_SCHEMA)
-            or samples.height != shape[0] * shape[1]
+            samples.height != shape[0] * shape[1]
             or samples["attribute"].to_list() != [*info.attributes] * shape[0]
             or not set(samples["why"].unique()) <= set(info.reasons)
         ):
             raise DataError(
-                f"{folder}: the tables are not those that {INFO_FILE} tells of: make the forecast "
-                "again"
+                f"{folder}: the tables are not those that {FILES.info_file} tells of: make the "
+                "forecast again"
             )
 
         def grid(name: str) -> NDArray[Any]:
@@ -285,11 +269,3 @@ class Forecast:
     def _repr_html_(self) -> str:
         """Show the riskiest answers in a notebook."""
         return self.riskiest(10).select(REVIEW_COLUMNS)._repr_html_()
-
-
-def _absent(folder: Path) -> DataError:
-    """Say that there is no forecast, and how to make one."""
-    return DataError(
-        f"{folder} holds no forecast: expected {SAMPLE_FILE}, {ATTRIBUTE_FILE} and {INFO_FILE}, as "
-        f"written by prunescope forecast -o {folder}"
-    )

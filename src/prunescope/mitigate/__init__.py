@@ -9,10 +9,18 @@ model again with another aim. All are fitted on a validation split and judged on
 from prunescope.mitigate.adjust import THRESHOLD_SCHEMA, FittedAdjustment, fit_adjustment
 from prunescope.mitigate.calibrate import CALIBRATIONS
 from prunescope.mitigate.certificate import Certificate, certify
-from prunescope.mitigate.comparison import EFFECT_SCHEMA, Comparison, ComparisonInfo, compare, judge
+from prunescope.mitigate.comparison import compare, judge
+from prunescope.mitigate.comparison_result import (
+    EFFECT_SCHEMA,
+    Comparison,
+    ComparisonInfo,
+    MeasureInfo,
+)
+from prunescope.mitigate.curves import CURVE_SCHEMA
 from prunescope.mitigate.measures import MEASURES, Candidate, Measure, Scene, measures_for
-from prunescope.mitigate.router import Route, RouteInfo, route
-from prunescope.mitigate.routing import CURVE_SCHEMA, OWN_MARGIN
+from prunescope.mitigate.risk import OWN_MARGIN
+from prunescope.mitigate.route_result import Route, RouteInfo
+from prunescope.mitigate.router import route
 from prunescope.mitigate.search import ORDERS, SPARSITIES, highest_sparsity
 from prunescope.mitigate.search_result import TRIAL_SCHEMA, Choice, Search, SearchInfo
 from prunescope.mitigate.thresholds import CRITERIA, FLOORS, Criterion, Floor
@@ -38,6 +46,7 @@ __all__ = [
     "FittedAdjustment",
     "Floor",
     "Measure",
+    "MeasureInfo",
     "Route",
     "RouteInfo",
     "Scene",

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import logit, logsumexp
 from sklearn.isotonic import IsotonicRegression
 
 from prunescope.data.samples import UNKNOWN
-from prunescope.forecast.scorers.temperature import COLDEST, HOTTEST, temperatures
+from prunescope.forecast.scorers.temperature import best_temperature, temperatures
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Curve, Predictions
 
@@ -60,12 +59,7 @@ def _class_temperature(validation: Predictions) -> float:
         return 1.0
     z, true = validation.logits[known].astype(np.float64), labels[known].argmax(axis=1)
     z = z - z[np.arange(len(z)), true, None]  # of the rivals over the true class
-    best = minimize_scalar(
-        lambda t: logsumexp(z * np.exp(-t), axis=1).mean(),
-        bounds=(np.log(COLDEST), np.log(HOTTEST)),
-        method="bounded",
-    )
-    return float(np.exp(best.x))
+    return best_temperature(lambda heat: float(logsumexp(z * heat, axis=1).mean()))
 
 
 def isotonic_curves(validation: Predictions) -> Curves:

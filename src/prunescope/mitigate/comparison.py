@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 
 from prunescope.audit import Audit, audit
 from prunescope.audit.verdicts import harm_of
 from prunescope.errors import ConfigError, DataError, one_of
+from prunescope.mitigate.comparison_result import (
+    EFFECT_SCHEMA,
+    Comparison,
+    ComparisonInfo,
+    MeasureInfo,
+)
 from prunescope.mitigate.measures import MEASURES, Candidate, Scene, measures_for, take
 from prunescope.predictions import Predictions
-from prunescope.result_folder import ResultFolder
 
 NOTHING = "nothing"
 """The measure to compare with: the pruned model as it is."""
@@ -27,106 +30,8 @@ HEADLINE = (
 )  # fmt: skip
 """Metrics that measures are compared by: means over attributes, of all samples or about a group."""
 
-EFFECT_SCHEMA: dict[str, pl.DataType] = {
-    "measure": pl.String(),
-    "metric": pl.String(),
-    "group": pl.String(),
-    "dense": pl.Float64(),
-    "nothing": pl.Float64(),
-    "value": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "n": pl.Int64(),
-    "status": pl.String(),
-    "reason": pl.String(),
-    "change": pl.Float64(),
-    "change_low": pl.Float64(),
-    "change_high": pl.Float64(),
-    "q_value": pl.Float64(),
-    "verdict": pl.String(),
-    "undone": pl.Float64(),
-}
-"""Columns of the effects, a row per measure and headline metric. `change` is from doing nothing,
-with a paired interval, a q-value and a verdict on it. `undone` is the share of pruning's harm that
-a measure takes back: 1 = as good as dense, 0 = as bad as nothing, < 0 worse; null where pruning did
-no harm that could be shown. Metrics of flips compare with dense, and have no paired change."""
-
-
-class MeasureInfo(BaseModel):
-    """One measure: what it is, needs and costs, and on how many headline metrics it helps.
-
-    `better` and `worse` count the headline rows with that verdict against doing nothing; `cells`
-    those of single attributes, group values and both.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    summary: str
-    needs: str
-    cost: str
-    better: int
-    worse: int
-    cells_better: int
-    cells_worse: int
-
-
-class ComparisonInfo(BaseModel):
-    """What was compared; measures in the order of their rank.
-
-    History of the format: 1 (0.1.0) first.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    format_version: Literal[1] = 1
-    dense: str
-    pruned: str
-    sparsity: float
-    n_samples: int
-    measures: tuple[MeasureInfo, ...]
-    settings: dict[str, Any]
-    notes: tuple[str, ...] = ()
-
-
-FILES = ResultFolder(
-    "comparison",
-    "prunescope mitigate compare",
-    "comparison.json",
-    ComparisonInfo,
-    {"comparison.parquet": EFFECT_SCHEMA},
-)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Measures side by side.
-
-    Parameters
-    ----------
-    info : ComparisonInfo
-    table : polars.DataFrame
-        Columns as in `EFFECT_SCHEMA`; doing nothing first, then measures by rank.
-    """
-
-    info: ComparisonInfo
-    table: pl.DataFrame
-
-    def save(self, folder: str | Path) -> None:
-        """Write comparison.json and comparison.parquet to a folder."""
-        FILES.save(folder, self.info, self.table)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Comparison:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        DataError
-            A file is absent or damaged.
-        """
-        info, [table] = FILES.load(folder)
-        return cls(info, table)
+FLIPS = ("flip_rate", "harmful_flip_rate")
+"""Metrics of the change from dense, which doing nothing has as well."""
 
 
 def compare(
@@ -260,11 +165,9 @@ def _named(predictions: Predictions, name: str) -> Predictions:
 
 def _told(candidate: Candidate, change: Audit) -> MeasureInfo:
     """Count the verdicts on a measure against doing nothing."""
-    mine = change.table.filter(model=candidate.name)
-    headline = pl.col("metric").is_in(HEADLINE) & _is_headline()
-    of_all = mine.filter(headline, ~pl.col("metric").is_in(FLIPS))
-    of_cells = mine.filter(~headline, pl.col("metric").is_in(HEADLINE))
-    of_cells = of_cells.filter(~pl.col("metric").is_in(FLIPS))
+    counted = [metric for metric in HEADLINE if metric not in FLIPS]
+    mine = change.table.filter(pl.col("metric").is_in(counted), model=candidate.name)
+    of_all, of_cells = mine.filter(_is_headline()), mine.filter(~_is_headline())
     return MeasureInfo(
         name=candidate.name,
         summary=candidate.summary,
@@ -275,10 +178,6 @@ def _told(candidate: Candidate, change: Audit) -> MeasureInfo:
         cells_better=of_cells.filter(verdict="better").height,
         cells_worse=of_cells.filter(verdict="worse").height,
     )
-
-
-FLIPS = ("flip_rate", "harmful_flip_rate")
-"""Metrics of the change from dense, which doing nothing has as well."""
 
 
 def _is_headline() -> pl.Expr:

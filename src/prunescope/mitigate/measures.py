@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.mitigate.adjust import fit_adjustment
+from prunescope.mitigate.risk import OWN_MARGIN, To
 from prunescope.mitigate.router import route
-from prunescope.mitigate.routing import OWN_MARGIN, To
 from prunescope.predictions import Predictions
 
 

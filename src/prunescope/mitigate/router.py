@@ -3,159 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from prunescope.audit import audit
 from prunescope.audit.budget import Budget, outcome
 from prunescope.data.samples import Samples
-from prunescope.errors import ConfigError, DataError, one_of
-from prunescope.forecast.result import Forecast
+from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.certificate import Certificate, certify
-from prunescope.mitigate.routing import (
-    ALONE,
-    CHOSEN,
-    CURVE_SCHEMA,
-    NAMED,
+from prunescope.mitigate.curves import SHARES, curve_rows
+from prunescope.mitigate.risk import (
     OWN_MARGIN,
-    SHARES,
-    Routed,
     Score,
     To,
     asks_everywhere,
-    curve_rows,
+    check_alone,
     needs_of,
+    title_of,
 )
+from prunescope.mitigate.route_result import Route, RouteInfo
+from prunescope.mitigate.routing import Routed
 from prunescope.predictions import Predictions
-from prunescope.result_folder import ResultFolder
 
 Loss = Literal["disagreement", "error"]
-
-
-class RouteInfo(BaseModel):
-    """What a route is: all that is needed to apply it.
-
-    An answer is sent where its risk is at least `cut`; None: nothing could be proved or no share
-    is enough, for the `reason` given. For score ``own-margin`` the risk is -abs(logit - threshold)
-    of the pruned model; where samples are sent `whole`, all answers have the highest risk of the
-    sample's. `sent` is the share of answers on the validation split.
-
-    History of the format: 1 (0.1.0) first.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    format_version: Literal[1] = 1
-    model: str
-    dense: str
-    to: To
-    score: str
-    whole: bool = False
-    needs: str
-    chosen_by: str
-    cut: float | None
-    sent: float | None
-    reason: str = ""
-    certificates: tuple[Certificate, ...] = ()
-    macs: tuple[float, float] | None = None
-
-
-FILES = ResultFolder(
-    "route",
-    "prunescope mitigate route",
-    "route.json",
-    RouteInfo,
-    {"curve.parquet": CURVE_SCHEMA},
-)
-
-
-@dataclass(frozen=True)
-class Route:
-    """Which answers of a pruned model to send elsewhere, and what that leaves of the damage.
-
-    Parameters
-    ----------
-    info : RouteInfo
-    curve : polars.DataFrame
-        Columns as in `CURVE_SCHEMA`.
-    """
-
-    info: RouteInfo
-    curve: pl.DataFrame
-
-    def apply(
-        self, pruned: Predictions, dense: Predictions, score: Score | None = None
-    ) -> Predictions:
-        """Return the predictions of both together on any samples.
-
-        Parameters
-        ----------
-        pruned, dense : Predictions
-            On the same samples.
-        score : Forecast or array (N, A), optional
-            Of these samples, where the route was not chosen by a score that has a name.
-
-        Raises
-        ------
-        DataError
-            They are other models' predictions.
-        ConfigError
-            There is no cut, or no score.
-        """
-        if (pruned.name, dense.name) != (self.info.model, self.info.dense):
-            raise DataError(
-                f"the route was chosen for {self.info.model!r} and {self.info.dense!r}, not for "
-                f"{pruned.name!r} and {dense.name!r}: risks of other models lie elsewhere"
-            )
-        if self.info.cut is None:
-            raise ConfigError(f"the route has no cut: {self.info.reason}")
-        if score is None and self.info.score not in NAMED:
-            raise ConfigError(
-                f"the route was chosen by {self.info.score}: give that of the samples"
-            )
-        score = self.info.score if score is None else score
-        routed = Routed.of(pruned, dense, score, self.info.to, whole=self.info.whole)
-        return routed.answers(self.info.cut, f"{pruned.name}+route")
-
-    def price(self) -> str:
-        """Say in words what is sent, on the test split if there is one."""
-        if self.info.sent is None:
-            return "nothing can be sent"
-        at = self.curve.filter(order=CHOSEN).row(-1, named=True)
-        told = f"{at['sent']:.1%} of the answers sent, of {at['samples']:.0%} of the samples"
-        if at["cost"] is None:
-            return told
-        return f"{told}: {at['cost']:.2f} × the dense model's multiplications"
-
-    def save(self, folder: str | Path) -> None:
-        """Write route.json and curve.parquet to a folder."""
-        FILES.save(folder, self.info, self.curve)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Route:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        DataError
-            A file is absent or damaged.
-        """
-        info, [curve] = FILES.load(folder)
-        return cls(info, curve)
-
-
-def _title(score: Score) -> str:
-    """Name a score."""
-    if isinstance(score, Forecast):
-        return f"a forecast by {score.info.scorer}"
-    return score if isinstance(score, str) else "risks of your own"
 
 
 def route(
@@ -235,9 +109,9 @@ def route(
     if share is not None and not 0 <= share <= 1:
         raise ConfigError(f"share {share}: expected a number from 0 to 1")
     if certify_loss is not None:
-        _check_alone(score)
+        check_alone(score)
     routed = Routed.of(pruned, dense, score, to, whole=whole)
-    name = _title(score)
+    name = title_of(score)
     for group in certify_groups:
         if group not in pruned.samples.groups:
             raise ConfigError(one_of("group", group, pruned.samples.groups))
@@ -281,17 +155,6 @@ def route(
         for split, on_split in splits.items()
     ]  # fmt: skip
     return Route(info, pl.concat(curves))
-
-
-def _check_alone(score: Score) -> None:
-    """Raise where a score looks at samples together: they would not be independent any more."""
-    looks = score.info.scorer if isinstance(score, Forecast) else score
-    known = isinstance(score, Forecast) or (isinstance(score, str) and score in NAMED)
-    if known and looks not in ALONE:
-        raise ConfigError(
-            f"{_title(score)} compares a sample with all others at hand, so that their losses "
-            f"depend on each other and nothing can be proved: certify by {' or '.join(ALONE)}"
-        )
 
 
 def _within(

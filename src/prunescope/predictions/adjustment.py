@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from prunescope.data.samples import Group
 from prunescope.errors import DataError, settings_of, shorten
@@ -97,11 +97,6 @@ class Adjustment(BaseModel):
     by_value: dict[str, dict[str, float]] = {}
     criterion: str | None = None
     calibration: str | None = None
-
-    @field_validator("thresholds")
-    @classmethod
-    def _plain(cls, thresholds: dict[str, float]) -> dict[str, float]:
-        return {name: float(value) for name, value in thresholds.items()}
 
     @model_validator(mode="after")
     def _check(self) -> Adjustment:
@@ -239,16 +234,12 @@ def adjust(predictions: Predictions, adjustment: Adjustment) -> Predictions:
     >>> adjust(model, Adjustment(thresholds={"Bald": -1.0})).decisions[:, 0].tolist()
     [True, False]
     """
-    check_adjustment(adjustment, predictions.name, predictions.attributes, predictions.samples.task)
+    samples = predictions.samples
+    check_adjustment(adjustment, predictions.name, samples.attributes, samples.groups, samples.task)
     logits = predictions.logits
     if adjustment.curves:
         logits = np.stack(map_columns(adjustment, predictions.attributes, logits.T), axis=1)
-    group = None
-    if adjustment.group is not None:
-        group = predictions.samples.groups.get(adjustment.group)
-        if group is None:
-            has = shorten(predictions.samples.groups) or "none"
-            raise DataError(needs_group(adjustment.group, predictions.name, has))
+    group = None if adjustment.group is None else samples.groups[adjustment.group]
     limits = adjustment.limits(predictions.attributes, group)
     return replace(predictions, logits=logits, thresholds=limits)
 
@@ -273,19 +264,20 @@ def map_columns(
     ]
 
 
-def needs_group(group: str, model: str, has: str) -> str:
-    """Say that a group is not there."""
-    return (
-        f"the thresholds of {model} depend on {group!r}, which must be known of each sample; its "
-        f"groups are {has}"
-    )
-
-
 def check_adjustment(
-    adjustment: Adjustment, model: str, attributes: Collection[str], task: str
+    adjustment: Adjustment,
+    model: str,
+    attributes: Collection[str],
+    groups: Collection[str],
+    task: str,
 ) -> None:
-    """Raise a `DataError` where an adjustment is not for a model."""
+    """Raise a `DataError` where an adjustment is not for a model, or its samples lack the group."""
     Adjustments(adjustments={EVERY_MODEL: adjustment}).check((), attributes)
+    if adjustment.group is not None and adjustment.group not in groups:
+        raise DataError(
+            f"the thresholds of {model} depend on {adjustment.group!r}, which must be known of "
+            f"each sample; its groups are {shorten(groups) or 'none'}"
+        )
     if task == "multilabel":
         return
     if adjustment.thresholds or adjustment.by_value:

@@ -17,12 +17,11 @@ from scipy.special import logit
 
 from prunescope.data.labels import read_classes
 from prunescope.data.samples import UNKNOWN, Group, GroupValue, Task, read_labels
-from prunescope.errors import DataError, shorten
+from prunescope.errors import DataError
 from prunescope.predictions.adjustment import (
     Adjustment,
     check_adjustment,
     map_columns,
-    needs_group,
 )
 from prunescope.predictions.batch import Answers, Batch
 from prunescope.predictions.columns import rename
@@ -157,10 +156,7 @@ class Shards:
         DataError
             As `prunescope.predictions.adjust` does.
         """
-        check_adjustment(adjustment, self.name, self.attributes, self.task)
-        if adjustment.group is not None and adjustment.group not in self.groups:
-            has = shorten(self.groups) or "none"
-            raise DataError(needs_group(adjustment.group, self.name, has))
+        check_adjustment(adjustment, self.name, self.attributes, self.groups, self.task)
         return replace(self, adjustment=adjustment)
 
     @property

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 import polars as pl
 import yaml
-from numpy.typing import NDArray
 
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.predictions.reading import UNREADABLE, read_cells
@@ -128,25 +127,11 @@ def with_thresholds(
     >>> with_thresholds(model, {"Bald": 1.0}).decisions[:, 0].tolist()
     [True, False]
     """
-    return replace(
-        predictions, thresholds=limits_of(thresholds, predictions.name, predictions.attributes)
-    )
-
-
-def limits_of(
-    thresholds: Thresholds | Mapping[str, float], model: str, attributes: tuple[str, ...]
-) -> NDArray[np.float64]:
-    """Return the thresholds of one model in the order of its attributes: (A,).
-
-    Raises
-    ------
-    DataError
-        An attribute is not among the model's, or a threshold is not finite.
-    """
     models = _checked(thresholds, "logits", "thresholds")
-    mine = {**models.get(EVERY_MODEL, {}), **models.get(model, {})}
-    check_thresholds({EVERY_MODEL: mine}, (), attributes)
-    return np.array([mine.get(attribute, 0.0) for attribute in attributes], np.float64)
+    mine = {**models.get(EVERY_MODEL, {}), **models.get(predictions.name, {})}
+    check_thresholds({EVERY_MODEL: mine}, (), predictions.attributes)
+    limits = np.array([mine.get(a, 0.0) for a in predictions.attributes], np.float64)
+    return replace(predictions, thresholds=limits)
 
 
 def _checked(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from prunescope import __version__
 from prunescope.files import replacing
-from prunescope.mitigate import Comparison
+from prunescope.mitigate import Comparison, MeasureInfo
 from prunescope.report.glossary import GLOSSARY, label_of, unit_of
 from prunescope.report.html import page
 from prunescope.report.numbers import SHARE, Unit, listing
@@ -25,17 +25,9 @@ class Effect(BaseModel):
     tip: str = ""
 
 
-class MeasureRow(BaseModel):
+class MeasureRow(MeasureInfo):
     """One measure: a line of the table."""
 
-    name: str
-    summary: str
-    needs: str
-    cost: str
-    better: int
-    worse: int
-    cells_better: int
-    cells_worse: int
     effects: list[Effect]
 
 

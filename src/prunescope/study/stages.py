@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from prunescope.predictions import (
 )
 
 if TYPE_CHECKING:
-    from prunescope.models import Checkpoint, Provenance
+    from torch import Tensor
+
+    from prunescope.models import Checkpoint, Classifier, Provenance
     from prunescope.training import Progress, Recipe
 
 OnStep = Callable[["Progress"], None]
@@ -73,8 +75,6 @@ def train_model(
         Provenance,
         build_model,
         check_target,
-        load_checkpoint,
-        save_checkpoint,
     )
     from prunescope.training import train
 
@@ -89,8 +89,7 @@ def train_model(
     )
     train(model, dataset, recipe, resume_dir=state_folder(out), progress=on_step, device=device)
     provenance = Provenance.of(model, dataset, recipe=recipe, seed=recipe.seed, data=data)
-    _once(lambda: save_checkpoint(out, model, provenance), out)
-    return load_checkpoint(out, factory=factory_of(provenance))
+    return _kept(out, model, provenance)
 
 
 def adopt_model(arch: str, dataset: Dataset, *, data: DataConfig | None = None) -> Checkpoint:
@@ -148,8 +147,6 @@ def prune_model(
         Provenance,
         check_target,
         fresh_copy,
-        load_checkpoint,
-        save_checkpoint,
         weights_digest,
     )
     from prunescope.pruning import METHODS, prune
@@ -185,8 +182,7 @@ def prune_model(
         parent=None if fresh else weights_digest(dense.model),
         data=data,
     )
-    _once(lambda: save_checkpoint(out, pruned.model, provenance, pruned.masks), out)
-    return load_checkpoint(out, factory=factory_of(provenance))
+    return _kept(out, pruned.model, provenance, pruned.masks)
 
 
 def finetune_model(
@@ -233,8 +229,6 @@ def finetune_model(
         Classifier,
         Provenance,
         check_target,
-        load_checkpoint,
-        save_checkpoint,
         weights_digest,
     )
     from prunescope.pruning import Masks
@@ -267,8 +261,7 @@ def finetune_model(
         parent=weights_digest(pruned.model),
         data=data,
     )
-    _once(lambda: save_checkpoint(out, made.model, provenance, pruned.masks), out)
-    return load_checkpoint(out, factory=factory_of(provenance)), made.notes
+    return _kept(out, made.model, provenance, pruned.masks), made.notes
 
 
 def quantize_model(
@@ -296,8 +289,6 @@ def quantize_model(
     from prunescope.models import (
         Provenance,
         check_target,
-        load_checkpoint,
-        save_checkpoint,
         weights_digest,
     )
     from prunescope.pruning import quantize
@@ -314,8 +305,7 @@ def quantize_model(
         parent=weights_digest(parent.model),
         data=data,
     ).model_copy(update={"recipe": parent.provenance.recipe})
-    save_checkpoint(out, quantized, provenance)
-    return load_checkpoint(out, factory=factory_of(provenance))
+    return _kept(out, quantized, provenance)
 
 
 def _after(parent: Checkpoint, compression: dict[str, Any]) -> dict[str, Any]:
@@ -327,15 +317,22 @@ def _after(parent: Checkpoint, compression: dict[str, Any]) -> dict[str, Any]:
     return {**compression, "method": method, "before": before}
 
 
-def _once(save: Callable[[], None], out: Path) -> None:
-    """Save a finished model and drop its training state: in the first of several processes."""
+def _kept(
+    out: Path,
+    model: Classifier,
+    provenance: Provenance,
+    masks: Mapping[str, Tensor] | None = None,
+) -> Checkpoint:
+    """Save a finished model and drop its training state, in the first of several processes."""
+    from prunescope.models import load_checkpoint, save_checkpoint
     from prunescope.training import Processes
 
     processes = Processes.current()
     if processes.first:
-        save()
+        save_checkpoint(out, model, provenance, masks)
         shutil.rmtree(state_folder(out), ignore_errors=True)
     processes.wait()
+    return load_checkpoint(out, factory=factory_of(provenance))
 
 
 def predict_split(

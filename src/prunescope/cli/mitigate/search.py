@@ -70,7 +70,7 @@ def search(
     keeps the budget. Stopped half-way, the same command goes on.
     """
     from prunescope.audit import Budget
-    from prunescope.cli.tables import print_search, search_data
+    from prunescope.cli.mitigate.tables import print_search, search_data
     from prunescope.study import SearchPlan, chosen_model, run_search
 
     wanted = Budget.parse(budget)

@@ -12,7 +12,7 @@ from rich.table import Table
 from prunescope.errors import shorten
 
 if TYPE_CHECKING:
-    from prunescope.mitigate import Comparison, FittedAdjustment, Route
+    from prunescope.mitigate import Comparison, FittedAdjustment, Route, Search
 
 SHOWN = {
     "accuracy": "accuracy",
@@ -147,3 +147,29 @@ def print_route(found: Route) -> None:
     else:
         console.print(f"send answers whose risk is at least {info.cut:.6g}", markup=False)
         console.print(f"{found.price()}; needs {info.needs}", markup=False)
+
+
+def print_search(found: Search) -> None:
+    """Print each trial, a line per constraint with the row that decides, and what was found."""
+    from prunescope.audit import decisive, outcome, place_of
+
+    table = Table("trial", "constraint", "decided by", "end", "outcome", title="Trials")
+    key = ["method", "sparsity", "split", "constraint"]
+    for _, judged in found.trials.group_by(key, maintain_order=True):
+        row = decisive(judged)
+        table.add_row(
+            f"{row['method']} {row['sparsity']:.1%} on {row['split']}",
+            escape(row["constraint"]),
+            escape(place_of(row)) or "all",
+            "–" if row["end"] is None else f"{row['end']:.4f}",
+            outcome(judged),
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(found.info.reason, markup=False)
+
+
+def search_data(found: Search) -> dict[str, Any]:
+    """Return the same as plain values, for JSON."""
+    about = found.info.model_dump(mode="json", exclude={"format_version"})
+    return {**about, "trials": found.trials.to_dicts()}

@@ -5,6 +5,9 @@ Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICM
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -52,13 +55,20 @@ def temperatures(validation: Predictions) -> Floats:
         y, z = labels[known] == 1, distance[known, a]
         if y.any() and not y.all():
             signed = np.where(y, -z, z)
-            best = minimize_scalar(
-                lambda t, signed=signed: np.logaddexp(0, signed * np.exp(-t)).mean(),
-                bounds=(np.log(COLDEST), np.log(HOTTEST)),
-                method="bounded",
-            )
-            found[a] = np.exp(best.x)
+            found[a] = best_temperature(partial(_cross_entropy, signed))
     return found
+
+
+def _cross_entropy(signed: Floats, heat: float) -> float:
+    return float(np.logaddexp(0, signed * heat).mean())
+
+
+def best_temperature(loss: Callable[[float], float]) -> float:
+    """Return the T in [0.05, 20] with the least loss, which is a function of 1 / T."""
+    best = minimize_scalar(
+        lambda t: loss(np.exp(-t)), bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded"
+    )
+    return float(np.exp(best.x))
 
 
 TEMPERATURE = Scorer("A", "distance from the threshold in calibrated logits", look)
