@@ -3,7 +3,7 @@
     python benchmarks/finetune.py
 
 resnet_small on images of 64 pixels, 40 attributes, four groups of two values, batches of 128, on
-one thread: the median time of a forward and backward pass, and of what `Constrain` adds to the loss.
+one thread: the median time of a forward and backward pass, and of what `Constrain` adds to it.
 """
 
 from __future__ import annotations
