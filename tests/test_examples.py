@@ -89,7 +89,6 @@ def test_finetuning_is_compared_with_its_control(table, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES / "forecast"))
     monkeypatch.syspath_prepend(str(EXAMPLES / "mitigate"))
     import finetune  # the example's
-
     import models
 
     chosen = models.setting(str(table))

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from finetune import GROUP, MEASURES, ON_TRAIN, SPARSITIES
 
+from finetune import GROUP, MEASURES, ON_TRAIN, SPARSITIES
 from prunescope.audit import audit
 from prunescope.files import replacing
 from prunescope.predictions import Predictions
