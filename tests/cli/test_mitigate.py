@@ -134,17 +134,27 @@ def test_compare_ranks_measures(files, tmp_path, prunescope):
         (("thresholds", "SPARSE"), "nothing to fit: name a criterion"),
         (("thresholds", "SPARSE", "--criterion", "prevelance"), "did you mean prevalence"),
         (("thresholds", "SPARSE", "--criterion", "dense-rate"), "give its predictions"),
-        (("thresholds", "SPARSE", "SPARSE", "--criterion", "f1"), "two models are called 'sparse'"),
-        (("thresholds", "SPARSE", "--criterion", "f1", "--test", "SPARSE"), "takes two files"),
+        (("thresholds", "SPARSE", "SPARSE", "--criterion", "f1"), "two of the models have"),
+        (("thresholds", "SPARSE", "--criterion", "f1", "--test", "SPARSE"), "--test takes two"),
         (("thresholds", "SPARSE", "--criterion", "f1", "--test", "DENSE", "DENSE"),
          "'dense' is none of the models that were fitted"),
         (("thresholds", "none.parquet", "--criterion", "f1"), "no such file"),
+        (("thresholds", "SPARSE", "--criterion", "f1", "--test", "SPARSE", "DENSE"),
+         "validation samples of sparse are test samples, too"),
+        (("route", "SPARSE", "DENSE", "--share", "0.1", "--test", "SPARSE", "DENSE"),
+         "validation samples of sparse are test samples, too"),
+        (("route", "SPARSE", "DENSE", "--share", "0.1", "--alpha", "0.1"), "go with --certify"),
+        (("route", "SPARSE", "DENSE", "--share", "0.1", "--score", "margin", "--forecast", "no"),
+         "two kinds of risk: name one"),
+        (("route", "SPARSE", "DENSE", "--share", "0.1", "--cluster", "no"), "cluster 'no' is not"),
+        (("compare", "--fit", "SPARSE", "DENSE", "--test", "SPARSE"), "--test takes two"),
+        (("compare", "--models", "a", "b", "--thresholds", "t.json"), "no predictions are read"),
         (("route", "SPARSE", "DENSE"), "exactly one of a share, a target and a loss"),
         (("route", "SPARSE", "DENSE", "--share", "0.1", "--macs", "4"), "expected 2 positive"),
         (("route", "SPARSE", "DENSE", "--share", "0.1", "--forecast", "no"), "holds no forecast"),
         (("compare", "--fit", "SPARSE", "DENSE", "--test", "SPARSE", "DENSE"),
-         "validation samples are test samples, too"),
-        (("compare", "--fit", "SPARSE", "--test", "SPARSE", "DENSE"), "takes two files"),
+         "validation samples of sparse are test samples, too"),
+        (("compare", "--fit", "SPARSE", "--test", "SPARSE", "DENSE"), "--fit takes two, the"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_error(files, tmp_path, prunescope, monkeypatch, arguments, message):
@@ -190,3 +200,64 @@ def test_the_lines_for_users_of_onnx_do_the_same(files, tmp_path, prunescope):
             for z, male in zip(model.logits[:, a], males, strict=True)
         ]
         assert np.array_equal(found, expected[:, a])
+
+
+def test_a_file_of_several_models_serves_commands_that_read_one(files, tmp_path, prunescope):
+    one, both = tmp_path / "one.json", tmp_path / "both.json"
+    fitted = ("mitigate", "thresholds", files["val"][0], "--criterion", "prevalence", "-o", one)
+    assert prunescope(*fitted).code == 0
+    content = json.loads(one.read_text())
+    content["adjustments"]["sparser"] = content["adjustments"]["sparse"]
+    both.write_text(json.dumps(content))
+    told = ("--test", *files["test"], "--replicates", 100, "--thresholds", both)
+    ran = prunescope("mitigate", "route", *files["val"], "--share", 0.1, *told,
+                     "-o", tmp_path / "route", "--json")  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "is also for sparser: not read here" in ran.err
+    ran = prunescope("mitigate", "compare", "--fit", *files["val"], *told,
+                     "--measures", "route-dense", "-o", tmp_path / "c", "--json")  # fmt: skip
+    assert ran.code == 0, ran.err
+    plain = prunescope("mitigate", "compare", "--fit", *files["val"], *told[:-2],
+                       "--measures", "route-dense", "-o", tmp_path / "d", "--json")  # fmt: skip
+    nothing, before = (
+        [row["value"] for row in found.json["effects"] if row["measure"] == "nothing"]
+        for found in (ran, plain)
+    )
+    assert nothing != before
+    ran = prunescope("mitigate", "compare", "--fit", *files["val"], *told,
+                     "--measures", "prevalence", "-o", tmp_path / "e")  # fmt: skip
+    assert ran.code == 2
+    assert "sparse is adjusted already: fit to the logits that the model gives" in ran.err
+
+
+def test_no_certificate_on_what_thresholds_were_fitted_to(files, tmp_path, prunescope):
+    out = tmp_path / "a.json"
+    fitted = ("mitigate", "thresholds", files["val"][0], "--criterion", "prevalence", "-o", out)
+    assert prunescope(*fitted).code == 0
+    told = ("--certify", "error", "--alpha", 0.2, "-o", tmp_path / "route", "--thresholds", out)
+    ran = prunescope("mitigate", "route", *files["val"], *told)
+    assert ran.code == 2
+    assert "were fitted to these samples" in ran.err.replace("\n", " ")
+    assert not (tmp_path / "route").exists()
+    assert prunescope("mitigate", "route", *files["test"], *told).code in (0, 1)
+    ran = prunescope("audit", files["val"][1], "--compressed", files["val"][0], "--thresholds", out,
+                     "-o", tmp_path / "audit", "--replicates", 0)  # fmt: skip
+    assert "were fitted to these samples, whose figures flatter it" in ran.err.replace("\n", " ")
+
+
+def test_names_may_hold_markup(files, tmp_path, prunescope):
+    """Rich reads brackets as markup: a name must be shown as it is, not end in a traceback."""
+    odd = {}
+    for split in ("val", "test"):
+        model = Predictions.load(files[split][0], name="sparse [/b] [red]")
+        odd[split] = tmp_path / f"{split}.parquet"
+        model.save(odd[split])
+    for arguments in (
+        ("thresholds", odd["val"], "--criterion", "f1", "-o", tmp_path / "a.json"),
+        ("route", odd["val"], files["val"][1], "--share", 0.1, "-o", tmp_path / "route"),
+        ("compare", "--fit", odd["val"], files["val"][1], "--measures", "f1", "--replicates", 100,
+         "--test", odd["test"], files["test"][1], "-o", tmp_path / "c"),
+    ):  # fmt: skip
+        ran = prunescope("mitigate", *arguments)
+        assert ran.code == 0, ran.err
+        assert "[/b] [red]" in ran.out.replace("\n", " ")

@@ -65,6 +65,20 @@ def test_no_two_logits_become_one(build):
         assert (np.diff(curve.of(new)) > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [("temperature", 1e-18), ("temperature", 1e9), ("isotonic", 1e-6), ("isotonic", 1e9)],
+)
+def test_logits_may_have_any_scale(build, kind, scale):
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, (4000, 1))
+    labels = rng.random((4000, 1)) < expit(z)
+    model = build(labels, (scale * z).astype("f4"))
+    after = adjust(model, Adjustment(curves=CALIBRATIONS[kind](model)))
+    before, then = (roc_auc_score(labels, one.logits[:, 0]) for one in (model, after))
+    assert before == then > 0.8
+
+
 def test_labels_of_one_kind_give_no_curve(build):
     model = build([[1, 1], [1, -1]], [[1.0, 2.0], [3.0, 4.0]])
     assert isotonic_curves(model) == {}

@@ -95,13 +95,16 @@ def test_without_a_group_measures_by_group_are_left_out(scene):
 
 def test_without_labels_to_fit_to_those_that_need_none_are_left(scene):
     samples = scene.pruned_validation.samples
-    bare = replace(
-        scene.pruned_validation,
-        samples=replace(samples, labels=np.full_like(samples.labels, -1)),
+    none = replace(samples, labels=np.full_like(samples.labels, -1))
+    bare = replace(scene.pruned_validation, samples=none)
+    unlabelled = replace(
+        scene,
+        pruned_validation=bare,
+        dense_validation=replace(scene.dense_validation, samples=none),
     )
-    assert measures_for(replace(scene, pruned_validation=bare)) == [
-        "dense-rate", "route-dense", "route-images",
-    ]  # fmt: skip
+    assert measures_for(unlabelled) == ["dense-rate", "route-dense", "route-images"]
+    # those that only the dense model's file has are labels, too
+    assert measures_for(replace(scene, pruned_validation=bare)) == measures_for(scene)
 
 
 def test_other_models_stand_beside_them(scene):
@@ -136,6 +139,10 @@ def test_classes_have_the_measures_that_are_for_them(build):
     found = compare(scene, **SETTINGS)
     names = {one.name for one in found.info.measures}
     assert names == {"temperature", "route-dense", "route-person"}
+    # a class is one answer: as the curves of a route count it, and its cost does
+    flips = (parts[3].decisions != parts[2].decisions).any(axis=1).mean()
+    assert row(found, "nothing", "top1_flip_rate")["value"] == pytest.approx(flips)
+    assert "flip_rate" not in found.table["metric"]
     with pytest.raises(ConfigError, match="measure f1 is not for a multiclass task"):
         compare(scene, ["f1"])
 
@@ -149,11 +156,36 @@ def test_what_cannot_be_compared_says_why(scene):
         compare(scene, ["f1", "f1"], **SETTINGS)
     with pytest.raises(ConfigError, match="nothing to compare"):
         compare(scene, [])
-    with pytest.raises(DataError, match="3,000 of the 3,000 validation samples are test samples"):
-        compare(replace(scene, pruned_test=scene.pruned_validation,
-                        dense_test=scene.dense_validation), ["f1"])  # fmt: skip
+    with pytest.raises(DataError, match="3,000 of the 3,000 validation samples of sparse are test"):
+        replace(scene, pruned_test=scene.pruned_validation, dense_test=scene.dense_validation)
     renamed = replace(
         scene.pruned_test, metadata=scene.pruned_test.metadata.model_copy(update={"name": "other"})
     )
-    with pytest.raises(DataError, match="'sparse' on the validation split and 'other' on the test"):
-        compare(replace(scene, pruned_test=renamed), ["f1"])
+    with pytest.raises(DataError, match="'sparse' answers the validation split and 'other' the"):
+        replace(scene, pruned_test=renamed)
+    fewer = scene.dense_test.take(np.arange(100))
+    with pytest.raises(DataError, match=r"dense lacks 2,900 of the 3,000 samples of sparse"):
+        compare(scene, ["f1"], [Candidate("small", fewer, "", "")], **SETTINGS)
+    seen = fit_adjustment(scene.pruned_test, criterion="f1").apply(scene.pruned_test)
+    with pytest.raises(ConfigError, match="so that nothing can be judged by them"):
+        compare(scene, ["f1"], [Candidate("seen", seen, "", "")], **SETTINGS)
+
+
+def test_the_order_of_attributes_may_differ(scene, found):
+    turned = replace(
+        scene,
+        **{
+            name: turn(getattr(scene, name))
+            for name in ("pruned_test", "dense_test", "dense_validation")
+        },
+    )
+    again = compare(turned, ["prevalence", "group-equal-tpr"], **SETTINGS)
+    for measure in ("prevalence", "group-equal-tpr"):
+        figures = (one.table.filter(measure=measure)["value"].to_list() for one in (again, found))
+        assert next(figures) == next(figures)
+
+
+def turn(model):
+    samples = model.samples
+    turned = replace(samples, attributes=samples.attributes[::-1], labels=samples.labels[:, ::-1])
+    return replace(model, samples=turned, logits=model.logits[:, ::-1])

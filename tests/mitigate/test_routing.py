@@ -11,7 +11,7 @@ from prunescope.audit.budget import Budget
 from prunescope.data.samples import Group
 from prunescope.errors import ConfigError, DataError
 from prunescope.forecast import forecast
-from prunescope.mitigate import Route, route
+from prunescope.mitigate import Route, fit_adjustment, route
 from prunescope.mitigate.curves import SHARES
 from prunescope.mitigate.risk import ALONE, risk_of
 from prunescope.mitigate.routing import SURE, Routed
@@ -44,7 +44,8 @@ def test_a_person_answers_what_is_labelled(world):
     sparse, dense = pair(world, "val")
     labels = sparse.samples.labels.copy()
     labels[:100] = -1
-    sparse = replace(sparse, samples=replace(sparse.samples, labels=labels))
+    samples = replace(sparse.samples, labels=labels)
+    sparse, dense = replace(sparse, samples=samples), replace(dense, samples=samples)
     found = route(sparse, dense, share=1.0, to="person")
     both = found.apply(sparse, dense)
     told = found.curve.filter(order="risk", sent=1.0)["flip_rate"][0]
@@ -174,12 +175,14 @@ def test_errors_can_be_certified_only_where_labels_are_known(world):
     found = route(sparse, dense, certify_loss="error", alpha=0.1, to="person")
     assert 0 < found.info.sent < 0.9
     assert route(sparse, dense, certify_loss="error", alpha=0.01).info.cut is None
-    bare = replace(
-        sparse, samples=replace(sparse.samples, labels=np.full_like(sparse.samples.labels, -1))
-    )
-    none = route(bare, dense, certify_loss="error", alpha=0.1, to="person")
-    assert "0 independent units" in none.info.reason
-    assert route(bare, dense, certify_loss="disagreement", alpha=0.1).info.cut is not None
+    none = replace(sparse.samples, labels=np.full_like(sparse.samples.labels, -1))
+    bare, beside = replace(sparse, samples=none), replace(dense, samples=none)
+    cannot = route(bare, beside, certify_loss="error", alpha=0.1, to="person")
+    assert "0 independent units" in cannot.info.reason
+    assert route(bare, beside, certify_loss="disagreement", alpha=0.1).info.cut is not None
+    # labels that only the dense model's file has are those of the samples
+    by_dense = route(bare, dense, certify_loss="error", alpha=0.1, to="person")
+    assert by_dense.info.cut == found.info.cut
 
 
 def test_clusters_are_the_independent_units(world):
@@ -193,6 +196,71 @@ def test_clusters_are_the_independent_units(world):
     assert clustered.info.certificates[0].n == 100
     alone = route(sparse, dense, certify_loss="disagreement", alpha=0.05)
     assert alone.info.certificates[0].n == 3000
+    # files of other tools do not say so themselves
+    unnamed = replace(sparse, samples=replace(samples, cluster=None))
+    named = route(unnamed, dense, certify_loss="disagreement", alpha=0.05, cluster="person")
+    assert named.info == clustered.info
+    assert named.curve.equals(clustered.curve)
+
+
+def test_thresholds_fitted_to_the_samples_prove_nothing_of_them(world):
+    sparse, dense = pair(world, "val")
+    fitted = fit_adjustment(sparse, criterion="prevalence")
+    again = fitted.apply(sparse)
+    loss = {"certify_loss": "error", "alpha": 0.15}
+    with pytest.raises(ConfigError, match=r"of sparse were fitted to these samples \(100%.*proved"):
+        route(again, dense, **loss)
+    overlap = sparse.take(np.arange(300))  # a tenth of those
+    with pytest.raises(ConfigError, match="nothing can be proved by them: give another split"):
+        route(fitted.apply(overlap), dense, **loss)
+    assert route(again, dense, share=0.1).info.cut is not None
+    elsewhere, dense_test = pair(world, "test")
+    assert route(fitted.apply(elsewhere), dense_test, **loss).info.certificates[0].n == 3000
+
+
+def test_tied_risks_are_sent_together_or_not(world):
+    sparse, dense = pair(world, "val")
+    risk = np.zeros(sparse.logits.shape)
+    risk[:60, 0] = 1.0  # 60 of 9,000 answers
+    some = route(sparse, dense, share=0.05, score=risk)
+    assert some.info.sent == 60 / 9000
+    assert some.info.chosen_by == "share 0.05 (0.7% are sent: many have one risk)"
+    most = route(sparse, dense, share=0.6, score=risk)
+    assert most.info.sent == 1.0
+    alike = route(sparse, dense, share=0.05, score=np.zeros(sparse.logits.shape))
+    assert alike.info.sent == 0.0
+    assert route(sparse, dense, share=0.05).info.chosen_by == "share 0.05"
+
+
+def test_curves_average_the_same_attributes_at_every_share(world):
+    sparse, dense = pair(world, "test")
+    # an attribute that the pruned model never gives, so that its lean is known only with help
+    limits = np.array([0.0, 0.0, 50.0])
+    found = route(replace(sparse, thresholds=limits), dense, share=0.1)
+    told = found.curve.filter(group="Male")
+    assert told["bias_amplification_n"].n_unique() == 1
+    whole = route(sparse, dense, share=0.1).curve.filter(group="Male")
+    assert told["bias_amplification_n"][0] < whole["bias_amplification_n"][0]
+    assert told["rare_value_ratio_n"].unique().to_list() == [3]
+
+
+def test_a_target_is_judged_at_the_level_that_was_asked_for(world):
+    sparse, dense = pair(world, "val")
+    some = route(sparse, dense, share=SHARES[3])
+    both = some.apply(sparse, dense)
+    overall = pl.col("attribute").is_null() & pl.col("group").is_null()
+    levels = [{"replicates": 200, "confidence": level} for level in (0.5, 0.99)]
+    ends = [
+        audit(dense, both, **level).table.filter(overall, metric="flip_rate")["high"][0]
+        for level in levels
+    ]
+    between = Budget.parse([f"flip_rate <= {sum(ends) / 2}"])
+    sent = [route(sparse, dense, target=between, **level).info.sent for level in levels]
+    assert sent[0] == some.info.sent < sent[1]
+    target = Budget.parse(["tpr[attribute:*] >= 0.3"])
+    assert route(sparse, dense, target=target, replicates=100).info.cut is not None
+    rare = route(sparse, dense, target=target, replicates=100, min_support=2000)
+    assert rare.info.cut is None  # nothing has so much support that it could be told
 
 
 def test_a_class_is_sent_with_all_its_sample(build):
@@ -212,6 +280,10 @@ def test_a_class_is_sent_with_all_its_sample(build):
     curve = found.curve.filter(sent=0.0, order="risk").row(0, named=True)
     changed = (sparse.decisions != dense.decisions).any(axis=1).mean()
     assert curve["flip_rate"] == curve["error_rate"] == pytest.approx(changed)
+    tenth = {row["order"]: row for row in found.curve.filter(sent=0.1).to_dicts()}
+    assert tenth["random"]["flip_rate"] == pytest.approx(0.9 * changed)
+    assert tenth["oracle"]["flip_rate"] == pytest.approx(changed - 0.1)
+    assert {row["samples"] for row in tenth.values()} == {0.1}
     sure = route(sparse, dense, certify_loss="disagreement", alpha=0.1)
     after = sure.apply(sparse, dense)
     assert (after.decisions != dense.decisions).any(axis=1).mean() <= 0.1
@@ -278,9 +350,25 @@ def test_what_cannot_be_routed_says_why(world):
     with pytest.raises(DataError, match=r"expected \(3000, 3\), a number for each answer"):
         route(sparse, dense, share=0.1, score=np.zeros((2, 2)))
     own = route(sparse, dense, share=0.1, score=-abs(sparse.logits))
-    with pytest.raises(ConfigError, match="chosen by risks of your own: give that of the samples"):
+    with pytest.raises(ConfigError, match="chosen by risks of your own: give that of these"):
         own.apply(sparse, dense)
-    with pytest.raises(ConfigError, match="the test split needs a score of its own"):
+    with pytest.raises(ConfigError, match="chosen by risks of your own: give that of these"):
         route(sparse, dense, share=0.1, score=-abs(sparse.logits), test=pair(world, "test"))
+    risk = forecast(world["test"][0], sparsity=0.95)
+    with pytest.raises(ConfigError, match="own-margin, which is known of any samples: leave out a"):
+        route(sparse, dense, share=0.1, test=pair(world, "test"), test_score=risk)
+    with pytest.raises(ConfigError, match="own-margin, which is known of any samples: leave out a"):
+        route(sparse, dense, share=0.1).apply(*pair(world, "test"), risk)
+    with pytest.raises(ConfigError, match="a score of test samples needs the test split"):
+        route(sparse, dense, share=0.1, test_score=risk)
+    with pytest.raises(ConfigError, match="groups to certify need a loss"):
+        route(sparse, dense, share=0.1, certify_groups=["Male"])
+    with pytest.raises(DataError, match="3,000 validation samples of sparse are test samples"):
+        route(sparse, dense, share=0.1, test=(sparse, dense))
+    with pytest.raises(DataError, match="'sparse' answers the validation split and 'dense' the"):
+        route(sparse, dense, share=0.1, test=world["test"])
+    lies = replace(dense, samples=replace(dense.samples, labels=1 - dense.samples.labels))
+    with pytest.raises(DataError, match="sparse and dense disagree on 9000 labels"):
+        route(sparse, lies, share=0.1)
     with pytest.raises(DataError, match="chosen for 'sparse' and 'dense', not for 'dense'"):
         own.apply(dense, sparse)

@@ -94,6 +94,7 @@ def test_equal_means_within_one_sample_of_the_others_value():
         ("tpr >= 0.8", Floor("tpr", 0.8, False)),
         (" tnr>=+0 ", Floor("tnr", 0.0, True)),
         ("f1 >= -.5", Floor("f1", -0.5, True)),
+        ("tnr >= 1e-3", Floor("tnr", 0.001, False)),
     ],
 )
 def test_floors_are_read(text, expected):
@@ -106,6 +107,8 @@ def test_floors_are_read(text, expected):
         ("tpr > 0.8", "expected 'METRIC >= NUMBER'"),
         ("recall >= 0.8", "unknown metric 'recall'"),
         ("tpr >= high", "expected 'METRIC >= NUMBER'"),
+        ("tpr >= 80", "tpr is a share of at most 1"),
+        ("tpr[Male] >= 0.8", "expected 'METRIC >= NUMBER'"),
     ],
 )
 def test_what_is_no_floor_says_what_is(text, message):

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from prunescope.audit import audit
 from prunescope.audit.streaming import audit_files
-from prunescope.errors import ConfigError, DataError
+from prunescope.errors import ConfigError, DataError, PrunescopeWarning
 from prunescope.predictions import (
     Adjustment,
     Adjustments,
@@ -24,6 +24,7 @@ from prunescope.predictions import (
     settle,
 )
 from prunescope.predictions.shards import Shards
+from prunescope.predictions.sketch import share_among, sketch
 
 KNOTS = st.lists(st.floats(-30, 30), min_size=2, max_size=6, unique=True).map(sorted)
 
@@ -71,14 +72,11 @@ def test_thresholds_by_value_fall_back_to_the_usual_one(build):
         groups={"town": ["a", "b", "c", None]},
         name="sparse",
     )
-    found = adjust(
-        model,
-        Adjustment(
-            thresholds={"Bald": 1.0},
-            group="town",
-            by_value={"a": {"Bald": 0.0}, "b": {"Bald": 0.75}},
-        ),
+    mine = Adjustment(
+        thresholds={"Bald": 1.0}, group="town", by_value={"a": {"Bald": 0.0}, "b": {"Bald": 0.75}}
     )
+    with pytest.warns(PrunescopeWarning, match="sparse: town = c has no thresholds of its own"):
+        found = adjust(model, mine)
     assert found.decisions[:, 0].tolist() == [True, False, False, False]
     assert found.thresholds[:, 0].tolist() == [0.0, 0.75, 1.0, 1.0]
     assert found.take(np.array([2, 0])).decisions[:, 0].tolist() == [False, True]
@@ -158,7 +156,7 @@ def test_files_larger_than_memory_are_answered_alike(tmp_path, answers, by_group
     paths = answers(tmp_path)
     told = {"thresholds": {"Bald": 0.4}, "curves": {"Smiling": Curve(knots=(0, 1), values=(0, 3))}}
     if by_group:
-        told |= {"group": "Male", "by_value": {"True": {"Bald": -1.0}}}
+        told |= {"group": "Male", "by_value": {"True": {"Bald": -1.0}, "False": {}}}
     mine = Adjustment(**told)
     dense, sparse = (Predictions.load(path) for path in paths)
     whole = audit(dense, adjust(sparse, mine), replicates=0)
@@ -177,3 +175,64 @@ def test_shards_without_the_group_are_refused(tmp_path, answers):
     shards = Shards.scan(answers(tmp_path)[1])
     with pytest.raises(DataError, match=r"depend on 'Young'.*its groups are Male"):
         shards.adjusted(Adjustment(group="Young"))
+    with pytest.raises(DataError, match=r"are for Male = 1; the samples say False, True: write"):
+        shards.adjusted(Adjustment(group="Male", by_value={"1": {"Bald": 1.0}}))
+
+
+def test_group_values_that_are_written_otherwise_are_refused(build):
+    model = build([[1], [1]], [[0.5]] * 2, names=("Bald",), groups={"Male": [1, 0]}, name="sparse")
+    by_value = {"True": {"Bald": 0.0}, "False": {"Bald": 1.0}}
+    with pytest.raises(DataError, match=r"are for Male = True, False; the samples say 0, 1: write"):
+        adjust(model, Adjustment(group="Male", by_value=by_value))
+
+
+def test_a_curve_alone_takes_thresholds_along(build):
+    rng = np.random.default_rng(0)
+    model = build(np.ones((50, 2)), rng.normal(0, 2, (50, 2)), names=("Bald", "Smiling"))
+    curve = Adjustment(curves={"Bald": Curve(knots=(0, 1), values=(0.5, 0.7))})
+    for thresholds in (np.array([1.0, -1.0]), rng.normal(0, 1, (50, 2))):
+        cut = replace(model, thresholds=thresholds)
+        found = adjust(cut, curve)
+        assert not np.array_equal(found.logits, cut.logits)
+        assert np.array_equal(found.decisions, cut.decisions)
+
+
+def test_what_is_adjusted_is_not_adjusted_again(build, tmp_path):
+    model = build([[1], [1]], [[0.5]] * 2, names=("Bald",), name="sparse")
+    mine = Adjustment(thresholds={"Bald": 1.0}, fitted_on=sketch(["x", "y"]))
+    once = adjust(model, mine)
+    assert once.metadata.fitted_on == mine.fitted_on
+    with pytest.raises(DataError, match="sparse is adjusted already: what was fitted to its own"):
+        adjust(once, mine)
+    settle(once).save(tmp_path / "settled.parquet")
+    read = Predictions.load(tmp_path / "settled.parquet")
+    with pytest.raises(DataError, match="sparse is adjusted already"):
+        adjust(read, mine)
+    with pytest.raises(DataError, match="sparse is adjusted already"):
+        Shards.scan(tmp_path / "settled.parquet").adjusted(mine)
+    Adjustments(adjustments={"sparse": mine}).save(tmp_path / "a.json")
+    assert read_adjustments(tmp_path / "a.json").of("sparse") == mine
+
+
+def test_a_sketch_tells_the_share_that_two_sets_have_in_common():
+    everyone = [f"{i:06}.jpg" for i in range(20_000)]
+    mine = sketch(everyone[:10_000])
+    assert len(mine) == 128
+    assert share_among(mine, reversed(everyone)) == 1.0
+    assert share_among(mine, everyone[10_000:]) == 0.0
+    assert share_among(mine, everyone[7_500:]) == pytest.approx(0.25, abs=0.12)
+    assert sketch(everyone[:10_000][::-1]) == mine
+
+
+def test_the_audit_says_when_it_looks_at_what_thresholds_were_fitted_to(build):
+    rng = np.random.default_rng(0)
+    dense, sparse = (build(np.ones((50, 1)), rng.normal(0, 1, (50, 1)), name=name)
+                     for name in ("dense", "sparse"))  # fmt: skip
+    mine = Adjustment(thresholds={"a0": 0.1}, fitted_on=sketch(sparse.samples.ids))
+    told = audit(dense, adjust(sparse, mine), replicates=0).info.warnings
+    assert any(
+        "sparse: its thresholds or calibration were fitted to these samples" in w for w in told
+    )
+    elsewhere = mine.model_copy(update={"fitted_on": sketch(["other"])})
+    quiet = audit(dense, adjust(sparse, elsewhere), replicates=0).info.warnings
+    assert not any("fitted to these samples" in w for w in quiet)

@@ -76,8 +76,16 @@ def test_cells_are_the_figures_of_the_comparison(worlds):
     compared, _ = worlds["plain"]
     page = build_comparison(compared)
     assert [row.name for row in page.measures] == [one.name for one in compared.info.measures]
-    column = [label for label, _ in page.columns].index("Rare-value ratio")
-    told = {row.name: row.effects[column] for row in page.measures}
+    everyone, by_male = page.tables
+    assert (everyone.title, by_male.title) == ("All samples", "By Male")
+    assert len(everyone.columns) + len(by_male.columns) == len(
+        compared.table.filter(measure="nothing")
+    )
+    column = [label for label, _ in everyone.columns].index("Rare-value ratio")
+    told = {
+        measure.name: effects[column]
+        for measure, effects in zip(page.measures, everyone.measures, strict=True)
+    }
     value = compared.table.filter(measure="prevalence", metric="rare_value_ratio")["value"][0]
     assert told["prevalence"].value == f"{value:.2f}"
     assert told["prevalence"].verdict == "better"
@@ -125,6 +133,10 @@ def test_pages_open_offline_without_an_error(visit, pages, name, width, kind):
     assert page.title() != "owned"
     assert page.locator("img").count() == 0
     assert page.locator("table.plain").count() >= 2
+    beyond = (
+        "[...document.querySelectorAll('table.plain')].map(t => t.getBoundingClientRect().right)"
+    )
+    assert max(page.evaluate(beyond)) <= root[1]  # nothing is hidden beyond an edge
     if kind == 1:
         assert page.locator("figure > svg").count() >= 4
         assert "disagreement" in page.locator("#proof").inner_text()

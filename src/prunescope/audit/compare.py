@@ -22,6 +22,7 @@ from prunescope.audit.subject import (
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Layout, Slices
 from prunescope.predictions import Predictions, align
+from prunescope.predictions.sketch import share_among
 
 
 def audit(
@@ -91,6 +92,12 @@ def audit(
     slices = Slices.of(samples, names)
     values = {name: samples.groups[name].values for name in names}
     warnings += check_groups(values, chosen.trigger)
+    warnings += [
+        f"{model.name}: its thresholds or calibration were fitted to these samples, whose figures "
+        "flatter it; judge it by others"
+        for model in aligned
+        if share_among(model.metadata.fitted_on, samples.ids)
+    ]
 
     most = chosen.blocks if chosen.replicates else 1
     blocks, n_blocks = blocks_of(units_of(samples, chosen.cluster), most, chosen.seed)

@@ -11,7 +11,8 @@ from prunescope.audit import Audit
 from prunescope.audit import audit as audit_in_memory
 from prunescope.audit.streaming import Engine, audit_files
 from prunescope.audit.tally import count_all
-from prunescope.errors import ConfigError
+from prunescope.cli.console import say
+from prunescope.errors import ConfigError, shorten
 from prunescope.predictions import (
     Adjustment,
     Predictions,
@@ -19,6 +20,7 @@ from prunescope.predictions import (
     read_adjustments,
 )
 from prunescope.predictions.shards import Shards, shards_of
+from prunescope.predictions.thresholds import EVERY_MODEL
 
 MOST_BYTES = 2 * 2**30
 """Size of all logits, in float64, from which files are read a part at a time."""
@@ -113,9 +115,16 @@ class Files:
         """Do to the models' logits what the file of thresholds says, if there is one."""
         if self.thresholds is None:
             return models
+        if not models:
+            raise ConfigError(f"no predictions are read that {self.thresholds} could be for")
         read = read_adjustments(self.thresholds, self.scores)
-        read.check([model.name for model in models], models[0].attributes)
-        mine = (read.of(model.name) for model in models)
+        names: list[str] = [model.name for model in models]
+        mine = [read.of(name) for name in names]
+        others = set(read.adjustments) - {*names, EVERY_MODEL}
+        if others and any(name in read.adjustments for name in names):
+            say(f"note: {self.thresholds} is also for {shorten(sorted(others))}: not read here")
+            names += others
+        read.check(names, models[0].attributes)
         return [
             model if how is None else adjusted(model, how)
             for model, how in zip(models, mine, strict=True)

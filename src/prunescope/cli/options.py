@@ -14,7 +14,6 @@ from prunescope.errors import settings_of
 if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset
     from prunescope.models import Provenance
-    from prunescope.predictions import Predictions
 
 Made = TypeVar("Made")
 
@@ -135,15 +134,16 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def pair(option: str, models: Sequence[Predictions]) -> tuple[Predictions, Predictions]:
-    """Return the two models that an option takes: the pruned one, the dense one."""
+def pair(option: str, paths: Sequence[str] | None) -> tuple[str, str]:
+    """Return the two files or folders that an option takes: the pruned model's, the dense one's."""
     from prunescope.errors import ConfigError
 
-    if len(models) != 2:
+    given = paths or ()
+    if len(given) != 2:
         raise ConfigError(
-            f"{option} takes two files, the pruned model's and the dense one's: got {len(models)}"
+            f"{option} takes two, the pruned model's and the dense one's: got {len(given)}"
         )
-    return models[0], models[1]
+    return given[0], given[1]
 
 
 def numbers(text: str) -> list[float]:

@@ -14,9 +14,11 @@ from prunescope.audit.estimates import INSUFFICIENT, OK
 from prunescope.data.samples import UNKNOWN, GroupValue
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.mitigate.calibrate import CALIBRATIONS
+from prunescope.mitigate.splits import side_by_side
 from prunescope.mitigate.thresholds import CRITERIA, Cuts, Floor, counts_at
-from prunescope.predictions import Adjustment, Adjustments, Predictions, adjust, on_samples_of
+from prunescope.predictions import Adjustment, Adjustments, Predictions, adjust
 from prunescope.predictions.adjustment import map_columns
+from prunescope.predictions.sketch import sketch
 
 THRESHOLD_SCHEMA: dict[str, pl.DataType] = {
     "attribute": pl.String(),
@@ -137,9 +139,12 @@ def fit_adjustment(
         raise ConfigError(one_of("criterion", criterion, CRITERIA))
     if calibration is not None and calibration not in CALIBRATIONS:
         raise ConfigError(one_of("calibration", calibration, CALIBRATIONS))
+    if dense is not None:
+        validation, dense = side_by_side(validation, dense)
     _check(validation, criterion, calibration, dense, group)
     curves = {} if calibration is None else CALIBRATIONS[calibration](validation)
-    adjustment = Adjustment(curves=curves, calibration=calibration)
+    fitted_on = sketch(validation.samples.ids)
+    adjustment = Adjustment(curves=curves, calibration=calibration, fitted_on=fitted_on)
     if criterion is None:
         return FittedAdjustment(validation.name, adjustment, pl.DataFrame(schema=THRESHOLD_SCHEMA))
     if floors is None:
@@ -148,7 +153,7 @@ def fit_adjustment(
         validation,
         adjustment,
         criterion,
-        None if dense is None else on_samples_of(dense, validation),
+        dense,
         tuple(Floor.parse(floor) if isinstance(floor, str) else floor for floor in floors),
         min_support,
     )
@@ -175,8 +180,11 @@ def _check(
             f"{validation.name} is multiclass: its answer is the class with the highest logit, "
             "which has no threshold; calibration 'temperature' alone is for it"
         )
-    if validation.thresholds is not None and validation.thresholds.ndim == 2:
-        raise ConfigError(f"{validation.name} has thresholds by group already: fit to its logits")
+    by_group = validation.thresholds is not None and validation.thresholds.ndim == 2
+    if by_group or validation.metadata.fitted_on:
+        raise ConfigError(
+            f"{validation.name} is adjusted already: fit to the logits that the model gives"
+        )
     if group is not None and group not in validation.samples.groups:
         raise ConfigError(one_of("group", group, validation.samples.groups))
     target = None if criterion is None else CRITERIA[criterion].target

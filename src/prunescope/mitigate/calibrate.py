@@ -46,7 +46,7 @@ def temperature_curves(validation: Predictions) -> Curves:
     else:
         found = temperatures(replace(validation, thresholds=None)).astype(np.float64)
     return {
-        name: Curve(knots=(-1.0, 1.0), values=(-1 / t, 1 / t))
+        name: Curve(knots=(0.0, 1.0), values=(0.0, 1 / t))
         for name, t in zip(validation.attributes, found.tolist(), strict=True)
     }
 

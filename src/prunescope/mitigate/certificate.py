@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,10 @@ CUTS = np.concatenate([[np.finfo(np.float32).min], -_UP[::-1], [0.0], _UP])
 """The cuts that are tested, from the one that sends everything: the same whatever the sample, so
 that none is chosen by it. Neighbours are 7% apart."""
 
+
+ORDER = 0
+"""Seed of the order in which units are bet on: always the same, as one could be picked until a test
+passes."""
 
 AT_ONCE = 32
 """Cuts that are tested at once: most are never reached."""
@@ -128,8 +133,7 @@ def certify(
     delta: float = 0.1,
     members: Mapping[str, NDArray[np.intp]] | None = None,
     who: str = "all samples",
-    units: NDArray[np.int64] | None = None,
-    seed: int = 0,
+    units: NDArray[np.integer[Any]] | None = None,
 ) -> Certificate:
     """Find the cut that sends least while the loss is proved to stay within α.
 
@@ -153,8 +157,6 @@ def certify(
     who : str
     units : array (N,) of int, optional
         Which unit each sample belongs to (a person's images, say); default: each is its own.
-    seed : int
-        Of the order in which units are bet on.
 
     Raises
     ------
@@ -173,7 +175,7 @@ def certify(
         if not 0 < value < 1:
             raise ConfigError(f"{name} is {value}: expected a share between 0 and 1")
     known = np.asarray((~(np.isnan(kept) | np.isnan(routed))).any(axis=1))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(ORDER)
     everyone = {"": np.arange(len(risk))}
     groups = {
         name: _Units.of(rows[known[rows]], units, rng)
@@ -218,7 +220,10 @@ class _Units:
 
     @classmethod
     def of(
-        cls, rows: NDArray[np.intp], units: NDArray[np.int64] | None, rng: np.random.Generator
+        cls,
+        rows: NDArray[np.intp],
+        units: NDArray[np.integer[Any]] | None,
+        rng: np.random.Generator,
     ) -> _Units:
         """Find the units of some samples, and draw the order in which they are bet on."""
         if units is None:

@@ -10,7 +10,8 @@ import polars as pl
 
 from prunescope.audit import Audit, audit
 from prunescope.audit.verdicts import harm_of
-from prunescope.errors import ConfigError, DataError, one_of
+from prunescope.data.samples import Task
+from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.comparison_result import (
     EFFECT_SCHEMA,
     Comparison,
@@ -18,7 +19,8 @@ from prunescope.mitigate.comparison_result import (
     MeasureInfo,
 )
 from prunescope.mitigate.measures import MEASURES, Candidate, Scene, measures_for, take
-from prunescope.predictions import Predictions
+from prunescope.mitigate.splits import check_unseen
+from prunescope.predictions import Predictions, on_samples_of
 
 NOTHING = "nothing"
 """The measure to compare with: the pruned model as it is."""
@@ -30,8 +32,12 @@ HEADLINE = (
 )  # fmt: skip
 """Metrics that measures are compared by: means over attributes, of all samples or about a group."""
 
-FLIPS = ("flip_rate", "harmful_flip_rate")
-"""Metrics of the change from dense, which doing nothing has as well."""
+OF_CLASSES = {
+    "accuracy": "top1_accuracy",
+    "flip_rate": "top1_flip_rate",
+    "harmful_flip_rate": "top1_harmful_flip_rate",
+}
+"""What takes their place where a sample has one answer, its class."""
 
 
 def compare(
@@ -66,14 +72,11 @@ def compare(
     ------
     ConfigError
         A name is unknown or given twice, or a measure lacks what it needs.
-    DataError
-        Predictions do not fit together: other samples, attributes or models on the two splits.
     """
     chosen = measures_for(scene) if names is None else list(names)
     for name in chosen:
         if name not in MEASURES:
             raise ConfigError(one_of("measure", name, MEASURES))
-    _check(scene)
     candidates = []
     for done, name in enumerate(chosen, 1):
         candidates.append(take(scene, name))
@@ -103,7 +106,7 @@ def judge(
     ConfigError
         There is no candidate, or two have one name.
     DataError
-        Predictions do not fit together.
+        Predictions do not fit together, or a candidate lacks some of the samples.
     """
     if not candidates:
         raise ConfigError("nothing to compare: expected at least one measure")
@@ -111,12 +114,17 @@ def judge(
     if len(set(titles)) < len(titles):
         twice = next(title for title in titles if titles.count(title) > 1)
         raise ConfigError(f"two measures are called {twice!r}: expected a name of its own for each")
+    beside = {"dense": dense, **{one.name: one.test for one in candidates}}
+    for model in (pruned, *beside.values()):
+        check_unseen(model, "judged by them")
     nothing = _named(pruned, NOTHING)
-    models = [nothing, *(_named(candidate.test, candidate.name) for candidate in candidates)]
-    state = audit(_named(dense, "dense"), models, **settings)
-    change = audit(nothing, models[1:], **settings)
+    # each has all samples of the pruned model: no comparison rests on fewer than another
+    baseline, *models = (_named(on_samples_of(beside[name], pruned), name) for name in beside)
+    state = audit(baseline, [nothing, *models], **settings)
+    change = audit(nothing, models, **settings)
+    metrics = headline(pruned.samples.task)
     ranked = sorted(
-        (_told(candidate, change) for candidate in candidates),
+        (_told(candidate, change, metrics) for candidate in candidates),
         key=lambda one: (
             one.worse - one.better, one.cells_worse - one.cells_better, titles.index(one.name)
         ),
@@ -128,33 +136,16 @@ def judge(
         n_samples=state.info.n_samples,
         measures=tuple(ranked),
         settings=state.info.settings.model_dump(mode="json"),
-        notes=tuple(dict.fromkeys(state.info.warnings)),
+        notes=tuple(dict.fromkeys([*state.info.notes, *state.info.warnings])),
     )
     order = [NOTHING, *(one.name for one in ranked)]
-    return Comparison(info, _effects(state, change, order))
+    return Comparison(info, _effects(state, change, order, metrics))
 
 
-def _check(scene: Scene) -> None:
-    """Raise where the two splits hold other models, or the same samples."""
-    for kind in ("dense", "pruned"):
-        fitted, judged = getattr(scene, f"{kind}_validation"), getattr(scene, f"{kind}_test")
-        if fitted.name != judged.name:
-            raise DataError(
-                f"the {kind} model is {fitted.name!r} on the validation split and {judged.name!r} "
-                "on the test split: expected the predictions of one model"
-            )
-        if fitted.attributes != judged.attributes:
-            raise DataError(
-                f"{fitted.name} answers other attributes on the validation split than on the test "
-                "split: expected the same, in one order"
-            )
-    ids = scene.pruned_validation.samples.ids
-    shared = ids.is_in(scene.pruned_test.samples.ids.implode()).sum()
-    if shared:
-        raise DataError(
-            f"{shared:,} of the {len(ids):,} validation samples are test samples, too: what is "
-            "fitted on a sample cannot be judged on it"
-        )
+def headline(task: Task) -> tuple[str, ...]:
+    """Return the metrics that measures are compared by."""
+    of_classes = OF_CLASSES if task == "multiclass" else {}
+    return tuple(of_classes.get(metric, metric) for metric in HEADLINE)
 
 
 def _named(predictions: Predictions, name: str) -> Predictions:
@@ -163,9 +154,9 @@ def _named(predictions: Predictions, name: str) -> Predictions:
     return replace(predictions, metadata=predictions.metadata.model_copy(update=told))
 
 
-def _told(candidate: Candidate, change: Audit) -> MeasureInfo:
+def _told(candidate: Candidate, change: Audit, metrics: Sequence[str]) -> MeasureInfo:
     """Count the verdicts on a measure against doing nothing."""
-    counted = [metric for metric in HEADLINE if metric not in FLIPS]
+    counted = [metric for metric in metrics if not _of_flips(metric)]
     mine = change.table.filter(pl.col("metric").is_in(counted), model=candidate.name)
     of_all, of_cells = mine.filter(_is_headline()), mine.filter(~_is_headline())
     return MeasureInfo(
@@ -180,15 +171,22 @@ def _told(candidate: Candidate, change: Audit) -> MeasureInfo:
     )
 
 
+def _of_flips(metric: str) -> bool:
+    """Tell metrics of the change from dense, which doing nothing has as well."""
+    return metric.endswith("flip_rate")
+
+
 def _is_headline() -> pl.Expr:
     """Tell rows over all attributes and samples, or about a group, from those of single cells."""
     return pl.col("attribute").is_null() & pl.col("group_value").is_null()
 
 
-def _effects(state: Audit, change: Audit, order: Sequence[str]) -> pl.DataFrame:
+def _effects(
+    state: Audit, change: Audit, order: Sequence[str], metrics: Sequence[str]
+) -> pl.DataFrame:
     """Put each measure's values beside those of dense and of doing nothing."""
     key = ["metric", "group"]
-    rows = state.table.filter(_is_headline(), pl.col("metric").is_in(HEADLINE))
+    rows = state.table.filter(_is_headline(), pl.col("metric").is_in(metrics))
     rows = rows.with_columns(harm=harm_of())
     nothing = rows.filter(model=NOTHING).select(
         *key, nothing="value", damage="harm", was_harmed=pl.col("verdict") == "worse"
@@ -197,7 +195,7 @@ def _effects(state: Audit, change: Audit, order: Sequence[str]) -> pl.DataFrame:
         pl.col("model"), *key, change="delta", change_low="delta_low", change_high="delta_high",
         change_q="q_value", judged="verdict",
     )  # fmt: skip
-    flips = pl.col("metric").is_in(FLIPS)
+    flips = pl.col("metric").is_in([metric for metric in metrics if _of_flips(metric)])
     table = (
         rows.filter(pl.col("model").is_in(list(order)))
         .join(nothing, on=key, how="left", nulls_equal=True)
@@ -218,7 +216,7 @@ def _effects(state: Audit, change: Audit, order: Sequence[str]) -> pl.DataFrame:
     places = {name: place for place, name in enumerate(order)}
     rank = pl.col("measure").replace_strict(places, return_dtype=pl.Int64)
     metric = pl.col("metric").replace_strict(
-        {name: place for place, name in enumerate(HEADLINE)}, return_dtype=pl.Int64
+        {name: place for place, name in enumerate(metrics)}, return_dtype=pl.Int64
     )
     ordered = table.sort(rank, metric, "group", nulls_last=False, maintain_order=True)
     return ordered.select(list(EFFECT_SCHEMA)).cast(pl.Schema(EFFECT_SCHEMA))

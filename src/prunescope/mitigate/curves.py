@@ -17,7 +17,7 @@ from prunescope.audit.leaning import Leanings
 from prunescope.audit.subject import rates_of
 from prunescope.data.samples import UNKNOWN
 from prunescope.forecast.criteria import expected_counts
-from prunescope.forecast.routing import left_of, mean_of, places_of
+from prunescope.forecast.routing import left_of, places_of
 from prunescope.metrics import Slices, accuracy
 from prunescope.metrics.statistics import Floats
 from prunescope.mitigate.risk import To
@@ -37,14 +37,19 @@ CURVE_SCHEMA: dict[str, pl.DataType] = {
     "flip_rate": pl.Float64(),
     "error_rate": pl.Float64(),
     "rare_value_ratio": pl.Float64(),
+    "rare_value_ratio_n": pl.Int64(),
     "group": pl.String(),
     "bias_amplification": pl.Float64(),
+    "bias_amplification_n": pl.Int64(),
     "accuracy_difference": pl.Float64(),
+    "accuracy_difference_n": pl.Int64(),
 }
 """Columns of the curves, a row per order, share and group. `sent` is the share of all answers,
 `samples` of samples with one or more of them; `cost` the multiplications for a sample in shares of
-the dense model's, if they are known. Rates are of all answers, the other metrics means over
-attributes. Order ``chosen`` is at the cut; random and oracle orders show what is to be expected."""
+the dense model's, if they are known. Rates are of all answers, of which a multi-class model gives
+one for a sample (`top1_flip_rate` in an audit). The other metrics are means over the attributes
+that have a value at every share in every order, `…_n` of them. Order ``chosen`` is at the cut;
+random and oracle orders show what is to be expected."""
 
 
 def curve_rows(
@@ -76,14 +81,14 @@ def curve_rows(
     rates, _ = rates_of([routed.dense.metadata], None, samples.rates)
     leanings = Leanings(samples.attributes, Slices.of(samples, groups), rates, min_support)
     start = _counts(routed, leanings, routed.pruned.decisions)
-    rows = []
+    points, counts = [], []
     for order, share, left, touched in _orders(routed, cut):
         yes = abs(routed.elsewhere - left)
         known = samples.labels != UNKNOWN
         errors = abs((samples.labels == 1) - yes)[known]
         # a class that changes makes two cells of a sample differ
         answers = samples.labels.shape[1] / 2 if samples.task == "multiclass" else 1.0
-        shared = {
+        point = {
             "split": split,
             "order": order,
             "sent": share,
@@ -92,10 +97,10 @@ def curve_rows(
             "flip_rate": answers * float(abs(routed.dense.decisions - yes).mean(dtype=np.float64)),
             "error_rate": answers * float(errors.mean(dtype=np.float64)) if len(errors) else None,
         }
-        rows += [
-            {**shared, **of} for of in _by_group(leanings, start, _counts(routed, leanings, yes))
-        ]
-    return pl.DataFrame(rows, schema=CURVE_SCHEMA)
+        points.append(point)
+        counts.append(_counts(routed, leanings, yes))
+    rows = _with_means(points, leanings, start, np.stack(counts))
+    return pl.DataFrame(list(rows), schema=CURVE_SCHEMA)
 
 
 def _counts(routed: Routed, leanings: Leanings, yes: Floats | NDArray[np.bool_]) -> Floats:
@@ -111,31 +116,55 @@ def _orders(routed: Routed, cut: float | None) -> Iterator[tuple[str, float, Flo
         left = np.asarray(differ & ~sent, np.float32)
         yield CHOSEN, float(sent.mean()), left, float(sent.any(axis=1).mean())
     best = None
-    if routed.whole:  # the samples with most answers that differ come first
+    whole = routed.whole or routed.pruned.samples.task == "multiclass"
+    if whole:  # the samples with most answers that differ come first
         gain = differ.sum(axis=1, keepdims=True)
         best = places_of(np.broadcast_to(gain, differ.shape), routed.pruned)
     orders = {"risk": places_of(routed.risk, routed.pruned), "oracle": best, "random": None}
     for order, places in orders.items():
         for share in SHARES:
-            touched = share if routed.whole else _touched(order, places, differ, share)
+            touched = share if whole else _touched(order, places, differ, share)
             yield order, share, left_of(order, places, differ, share), touched
 
 
-def _by_group(leanings: Leanings, start: Floats, counts: Floats) -> Iterator[dict[str, Any]]:
-    """Yield what attributes and groups come to: for each group, or once if there is none."""
-    ratio = leanings.rare_value_ratio(start, counts[None])
-    shared = {"rare_value_ratio": mean_of(ratio.replicates[:, 0], ratio.ok[0])}
-    groups: list[str | None] = [*leanings.slices.group_names()]
-    for group in groups or [None]:
-        lean = gap = None
-        if group is not None:
-            found = leanings.bias_amplification(group, start, counts[None])
-            lean = mean_of(found.replicates, found.ok)
-            right = accuracy(counts[leanings.slices.of_group(group)])
-            usable = np.asarray((right.support >= leanings.min_support).all(axis=0))
-            spread = right.value.max(axis=0) - right.value.min(axis=0)
-            gap = mean_of(spread[None], usable)
-        yield {**shared, "group": group, "bias_amplification": lean, "accuracy_difference": gap}
+def _with_means(
+    points: Sequence[dict[str, Any]], leanings: Leanings, start: Floats, counts: Floats
+) -> Iterator[dict[str, Any]]:
+    """Yield each point with means over attributes, for each group, or once if there is none.
+
+    `counts` are those of all P points: (P, S, A, 3, 2).
+    """
+    ratio = leanings.rare_value_ratio(start, counts)
+    ratios = _means("rare_value_ratio", ratio.replicates[:, 0], ratio.ok[0])
+    names = leanings.slices.group_names()
+    of_groups = {name: _about(name, leanings, start, counts) for name in names}
+    for place, point in enumerate(points):
+        shared = {**point, **ratios[place]}
+        for name, about in of_groups.items():
+            yield {**shared, "group": name, **about[place]}
+        if not of_groups:
+            yield {**shared, "group": None}
+
+
+def _about(
+    group: str, leanings: Leanings, start: Floats, counts: Floats
+) -> list[dict[str, float | int | None]]:
+    """Return bias amplification and accuracy difference of each point."""
+    found = leanings.bias_amplification(group, start, counts)
+    right = accuracy(counts[:, leanings.slices.of_group(group)])
+    enough = np.asarray((right.support >= leanings.min_support).all(axis=(0, 1)))
+    gap = right.value.max(axis=1) - right.value.min(axis=1)
+    leaning = _means("bias_amplification", found.replicates, found.ok)
+    apart = _means("accuracy_difference", gap, enough)
+    return [{**one, **other} for one, other in zip(leaning, apart, strict=True)]
+
+
+def _means(name: str, values: Floats, ok: NDArray[np.bool_]) -> list[dict[str, float | int | None]]:
+    """Average over the attributes that are `ok` and have a value (P, A) at every point."""
+    usable = ok & ~np.isnan(values).any(axis=0)
+    n = int(usable.sum())
+    means = values[:, usable].mean(axis=1).tolist() if n else [None] * len(values)
+    return [{name: mean, f"{name}_n": n} for mean in means]
 
 
 def _touched(order: str, places: Floats | None, differ: NDArray[np.bool_], share: float) -> float:

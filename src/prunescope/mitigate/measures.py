@@ -10,6 +10,7 @@ from prunescope.errors import ConfigError
 from prunescope.mitigate.adjust import fit_adjustment
 from prunescope.mitigate.risk import OWN_MARGIN, To
 from prunescope.mitigate.router import route
+from prunescope.mitigate.splits import check_apart, side_by_side
 from prunescope.predictions import Predictions
 
 
@@ -20,6 +21,8 @@ class Scene:
     Parameters
     ----------
     dense_validation, pruned_validation, dense_test, pruned_test : Predictions
+        Of one split, the dense model has all samples of the pruned one; labels and groups that one
+        of them lacks are taken from the other.
     group : str, optional
         For measures that treat its values apart.
     share : float
@@ -29,6 +32,12 @@ class Scene:
     macs : pair of float, optional
         Multiplications of the dense and the pruned model for one sample.
     min_support : int
+
+    Raises
+    ------
+    DataError
+        Predictions do not fit together: the splits hold other models or attributes, or share
+        samples.
     """
 
     dense_validation: Predictions
@@ -40,6 +49,14 @@ class Scene:
     score: str = OWN_MARGIN
     macs: tuple[float, float] | None = None
     min_support: int = 10
+
+    def __post_init__(self) -> None:
+        fitted = side_by_side(self.pruned_validation, self.dense_validation)
+        judged = side_by_side(self.pruned_test, self.dense_test)
+        judged = check_apart(fitted[0], judged[0]), check_apart(fitted[1], judged[1])
+        for split, models in (("validation", fitted), ("test", judged)):
+            for kind, model in zip(("pruned", "dense"), models, strict=True):
+                object.__setattr__(self, f"{kind}_{split}", model)
 
 
 @dataclass(frozen=True)

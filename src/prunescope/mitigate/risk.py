@@ -64,6 +64,24 @@ def risk_of(score: Score, pruned: Predictions, dense: Predictions) -> Floats:
     return of_named_class(risk, pruned)
 
 
+def check_given(score: str, given: Score | None) -> None:
+    """Raise where a score of other samples is given, or not, against what the route's is.
+
+    Parameters
+    ----------
+    score : str
+        Its title.
+    given : Forecast or array, optional
+    """
+    if given is None and score not in NAMED:
+        raise ConfigError(f"the route was chosen by {score}: give that of these samples, too")
+    if given is not None and score in NAMED:
+        raise ConfigError(
+            f"the route was chosen by {score}, which is known of any samples: leave out "
+            f"{title_of(given)}"
+        )
+
+
 def check_alone(score: Score) -> None:
     """Raise where a score looks at samples together: they would not be independent any more."""
     looks = score.info.scorer if isinstance(score, Forecast) else score

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from prunescope.errors import ConfigError, DataError
 from prunescope.mitigate.certificate import Certificate
 from prunescope.mitigate.curves import CHOSEN, CURVE_SCHEMA
-from prunescope.mitigate.risk import NAMED, Score, To
+from prunescope.mitigate.risk import Score, To, check_given
 from prunescope.mitigate.routing import Routed
 from prunescope.predictions import Predictions
 from prunescope.result_folder import ResultFolder
@@ -86,7 +86,7 @@ class Route:
         DataError
             They are other models' predictions.
         ConfigError
-            There is no cut, or no score.
+            There is no cut; or no score, or one that the cut was not chosen by.
         """
         if (pruned.name, dense.name) != (self.info.model, self.info.dense):
             raise DataError(
@@ -95,10 +95,7 @@ class Route:
             )
         if self.info.cut is None:
             raise ConfigError(f"the route has no cut: {self.info.reason}")
-        if score is None and self.info.score not in NAMED:
-            raise ConfigError(
-                f"the route was chosen by {self.info.score}: give that of the samples"
-            )
+        check_given(self.info.score, score)
         score = self.info.score if score is None else score
         routed = Routed.of(pruned, dense, score, self.info.to, whole=self.info.whole)
         return routed.answers(self.info.cut, f"{pruned.name}+route")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit import audit
+from prunescope.audit.bootstrap import units_of
 from prunescope.audit.budget import Budget, outcome
-from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.curves import SHARES, curve_rows
@@ -22,14 +22,19 @@ from prunescope.mitigate.risk import (
     To,
     asks_everywhere,
     check_alone,
+    check_given,
     needs_of,
     title_of,
 )
 from prunescope.mitigate.route_result import Route, RouteInfo
 from prunescope.mitigate.routing import Routed
+from prunescope.mitigate.splits import check_apart, check_unseen
 from prunescope.predictions import Predictions
 
 Loss = Literal["disagreement", "error"]
+
+TIED = 0.005
+"""How far the share that is sent may be from the one that was asked for, without a word."""
 
 
 def route(
@@ -48,9 +53,9 @@ def route(
     test: tuple[Predictions, Predictions] | None = None,
     test_score: Score | None = None,
     identity: Sequence[str] | None = None,
+    cluster: str | None = None,
     macs: tuple[float, float] | None = None,
     min_support: int = 10,
-    seed: int = 0,
     **settings: Any,  # noqa: ANN401 - of the audit that a target is judged by
 ) -> Route:
     """Choose a cut on a validation split, and tell what is left of the damage.
@@ -75,7 +80,8 @@ def route(
         Send the least of `SHARES` whose interval ends, on the validation split, are all within.
     certify_loss : {"disagreement", "error"}, optional
         Send the least that is proved to keep this loss within `alpha` with probability 1 - `delta`:
-        answers unlike the dense model's (no labels needed), or wrong ones.
+        answers unlike the dense model's (no labels needed), or wrong ones. Not on samples that
+        thresholds or calibration were fitted to, which would prove nothing.
     certify_groups : sequence of str
         Prove it of every value of these groups, too.
     test : pair of Predictions, optional
@@ -86,10 +92,12 @@ def route(
         Groups to look at; default: every group but the cluster.
     macs : pair of float, optional
         Multiplications of the dense and the pruned model for one sample, as `gains` counts them.
+    cluster : str, optional
+        Group whose samples depend on each other, such as the images of a person: its values are
+        the independent units of a certificate. Default: the one that the samples name.
     min_support : int
-    seed : int
     **settings
-        Of the audits that a target is judged by.
+        Of the audits that a target is judged by: replicates, confidence, seed, ...
 
     Returns
     -------
@@ -100,7 +108,7 @@ def route(
     ConfigError
         A choice makes no sense.
     DataError
-        Predictions do not fit together.
+        Predictions do not fit together, or the test split shares samples with the other.
     """
     if sum(choice is not None for choice in (share, target, certify_loss)) != 1:
         raise ConfigError("expected exactly one of a share, a target and a loss to certify")
@@ -108,23 +116,37 @@ def route(
         raise ConfigError(one_of("destination", to, get_args(To)))
     if share is not None and not 0 <= share <= 1:
         raise ConfigError(f"share {share}: expected a number from 0 to 1")
-    if certify_loss is not None:
-        check_alone(score)
-    routed = Routed.of(pruned, dense, score, to, whole=whole)
+    if certify_groups and certify_loss is None:
+        raise ConfigError("groups to certify need a loss to certify: name one")
     name = title_of(score)
+    if test is not None:
+        test = check_apart(pruned, test[0]), check_apart(dense, test[1])
+        check_given(name, test_score)
+    elif test_score is not None:
+        raise ConfigError("a score of test samples needs the test split")
+    arranged = partial(Routed.of, to=to, whole=whole, cluster=cluster)
+    routed = arranged(pruned, dense, score)
     for group in certify_groups:
-        if group not in pruned.samples.groups:
-            raise ConfigError(one_of("group", group, pruned.samples.groups))
+        if group not in routed.pruned.samples.groups:
+            raise ConfigError(one_of("group", group, routed.pruned.samples.groups))
     certificates: tuple[Certificate, ...] = ()
     cut: float | None
     if share is not None:
-        cut, reason, chosen_by = routed.cut_at(share), "", f"share {share:g}"
+        cut, reason = routed.cut_at(share), ""
+        got = float(routed.sent(cut).mean())
+        tied = f" ({got:.1%} are sent: many have one risk)" if abs(got - share) > TIED else ""
+        chosen_by = f"share {share:g}{tied}"
     elif target is not None:
-        cut, reason = _within(routed, target, identity, {**settings, "seed": seed})
+        told = {"identity": identity, "min_support": min_support, **settings}
+        cut, reason = _within(routed, target, told)
         chosen_by = f"target {_constraints(target)}"
     else:
         assert certify_loss is not None
-        certificates = _certificates(routed, certify_loss, alpha, delta, certify_groups, seed)
+        check_alone(score)
+        for model in (pruned, dense):
+            check_unseen(model, "proved by them")
+        prove = partial(certify, loss=certify_loss, alpha=alpha, delta=delta)
+        certificates = _certificates(routed, certify_loss, certify_groups, prove)
         cut, reason = certificates[-1].cut, certificates[-1].reason
         chosen_by = f"certificate of {certify_loss}"
     info = RouteInfo(
@@ -143,10 +165,7 @@ def route(
     )
     splits = {"validation": routed}
     if test is not None:
-        on_test = score if isinstance(score, str) else test_score
-        if on_test is None:
-            raise ConfigError(f"the test split needs a score of its own: {name} of its samples")
-        splits["test"] = Routed.of(*test, on_test, to, whole=whole)
+        splits["test"] = arranged(*test, name if test_score is None else test_score)
     curves = [
         curve_rows(
             on_split, split, cut, asks_everywhere(name),
@@ -158,13 +177,13 @@ def route(
 
 
 def _within(
-    routed: Routed, target: Budget, identity: Sequence[str] | None, settings: Mapping[str, Any]
+    routed: Routed, target: Budget, settings: Mapping[str, Any]
 ) -> tuple[float | None, str]:
     """Return the cut of the least share that is within a budget, or why there is none."""
     for share in SHARES:
         cut = routed.cut_at(share)
         model = routed.answers(cut, "routed")
-        table = audit(routed.dense, model, identity=identity, **settings).table
+        table = audit(routed.dense, model, **settings).table
         if outcome(target.judge(table, "routed")) == "met":
             return cut, ""
     return None, f"not even with every answer sent is the target met: {_constraints(target)}"
@@ -175,18 +194,14 @@ def _constraints(target: Budget) -> str:
 
 
 def _certificates(
-    routed: Routed,
-    loss: Loss,
-    alpha: float,
-    delta: float,
-    groups: Sequence[str],
-    seed: int,
+    routed: Routed, loss: Loss, groups: Sequence[str], prove: Callable[..., Certificate]
 ) -> tuple[Certificate, ...]:
     """Certify all samples and, if groups are named, all samples and each value of them at once."""
     samples = routed.pruned.samples
     kept, sent = routed.losses(loss)
-    prove = partial(certify, loss=loss, alpha=alpha, delta=delta, units=_units(samples), seed=seed)
     risk = routed.risk[:, : kept.shape[1]]
+    if samples.cluster is not None:
+        prove = partial(prove, units=units_of(samples, samples.cluster))
     found = [prove(risk, kept, sent)]
     if groups:
         members: dict[str, NDArray[np.intp]] = {"all samples": np.arange(len(samples))}
@@ -197,11 +212,3 @@ def _certificates(
         who = f"all samples and every value of {', '.join(groups)}"
         found.append(prove(risk, kept, sent, members=members, who=who))
     return tuple(found)
-
-
-def _units(samples: Samples) -> NDArray[np.int64] | None:
-    """Return the cluster of each sample, or its own number where it has none."""
-    if samples.cluster is None:
-        return None
-    codes = samples.groups[samples.cluster].codes.astype(np.int64)
-    return np.where(codes < 0, len(codes) + np.arange(len(codes)), codes)

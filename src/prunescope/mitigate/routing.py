@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from prunescope.data.samples import UNKNOWN
 from prunescope.metrics.statistics import Floats
 from prunescope.mitigate.risk import Score, To, risk_of
-from prunescope.predictions import Predictions, on_samples_of, settle
+from prunescope.mitigate.splits import side_by_side
+from prunescope.predictions import Predictions, settle
 
 SURE = 30.0
 """Logit of what a person answers."""
@@ -52,6 +53,7 @@ class Routed:
         to: To,
         *,
         whole: bool = False,
+        cluster: str | None = None,
     ) -> Routed:
         """Put the dense model's answers beside the pruned one's, and find the risk of each.
 
@@ -64,6 +66,8 @@ class Routed:
         to : {"dense", "person"}
         whole : bool
             Give all answers of a sample the highest risk of them: it is sent whole, or not at all.
+        cluster : str, optional
+            Group whose samples depend on each other; default: the one that the samples name.
 
         Raises
         ------
@@ -72,11 +76,14 @@ class Routed:
         DataError
             The predictions, or the risk, do not fit together.
         """
-        beside = on_samples_of(dense, pruned)
-        risk = risk_of(score, pruned, beside)
+        pruned, dense = side_by_side(pruned, dense)
+        if cluster is not None:
+            samples = replace(pruned.samples, cluster=cluster)
+            pruned, dense = (replace(model, samples=samples) for model in (pruned, dense))
+        risk = risk_of(score, pruned, dense)
         if whole:
             risk = np.broadcast_to(risk.max(axis=1, keepdims=True), risk.shape)
-        return cls(pruned, beside, risk, to, whole)
+        return cls(pruned, dense, risk, to, whole)
 
     @property
     def elsewhere(self) -> NDArray[np.bool_]:
@@ -105,11 +112,20 @@ class Routed:
         return replace(self.pruned, logits=logits, thresholds=None, metadata=metadata)
 
     def cut_at(self, share: float) -> float:
-        """Return the cut that sends this share of the answers, or as many more as are tied."""
+        """Return the cut that sends the share of the answers that comes closest to this one.
+
+        Answers of one risk are sent together, or not at all.
+        """
+        nothing = float(np.finfo(np.float32).max)
         if share <= 0:
-            return float(np.finfo(np.float32).max)
+            return nothing
         ranked = np.sort(self.risk, axis=None)[::-1]
-        return float(ranked[max(1, round(share * ranked.size)) - 1])
+        wanted = max(1, round(share * ranked.size))
+        cut = ranked[wanted - 1]
+        above, reached = (ranked > cut).sum(), (ranked >= cut).sum()
+        if wanted - above < reached - wanted:
+            return float(ranked[above - 1]) if above else nothing
+        return float(cut)
 
     def losses(self, kind: Literal["disagreement", "error"]) -> tuple[Floats, Floats]:
         """Return the loss (N, A) of each answer if it is kept, and if it is sent; NaN: not known.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.audit.budget import Constraint
+from prunescope.audit.where import OVERALL
 from prunescope.errors import ConfigError, one_of
 from prunescope.metrics import (
     Measure,
@@ -115,23 +116,28 @@ class Floor:
 
     @classmethod
     def parse(cls, text: str) -> Floor:
-        """Read ``METRIC >= NUMBER``; a number with a sign is a change.
+        """Read ``METRIC >= NUMBER``, a constraint of a budget; a number with a sign is a change.
 
         Raises
         ------
         ConfigError
-            The text is something else.
+            The text is something else, or no share can be as high.
         """
-        found = re.fullmatch(r"\s*(\w+)\s*>=\s*([+-]?)(\d*\.?\d+)\s*", text)
-        if found is None:
-            raise ConfigError(
-                f"floor {text!r}: expected 'METRIC >= NUMBER', such as 'tpr >= 0.8', or 'tpr >= "
-                "-0.02' for a change"
-            )
-        metric, sign, number = found.groups()
-        if metric not in FLOORS:
-            raise ConfigError(f"floor {text!r}: {one_of('metric', metric, sorted(FLOORS))}")
-        return cls(metric, float(sign + number), bool(sign))
+        expected = (
+            f"floor {text!r}: expected 'METRIC >= NUMBER', such as 'tpr >= 0.8', or 'tpr >= -0.02' "
+            "for a change"
+        )
+        try:
+            found = Constraint.parse(text)
+        except ConfigError as error:
+            raise ConfigError(expected) from error
+        if found.operator != ">=" or found.where != OVERALL:
+            raise ConfigError(expected)
+        if found.metric not in FLOORS:
+            raise ConfigError(f"floor {text!r}: {one_of('metric', found.metric, sorted(FLOORS))}")
+        if abs(found.limit) > 1:
+            raise ConfigError(f"{expected}; {found.metric} is a share of at most 1")
+        return cls(found.metric, found.limit, found.relative)
 
     def holds(self, counts: Floats, now: Floats) -> NDArray[np.bool_]:
         """Tell at which of T thresholds it holds, given counts (T, 3, 2) and those now (3, 2).

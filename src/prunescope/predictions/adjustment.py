@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from prunescope.data.samples import Group
-from prunescope.errors import DataError, settings_of, shorten
+from prunescope.data.samples import Group, GroupValue
+from prunescope.errors import DataError, PrunescopeWarning, settings_of, shorten
 from prunescope.files import replacing
+from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.record import Predictions, Scores
 from prunescope.predictions.thresholds import EVERY_MODEL, check_thresholds, read_thresholds
 
@@ -22,7 +24,8 @@ Floats = NDArray[np.floating[Any]]
 
 
 FLATTEST = 1e-6
-"""Least slope of a curve: float32 logits that differ must differ when they are mapped, too."""
+"""Least slope of a curve whose knots lie within ±1, of others in proportion: float32 logits that
+differ must differ when they are mapped, too."""
 
 
 class Curve(BaseModel):
@@ -53,8 +56,9 @@ class Curve(BaseModel):
         if not len(self.knots) == len(self.values) >= 2:
             raise ValueError("expected as many values as knots, two or more")
         run, rise = np.diff(self.knots), np.diff(self.values)
-        if (run <= 0).any() or (rise < FLATTEST * run).any():
-            raise ValueError(f"expected knots and values that rise, these by {FLATTEST} or more")
+        least = FLATTEST / max(1.0, *map(abs, self.knots))
+        if (run <= 0).any() or (rise < least * run).any():
+            raise ValueError(f"expected knots and values that rise, these by {least:.3g} or more")
         return self
 
     def of(self, z: Floats) -> Floats:
@@ -82,6 +86,8 @@ class Adjustment(BaseModel):
         another value, or of none, get that above.
     criterion, calibration : str, optional
         How thresholds and curves were found.
+    fitted_on : tuple of str
+        The `sketch` of the ids of the samples that they were fitted to.
 
     Examples
     --------
@@ -97,6 +103,7 @@ class Adjustment(BaseModel):
     by_value: dict[str, dict[str, float]] = {}
     criterion: str | None = None
     calibration: str | None = None
+    fitted_on: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Adjustment:
@@ -218,11 +225,14 @@ def adjust(predictions: Predictions, adjustment: Adjustment) -> Predictions:
     predictions : Predictions
     adjustment : Adjustment
 
+    Thresholds that the predictions have are replaced, or mapped where the adjustment has none.
+
     Raises
     ------
     DataError
-        It names attributes that the model has not, needs a group that the samples have not, or
-        would change which class of a multi-class model has the highest logit.
+        It names attributes that the model has not, needs a group that the samples have not or whose
+        values it does not know, would change which class of a multi-class model has the highest
+        logit, or the predictions are adjusted already.
 
     Examples
     --------
@@ -235,13 +245,20 @@ def adjust(predictions: Predictions, adjustment: Adjustment) -> Predictions:
     [True, False]
     """
     samples = predictions.samples
-    check_adjustment(adjustment, predictions.name, samples.attributes, samples.groups, samples.task)
-    logits = predictions.logits
-    if adjustment.curves:
-        logits = np.stack(map_columns(adjustment, predictions.attributes, logits.T), axis=1)
+    values = {name: group.values for name, group in samples.groups.items()}
+    metadata = check_adjustment(
+        adjustment, predictions.metadata, samples.attributes, values, samples.task
+    )
+
+    def mapped(z: Floats) -> NDArray[np.float64]:
+        return np.stack(map_columns(adjustment, predictions.attributes, z.T), axis=-1)
+
     group = None if adjustment.group is None else samples.groups[adjustment.group]
     limits = adjustment.limits(predictions.attributes, group)
-    return replace(predictions, logits=logits, thresholds=limits)
+    if limits is None and predictions.thresholds is not None:
+        limits = mapped(predictions.thresholds)
+    logits = mapped(predictions.logits) if adjustment.curves else predictions.logits
+    return replace(predictions, logits=logits, thresholds=limits, metadata=metadata)
 
 
 def settle(predictions: Predictions) -> Predictions:
@@ -266,20 +283,35 @@ def map_columns(
 
 def check_adjustment(
     adjustment: Adjustment,
-    model: str,
+    metadata: Metadata,
     attributes: Collection[str],
-    groups: Collection[str],
+    groups: Mapping[str, Collection[GroupValue]],
     task: str,
-) -> None:
-    """Raise a `DataError` where an adjustment is not for a model, or its samples lack the group."""
+) -> Metadata:
+    """Return a model's metadata once it is adjusted.
+
+    Raises
+    ------
+    DataError
+        The adjustment is not for the model, or its samples lack the group.
+
+    Warns
+    -----
+    PrunescopeWarning
+        Values of the group have no thresholds of their own.
+    """
+    model = metadata.name or "model"
     Adjustments(adjustments={EVERY_MODEL: adjustment}).check((), attributes)
-    if adjustment.group is not None and adjustment.group not in groups:
+    if adjustment.fitted_on and metadata.fitted_on:
         raise DataError(
-            f"the thresholds of {model} depend on {adjustment.group!r}, which must be known of "
-            f"each sample; its groups are {shorten(groups) or 'none'}"
+            f"{model} is adjusted already: what was fitted to its own logits is not for adjusted "
+            "ones; give its predictions as they were, or leave out the thresholds"
         )
+    if adjustment.group is not None:
+        _check_group(adjustment, adjustment.group, model, groups)
+    adjusted = metadata.model_copy(update={"fitted_on": adjustment.fitted_on or metadata.fitted_on})
     if task == "multilabel":
-        return
+        return adjusted
     if adjustment.thresholds or adjustment.by_value:
         raise DataError(
             f"{model} is multiclass: its answer is the class with the highest logit; leave out the "
@@ -290,4 +322,33 @@ def check_adjustment(
         raise DataError(
             f"{model} is multiclass: expected one curve for all classes, or which of them is "
             "highest would change"
+        )
+    return adjusted
+
+
+def _check_group(
+    adjustment: Adjustment, group: str, model: str, groups: Mapping[str, Collection[GroupValue]]
+) -> None:
+    """Raise or warn where thresholds by group are not for the values that samples have."""
+    if group not in groups:
+        raise DataError(
+            f"the thresholds of {model} depend on {group!r}, which must be known of "
+            f"each sample; its groups are {shorten(groups) or 'none'}"
+        )
+    if not adjustment.by_value:
+        return
+    found = [str(value) for value in groups[group]]
+    without = [value for value in found if value not in adjustment.by_value]
+    if without and len(without) == len(found):
+        raise DataError(
+            f"the thresholds of {model} are for {group} = "
+            f"{shorten(adjustment.by_value)}; the samples say {shorten(found)}: write its values "
+            "alike"
+        )
+    if without:
+        warnings.warn(
+            f"{model}: {group} = {shorten(without)} has no thresholds of its own, and "
+            "gets those of all samples",
+            PrunescopeWarning,
+            stacklevel=3,
         )

@@ -34,7 +34,9 @@ class Metadata(BaseModel):
     """Provenance of a prediction file, stored as JSON.
 
     ``train_prevalence`` maps attribute → share of positives in the training split, and
-    ``train_group_rates`` maps group → value as a string → attribute → that share.
+    ``train_group_rates`` maps group → value as a string → attribute → that share. ``fitted_on`` is
+    the `sketch` of the ids that thresholds or calibration were fitted to, if the answers have any:
+    nothing can be judged or proved on those.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -49,6 +51,7 @@ class Metadata(BaseModel):
     dataset: DatasetInfo = DatasetInfo()
     train_prevalence: dict[str, Share] | None = None
     train_group_rates: dict[str, dict[str, dict[str, Share]]] | None = None
+    fitted_on: tuple[str, ...] = ()
 
     def train_rates(self) -> TrainRates | None:
         """Return the rates of the training split, or None where the file does not tell them."""

@@ -156,8 +156,11 @@ class Shards:
         DataError
             As `prunescope.predictions.adjust` does.
         """
-        check_adjustment(adjustment, self.name, self.attributes, self.groups, self.task)
-        return replace(self, adjustment=adjustment)
+        values: dict[str, tuple[GroupValue, ...]] = dict.fromkeys(self.groups, ())
+        needed = [name for name in self.groups if name == adjustment.group]
+        values |= {name: found for name, (found, _) in self.group_values(needed).items()}
+        metadata = check_adjustment(adjustment, self.metadata, self.attributes, values, self.task)
+        return replace(self, adjustment=adjustment, metadata=metadata)
 
     @property
     def name(self) -> str:

@@ -25,16 +25,22 @@ class Effect(BaseModel):
     tip: str = ""
 
 
-class MeasureRow(MeasureInfo):
-    """One measure: a line of the table."""
+class EffectTable(BaseModel):
+    """What all measures do to the metrics of all samples, or to those about one group.
 
-    effects: list[Effect]
+    `columns` are labels of metrics, each with a tip; `dense` their values before pruning, `nothing`
+    after it, `measures` with each measure, in the order of their rank.
+    """
+
+    title: str
+    columns: list[tuple[str, str]]
+    dense: list[str | None]
+    nothing: list[Effect]
+    measures: list[list[Effect]]
 
 
 class ComparisonPage(BaseModel):
     """Everything that the page of a comparison shows.
-
-    `columns` are labels of metrics, each with a tip; `dense` and `nothing` their values before.
 
     History of the format: 1 (0.1.0) first.
     """
@@ -48,25 +54,16 @@ class ComparisonPage(BaseModel):
     n_samples: int
     confidence: float
     replicates: int
-    columns: list[tuple[str, str]]
-    dense: list[str | None]
-    nothing: list[Effect]
-    measures: list[MeasureRow]
+    tables: list[EffectTable]
+    measures: list[MeasureInfo]
     notes: list[str]
     version: str
 
 
 def build_comparison(found: Comparison, *, title: str | None = None) -> ComparisonPage:
     """Put together what the page of a comparison shows."""
-    info, table = found.info, found.table
-    nothing = table.filter(pl.col("measure") == table["measure"][0])
-    columns = nothing.select("metric", "group").rows()
-    rows = {(row["measure"], row["metric"], row["group"]): row for row in table.to_dicts()}
-
-    def effects(name: str) -> list[Effect]:
-        return [_effect(rows[name, metric, group]) for metric, group in columns]
-
-    before = str(table["measure"][0])
+    info = found.info
+    groups = found.table["group"].unique(maintain_order=True).sort(nulls_last=False)
     return ComparisonPage(
         title=title or f"Measures for {info.pruned}",
         headline=_headline(found),
@@ -76,22 +73,35 @@ def build_comparison(found: Comparison, *, title: str | None = None) -> Comparis
         n_samples=info.n_samples,
         confidence=info.settings["confidence"],
         replicates=info.settings["replicates"],
-        columns=[
-            (
-                label_of(metric)
-                + (f" by {group}" if group else "")
-                + (", points" if unit_of(metric).suffix == " points" else ""),
-                GLOSSARY[metric].meaning if metric in GLOSSARY else "",
-            )
-            for metric, group in columns
-        ],
-        dense=[_written(metric, rows[before, metric, group]["dense"]) for metric, group in columns],
-        nothing=effects(before),
-        measures=[
-            MeasureRow(**one.model_dump(), effects=effects(one.name)) for one in info.measures
-        ],
+        tables=[_table(found, group) for group in groups],
+        measures=list(info.measures),
         notes=list(info.notes),
         version=__version__,
+    )
+
+
+def _table(found: Comparison, group: str | None) -> EffectTable:
+    """Write the table of all samples, or of one group."""
+    table = found.table.filter(pl.col("group").eq_missing(pl.lit(group)))
+    before = str(table["measure"][0])
+    metrics = table.filter(measure=before)["metric"].to_list()
+    rows = {(row["measure"], row["metric"]): row for row in table.to_dicts()}
+
+    def effects(name: str) -> list[Effect]:
+        return [_effect(rows[name, metric]) for metric in metrics]
+
+    return EffectTable(
+        title="All samples" if group is None else f"By {group}",
+        columns=[
+            (
+                label_of(metric) + (", points" if unit_of(metric).suffix == " points" else ""),
+                GLOSSARY[metric].meaning if metric in GLOSSARY else "",
+            )
+            for metric in metrics
+        ],
+        dense=[_written(metric, rows[before, metric]["dense"]) for metric in metrics],
+        nothing=effects(before),
+        measures=[effects(one.name) for one in found.info.measures],
     )
 
 

@@ -108,14 +108,15 @@ def compare(
     if checkpoints is not None:
         if validation or test:
             raise ConfigError("--models answer both splits themselves: leave out the predictions")
+        beside = files.load(also or [])
         opened = _open(checkpoints, factory, source, recipe, epochs, out, group, device)
         scene = opened.scene(progress, **choices)
     else:
-        pruned_validation, dense_validation = options.pair("--fit", files.load(validation or ()))
-        pruned_test, dense_test = options.pair("--test", files.load(test or ()))
-        scene = Scene(
-            dense_validation, pruned_validation, dense_test, pruned_test, group=group, **choices
+        paths = [*options.pair("--fit", validation), *options.pair("--test", test)]
+        pruned_fit, dense_fit, pruned_test, dense_test, *beside = files.load(
+            [*paths, *(also or ())]
         )
+        scene = Scene(dense_fit, pruned_fit, dense_test, pruned_test, group=group, **choices)
     named = options.names(measures)
     if named is None:
         named = [*measures_for(scene), *(trained_for(group) if opened else [])]
@@ -125,7 +126,7 @@ def compare(
     others = [] if opened is None else opened.train(trained, progress)
     others += [
         Candidate(model.name, model, "nothing but its logits", "its own", "another model")
-        for model in files.load(also or [])
+        for model in beside
     ]
     with progress("measures") as update:
         found = set_beside(
@@ -157,24 +158,19 @@ def _open(
     device: str | None,
 ) -> Models:
     """Load the two models and their data."""
-    from prunescope.errors import ConfigError
     from prunescope.models import load_checkpoint
     from prunescope.study import Models
 
-    if len(checkpoints) != 2:
-        raise ConfigError(
-            f"--models takes two folders, the pruned model's and the dense one's: got "
-            f"{len(checkpoints)}"
-        )
-    pruned, config, dataset = models.open_model(checkpoints[0], factory, source)
+    pruned_folder, dense_folder = options.pair("--models", checkpoints)
+    pruned, config, dataset = models.open_model(pruned_folder, factory, source)
     return Models(
         pruned,
-        load_checkpoint(checkpoints[1], factory=factory),
+        load_checkpoint(dense_folder, factory=factory),
         dataset,
         models.read_recipe(recipe or models.START["dense"], epochs=epochs),
         out,
         data=config,
         group=group,
         device=device,
-        names=(Path(checkpoints[0]).resolve().name, Path(checkpoints[1]).resolve().name),
+        names=(Path(pruned_folder).resolve().name, Path(dense_folder).resolve().name),
     )

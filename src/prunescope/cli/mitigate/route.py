@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from prunescope.cli import options
 from prunescope.cli.console import result
 
 CHOICE = "Which answers to send: one of"
+CERTIFY = "With --certify"
 
 
 def route(
@@ -24,13 +25,14 @@ def route(
         Literal["dense", "person"], typer.Option(help="Who answers what is sent.")
     ] = "dense",
     score: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="What makes an answer risky: own-margin (costs nothing), or what a forecast of "
             "tier A says of the dense model's answers: margin, band, prior-shrink, group-prior, "
-            "spectral-shrink."
+            "spectral-shrink.",
+            show_default="own-margin",
         ),
-    ] = "own-margin",
+    ] = None,
     whole: Annotated[
         bool,
         typer.Option(
@@ -39,7 +41,7 @@ def route(
     ] = False,
     forecast: Annotated[
         Path | None,
-        typer.Option(help="Folder of a forecast of these samples, of any tier: its risk."),
+        typer.Option(help="Instead of --score: folder of a forecast of these samples, any tier."),
     ] = None,
     test_forecast: Annotated[
         Path | None, typer.Option(help="Folder of a forecast of the test samples.")
@@ -60,10 +62,28 @@ def route(
         Literal["disagreement", "error"] | None,
         typer.Option(help="As few as provably bound this loss.", rich_help_panel=CHOICE),
     ] = None,
-    alpha: Annotated[float, typer.Option(help="The loss that is allowed, in (0, 1).")] = 0.05,
-    delta: Annotated[float, typer.Option(help="How likely the proof may fail, in (0, 1).")] = 0.1,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="The loss that is allowed, in (0, 1).",
+            show_default="0.05",
+            rich_help_panel=CERTIFY,
+        ),
+    ] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(
+            help="How likely the proof may fail, in (0, 1).",
+            show_default="0.1",
+            rich_help_panel=CERTIFY,
+        ),
+    ] = None,
     certify_groups: Annotated[
-        str | None, typer.Option(help="Prove it of every value of these groups, too, by commas.")
+        str | None,
+        typer.Option(
+            help="Prove it of every value of these groups, too, by commas.",
+            rich_help_panel=CERTIFY,
+        ),
     ] = None,
     test: options.Test = None,
     macs: options.Macs = None,
@@ -72,6 +92,7 @@ def route(
     mapping: options.Mapping = None,
     thresholds: options.Thresholds = None,
     groups: options.Identity = None,
+    cluster: options.Clustered = None,
     min_support: options.MinSupport = 10,
     replicates: options.Replicates = 1000,
     confidence: options.Confidence = 0.95,
@@ -86,34 +107,42 @@ def route(
     from prunescope.audit.budget import Budget
     from prunescope.cli.files import Files
     from prunescope.cli.mitigate import tables
+    from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
     from prunescope.mitigate import Candidate, judge
     from prunescope.mitigate import route as choose
+    from prunescope.mitigate.risk import OWN_MARGIN
     from prunescope.predictions import read_mapping
     from prunescope.report import write_route
 
+    if score and forecast:
+        raise ConfigError("--score and --forecast are two kinds of risk: name one of them")
+    proof = options.settings(
+        dict[str, Any], alpha=alpha, delta=delta, certify_groups=options.names(certify_groups)
+    )
+    if proof and certify is None:
+        raise ConfigError("--alpha, --delta and --certify-groups go with --certify: name a loss")
     files = Files(scores, read_mapping(mapping or ()), thresholds)
-    mine, theirs = files.load([pruned, dense])
-    tested = None if test is None else options.pair("--test", files.load(test))
+    tests = [] if test is None else options.pair("--test", test)
+    mine, theirs, *others = files.load([pruned, dense, *tests])
+    tested = (others[0], others[1]) if others else None
     foretold = None if test_forecast is None else Forecast.load(test_forecast)
+    settings: dict[str, Any] = {
+        "identity": options.names(groups), "cluster": cluster, "min_support": min_support,
+        "replicates": replicates, "confidence": confidence, "seed": seed,
+    }  # fmt: skip
     found = choose(
         mine, theirs, to=to,
-        score=score if forecast is None else Forecast.load(forecast), whole=whole,
+        score=Forecast.load(forecast) if forecast else score or OWN_MARGIN, whole=whole,
         share=share, target=None if target is None else Budget.parse(target),
-        certify_loss=certify, alpha=alpha, delta=delta,
-        certify_groups=options.names(certify_groups) or (),
-        test=tested, test_score=foretold,
-        identity=options.names(groups),
-        macs=options.two_numbers("--macs", macs), min_support=min_support, seed=seed,
+        certify_loss=certify, test=tested, test_score=foretold,
+        macs=options.two_numbers("--macs", macs), **(proof or {}), **settings,
     )  # fmt: skip
     judged = None
     if tested is not None and found.info.cut is not None:
         routed = found.apply(*tested, foretold)
         candidate = Candidate("routed", routed, found.info.needs, found.price())
-        judged = judge(
-            tested[1], tested[0], [candidate], identity=options.names(groups),
-            replicates=replicates, confidence=confidence, seed=seed, min_support=min_support,
-        )  # fmt: skip
+        judged = judge(tested[1], tested[0], [candidate], **settings)
     found.save(out)
     page = write_route(found, out)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from prunescope.errors import shorten
 
@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
 SHOWN = {
     "accuracy": "accuracy",
+    "top1_accuracy": "top-1 accuracy",
     "balanced_accuracy": "balanced",
     "rare_value_ratio": "rare values",
     "bias_amplification": "BA by",
     "flip_rate": "flips",
+    "top1_flip_rate": "top-1 flips",
 }
 """Metrics to print of a comparison; the page has them all."""
 
 MARKS = {"better": "+", "worse": "−"}
+
+WIDEST_NAME = 17
+"""Characters that a measure's name is given before the other columns are."""
 
 N_THRESHOLDS = 12
 """Thresholds to list."""
@@ -33,12 +38,14 @@ def print_comparison(found: Comparison) -> None:
     """Print a line per measure, by rank: key metrics, and whether they got better or worse."""
     table, columns = found.table, _columns(found.table)
     heads = [f"{SHOWN[metric]} {group}" if group else SHOWN[metric] for metric, group in columns]
-    title = f"{found.info.pruned} on {found.info.n_samples:,} samples (+ better, − worse)"
-    shown = Table("measure", *map(escape, heads), "+ / −", title=title)
+    title = f"{escape(found.info.pruned)} on {found.info.n_samples:,} samples (+ better, − worse)"
+    names = table["measure"].unique(maintain_order=True).to_list()
+    whole = Column("measure", min_width=min(WIDEST_NAME, max(map(len, names))))
+    shown = Table(whole, *map(escape, heads), "+/−", title=title)
     dense = ["–" if (x := _dense(table, *column)) is None else f"{x:.3f}" for column in columns]
     shown.add_row("dense", *dense, "")
-    counts = {one.name: f"{one.better} / {one.worse}" for one in found.info.measures}
-    for name in table["measure"].unique(maintain_order=True):
+    counts = {one.name: f"{one.better}/{one.worse}" for one in found.info.measures}
+    for name in names:
         rows = table.filter(measure=name)
         shown.add_row(
             escape(name), *(_figure(rows, *column) for column in columns), counts.get(name, "")
@@ -88,7 +95,7 @@ def print_adjustment(fitted: FittedAdjustment) -> None:
     console, adjustment = Console(highlight=False), fitted.adjustment
     rows = fitted.table.with_columns(moved=(pl.col("threshold") - pl.col("threshold_before")).abs())
     if rows.height:
-        title = f"{fitted.model}: {adjustment.criterion}, thresholds that move most"
+        title = f"{escape(fitted.model)}: {adjustment.criterion}, thresholds that move most"
         table = Table(
             "attribute", "of", "before", "threshold", "then", "now", "target", title=title
         )
@@ -121,7 +128,7 @@ def print_route(found: Route) -> None:
     rows = found.curve.filter(split=split).unique(["order", "sent"], maintain_order=True)
     table = Table(
         "sent", "samples", "cost", "flips", "random", "oracle", "errors", "rare-value ratio",
-        title=f"{info.model}, riskiest answers to {info.to}, {split} split",
+        title=f"{escape(info.model)}, riskiest answers to {info.to}, {split} split",
     )  # fmt: skip
     beside = {(row["order"], row["sent"]): row["flip_rate"] for row in rows.to_dicts()}
     for row in rows.filter(pl.col("order").is_in(["risk", "chosen"])).sort("sent").to_dicts():
@@ -145,7 +152,8 @@ def print_route(found: Route) -> None:
     if info.cut is None:
         console.print(f"no cut: {info.reason}", markup=False)
     else:
-        console.print(f"send answers whose risk is at least {info.cut:.6g}", markup=False)
+        told = f"chosen by {info.chosen_by}: send answers whose risk is at least {info.cut:.6g}"
+        console.print(told, markup=False)
         console.print(f"{found.price()}; needs {info.needs}", markup=False)
 
 

@@ -47,6 +47,7 @@ def thresholds(
     out: options.Out = Path("adjustments.json"),
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    cluster: options.Clustered = None,
     min_support: options.MinSupport = 10,
     replicates: options.Replicates = 1000,
     confidence: options.Confidence = 0.95,
@@ -61,32 +62,33 @@ def thresholds(
     from prunescope.cli.mitigate import tables
     from prunescope.errors import ConfigError
     from prunescope.mitigate import Candidate, fit_adjustment, judge
+    from prunescope.mitigate.splits import check_apart, side_by_side
     from prunescope.predictions import Adjustments, read_mapping
 
     files = Files(scores, read_mapping(mapping or ()), None)
     beside = None if dense is None else files.load([dense])[0]
+    models = {model.name: model for model in files.load(pruned)}
+    if len(models) < len(pruned):
+        raise ConfigError("two of the models have one name: expected a name of its own for each")
     fitted = [
         fit_adjustment(
             model, criterion=criterion, calibration=calibrate, dense=beside, group=group,
             floors=floor, min_support=min_support,
         )
-        for model in files.load(pruned)
+        for model in models.values()
     ]  # fmt: skip
-    names = [one.model for one in fitted]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"two models are called {max(names, key=names.count)!r}")
     judged = []
     if test is not None:
-        tested, dense_test = options.pair("--test", files.load(test))
-        of_model = {one.model: one for one in fitted}
-        if tested.name not in of_model:
+        tested, dense_test = files.load(options.pair("--test", test))
+        if tested.name not in models:
             raise ConfigError(f"--test: {tested.name!r} is none of the models that were fitted")
-        mine = of_model[tested.name]
+        tested, dense_test = side_by_side(check_apart(models[tested.name], tested), dense_test)
+        mine = next(one for one in fitted if one.model == tested.name)
         candidate = Candidate("adjusted", mine.apply(tested), mine.adjustment.needs, "nothing")
         judged.append(
             judge(
-                dense_test, tested, [candidate], replicates=replicates, confidence=confidence,
-                seed=seed, min_support=min_support,
+                dense_test, tested, [candidate], cluster=cluster, replicates=replicates,
+                confidence=confidence, seed=seed, min_support=min_support,
             )
         )  # fmt: skip
     Adjustments(adjustments={one.model: one.adjustment for one in fitted}).save(out)
