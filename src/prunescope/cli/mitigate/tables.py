@@ -27,9 +27,6 @@ SHOWN = {
 
 MARKS = {"better": "+", "worse": "−"}
 
-WIDEST_NAME = 17
-"""Characters that a measure's name is given before the other columns are."""
-
 N_THRESHOLDS = 12
 """Thresholds to list."""
 
@@ -40,8 +37,7 @@ def print_comparison(found: Comparison) -> None:
     heads = [f"{SHOWN[metric]} {group}" if group else SHOWN[metric] for metric, group in columns]
     title = f"{escape(found.info.pruned)} on {found.info.n_samples:,} samples (+ better, − worse)"
     names = table["measure"].unique(maintain_order=True).to_list()
-    whole = Column("measure", min_width=min(WIDEST_NAME, max(map(len, names))))
-    shown = Table(whole, *map(escape, heads), "+/−", title=title)
+    shown = Table(Column("measure", no_wrap=True), *map(escape, heads), "+/−", title=title)
     dense = ["–" if (x := _dense(table, *column)) is None else f"{x:.3f}" for column in columns]
     shown.add_row("dense", *dense, "")
     counts = {one.name: f"{one.better}/{one.worse}" for one in found.info.measures}
