@@ -154,7 +154,7 @@ def test_compare_ranks_measures(files, tmp_path, prunescope):
         (("route", "SPARSE", "DENSE", "--share", "0.1", "--forecast", "no"), "holds no forecast"),
         (("compare", "--fit", "SPARSE", "DENSE", "--test", "SPARSE", "DENSE"),
          "validation samples of sparse are test samples, too"),
-        (("compare", "--fit", "SPARSE", "--test", "SPARSE", "DENSE"), "--fit takes two, the"),
+        (("compare", "--fit", "SPARSE", "--test", "SPARSE", "DENSE"), "--fit takes two paths"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_error(files, tmp_path, prunescope, monkeypatch, arguments, message):

@@ -259,7 +259,7 @@ def test_measures_are_compared_from_the_models_alone(folder, dense, prunescope):
     assert (out / "comparison.html").exists()
     ran = prunescope("mitigate", "compare", "--models", dense, "-o", out)
     assert ran.code == 2
-    assert "--models takes two folders" in ran.err
+    assert "--models takes two paths" in ran.err
     ran = prunescope("mitigate", "compare", "--measures", "finetune-none", "-o", out)
     assert ran.code == 2
     assert "--fit takes two files" in ran.err

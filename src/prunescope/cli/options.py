@@ -141,7 +141,7 @@ def pair(option: str, paths: Sequence[str] | None) -> tuple[str, str]:
     given = paths or ()
     if len(given) != 2:
         raise ConfigError(
-            f"{option} takes two, the pruned model's and the dense one's: got {len(given)}"
+            f"{option} takes two paths, the pruned model's and the dense one's: got {len(given)}"
         )
     return given[0], given[1]
 
