@@ -262,7 +262,7 @@ def test_measures_are_compared_from_the_models_alone(folder, dense, prunescope):
     assert "--models takes two paths" in ran.err
     ran = prunescope("mitigate", "compare", "--measures", "finetune-none", "-o", out)
     assert ran.code == 2
-    assert "--fit takes two files" in ran.err
+    assert "--fit takes two paths" in ran.err
 
 
 def test_help_of_every_command(prunescope):
