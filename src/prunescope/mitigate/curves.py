@@ -81,13 +81,13 @@ def curve_rows(
     rates, _ = rates_of([routed.dense.metadata], None, samples.rates)
     leanings = Leanings(samples.attributes, Slices.of(samples, groups), rates, min_support)
     start = _counts(routed, leanings, routed.pruned.decisions)
+    elsewhere, known, true = routed.elsewhere, samples.labels != UNKNOWN, samples.labels == 1
+    # a class that changes makes two cells of a sample differ
+    answers = samples.labels.shape[1] / 2 if samples.task == "multiclass" else 1.0
     points, counts = [], []
     for order, share, left, touched in _orders(routed, cut):
-        yes = abs(routed.elsewhere - left)
-        known = samples.labels != UNKNOWN
-        errors = abs((samples.labels == 1) - yes)[known]
-        # a class that changes makes two cells of a sample differ
-        answers = samples.labels.shape[1] / 2 if samples.task == "multiclass" else 1.0
+        yes = abs(elsewhere - left)
+        errors = abs(true - yes)[known]
         point = {
             "split": split,
             "order": order,
