@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import binom, false_discovery_control, t
+from numpy.typing import NDArray
+from scipy.special import stdtr
+from scipy.stats import binom
 
 from prunescope.metrics.statistics import Floats, divide
 
@@ -56,11 +59,20 @@ class Spread:
         rows = np.sort(replicates, axis=1)  # NaN come last
         self.n = np.full(len(rows), rows.shape[1])
         partial = np.isnan(rows[:, -1:]).any(axis=1)
-        self.n[partial] -= np.isnan(rows[partial]).sum(axis=1)
+        if partial.any():
+            self.n[partial] -= np.isnan(rows[partial]).sum(axis=1)
         if centre is not None:
             moved = (centre - self._mean(rows)) * (2 if reflect else 1)
             rows += moved.astype(rows.dtype)[:, None]
         self._sorted = rows
+
+    def take(self, rows: NDArray[np.bool_]) -> Spread:
+        """Return how some of the numbers vary."""
+        if rows.all():
+            return self
+        some = copy(self)
+        some.n, some._sorted = self.n[rows], self._sorted[rows]
+        return some
 
     def _mean(self, rows: Floats) -> Floats:
         defined = np.arange(rows.shape[1]) < self.n[:, None]
@@ -114,11 +126,11 @@ class Spread:
             return np.full(len(self.n), np.nan)
         tail = np.minimum((self._sorted <= 0).sum(axis=1), (self._sorted >= 0).sum(axis=1))
         share = np.minimum(2 * (tail + 1) / (self.n + 1), 1.0)
-        if error is None:
-            error = self.error
-        normal = 2 * t.sf(np.abs(divide(value, error)), np.inf if df is None else df)
-        beyond = (tail < FEW) & (normal < share) & (error > 0)
-        return np.where(self.n > 0, np.where(beyond, normal, share), np.nan)
+        far = tail < FEW
+        spread = self.take(far).error if error is None else error[far]
+        normal = 2 * stdtr(np.inf if df is None else df[far], -np.abs(divide(value[far], spread)))
+        share[far] = np.where((normal < share[far]) & (spread > 0), normal, share[far])
+        return np.where(self.n > 0, share, np.nan)
 
 
 def mcnemar(one_way: Floats, other_way: Floats) -> Floats:
@@ -163,6 +175,24 @@ def exact_p_values(transitions: Floats) -> dict[str, Floats]:
     }
 
 
+def benjamini_hochberg(p: Floats) -> Floats:
+    """Return the q-values of one family: the least false discovery rate to reject each at.
+
+    min over all j from i on of p_(j) · m / j, in the order of p. Source: Benjamini and Hochberg
+    (1995).
+
+    Examples
+    --------
+    >>> benjamini_hochberg(np.array([0.02, 0.01, 0.9])).round(3).tolist()
+    [0.03, 0.03, 0.9]
+    """
+    order, m = np.argsort(p), len(p)
+    q = np.empty(m)
+    scaled = p[order] * (m / np.arange(1, m + 1))
+    q[order[::-1]] = np.minimum.accumulate(scaled[::-1])
+    return np.minimum(q, 1)
+
+
 def add_q_values(table: pl.DataFrame) -> pl.DataFrame:
     """Fill `q_value`: Benjamini-Hochberg over the rows of each metric of one model.
 
@@ -175,5 +205,5 @@ def add_q_values(table: pl.DataFrame) -> pl.DataFrame:
     for number in np.unique(families):
         tested = (families == number) & ~np.isnan(p)
         if tested.any():
-            q[tested] = false_discovery_control(p[tested], method="bh")
+            q[tested] = benjamini_hochberg(p[tested])
     return table.with_columns(pl.Series("q_value", q).fill_nan(None))

@@ -111,7 +111,8 @@ def tested(estimates: Estimates, exact: Floats) -> Comparison:
     """Attach the p-values of an exact test to estimates that are compared with nothing."""
     nothing = np.full(estimates.value.shape, np.nan)
     value = np.where(np.isnan(exact), np.nan, estimates.value)
-    return Comparison(nothing, value, np.full_like(estimates.replicates, np.nan), exact)
+    nowhere = np.broadcast_to(np.float32(np.nan), estimates.replicates.shape)
+    return Comparison(nothing, value, nowhere, exact)
 
 
 def rows(
@@ -183,27 +184,34 @@ def _compared(comparison: Comparison, confidence: float, biased: bool) -> dict[s
     """Return the columns of a comparison."""
     told = ~np.isnan(comparison.delta)
     delta = comparison.delta[told]
-    spread = Spread(_lines(comparison.replicates, told), delta if biased else None)
-    low, high = spread.interval(confidence)
-    error, df = (None if part is None else part[told] for part in (comparison.error, comparison.df))
-    p_value = spread.p_value(delta, error, df)
-    if comparison.exact is not None:
-        exact = comparison.exact[told]
-        p_value = np.where(np.isnan(exact), p_value, exact)
-    columns: dict[str, Any] = {"p_value": _spread_out(p_value, told)}
-    if np.isnan(comparison.baseline).all():
-        return columns
-    return columns | {
-        "baseline": comparison.baseline,
-        "delta": comparison.delta,
-        "delta_low": _spread_out(low, told),
-        "delta_high": _spread_out(high, told),
-    }
+    exact, error, df = (
+        None if part is None else part[told]
+        for part in (comparison.exact, comparison.error, comparison.df)
+    )
+    p_value = np.full(delta.shape, np.nan) if exact is None else exact
+    columns: dict[str, Any] = {}
+    rest = np.isnan(p_value)
+    beside = not np.isnan(comparison.baseline).all()
+    if beside or rest.any():
+        spread = Spread(_lines(comparison.replicates, told), delta if biased else None)
+        p_value[rest] = spread.take(rest).p_value(
+            delta[rest], *(None if part is None else part[rest] for part in (error, df))
+        )
+        if beside:
+            low, high = spread.interval(confidence)
+            columns = {
+                "baseline": comparison.baseline,
+                "delta": comparison.delta,
+                "delta_low": _spread_out(low, told),
+                "delta_high": _spread_out(high, told),
+            }
+    return columns | {"p_value": _spread_out(p_value, told)}
 
 
 def _lines(replicates: Floats, usable: NDArray[np.bool_]) -> Floats:
     """Return the replicates of the usable cells, a line (R,) each."""
-    return np.ascontiguousarray(np.moveaxis(replicates, 0, -1)[usable])
+    lines = np.moveaxis(replicates, 0, -1)
+    return lines.reshape(usable.size, -1) if usable.all() else lines[usable]
 
 
 def _spread_out(values: Floats, usable: NDArray[np.bool_]) -> Floats:
