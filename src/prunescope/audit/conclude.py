@@ -116,6 +116,7 @@ class _Conclude:
         self.churn: Estimates | None = None
         self.top_churn: Estimates | None = None
         self.measured: dict[int, list[Estimates]] = {}
+        self.whole: dict[int, list[Estimates]] = {}  # with their summaries
         self.top_ones: dict[int, list[Estimates]] = {}
         self.populations = {members[0]: members for members in subject.populations()}
         self.pooled: dict[int, list[Pooled]] = {}
@@ -135,6 +136,9 @@ class _Conclude:
                 for model, outcome in zip(models, outcomes, strict=True):
                     if model < n_dense:
                         self.measured[model] = outcome.estimates
+                        self.whole[model] = [
+                            one for one, _ in outcome.found[: len(outcome.estimates)]
+                        ]
                         self.top_ones[model] = outcome.tops
                     self.tables.append(outcome.table)
                     for name, table in outcome.more.items():
@@ -221,9 +225,12 @@ class _Conclude:
         transitions = self.evidence.transitions(baseline, model)
         exact = self._exact(transitions)
         found: Compared = []
-        for dense, one in zip(self.measured[baseline], estimates, strict=True):
+        of_dense = zip(self.measured[baseline], self.whole[baseline], strict=True)
+        for (dense, whole), one in zip(of_dense, estimates, strict=True):
             both = dense.ok & one.ok
-            mine, beside = self._summarized(one, both), self._summarized(dense, both)
+            same = np.array_equal(both, dense.ok)
+            beside = whole if same else self._summarized(dense, both)
+            mine = self._summarized(one, both)
             found.append((mine, compare(mine, beside, exact.get(one.metric))))
         for one in self.measurer.pair(transitions):
             mine = self._summarized(one, one.ok)

@@ -33,7 +33,12 @@ class SeedMean:
     def add(self, value: Floats, replicates: Floats) -> None:
         """Take another seed in."""
         self.values.append(value)
-        self.replicates = replicates if self.replicates is None else self.replicates + replicates
+        if self.replicates is None:
+            self.replicates = replicates
+        elif len(self.values) == 2:  # the first seed's own are not written over
+            self.replicates = self.replicates + replicates
+        else:
+            self.replicates += replicates
 
     @property
     def value(self) -> Floats:
