@@ -151,11 +151,12 @@ def modal(share: Floats, task: Task) -> NDArray[np.int8]:
 
 def _ranks(values: Floats) -> Floats:
     """Rank each row (N, A), centred and doubled; ties share their mean rank."""
-    a = values.shape[1]
+    n, a = values.shape
     order = np.argsort(values, axis=1)
-    ordered = np.take_along_axis(values, order, axis=1)
+    order += np.arange(0, n * a, a)[:, None]  # places in the whole table
+    ordered = values.take(order)
     ranks = np.empty(values.shape)
-    np.put_along_axis(ranks, order, np.arange(1.0 - a, a, 2.0)[None], axis=1)
+    ranks.reshape(-1)[order] = np.arange(1.0 - a, a, 2.0)
     tied = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
     if tied.any():  # seldom, and several times slower
         ranks[tied] = 2 * rankdata(values[tied], axis=1) - (a + 1)

@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from prunescope.data.samples import UNKNOWN, Group, Task
 from prunescope.predictions.record import Predictions
+from prunescope.predictions.scores import sigmoid
 
 EVERY = slice(None)
 
@@ -53,11 +54,7 @@ class Answers:
         """P(yes) of one attribute for some of the samples, in [0, 1]."""
         if self.task == "multiclass":
             return np.array(self._shares[attribute, rows])
-        p = np.negative(self.logits[attribute][rows], dtype=np.float64)
-        with np.errstate(over="ignore"):
-            np.exp(p, out=p)
-        p += 1
-        return np.asarray(np.reciprocal(p, out=p))
+        return sigmoid(self.logits[attribute][rows])
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import logsumexp, softmax
 
 from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.files import replacing
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.reading import KEY, read_table
-from prunescope.predictions.scores import logits_of, scores_from, warn_of_scores
+from prunescope.predictions.scores import logits_of, scores_from, sigmoid, warn_of_scores
 from prunescope.predictions.tables import samples_from, table_of
 
 Scores = Literal["logits", "probability"]
@@ -118,10 +118,9 @@ class Predictions:
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """P(attribute): sigmoid of the logits, or softmax over the classes; (N, A) in [0, 1]."""
-        logits = self.logits.astype(np.float64)
         if self.samples.task == "multiclass":
-            return np.asarray(softmax(logits, axis=1))
-        return np.asarray(expit(logits))
+            return np.asarray(softmax(self.logits.astype(np.float64), axis=1))
+        return sigmoid(self.logits)
 
     @cached_property
     def log_odds(self) -> NDArray[np.floating[Any]]:

@@ -19,6 +19,21 @@ ENOUGH = 20
 """Rows from which the range of scores tells something."""
 
 
+def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(-z)) of each logit, in [0, 1].
+
+    Examples
+    --------
+    >>> sigmoid(np.array([-1000.0, 0.0, 1.0])).round(3).tolist()
+    [0.0, 0.5, 0.731]
+    """
+    p = np.negative(logits, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        np.exp(p, out=p)
+    p += 1
+    return np.asarray(np.reciprocal(p, out=p))
+
+
 def scores_from(
     frame: pl.DataFrame, attributes: tuple[str, ...], path: Path
 ) -> NDArray[np.floating[Any]]:
