@@ -57,6 +57,23 @@ def test_neighbouring_float32_scores_are_no_ties():
     assert rank(scores, np.array([[0], [1]], np.int8)).auc.tolist() == [1.0]
 
 
+VALUES = (-np.inf, -1e30, -2.5, -1e-45, -0.0, 0.0, 1e-45, 0.5, 3e38, np.inf)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(VALUES), st.integers(0, 2), st.integers(0, 2)), min_size=1)
+)
+def test_scores_rank_by_their_values_whatever_their_precision(samples):
+    scores, labels, blocks = (np.array(column) for column in zip(*samples, strict=True))
+    single, double = (
+        rank_by_attribute([scores.astype(dtype)], labels[None].astype(np.uint8), blocks, 3)
+        for dtype in (np.float32, np.float64)
+    )
+    assert single.auc == pytest.approx(double.auc, nan_ok=True)
+    for mine, other in zip(single.sums.arrays(), double.sums.arrays(), strict=True):
+        assert mine == pytest.approx(other, abs=1e-12)
+
+
 def test_all_tied_scores_tell_nothing():
     labels = np.array([[1], [0], [0], [0]], np.int8)
     ranking = rank(np.full((4, 1), 3.0), labels)
