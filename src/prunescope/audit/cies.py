@@ -199,13 +199,13 @@ def list_cies(
     agreement = rank_agreement(dense, compressed)
     doubted = dense.label_may_be_wrong(confidence)
 
-    modal_rows, modal_columns = _most_changed(found, after - before, samples.task)
+    modal_rows, modal_columns = _most_changed(found, before, after, samples.task)
     lowest = np.flatnonzero(lowest_agreement(agreement, share))
     lowest = lowest[np.argsort(agreement[lowest], kind="stable")]
     rows = np.concatenate([modal_rows, lowest])
     columns = np.concatenate([modal_columns, np.full(len(lowest), NONE)])
     words, label, old, new = _answers(samples, found, rows, columns)
-    suspect: NDArray[np.bool_] = doubted[rows].any(axis=1)
+    suspect: NDArray[np.bool_] = np.any(doubted, axis=1)[rows]
     if samples.task == "multiclass":
         attribute, columns = np.full(len(rows), NONE), old
     else:
@@ -239,7 +239,7 @@ def list_cies(
     return pl.DataFrame(data, schema=CIE_SCHEMA).with_columns(pl.selectors.float().fill_nan(None))
 
 
-def _most_changed(found: Cies, moved: Floats, task: Task) -> tuple[Places, Places]:
+def _most_changed(found: Cies, before: Floats, after: Floats, task: Task) -> tuple[Places, Places]:
     """Return rows and columns of the modal CIEs, the most changed first."""
     rows, columns = np.nonzero(found.cie)
     if task == "multiclass":  # of the sample's two columns, that of the class it lost
@@ -247,7 +247,8 @@ def _most_changed(found: Cies, moved: Floats, task: Task) -> tuple[Places, Place
         rows, columns = rows[lost], columns[lost]
     share = np.abs(found.compressed_share[rows, columns] - found.dense_share[rows, columns])
     votes = np.rint(share * (found.n_dense * found.n_compressed))  # whole, and the rest is below 1
-    order = np.argsort(-(2 * votes + np.abs(moved[rows, columns])), kind="stable")
+    moved = np.abs(after[rows, columns] - before[rows, columns])
+    order = np.argsort(-(2 * votes + moved), kind="stable")
     return rows[order], columns[order]
 
 

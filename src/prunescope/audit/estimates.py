@@ -263,8 +263,10 @@ def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[An
     """
     of_pairs = estimates.metric == CORRELATION_SHIFT
     reduce = frobenius_norm if of_pairs else _mean
-    value = reduce(np.where(usable, estimates.value, np.nan))[..., None]
-    replicates = reduce(np.where(usable, estimates.replicates, np.nan))[..., None]
+    value, replicates = (
+        reduce(of_cells if usable.all() else np.where(usable, of_cells, np.nan))[..., None]
+        for of_cells in (estimates.value, estimates.replicates)
+    )
 
     total, n_usable = usable.shape[-1], usable.sum(axis=-1, keepdims=True)
     over = ("norm", "pairs") if of_pairs else ("mean", "attributes")
@@ -296,6 +298,8 @@ def _commonest(statuses: NDArray[Any]) -> str:
 def _mean(values: Floats) -> Floats:
     """Average over the last axis, leaving out NaN; NaN where nothing is left."""
     defined = ~np.isnan(values)
+    if defined.all():
+        return divide(values.sum(axis=-1), np.int64(values.shape[-1]))
     return divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
 

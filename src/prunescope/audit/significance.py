@@ -124,13 +124,18 @@ class Spread:
         """
         if not self._sorted.shape[1]:
             return np.full(len(self.n), np.nan)
-        tail = np.minimum((self._sorted <= 0).sum(axis=1), (self._sorted >= 0).sum(axis=1))
+        tail = np.minimum(_count(self._sorted <= 0), _count(self._sorted >= 0))
         share = np.minimum(2 * (tail + 1) / (self.n + 1), 1.0)
         far = tail < FEW
         spread = self.take(far).error if error is None else error[far]
         normal = 2 * stdtr(np.inf if df is None else df[far], -np.abs(divide(value[far], spread)))
         share[far] = np.where((normal < share[far]) & (spread > 0), normal, share[far])
         return np.where(self.n > 0, share, np.nan)
+
+
+def _count(where: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count what is true in each row, eight at a time."""
+    return np.asarray(np.bitwise_count(np.packbits(where, axis=1)).sum(axis=1, dtype=np.int64))
 
 
 def mcnemar(one_way: Floats, other_way: Floats) -> Floats:

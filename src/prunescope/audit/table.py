@@ -164,20 +164,24 @@ def to_frame(parts: Sequence[Columns], **model: Any) -> pl.DataFrame:  # noqa: A
     sizes = [len(part["metric"]) for part in parts]
     columns: dict[str, pl.Series] = {}
     for name, kind in SCHEMA.items():
-        blank = np.nan if kind.is_float() else None
+        blank, n = np.nan if kind.is_float() else None, sum(sizes)
         if name in model:
-            values: Any = pl.repeat(model[name], sum(sizes), dtype=kind, eager=True)
+            columns[name] = pl.Series(name, [model[name]], dtype=kind).new_from_index(0, n)
         elif any(name in part for part in parts):
             filled = [
                 part[name] if name in part else np.full(size, blank)
                 for part, size in zip(parts, sizes, strict=True)
             ]
             values = np.concatenate(filled)
-            values = values if kind.is_numeric() else values.tolist()
+            columns[name] = pl.Series(
+                name,
+                values if kind.is_numeric() else values.tolist(),
+                dtype=kind,
+                nan_to_null=kind.is_float(),
+            )
         else:
-            values = [None] * sum(sizes)
-        columns[name] = pl.Series(name, values, dtype=kind)
-    return pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None))
+            columns[name] = pl.Series(name, [None], dtype=kind).new_from_index(0, n)
+    return pl.DataFrame(columns)
 
 
 def _compared(comparison: Comparison, confidence: float, biased: bool) -> dict[str, Any]:
