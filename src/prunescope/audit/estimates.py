@@ -299,8 +299,10 @@ def _mean(values: Floats) -> Floats:
     """Average over the last axis, leaving out NaN; NaN where nothing is left."""
     defined = ~np.isnan(values)
     if defined.all():
-        return divide(values.sum(axis=-1), np.int64(values.shape[-1]))
-    return divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
+        total, n = values.sum(axis=-1), np.int64(values.shape[-1])
+    else:
+        total, n = np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)
+    return divide(total, n).astype(values.dtype)
 
 
 def _join(left: Estimates, right: Estimates) -> Estimates:
