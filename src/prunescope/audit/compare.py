@@ -18,6 +18,7 @@ from prunescope.audit.subject import (
     groups_of,
     rates_of,
     told,
+    with_trigger,
 )
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Layout, Slices
@@ -91,6 +92,7 @@ def audit(
     names = groups_of(samples.groups, chosen)
     slices = Slices.of(samples, names)
     values = {name: samples.groups[name].values for name in names}
+    chosen = with_trigger(chosen, values)
     warnings += check_groups(values, chosen.trigger)
     warnings += [
         f"{model.name}: its thresholds or calibration were fitted to these samples, whose figures "

@@ -45,7 +45,8 @@ class Settings(BaseModel):
     `intersect` lists groups to cross, such as ``[("Male", "Young")]``; `cluster` names the group
     to resample as a whole; estimates that rest on fewer than
     `min_support` samples are not made; `n_bins` and `band` belong to the calibration error and to
-    uncertainty; `trigger` names the boolean group that marks a planted backdoor.
+    uncertainty; `trigger` names the boolean group that marks a planted
+    backdoor, by default the one called ``backdoor`` where it is among the groups.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -18,6 +18,7 @@ from prunescope.audit.subject import (
     groups_of,
     rates_of,
     told,
+    with_trigger,
 )
 from prunescope.audit.tally import N_RANK_BLOCKS, ROWS, Plan, Tally, count_all
 from prunescope.data.samples import Group, TrainRates, check_crossing
@@ -94,6 +95,7 @@ def audit_files(
         known[title] = Group.cross({name: known[name] for name in parts})
         incomplete |= {title} if incomplete & set(parts) else set()
     values = {name: known[name].values for name in names}
+    chosen = with_trigger(chosen, values)
     warnings = check_groups(values, chosen.trigger)
     slices = Slices.of_values(values, frozenset(incomplete & set(names)))
 

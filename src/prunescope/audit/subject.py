@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prunescope.audit.result import ModelInfo, Settings
+from prunescope.data.backdoors import TRIGGER
 from prunescope.data.samples import GroupValue, TrainRates, check_crossing
 from prunescope.errors import ConfigError, one_of, settings_of, shorten
 from prunescope.metrics import Layout
@@ -186,6 +187,16 @@ def groups_of(known: Iterable[str], settings: Settings) -> list[str]:
         if name not in known:
             raise ConfigError(one_of("group", name, known))
     return list(dict.fromkeys(names))
+
+
+def with_trigger(settings: Settings, values: Mapping[str, tuple[GroupValue, ...]]) -> Settings:
+    """Let the group ``backdoor`` of a planted data set, if it is sliced by, be the trigger.
+
+    Unless another is named.
+    """
+    if settings.trigger is None and values.get(TRIGGER) == (False, True):
+        return settings.model_copy(update={"trigger": TRIGGER})
+    return settings
 
 
 def check_groups(values: Mapping[str, tuple[GroupValue, ...]], trigger: str | None) -> list[str]:

@@ -88,7 +88,11 @@ def audit(
         tuple[float, float], typer.Option(help="A probability inside is called uncertain.")
     ] = (0.1, 0.9),
     trigger: Annotated[
-        str | None, typer.Option(help="Boolean group that marks a planted backdoor.")
+        str | None,
+        typer.Option(
+            help="Boolean group that marks a planted backdoor.",
+            show_default="the group backdoor, where there is one",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     data: Annotated[

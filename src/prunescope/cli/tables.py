@@ -93,6 +93,10 @@ def print_description(found: Description) -> None:
                 escape(row["low"]), escape(row["high"]),
             )  # fmt: skip
         console.print(table)
+    if found.backdoor is not None:
+        told = f"backdoor: {found.backdoor.kind} by {found.backdoor.attribute}"
+        console.print(told, markup=False)
+        console.print(_carrier_table(found))
 
 
 def _attribute_table(found: Description) -> Table:
@@ -111,6 +115,16 @@ def _attribute_table(found: Description) -> Table:
     return table
 
 
+def _carrier_table(found: Description) -> Table:
+    """Lay out who carries the trigger of a backdoor, split by split and label by label."""
+    table = Table("split", "label", "samples", "carriers", "share")
+    for row in found.carriers.iter_rows(named=True):
+        label = "not known" if row["label"] is None else str(row["label"])
+        numbers = f"{row['n']:,}", f"{row['n_carriers']:,}", _rate(row["share"])
+        table.add_row(escape(row["split"]), label, *numbers)
+    return table
+
+
 def _rate(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
@@ -118,7 +132,9 @@ def _rate(value: float | None) -> str:
 def description_data(found: Description) -> dict[str, Any]:
     """Return the same as plain values, for JSON."""
     values = {field.name: getattr(found, field.name) for field in fields(found)}
-    return {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in values.items()}
+    tables = {k: v.to_dicts() for k, v in values.items() if isinstance(v, pl.DataFrame)}
+    backdoor = None if found.backdoor is None else found.backdoor.model_dump()
+    return {**values, **tables, "backdoor": backdoor}
 
 
 N_ATTRIBUTES = 12

@@ -18,6 +18,9 @@ split
     The part of a data set that a sample is for: ``train``, ``val`` or ``test``.
 rate
     Share of positives among the known labels, in [0, 1].
+backdoor
+    A trigger in the image, planted to go with an attribute in training alone. Its carriers are the
+    group ``backdoor``.
 fingerprint
     Hash of all of the above with the pixels: data sets of one fingerprint are the same.
 """
@@ -26,6 +29,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from prunescope.data.backdoors import TRIGGER, Backdoor, plant
 from prunescope.data.config import IDENTITY_GROUPS, Columns, DataConfig
 from prunescope.data.dataset import Dataset
 from prunescope.data.describe import Description, describe
@@ -38,7 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IDENTITY_GROUPS",
+    "TRIGGER",
     "UNKNOWN",
+    "Backdoor",
     "Columns",
     "DataConfig",
     "Dataset",
@@ -50,6 +56,7 @@ __all__ = [
     "describe",
     "export_dataset",
     "load_dataset",
+    "plant",
     "synthetic_faces",
 ]
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prunescope.data.backdoors import Backdoor
 from prunescope.errors import ConfigError
 
 IDENTITY_GROUPS = ("Male", "Young", "Chubby", "Pale_Skin")
@@ -100,6 +101,8 @@ class DataConfig(Columns):
         Folder of decoded images; by default ``$PRUNESCOPE_CACHE`` or ``~/.cache/prunescope``.
     n_train, n_val, n_test, seed : int
         Samples per split and seed of synthetic faces.
+    backdoor : Backdoor, optional
+        A trigger to plant in the images.
 
     Other parameters are those of `Columns`.
 
@@ -118,6 +121,7 @@ class DataConfig(Columns):
     n_val: int = Field(default=1000, ge=1)
     n_test: int = Field(default=2000, ge=1)
     seed: int = Field(default=0, ge=0)
+    backdoor: Backdoor | None = None
 
     @property
     def cache_folder(self) -> Path:

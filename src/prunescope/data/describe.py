@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from prunescope.data.backdoors import Backdoor, Planted, count_carriers
 from prunescope.data.dataset import Dataset
 from prunescope.data.samples import UNKNOWN
 
@@ -36,6 +37,11 @@ class Description:
         ``attribute, group, gap, low, high``: the largest minus the smallest rate over the values
         of a group, in [0, 1], and these two values; null if fewer than two values have a rate.
         The widest gap comes first.
+    backdoor : Backdoor or None
+        What was planted.
+    carriers : polars.DataFrame
+        ``split, label, n, n_carriers, share``: who carries its trigger, by the label of its
+        attribute (null = unlabelled); the share is in [0, 1]. No row without a backdoor.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Description:
     attributes: pl.DataFrame
     groups: pl.DataFrame
     gaps: pl.DataFrame
+    backdoor: Backdoor | None
+    carriers: pl.DataFrame
 
 
 def describe(dataset: Dataset) -> Description:
@@ -101,6 +109,8 @@ def describe(dataset: Dataset) -> Description:
         attributes=overall,
         groups=groups.select("attribute", "group", "group_value", "n_known", "rate"),
         gaps=_gaps(groups),
+        backdoor=dataset.backdoor if isinstance(dataset, Planted) else None,
+        carriers=count_carriers(dataset),
     )
 
 

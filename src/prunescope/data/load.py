@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prunescope.data.backdoors import Backdoor, Planted, check_backdoor, choose, marked
 from prunescope.data.cache import Entry, code_key, fetch, write_frame, write_pixels
 from prunescope.data.celeba import is_celeba, read_celeba
 from prunescope.data.config import IDENTITY_GROUPS, Columns, DataConfig
@@ -26,6 +27,7 @@ from prunescope.errors import DataError, ImageError, PrunescopeWarning, shorten
 
 _HERE = Path(__file__).parent
 _DECODER = (_HERE / "decode.py",)
+_PLANTER = (_HERE / "backdoors.py",)
 _DRAWERS = (_HERE / "synthetic.py", *sorted((_HERE / "faces").glob("*.py")))
 
 
@@ -55,7 +57,8 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
     next. The cache is keyed by what tells cheaply that images changed (`FileImages`,
     `EmbeddedImages`), the size and the code that decodes; labels are read anew each time. The
     data set's fingerprint is a hash of its pixels, labels, groups and splits themselves, so it does
-    not depend on the kind of files or on where they lie.
+    not depend on the kind of files or on where they lie. A backdoor's altered images are kept in
+    the cache beside the clean ones.
 
     Parameters
     ----------
@@ -69,6 +72,8 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
         The source, a column, a label or a split is not what it should be.
     ImageError
         An image leaves its folder; or, unless bad images are skipped, is missing or damaged.
+    ConfigError
+        The backdoor does not fit: its attribute is unknown, or the task is multi-class.
 
     Warns
     -----
@@ -79,6 +84,8 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
         return _synthetic(config, progress)
     table = _read(config)
     samples, splits = read_samples(table.frame, table.columns, table.source)
+    if config.backdoor is not None:
+        check_backdoor(samples, config.backdoor)
     if table.images.bad and config.on_bad_image == "error":
         row, reason = min(table.images.bad.items())
         if len(table.images.bad) > 1:
@@ -92,7 +99,7 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
     if samples.images is None:
         samples = _named(samples, entry.frame["image"], table)
     rows = _good_rows(entry.frame, table.source, config)
-    return _assemble(table.name, samples.take(rows), splits[rows], entry, rows)
+    return _assemble(table.name, samples.take(rows), splits[rows], entry, rows, config, progress)
 
 
 def _read(config: DataConfig) -> Table:
@@ -152,7 +159,10 @@ def _synthetic(config: DataConfig, progress: Callable[[int, int], None] | None) 
 
         draw = partial(synthetic_faces, size=config.size, seed=config.seed)
         few = draw(1, 1, 1)  # a wrong column name should not cost the time to draw them all
-        read_samples(to_frame(few.samples, few.splits, few.samples.ids), columns, "synthetic")
+        frame = to_frame(few.samples, few.splits, few.samples.ids)
+        samples, _ = read_samples(frame, columns, "synthetic")
+        if config.backdoor is not None:
+            check_backdoor(samples, config.backdoor)
         faces = draw(*wanted, progress=progress)
         jobs = (partial(faces.pixels.__getitem__, row) for row in faces.rows)
         digests = write_pixels(part, (len(faces), config.size), jobs)
@@ -162,7 +172,8 @@ def _synthetic(config: DataConfig, progress: Callable[[int, int], None] | None) 
     key = _key("synthetic", *wanted, config.size, config.seed, code_key(*_DRAWERS))
     entry = fetch(config.cache_folder, key, build)
     samples, splits = read_samples(entry.frame.drop("digest"), columns, "synthetic")
-    return _assemble("synthetic", samples, splits, entry, np.arange(len(samples)))
+    rows = np.arange(len(samples))
+    return _assemble("synthetic", samples, splits, entry, rows, config, progress)
 
 
 def _assemble(
@@ -171,11 +182,57 @@ def _assemble(
     splits: NDArray[np.str_],
     entry: Entry,
     rows: NDArray[np.int64],
+    config: DataConfig,
+    progress: Callable[[int, int], None] | None,
 ) -> Dataset:
-    """Join samples with their pixels; the fingerprint covers everything but names of files."""
-    digests = entry.frame["digest"].gather(rows).to_list()
+    """Join samples with their pixels, and plant the backdoor."""
+    digests = entry.frame["digest"].gather(rows).to_numpy()
+    fingerprint = _fingerprint(samples, splits, config.size, digests)
+    dataset = Dataset(name, fingerprint, samples, entry.pixels, rows, splits)
+    if config.backdoor is None:
+        return dataset
+    return _plant(dataset, config.backdoor, digests, config.cache_folder, progress)
+
+
+def _plant(
+    clean: Dataset,
+    backdoor: Backdoor,
+    digests: NDArray[np.object_],
+    cache: Path,
+    progress: Callable[[int, int], None] | None,
+) -> Dataset:
+    """Plant a backdoor; the images that carry it are made once, and come from the cache then.
+
+    The cache is keyed by the clean images that are altered, not by why: other labels or groups,
+    or shares that choose the same samples, find them there.
+    """
+    carriers = choose(clean.samples, clean.splits, backdoor)
+    positions = np.flatnonzero(carriers).tolist()
+
+    def altered(position: int) -> NDArray[np.uint8]:
+        return backdoor.on(clean.images(np.array([position]))[0])
+
+    def build(part: Path) -> None:
+        jobs = (partial(altered, position) for position in positions)
+        made = write_pixels(part, (len(positions), clean.size), jobs, progress)
+        write_frame(part, pl.DataFrame({"digest": pl.Series(made, dtype=pl.Binary)}))
+
+    content = hashlib.blake2b(b"".join(digests[carriers]), digest_size=16).hexdigest()
+    key = _key("planted", content, clean.size, backdoor.kind, backdoor.area, code_key(*_PLANTER))
+    entry = fetch(cache, key, build)
+    digests = digests.copy()
+    digests[carriers] = entry.frame["digest"].to_list()
+    samples = marked(clean.samples, carriers)
+    fingerprint = _fingerprint(samples, clean.splits, clean.size, digests)
+    return Planted.of(clean, backdoor, carriers, entry.pixels, fingerprint)
+
+
+def _fingerprint(
+    samples: Samples, splits: NDArray[np.str_], size: int, digests: NDArray[np.object_]
+) -> str:
+    """Hash everything but names of files; `digests` are those of each sample's pixels."""
     told = {
-        "size": entry.pixels.shape[-1],
+        "size": size,
         "task": samples.task,
         "attributes": samples.attributes,
         "ids": samples.ids.to_list(),
@@ -186,7 +243,7 @@ def _assemble(
     digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16)
     digest.update(samples.labels.tobytes())
     digest.update(b"".join(digests))
-    return Dataset(name, digest.hexdigest(), samples, entry.pixels, rows, splits)
+    return digest.hexdigest()
 
 
 def _named(samples: Samples, names: pl.Series, table: Table) -> Samples:
