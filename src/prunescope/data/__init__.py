@@ -35,6 +35,7 @@ from prunescope.data.dataset import Dataset
 from prunescope.data.describe import Description, describe
 from prunescope.data.export import export_dataset
 from prunescope.data.load import SkippedImagesWarning, load_dataset
+from prunescope.data.outline import Outline, outline
 from prunescope.data.samples import UNKNOWN, Group, Samples, TrainRates
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ __all__ = [
     "Dataset",
     "Description",
     "Group",
+    "Outline",
     "Samples",
     "SkippedImagesWarning",
     "TrainRates",
     "describe",
     "export_dataset",
     "load_dataset",
+    "outline",
     "plant",
     "synthetic_faces",
 ]

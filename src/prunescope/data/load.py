@@ -82,7 +82,7 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
     """
     if config.source == "synthetic":
         return _synthetic(config, progress)
-    table = _read(config)
+    table = read_table(config)
     samples, splits = read_samples(table.frame, table.columns, table.source)
     if config.backdoor is not None:
         check_backdoor(samples, config.backdoor)
@@ -102,7 +102,7 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
     return _assemble(table.name, samples.take(rows), splits[rows], entry, rows, config, progress)
 
 
-def _read(config: DataConfig) -> Table:
+def read_table(config: DataConfig) -> Table:
     """Choose the reader of a source."""
     path = Path(config.source).expanduser()
     if path.is_dir():

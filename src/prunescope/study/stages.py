@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from prunescope.models import Checkpoint, Classifier, Provenance
-    from prunescope.training import Progress, Recipe
+    from prunescope.training import Callback, Progress, Recipe
 
 OnStep = Callable[["Progress"], None]
 
@@ -54,6 +54,7 @@ def train_model(
     out: Path,
     *,
     data: DataConfig | None = None,
+    callbacks: Sequence[Callback] = (),
     device: str | None = None,
     on_step: OnStep | None = None,
 ) -> Checkpoint:
@@ -70,6 +71,8 @@ def train_model(
         Folder of the checkpoint.
     data : DataConfig, optional
         How the data set was loaded, kept with the model.
+    callbacks : sequence of Callback
+        Of the training.
     """
     from prunescope.models import (
         Provenance,
@@ -87,7 +90,15 @@ def train_model(
         task=samples.task,
         seed=recipe.seed,
     )
-    train(model, dataset, recipe, resume_dir=state_folder(out), progress=on_step, device=device)
+    train(
+        model,
+        dataset,
+        recipe,
+        callbacks=callbacks,
+        resume_dir=state_folder(out),
+        progress=on_step,
+        device=device,
+    )
     provenance = Provenance.of(model, dataset, recipe=recipe, seed=recipe.seed, data=data)
     return _kept(out, model, provenance)
 

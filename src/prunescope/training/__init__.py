@@ -20,7 +20,14 @@ import prunescope.models  # noqa: F401 - says what to install where torch is abs
 from prunescope.training.augmentation import Augmented
 from prunescope.training.batch_norm import reestimate_batch_norm
 from prunescope.training.batches import Batch
-from prunescope.training.callbacks import Callback, EpochRecord, History, Progress, TrainState
+from prunescope.training.callbacks import (
+    Callback,
+    EpochRecord,
+    History,
+    OnEpoch,
+    Progress,
+    TrainState,
+)
 from prunescope.training.devices import device_for
 from prunescope.training.distillation import Distill, Distillation
 from prunescope.training.inference import infer
@@ -40,6 +47,7 @@ __all__ = [
     "Distillation",
     "EpochRecord",
     "History",
+    "OnEpoch",
     "Processes",
     "Progress",
     "Recipe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
 from prunescope.training.batches import Batch
+from prunescope.training.processes import Processes
 from prunescope.training.recipe import Recipe
 
 
@@ -93,6 +95,24 @@ class Callback:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what `state_dict` returned, on the CPU."""
+
+
+class OnEpoch(Callback):
+    """Calls a function at the end of each epoch, in the first of several processes.
+
+    Parameters
+    ----------
+    tell : callable
+        Takes the `TrainState`.
+    """
+
+    def __init__(self, tell: Callable[[TrainState], None]) -> None:
+        self._tell = tell
+
+    def on_epoch_end(self, state: TrainState) -> None:
+        """Tell where training stands."""
+        if Processes.current().first:
+            self._tell(state)
 
 
 @dataclass(frozen=True)
