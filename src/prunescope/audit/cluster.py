@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prunescope.audit.streaming import Engine
@@ -44,27 +45,54 @@ def on_ray(address: str | None = None) -> Engine:
     ConfigError
         No cluster answers at the address.
     """
+    _import_ray()
+
+    def engine(plan: Plan, progress: Callable[[int, int], None] | None) -> Tally:
+        with connected(address) as ray:
+            try:
+                return add_up(_counted(ray, plan), len(plan.parts()), progress)
+            except ray.exceptions.RayTaskError as error:
+                cause = error.cause
+                if isinstance(cause, PrunescopeError):
+                    raise cause from error
+                raise DataError(f"a part could not be counted: {error}") from error
+
+    return engine
+
+
+@contextmanager
+def connected(address: str | None = None) -> Iterator[Any]:
+    """Give the module of Ray, connected to a cluster for the time of the block.
+
+    Parameters
+    ----------
+    address : str, optional
+        As for `on_ray`. A connection that this program has already is used, and stays.
+
+    Raises
+    ------
+    MissingExtraError
+        Ray is not installed.
+    ConfigError
+        No cluster answers at the address.
+    """
+    ray = _import_ray()
+    mine = not ray.is_initialized()
+    if mine:
+        _connect(ray, address)
+    try:
+        yield ray
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _import_ray() -> Any:  # noqa: ANN401 - the module
     try:
         import ray
     except ImportError as error:
-        raise MissingExtraError("counting on a cluster", "ray") from error
-
-    def engine(plan: Plan, progress: Callable[[int, int], None] | None) -> Tally:
-        mine = not ray.is_initialized()
-        if mine:
-            _connect(ray, address)
-        try:
-            return add_up(_counted(ray, plan), len(plan.parts()), progress)
-        except ray.exceptions.RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, PrunescopeError):
-                raise cause from error
-            raise DataError(f"a part could not be counted: {error}") from error
-        finally:
-            if mine:
-                ray.shutdown()
-
-    return engine
+        raise MissingExtraError("work on a cluster", "ray") from error
+    return ray
 
 
 def _connect(ray: Any, address: str | None) -> None:  # noqa: ANN401 - the module
