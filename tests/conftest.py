@@ -1,12 +1,17 @@
 """What tests of several packages share."""
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import settings
+from playwright.sync_api import sync_playwright
 
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Compression, Metadata, Predictions
+
+WIDTHS = {"desktop": 1280, "phone": 390}
 
 # The same examples in every run; `--hypothesis-profile explore` looks for others.
 settings.register_profile("seeded", derandomize=True, deadline=None)
@@ -91,3 +96,43 @@ def draw(build):
         return result[0] if models == 1 else result
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = shutil.which("chromium")
+    assert path, "these tests need chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a file; what goes wrong meanwhile is an error at the end."""
+    contexts, wrong = [], []
+
+    def visit(path, width="desktop", scheme="light"):
+        context = browser.new_context(
+            viewport={"width": WIDTHS[width], "height": 900},
+            color_scheme=scheme,
+            offline=True,
+            has_touch=width == "phone",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url),
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrong == []

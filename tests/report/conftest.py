@@ -1,20 +1,17 @@
 """Audits with planted answers, so that what a report must say is known beforehand."""
 
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
-from playwright.sync_api import sync_playwright
 
 from prunescope.audit import Audit, audit
 from prunescope.data import Dataset, Group, Samples
 from prunescope.predictions import Compression, Metadata, Predictions
 from prunescope.report import build, to_html
 
-WIDTHS = {"desktop": 1280, "phone": 390}
 N = 1200
 SURE = 4.0
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">{{7*7}}|*x*|"
@@ -356,43 +353,3 @@ def rendered(request, pictures):
         return made[key]
 
     return page
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = shutil.which("chromium")
-    assert path, "these tests need chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """Open a file; what goes wrong meanwhile is an error at the end."""
-    contexts, wrong = [], []
-
-    def visit(path, width="desktop", scheme="light"):
-        context = browser.new_context(
-            viewport={"width": WIDTHS[width], "height": 900},
-            color_scheme=scheme,
-            offline=True,
-            has_touch=width == "phone",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        page.on(
-            "request",
-            lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url),
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert wrong == []

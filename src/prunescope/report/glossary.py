@@ -261,7 +261,11 @@ def unit_of(metric: str) -> Unit:
     --------
     >>> unit_of("balanced_accuracy").value(0.5), unit_of("accuracy_difference").value(0.5)
     ('50.0%', '50.0 points')
+    >>> unit_of("backdoor_bias_amplification").value(0.02)
+    '+2.0 points'
     """
     if metric in GLOSSARY:
         return GLOSSARY[metric].unit
+    if metric.endswith("bias_amplification"):
+        return AMPLIFICATION
     return GAP if metric.endswith("_difference") else SHARE

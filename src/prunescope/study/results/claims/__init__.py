@@ -1,0 +1,1 @@
+"""The claims, each a function from figures to a verdict with its evidence."""
