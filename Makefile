@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types clean
+.PHONY: help demo smoke test check lint types clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -25,10 +25,14 @@ $(VENV)/dev: $(VENV)/train
 demo: $(VENV)/train ## tell the whole story on drawn faces, write demo/report.html
 	$(BIN)/prunescope demo -o demo
 
+smoke: $(VENV)/dev ## make all kinds of runs of a study, small ones, and its report
+	$(BIN)/prunescope study run studies/smoke.yaml -o out/smoke --processes 2
+	$(BIN)/prunescope study report out/smoke
+
 test: $(VENV)/dev ## run the tests and the doctests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: lint types test ## style, types and tests: what CI runs beside the demo
+check: lint types test ## style, types and tests: what CI runs beside demo and smoke
 
 lint: $(VENV)/dev ## style
 	$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize
+from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize, study
 from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
@@ -40,6 +40,12 @@ app.command("mitigate compare")(compare.compare)
 app.command("mitigate search")(search.search)
 app.command("mitigate finetune")(finetune.finetune)
 app.command("report")(audit.report)
+app.command("study init")(study.init)
+app.command("study plan")(study.plan)
+app.command("study run")(study.run)
+app.command("study status")(study.status)
+app.command("study track")(study.track)
+app.command("study report")(study.report)
 app.add_typer(data.app, name="data")
 
 

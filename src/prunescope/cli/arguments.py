@@ -16,6 +16,12 @@ TWO_WORDS = (
     ("mitigate", "route"),
     ("mitigate", "search"),
     ("mitigate", "thresholds"),
+    ("study", "init"),
+    ("study", "plan"),
+    ("study", "report"),
+    ("study", "run"),
+    ("study", "status"),
+    ("study", "track"),
 )
 """Commands of two words, which the parser takes as one."""
 
