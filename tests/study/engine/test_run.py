@@ -1,8 +1,11 @@
 """A study is made once, goes on where it stopped, and outlives runs that fail."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -249,3 +252,30 @@ def test_a_log_that_was_cut_off_is_read(tmp_path):
     log.write_text('{"epoch": 1, "step": 4}\n{"epoch": 2, "step": 8}\n{"epoch": 2, "step"')
     assert [line["step"] for line in read_log(log)] == [4, 8]
     assert read_log(tmp_path / "none.jsonl") == []
+
+
+def test_ctrl_c_ends_all_processes_without_a_word_from_them(write_study, network):
+    study = write_study()
+    command = [sys.executable, "-m", "prunescope", "study", "run", str(study), "-o",
+               str(network / "out"), "--processes", "2"]  # fmt: skip
+    begun = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (network / "out" / "data.json").exists():
+        time.sleep(0.05)
+    time.sleep(0.5)  # the processes are being started
+    os.killpg(begun.pid, signal.SIGINT)
+    _, errors = begun.communicate(timeout=60)
+    assert begun.returncode == 130
+    assert "Traceback" not in errors, errors
+    assert "goes on by the same command" in errors
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and alive(begun.pid):
+        time.sleep(0.1)
+    assert not alive(begun.pid)
+
+
+def alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
@@ -145,12 +147,27 @@ def in_processes(
                 worker.process.join()
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Start a process that, and whose forks, do not hear Ctrl-C: this one does, and ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers can be set in the main thread alone
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _context() -> Any:  # noqa: ANN401 - contexts have no common public type
     """Return how processes are started: as forks of one that has imported what takes long."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["prunescope.pruning", __name__])
+    with _deaf_to_ctrl_c():
+        forkserver.ensure_running()
     return context
 
 
@@ -180,7 +197,4 @@ def _bury(store: Store, run: Run, session: str, process: BaseProcess, tell: Tell
 def _work_in_process(
     store: Store, plan: Plan, session: str, device: str | None, pipe: Connection
 ) -> None:
-    try:
-        work(store, plan, session, OverPipe(pipe), device=device)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    work(store, plan, session, OverPipe(pipe), device=device)
