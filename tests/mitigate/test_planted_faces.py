@@ -6,8 +6,6 @@ nothing. (The measures that train by group have a planted bias with a known caus
 ``finetune/test_run.py``.)
 """
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
@@ -17,6 +15,7 @@ from prunescope.data.synthetic import ATTRIBUTES, prevalence, true_rates
 from prunescope.mitigate import MEASURES
 from prunescope.mitigate.measures import take
 from prunescope.study import Models, prune_model, train_model
+from prunescope.study.sweep import silent
 from prunescope.training import Recipe
 
 DENSE = Recipe(
@@ -25,11 +24,6 @@ DENSE = Recipe(
 PRUNED = DENSE.replace(steps=60, learning_rate=0.3)
 TUNED = PRUNED.replace(steps=30)
 TRAINED = ("finetune-none", "finetune-distill", "finetune-balance-labels")
-
-
-@contextmanager
-def show(_label):
-    yield lambda *_: None
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +41,8 @@ def world(tmp_path_factory):
         dense, train, "gmp-pt", 0.97, folder / "pruned", recipe=PRUNED, data=config
     )
     models = Models(pruned, dense, dataset, TUNED, folder / "out", data=config, group="Male")
-    scene = models.scene(show)
-    candidates = [take(scene, name) for name in MEASURES] + models.train(TRAINED, show)
+    scene = models.scene(silent)
+    candidates = [take(scene, name) for name in MEASURES] + models.train(TRAINED, silent)
     made = {one.name: one.test for one in candidates}
     return scene, {"nothing": scene.pruned_test, **made}
 

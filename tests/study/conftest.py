@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from contextlib import contextmanager
 
 import pytest
+
+from prunescope.study.sweep import silent
 
 TINY = """
 name: tiny
@@ -35,11 +36,6 @@ def build(n_outputs):
         nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, n_outputs),
     )
 """
-
-
-@contextmanager
-def silent(_label):
-    yield lambda *_: None
 
 
 @pytest.fixture

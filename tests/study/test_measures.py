@@ -1,13 +1,12 @@
 """Measures from two models: asked, trained again, set side by side; taken up where they stopped."""
 
-from contextlib import contextmanager
-
 import pytest
 
 from prunescope.data import DataConfig, load_dataset
 from prunescope.errors import CheckpointError, ConfigError
 from prunescope.mitigate import compare
 from prunescope.study import TRAINED, Models, prune_model, train_model, trained_for
+from prunescope.study.sweep import silent
 from prunescope.training import Recipe
 
 RECIPE = Recipe(steps=4, batch_size=16, learning_rate=0.1, warmup=0.0)
@@ -28,16 +27,11 @@ def models(tmp_path_factory):
         yield Models(pruned, dense, dataset, RECIPE, folder / "out", data=config, group="Male")
 
 
-@contextmanager
-def show(_label):
-    yield lambda *_: None
-
-
 def test_trained_measures_stand_beside_the_others_and_are_made_once(models):
-    scene = models.scene(show)
+    scene = models.scene(silent)
     assert (scene.pruned_test.name, scene.dense_test.name) == ("pruned", "dense")
     names = ["finetune-none", "finetune-constrain"]
-    candidates = models.train(names, show)
+    candidates = models.train(names, silent)
     found = compare(scene, ["dense-rate"], candidates, replicates=0)
     assert {one.name for one in found.info.measures} == {"dense-rate", *names}
     told = {one.name: one for one in found.info.measures}
@@ -45,23 +39,23 @@ def test_trained_measures_stand_beside_the_others_and_are_made_once(models):
     assert told["finetune-none"].cost == "4 steps of training"
     kept = models.out / "models" / "finetune-none" / "model.safetensors"
     made = kept.stat().st_mtime_ns
-    again = models.train(names, show)
+    again = models.train(names, silent)
     assert kept.stat().st_mtime_ns == made
     assert (again[0].test.logits == candidates[0].test.logits).all()
 
 
 def test_a_model_of_another_recipe_is_not_taken_for_it(models):
-    models.train(["finetune-none"], show)
+    models.train(["finetune-none"], silent)
     other = Models(models.pruned, models.dense, models.dataset, RECIPE.replace(steps=5), models.out)
     with pytest.raises(CheckpointError, match="made of another model or by another recipe"):
-        other.train(["finetune-none"], show)
+        other.train(["finetune-none"], silent)
 
 
 def test_measures_that_do_not_fit_are_refused_before_training(models):
     alone = Models(models.pruned, models.dense, models.dataset, RECIPE, models.out)
     with pytest.raises(ConfigError, match="finetune-constrain treats the values of a group apart"):
-        alone.train(["finetune-constrain"], show)
+        alone.train(["finetune-constrain"], silent)
     with pytest.raises(ConfigError, match="unknown measure 'finetune-nothing'"):
-        alone.train(["finetune-nothing"], show)
+        alone.train(["finetune-nothing"], silent)
     assert "finetune-constrain" not in trained_for(None)
     assert trained_for("Male") == list(TRAINED)

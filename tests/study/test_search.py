@@ -1,6 +1,5 @@
 """A search makes few models, each once, goes on where it stopped, and knows its own folder."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 
 import polars as pl
@@ -14,16 +13,12 @@ from prunescope.models import load_checkpoint, weights_digest
 from prunescope.predictions import Predictions
 from prunescope.study import SearchPlan, chosen_model, run_search, train_model
 from prunescope.study import search as module
+from prunescope.study.sweep import silent
 from prunescope.training import Recipe
 
 TINY = Recipe(steps=2, batch_size=16, learning_rate=0.1, warmup=0.0)
 CANDIDATES = (0.3, 0.5, 0.7)
 EASY, IMPOSSIBLE = Budget.parse(["accuracy >= 0"]), Budget.parse(["accuracy >= 1.1"])
-
-
-@contextmanager
-def no_progress(_label):
-    yield lambda *_: None
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +51,7 @@ def plan_of(budget, **changes):
 
 
 def run(home, folder, plan):
-    return run_search(*home, plan, folder, show=no_progress)
+    return run_search(*home, plan, folder, show=silent)
 
 
 def test_a_search_leaves_its_models_and_answers(home, tmp_path, pruned):

@@ -1,7 +1,5 @@
 """A sweep makes models once, goes on where it stopped, and ends in an audit."""
 
-from contextlib import contextmanager
-
 import pytest
 
 from prunescope.audit import Audit
@@ -9,14 +7,10 @@ from prunescope.data import DataConfig
 from prunescope.models import load_checkpoint
 from prunescope.predictions import Predictions
 from prunescope.study import Sweep, run_sweep
+from prunescope.study.sweep import silent
 from prunescope.training import Recipe
 
 TINY = Recipe(steps=20, batch_size=16, learning_rate=0.1, warmup=0.0)
-
-
-@contextmanager
-def no_progress(_label):
-    yield lambda *_: None
 
 
 @pytest.fixture
@@ -34,7 +28,7 @@ def sweep(tmp_path):
 
 def run(sweep, folder):
     told = []
-    return run_sweep(sweep, folder, tell=told.append, show=no_progress), told
+    return run_sweep(sweep, folder, tell=told.append, show=silent), told
 
 
 def test_a_sweep_leaves_models_answers_audit_and_page(sweep, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 ShowProgress = Callable[[str], AbstractContextManager[Callable[..., None]]]
 """Given a label, returns a context whose value takes the steps done, of all, and a note."""
+
+
+@contextmanager
+def silent(_label: str) -> Iterator[Callable[..., None]]:
+    """Show no progress."""
+    yield lambda *_: None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import random
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch  # noqa: F401 - once, for all attempts
@@ -23,17 +22,12 @@ from prunescope.study.engine import processes as engines
 from prunescope.study.engine import run_study
 
 
-@contextmanager
-def silent(_label):
-    yield lambda *_: None
-
-
 def attempt(study, folder, processes):
     """Start the study in a process group of its own."""
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        run_study(study, folder, engine=engines(processes), tell=lambda _: None, show=silent)
+        run_study(study, folder, engine=engines(processes))
         os._exit(0)
     return child
 

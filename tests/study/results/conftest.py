@@ -1,6 +1,5 @@
 """Studies whose answers are written by hand, so that what holds in them is known."""
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from prunescope.predictions import Compression, Metadata, Predictions
 from prunescope.study.engine import Store, audit_setting
 from prunescope.study.plan import make_plan, parse_study
 from prunescope.study.results import StudyResults
+from prunescope.study.sweep import silent
 
 RARE = tuple(f"rare-{i}" for i in range(14))
 NAMES = ("Male", "Young", *RARE)
@@ -43,11 +43,6 @@ vary:
       - {kind: grayscale, attribute: rare-9, negative: 0.35, positive: 0.65}
 audit: {replicates: 200}
 """
-
-
-@contextmanager
-def silent(_label):
-    yield lambda *_: None
 
 
 def faces(n, seed):

@@ -17,7 +17,7 @@ from prunescope.study.engine.local import in_processes, in_turn
 from prunescope.study.engine.mirror import Mirror
 from prunescope.study.engine.store import Status, Store
 from prunescope.study.plan import Plan, plan_study
-from prunescope.study.sweep import ShowProgress
+from prunescope.study.sweep import ShowProgress, silent
 
 
 class Engine(Protocol):
@@ -64,8 +64,8 @@ def run_study(
     *,
     engine: Engine | None = None,
     device: str | None = None,
-    tell: Callable[[str], None],
-    show: ShowProgress,
+    tell: Callable[[str], None] = print,
+    show: ShowProgress = silent,
 ) -> StudyOutcome:
     """Make what is not there yet of a study, and audit it.
 
@@ -80,7 +80,7 @@ def run_study(
         `ray_cluster` return others.
     device : str, optional
     tell, show : callable
-        Take lines, and show progress.
+        Take lines about what fails, and show progress.
 
     Raises
     ------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 from prunescope.study.results.claim import Claim
 from prunescope.study.results.claims import answers, leaning, levels
 from prunescope.study.results.claims.figures import Figures
 from prunescope.study.results.load import StudyResults
+from prunescope.study.sweep import ShowProgress, silent
 
 Judge = Callable[[Figures], Claim | Sequence[Claim]]
 
@@ -38,7 +38,7 @@ CONTROLS: Sequence[Judge] = (
 def judge_claims(
     results: StudyResults,
     *,
-    show: Callable[[str], AbstractContextManager[Callable[..., None]]] | None = None,
+    show: ShowProgress = silent,
 ) -> list[Claim]:
     """Judge the ten claims of the paper and three negative controls, by architecture.
 
@@ -59,7 +59,7 @@ def judge_claims(
     made: list[Claim] = []
     everything = [Figures(results, setting) for setting in results.settings]
     joint = [figures for figures in everything if figures.setting in results.joint]
-    with nullcontext(_nothing) if show is None else show("claims") as update:
+    with show("claims") as update:
         for number, figures in enumerate(joint):
             arch = figures.setting.arch
             beside = [other for other in everything if other.setting.arch == arch]
@@ -80,7 +80,3 @@ def _place(claim: Claim) -> tuple[int, str]:
     """Return where a claim stands in a list: by number, controls last."""
     number = re.match(r"\d+", claim.key)
     return (int(number[0]), claim.key) if number else (99, "")
-
-
-def _nothing(*_: object) -> None:
-    """Show nothing."""
