@@ -239,12 +239,15 @@ def test_another_study_is_refused(done, network, write_study, show):
         run(write_study(("name: tiny", "name: other")), network / "out", show)
 
 
-def test_what_is_damaged_is_told(done, network):
+def test_what_is_damaged_is_told_and_mended_by_running_again(done, network, show):
+    study, _ = done
     (network / "out" / "plan.json").write_text("{}")
     with pytest.raises(DataError, match=r"(?s)plan.json is damaged: .*; run the study again"):
         Store.open(network / "out")
     with pytest.raises(DataError, match=r"holds no study: expected plan.json"):
         Store.open(network)
+    assert run(study, network / "out", show)[0].complete
+    Store.open(network / "out")
 
 
 def test_a_log_that_was_cut_off_is_read(tmp_path):

@@ -106,7 +106,7 @@ class Store:
         others = {path.name for path in folder.glob("[!.]*")} - OURS
         if others and not known.exists():
             raise ConfigError(f"{folder} exists and holds no study: choose another with -o")
-        if known.exists():
+        with suppress(DataError):  # one that is absent or damaged is written anew
             name = load_plan(folder).study.name
             if name != plan.study.name:
                 raise ConfigError(
