@@ -198,7 +198,7 @@ def test_a_table_with_too_many_columns_is_refused_unread(tmp_path, monkeypatch):
         ("x.csv", b"id,y__a,logit__a\n", r"x\.csv: no samples; expected at least one row$"),
         ("x.csv", b"PAR1\x00,", r"csv: it is Parquet: let its name end in \.parquet$"),
         ("x.csv", "id,y__a\nx,1\n".encode("utf-16"), "it is UTF-16: save it as UTF-8$"),
-        ("x.csv", gzip.compress(b"id,y__a,logit__a\nx,1,2\n"), "compressed: unpack it first$"),
+        ("x.csv", gzip.compress(b"id,y__a\nx,1\n", mtime=0), "compressed: unpack it first$"),
         ("x.csv", b"PK\x03\x04 a workbook", "a workbook or an archive: save the table as CSV$"),
         ("x.csv", "id,y__a\nñ,1\n".encode("latin-1"), r"csv: invalid utf-8.*\. Save it as UTF-8$"),
         ("x.csv", b'id,y__a\n"x,1\n', r"x\.csv: (cannot be read as csv|no column)"),
