@@ -14,7 +14,8 @@
     PrunescopeWarning          the result stands, but probably is not what was wanted
 
 The message of each says what was expected, what came, and what to do next. The command line prints
-it without a traceback and exits with code 2.
+it without a traceback and exits with code 2. The reasons that pydantic has for refusing a value are
+worded by `reasons`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 __all__ = [
     "CheckpointError",
@@ -34,6 +39,7 @@ __all__ = [
     "PrunescopeWarning",
     "TrainingError",
     "one_of",
+    "reasons",
     "settings_of",
     "shorten",
 ]
@@ -133,8 +139,12 @@ def settings_of(what: str) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or what}: {item['msg']} (got {item['input']!r})"
-            for item in error.errors()
-        )
-        raise ConfigError(f"{what}: {reasons}") from error
+        raise ConfigError(f"{what}: {reasons(error, what)}") from error
+
+
+def reasons(error: ValidationError, what: str) -> str:
+    """Tell in one line what pydantic finds wrong with the fields of something."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or what}: {item['msg']} (got {item['input']!r})"
+        for item in error.errors()
+    )

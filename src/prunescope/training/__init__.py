@@ -28,7 +28,7 @@ from prunescope.training.callbacks import (
     Progress,
     TrainState,
 )
-from prunescope.training.devices import device_for
+from prunescope.training.devices import device_for, threads
 from prunescope.training.distillation import Distill, Distillation
 from prunescope.training.inference import infer
 from prunescope.training.loop import train
@@ -56,5 +56,6 @@ __all__ = [
     "infer",
     "learning_rate_at",
     "reestimate_batch_norm",
+    "threads",
     "train",
 ]

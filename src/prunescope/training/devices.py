@@ -62,3 +62,14 @@ def isolated(device: torch.device, *, deterministic: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute with so many threads: another number may round differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

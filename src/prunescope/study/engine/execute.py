@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from time import time
@@ -40,6 +39,8 @@ def execute(
     PrunescopeError
         Training diverged, a file cannot be written, the data are not there, ...
     """
+    from prunescope.training import threads
+
     store.begin(run)
     dataset = load(run.data)
     with threads(run.threads):
@@ -119,16 +120,3 @@ def _writer(log: Path, *, afresh: bool) -> Callable[[TrainState], None]:
             file.write(json.dumps(line) + "\n")
 
     return write
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Compute with so many threads: another number may round differently."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from prunescope.data import DataConfig
 from prunescope.data.backdoors import Backdoor
-from prunescope.errors import ConfigError, one_of
+from prunescope.errors import ConfigError, one_of, reasons
 
 if TYPE_CHECKING:
     from prunescope.training import Recipe
@@ -41,17 +41,9 @@ def to_recipe(told: str | dict[str, Any]) -> Recipe:
             raise ValueError(one_of("recipe", str(like), RECIPES))
         return RECIPES[like].replace(**settings)
     except ValidationError as error:
-        raise ValueError(_in_words(error)) from error
+        raise ValueError(reasons(error, "recipe")) from error
     except ConfigError as error:
         raise ValueError(str(error)) from error
-
-
-def _in_words(error: ValidationError) -> str:
-    """Tell what is wrong with settings, in one line."""
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})"
-        for item in error.errors()
-    )
 
 
 def _listed(value: object) -> object:

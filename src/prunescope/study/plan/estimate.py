@@ -98,8 +98,7 @@ def time_steps(
 
 def _time_step(run: Run, kind: Kind, data: Outline, device: str | None) -> float:
     from prunescope.models import build_model
-    from prunescope.study.engine.execute import threads
-    from prunescope.training import OnEpoch, Recipe, train
+    from prunescope.training import OnEpoch, Recipe, threads, train
 
     arch, size, batch, n_threads = kind
     names = run.data.attributes or data.attributes

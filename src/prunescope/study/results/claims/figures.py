@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from prunescope.predictions import Predictions
 from prunescope.study.plan import DENSE, INT8, Setting
 from prunescope.study.results.claim import Claim, Verdict
 from prunescope.study.results.claims.verdicts import UNKNOWN, Interval
@@ -36,6 +37,11 @@ class Figures:
     def table(self) -> pl.DataFrame:
         """All rows of the audit."""
         return self.results.audits[self.setting.name].table
+
+    @cached_property
+    def some_answers(self) -> Predictions:
+        """Answers of one of its models, for what they say of the samples and of training."""
+        return self.results.predictions(self.results.finished(self.setting)[0])
 
     @cached_property
     def pooled(self) -> pl.DataFrame:
@@ -134,11 +140,11 @@ def _number(value: float | None) -> float:
 
 
 def word(arm: Arm) -> str:
-    """Name a method and a sparsity.
+    """Name a method and a sparsity; the dense model has none.
 
     Examples
     --------
-    >>> word(("gmp-pt", 0.995))
-    'gmp-pt 99.5%'
+    >>> word(("gmp-pt", 0.995)), word(("dense", 0.0))
+    ('gmp-pt 99.5%', 'dense')
     """
-    return f"{arm[0]} {100 * arm[1]:.4g}%"
+    return arm[0] if arm[0] == DENSE else f"{arm[0]} {100 * arm[1]:.4g}%"

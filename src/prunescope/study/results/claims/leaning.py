@@ -18,13 +18,13 @@ from prunescope.study.results.claims.verdicts import (
     UNKNOWN,
     Interval,
     all_of,
+    between_attributes,
     between_seeds,
     over_attributes,
     over_seeds,
 )
 
 METRIC, PLANTED = "bias_amplification", "backdoor_bias_amplification"
-
 
 SHUFFLES = 10
 """Times that groups are dealt anew."""
@@ -69,12 +69,8 @@ def largest_for_male(figures: Figures) -> Claim:
     others = [group for group in figures.groups if group != "Male"]
     arms = list(figures.at(0.99)) if "Male" in figures.groups else []
     for arm in arms:
-        male = over_attributes(_changes(figures, arm, "Male"))
         for group in others:
-            other = over_attributes(_changes(figures, arm, group), seed=1)
-            reach = np.hypot(male.high - male.low, other.high - other.low) / 2
-            more = male.value - other.value
-            found = Interval(more, more - reach, more + reach)
+            found = between_attributes(*(_changes(figures, arm, of) for of in ("Male", group)))
             verdicts.append(found.above(0))
             lines.append(f"{word(arm)}: Male less {group} {found}")
     return figures.claim(
@@ -118,7 +114,7 @@ def backdoor_taken(planted: Sequence[Figures], arch: str) -> list[Claim]:
         for arm in ((DENSE, 0.0), *figures.arms):
             found = _planted(figures, arm, ("value", "low", "high"))
             above.append(found.above(0))
-            told["9a"].append(f"{kind}, {word(arm) if arm[1] else 'dense'}: {found}")
+            told["9a"].append(f"{kind}, {word(arm)}: {found}")
         for method in figures.methods:
             last = figures.sparsest(method)
             change = _planted(figures, last, ("delta", "delta_low", "delta_high"))
@@ -128,7 +124,7 @@ def backdoor_taken(planted: Sequence[Figures], arch: str) -> list[Claim]:
             for arm in ((DENSE, 0.0), *(arm for arm in figures.arms if arm in other.arms)):
                 more = between_seeds(*(_planted_seeds(one, arm) for one in (figures, other)))
                 weaker.append(more.above(0))
-                told["9c"].append(f"{kind}, {word(arm) if arm[1] else 'dense'}: {more}")
+                told["9c"].append(f"{kind}, {word(arm)}: {more}")
     parts = (
         ("9a", "Backdoor bias amplification is above 0 at 5/95",
          "for dense and pruned models of every trigger", all_of(above)),

@@ -12,10 +12,9 @@ from prunescope.study.plan import DENSE, INT8
 from prunescope.study.results.claim import Claim, Verdict
 from prunescope.study.results.claims.figures import Arm, Figures, word
 from prunescope.study.results.claims.verdicts import (
-    Interval,
     all_of,
+    between_attributes,
     between_seeds,
-    over_attributes,
     share,
 )
 
@@ -57,16 +56,14 @@ def uncertainty_rises(figures: Figures) -> Claim:
 
 def interdependence_above_labels(figures: Figures) -> Claim:
     """Claim 3: answers depend on each other more than labels do, and pruning changes that."""
-    labels = figures.results.predictions(
-        figures.results.finished(figures.setting)[0]
-    ).samples.labels
+    labels = figures.some_answers.samples.labels
     told = interdependence(moments(labels == 1, labels != UNLABELLED)).value
     of_labels = float(told[~np.isnan(told)].mean()) if not np.isnan(told).all() else np.nan
     verdicts, lines = list[Verdict](), [f"labels {of_labels:.3f}"]
     for arm in ((DENSE, 0.0), *figures.arms):
         found = figures.value("interdependence", arm)
         verdicts.append(found.minus(of_labels).above(0))
-        lines.append(f"{word(arm) if arm[1] else 'dense'} {found.plain()}")
+        lines.append(f"{word(arm)} {found.plain()}")
     for method in figures.methods:
         last = figures.sparsest(method)
         change = figures.change("interdependence", last)
@@ -82,12 +79,7 @@ def interdependence_above_labels(figures: Figures) -> Claim:
 
 def rare_values_lost(figures: Figures) -> Claim:
     """Claim 4: rare values are predicted less often, the rarer the less."""
-    rates = (
-        figures.results.predictions(
-            figures.results.finished(figures.setting)[0]
-        ).metadata.train_prevalence
-        or {}
-    )
+    rates = figures.some_answers.metadata.train_prevalence or {}
     rare = {name for name, rate in rates.items() if min(rate, 1 - rate) < RARE}
     verdicts, lines = list[Verdict](), []
     for arm in figures.at(0.99):
@@ -95,7 +87,7 @@ def rare_values_lost(figures: Figures) -> Claim:
         below = share(((rows["value"] < 1) & (rows["delta"] < 0)).to_numpy())
         is_rare = rows["attribute"].is_in(rare).to_numpy()
         deltas = rows["delta"].to_numpy()
-        apart = _apart(deltas[is_rare], deltas[~is_rare])
+        apart = between_attributes(deltas[is_rare], deltas[~is_rare])
         verdicts += [below.above(0.5), (-apart).above(0)]
         lines.append(
             f"{word(arm)}: {below.plain()} of {rows.height} attributes below 1 and below dense; "
@@ -161,11 +153,3 @@ def int8_changes_nothing(figures: Figures) -> Claim:
         ["no quantised run"] if np.isnan(flips.value) else
         [f"flips {flips.plain()}, accuracy {accuracy}"],
     )  # fmt: skip
-
-
-def _apart(one: np.ndarray, other: np.ndarray) -> Interval:
-    """Return the mean of some attributes less that of others, with a bootstrap over each."""
-    a, b = over_attributes(list(one)), over_attributes(list(other), seed=1)
-    reach = np.hypot((a.high - a.low) / 2, (b.high - b.low) / 2)
-    value = a.value - b.value
-    return Interval(value, value - reach, value + reach)

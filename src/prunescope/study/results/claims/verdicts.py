@@ -163,6 +163,19 @@ def over_attributes(values: Sequence[float], *, median: bool = False, seed: int 
     return Interval(float(statistic(known)), float(low), float(high))
 
 
+def between_attributes(one: Sequence[float], other: Sequence[float]) -> Interval:
+    """Return the mean over some attributes less that over others, each with a bootstrap of its own.
+
+    Examples
+    --------
+    >>> between_attributes([1.0, 1.0], [0.5, 0.5])
+    Interval(value=0.5, low=0.5, high=0.5)
+    """
+    a, b = over_attributes(one), over_attributes(other, seed=1)
+    value, reach = a.value - b.value, float(np.hypot(a.high - a.low, b.high - b.low) / 2)
+    return Interval(value, value - reach, value + reach)
+
+
 def share(hits: NDArray[np.bool_]) -> Interval:
     """Return a share, with Wilson's interval; of nothing it is unknown.
 
