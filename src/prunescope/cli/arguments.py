@@ -6,6 +6,7 @@ MANY = (
     "--compressed", "--against", "--dense-seeds", "--pruned-validation", "--test", "--fit",
     "--also",
     "--models",
+    "--predictions",
 )  # fmt: skip
 """Options that take all values up to the next option."""
 
@@ -16,6 +17,7 @@ TWO_WORDS = (
     ("mitigate", "route"),
     ("mitigate", "search"),
     ("mitigate", "thresholds"),
+    ("review", "export"),
     ("study", "init"),
     ("study", "plan"),
     ("study", "report"),
