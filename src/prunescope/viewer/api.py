@@ -30,7 +30,9 @@ WRITES: Responses = NOT_FOUND | {
 TABLE: Responses = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 PICTURE: Responses = {200: {"content": {"image/png": {"schema": {"type": "string"}}}}}
 
-By = Annotated[str, Query(min_length=1, max_length=100, description="Who reviews.")]
+Session = Annotated[
+    str, Query(min_length=1, max_length=100, description="Where it is looked at: any text.")
+]
 
 
 class Samples(BaseModel):
@@ -115,11 +117,14 @@ def sample(
 
 @router.get("/api/review/next", responses=NOT_FOUND)
 def following(
-    site: TheSite, view: TheView, by: By, after: Annotated[int, Query(ge=-1, le=1_000_000)] = -1
+    site: TheSite,
+    view: TheView,
+    session: Session,
+    after: Annotated[int, Query(ge=-1, le=1_000_000)] = -1,
 ) -> Item:
     """Return the next undecided answer of a view, which nobody else is looking at."""
     site.decisions.refresh()
-    position = site.queue.next(view, by, after)
+    position = site.queue.next(view, session, after)
     progress = _progress(site, view)
     if position is None:
         return Item(position=None, progress=progress)

@@ -12,11 +12,11 @@ from prunescope.viewer.select import Selection, Selector
 from prunescope.viewer.view import View
 
 HELD = 120.0
-"""Seconds for which an item that was given to one reviewer is not given to another."""
+"""Seconds for which an item that is looked at in one session is not given to another."""
 
 
 class Queue:
-    """Hands the answers of a view out, each to one reviewer at a time.
+    """Hands the answers of a view out, each to one session at a time.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class Queue:
         self._held: dict[Key, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
-    def next(self, view: View, by: str, after: int = -1) -> int | None:
+    def next(self, view: View, session: str, after: int = -1) -> int | None:
         """Return the position in the queue of the first undecided item behind `after`.
 
-        Items before it are looked at again when there are none behind. What another reviewer is
-        looking at is passed over; None: nothing is left.
+        Items before it are looked at again when there are none behind. What is looked at in another
+        session, a browser's window say, is passed over; None: nothing is left.
         """
         chosen = self._selector.queue(view.unpaged)
         decided = self._decisions.decided
@@ -51,9 +51,9 @@ class Queue:
             for position in chain(range(after + 1, n), range(min(after + 1, n))):
                 key = self.key(chosen, position)
                 holder = self._held.get(key)
-                if key not in decided and (holder is None or holder[0] == by):
-                    self._held = {k: held for k, held in self._held.items() if held[0] != by}
-                    self._held[key] = by, now + HELD
+                if key not in decided and (holder is None or holder[0] == session):
+                    self._held = {k: held for k, held in self._held.items() if held[0] != session}
+                    self._held[key] = session, now + HELD
                     return position
         return None
 

@@ -9,6 +9,7 @@ import socket
 import webbrowser
 from collections.abc import Callable
 
+import uvicorn
 from fastapi import FastAPI
 
 from prunescope.errors import ConfigError
@@ -86,19 +87,36 @@ def serve(
     tell : callable
         Takes a line for the person who started it.
     """
-    import uvicorn
 
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            tell(f"viewer: {url}  (Ctrl-C stops it)")
-            if open_browser:
-                with contextlib.suppress(webbrowser.Error):
-                    webbrowser.open(url)
+    def started() -> None:
+        tell(f"viewer: {url}  (Ctrl-C stops it)")
+        if open_browser:
+            with contextlib.suppress(webbrowser.Error):
+                webbrowser.open(url)
 
-    config = uvicorn.Config(app, log_level="warning", server_header=False, backlog=2048)
     with taken, contextlib.suppress(KeyboardInterrupt):
-        Server(config).run(sockets=[taken])
+        Server(app, started).run(sockets=[taken])
+
+
+class Server(uvicorn.Server):
+    """A server that tells when it has started.
+
+    Parameters
+    ----------
+    app : FastAPI
+    started : callable
+    """
+
+    def __init__(self, app: FastAPI, started: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(app, log_level="warning", server_header=False, timeout_keep_alive=60)
+        )
+        self._told = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        self._told()
 
 
 def url_of(host: str, port: int, token: str | None) -> str:

@@ -36,6 +36,7 @@
   const by = review.querySelector('input[name="by"]');
   const state = review.querySelector(".state");
   const seen = review.querySelector(".seen");
+  const session = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
   let item = null;
   let busy = false;
   by.value = localStorage.getItem("prunescope-reviewer") || by.value;
@@ -104,7 +105,7 @@
 
   const next = async (after) => {
     const query = new URLSearchParams(review.dataset.query);
-    query.set("by", by.value);
+    query.set("session", session);
     query.set("after", after);
     show(await ask(`/api/review/next?${query}`));
   };
@@ -165,9 +166,6 @@
     button.addEventListener("click", () => buttons[button.dataset.do]());
   }
   review.querySelector("form.who").addEventListener("submit", (event) => event.preventDefault());
-  by.addEventListener("change", () => {
-    localStorage.setItem("prunescope-reviewer", by.value);
-    doing(() => next(-1));
-  });
+  by.addEventListener("change", () => localStorage.setItem("prunescope-reviewer", by.value));
   doing(() => next(-1));
 })();
