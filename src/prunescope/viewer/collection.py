@@ -149,6 +149,11 @@ class Collection:
         return build(self.audit)
 
     @cached_property
+    def labels(self) -> NDArray[np.int8]:
+        """The samples' labels (N, A), columns together."""
+        return np.asfortranarray(self.samples.labels)
+
+    @cached_property
     def rows(self) -> dict[str, int]:
         """Id → row."""
         return {key: row for row, key in enumerate(self.samples.ids)}

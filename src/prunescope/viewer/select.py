@@ -22,7 +22,7 @@ REMEMBERED = 32
 """Selections that are kept, for the next page of them."""
 
 LABELS = {"yes": 1, "no": 0, "unlabelled": UNKNOWN}
-NOTHING = -np.inf
+NOTHING = np.float32(-np.inf)
 """Score of an answer that a view leaves out."""
 
 Scores = NDArray[np.float32]
@@ -93,7 +93,7 @@ class Selector:
         columns = np.zeros(n, np.int32)
         for column, scores in self._columns(view):
             better = scores > best
-            best = np.where(better, scores, best)
+            np.copyto(best, scores, where=better)
             columns[better] = column
         rows = np.flatnonzero(best > NOTHING)
         order = rows[np.argsort(-best[rows], kind="stable")]
@@ -133,12 +133,14 @@ class Selector:
             scores = self._scores(view, dense, compressed, column)
             if view.order == "asc":
                 scores = -scores
-            yield column, np.where(keep & ~np.isnan(scores), scores, np.float32(NOTHING))
+            if view.sort == "risk":  # what the forecast does not tell of
+                keep &= ~np.isnan(scores)
+            yield column, np.where(keep, scores, NOTHING)
 
     def _kept(self, view: View, dense: Model, compressed: Model, column: int) -> Flags:
         """Return which answers (N,) of an attribute a view is about, by what models answer."""
         before, after = dense.yes[:, column], compressed.yes[:, column]
-        labels = self.collection.samples.labels[:, column]
+        labels = self.collection.labels[:, column]
         keep = np.ones(len(labels), bool)
         if view.label is not None:
             keep &= labels == LABELS[view.label]
