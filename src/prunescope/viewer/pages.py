@@ -15,8 +15,6 @@ from prunescope.viewer.view import View
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-SECTIONS = ("overview", "samples", "review", "compare")
-
 
 def _page(site: Site, template: str, here: str, **values: Any) -> str:  # noqa: ANN401 - any value
     """Render a page with what all of them show."""
