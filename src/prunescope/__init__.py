@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
     from prunescope.pruning import Masks, export_onnx, gains, prune, quantize
-    from prunescope.report import write_report
+    from prunescope.report import sample_table, write_report, write_samples
     from prunescope.training import Distill, Recipe, train
 
 __version__ = "0.1.0"
@@ -51,10 +51,12 @@ _HOME = {
     "predict": "predictions",
     "prune": "pruning",
     "quantize": "pruning",
+    "sample_table": "report",
     "save_checkpoint": "models",
     "synthetic_faces": "data",
     "train": "training",
     "write_report": "report",
+    "write_samples": "report",
 }
 
 __all__ = [
@@ -81,10 +83,12 @@ __all__ = [
     "predict",
     "prune",
     "quantize",
+    "sample_table",
     "save_checkpoint",
     "synthetic_faces",
     "train",
     "write_report",
+    "write_samples",
 ]
 
 
