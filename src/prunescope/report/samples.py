@@ -126,12 +126,13 @@ def sample_table(
 
 def _answers(model: Predictions) -> dict[str, pl.Series]:
     """Return what a model says yes to, and how sure it is of it."""
-    yes = model.decisions
-    return {
-        f"answers__{model.name}": _named_lists(yes, model.attributes),
-        f"confidence__{model.name}": _lists(yes, pl.Series(model.probabilities[yes])),
-        f"logit__{model.name}": _lists(yes, pl.Series(model.logits[yes])),
+    rows, columns = np.nonzero(model.decisions)
+    said = {
+        f"answers__{model.name}": _named(model.attributes, columns),
+        f"confidence__{model.name}": model.probabilities[rows, columns],
+        f"logit__{model.name}": model.logits[rows, columns],
     }
+    return _lists(model.decisions, pl.DataFrame(said)).to_dict()
 
 
 def _changes(
@@ -170,7 +171,8 @@ def _before_and_after(before: Predictions, model: Predictions, changed: Mask) ->
     """Return the class before and after, of samples whose class changed."""
     classes = np.stack([one.decisions.argmax(axis=1) for one in (before, model)], axis=1)
     pairs = np.repeat(changed[:, None], 2, axis=1)
-    return _lists(pairs, _named(model.attributes, classes[changed].ravel()))
+    names = _named(model.attributes, classes[changed].ravel())
+    return _lists(pairs, pl.DataFrame({"name": names})).to_series()
 
 
 def _exemplars(
@@ -192,21 +194,19 @@ def _named(names: Sequence[str], codes: NDArray[Any]) -> pl.Series:
     return pl.Series(names, dtype=pl.String).gather(pl.Series(codes, dtype=pl.Int64))
 
 
-def _lists(cells: Mask, values: pl.Series) -> pl.Series:
-    """Return a list per row (N, K) of the values of its marked cells, which are given in order."""
+def _lists(cells: Mask, values: pl.DataFrame) -> pl.DataFrame:
+    """Return lists per row (N, K) of the values of its marked cells, which are given in order."""
+    rows = pl.Series("row", np.repeat(np.arange(len(cells)), cells.sum(axis=1))).set_sorted()
+    lists = values.insert_column(0, rows).group_by("row", maintain_order=True).all()
     everyone = pl.DataFrame({"row": np.arange(len(cells))})
-    rows = np.repeat(np.arange(len(cells)), cells.sum(axis=1))
-    lists = (
-        pl.DataFrame({"row": rows, "value": values})
-        .group_by("row", maintain_order=True)
-        .agg("value")
-    )
-    return everyone.join(lists, on="row", how="left", maintain_order="left")["value"].fill_null([])
+    found = everyone.join(lists, on="row", how="left", maintain_order="left").drop("row")
+    return found.with_columns(pl.all().fill_null([]))
 
 
 def _named_lists(cells: Mask, names: Sequence[str]) -> pl.Series:
     """Return a list per row (N, K) of the names of the columns that are marked."""
-    return _lists(cells, _named(names, np.nonzero(cells)[1]))
+    names_of = _named(names, np.nonzero(cells)[1])
+    return _lists(cells, pl.DataFrame({"name": names_of})).to_series()
 
 
 def write_samples(table: pl.DataFrame, path: str | Path) -> Path:
