@@ -319,6 +319,34 @@ def test_overrides_alone_send_nothing_and_survive_the_folder(planted, tmp_path):
         route(sparse, dense)
 
 
+def test_classes_before_and_after(build):
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, (300, 3))
+    labels = np.eye(3, dtype=np.int8)[(z + rng.normal(0, 1, z.shape)).argmax(axis=1)]
+    dense = build(labels, z, name="dense", **CLASSES)
+    sparse = build(labels, z + rng.normal(0, 2, z.shape), name="sparse", **CLASSES)
+    wrong = np.flatnonzero((sparse.decisions & (labels == 1)).sum(axis=1) == 0)[:30]
+    names = CLASSES["names"]
+    right = [(f"s{r}", names[labels[r].argmax()], "yes") for r in wrong.tolist()]
+    doubted = np.setdiff1d(np.arange(300), wrong)[:10]
+    review = said(*right, *[(f"s{r}", "cat", "label_wrong") for r in doubted.tolist()])
+    found = route(sparse, dense, share=0.1, overrides=review)
+    effects = judge_route(found, sparse, dense, overrides=review, replicates=100)
+    rows = effects.table.filter(pl.col("group").is_null(), metric="top1_accuracy")
+    known = np.setdiff1d(np.arange(300), doubted)
+    hit = (sparse.decisions & (labels == 1)).any(axis=1)
+    assert rows["nothing"][0] == pytest.approx(hit[known].mean())
+    hit[wrong] = True
+    after = rows.filter(measure="overrides")["value"][0]
+    assert after == pytest.approx(hit[known].mean())
+    assert {one.name: one.cost for one in effects.info.measures}["overrides"] == (
+        "30 answers of people"
+    )
+    both = found.apply(sparse, dense, overrides=review)
+    assert both.decisions.sum(axis=1).tolist() == [1] * 300
+    assert (both.decisions[wrong] == (labels[wrong] == 1)).all()
+
+
 def test_labels_that_one_model_lacks_are_the_others(planted):
     dense, sparse = planted("val", 500)
     unknown = replace(sparse.samples, labels=np.full_like(sparse.samples.labels, -1))

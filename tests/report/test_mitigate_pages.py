@@ -142,6 +142,8 @@ def test_the_headline_of_overrides_alone_is_what_people_did(overridden):
         f"People looked at 60 answers: the accuracy goes from {before} to {after}."
     )
     assert RoutePage.model_validate_json(page.model_dump_json()) == page
+    none = replace(chosen, info=chosen.info.model_copy(update={"cut": None, "reason": "few"}))
+    assert build_route(none, effects=effects).headline == "No cut: few."
     idle = build_route(chosen).headline
     assert idle == "People looked at 60 answers, and gave none that would replace the model's."
 

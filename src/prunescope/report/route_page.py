@@ -77,10 +77,10 @@ def build_route(
 def _headline(found: Route, effects: Comparison | None) -> str:
     """Say in one sentence what the cut sends, and what that leaves."""
     info = found.info
-    if info.overrides is not None and not info.sends:
-        return _of_people(info.overrides, effects)
     if info.cut is None:
         return f"No cut: {info.reason}."
+    if info.overrides is not None and not info.sends:
+        return _of_people(info.overrides, effects)
     split = found.curve["split"][-1]
     rows = found.curve.filter(pl.col("split") == split)
     now = rows.filter(order="risk", sent=0.0).row(0, named=True)
