@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset, Samples, load_dataset, synthetic_faces
     from prunescope.errors import PrunescopeError
     from prunescope.forecast import Forecast, forecast
+    from prunescope.mitigate import Overrides
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
     from prunescope.pruning import Masks, export_onnx, gains, prune, quantize
-    from prunescope.report import write_report
+    from prunescope.report import sample_table, write_report, write_samples
     from prunescope.training import Distill, Recipe, train
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _HOME = {
     "Forecast": "forecast",
     "Masks": "pruning",
     "Metadata": "predictions",
+    "Overrides": "mitigate",
     "Predictions": "predictions",
     "PrunescopeError": "errors",
     "Recipe": "training",
@@ -49,10 +51,12 @@ _HOME = {
     "predict": "predictions",
     "prune": "pruning",
     "quantize": "pruning",
+    "sample_table": "report",
     "save_checkpoint": "models",
     "synthetic_faces": "data",
     "train": "training",
     "write_report": "report",
+    "write_samples": "report",
 }
 
 __all__ = [
@@ -63,6 +67,7 @@ __all__ = [
     "Forecast",
     "Masks",
     "Metadata",
+    "Overrides",
     "Predictions",
     "PrunescopeError",
     "Recipe",
@@ -78,10 +83,12 @@ __all__ = [
     "predict",
     "prune",
     "quantize",
+    "sample_table",
     "save_checkpoint",
     "synthetic_faces",
     "train",
     "write_report",
+    "write_samples",
 ]
 
 

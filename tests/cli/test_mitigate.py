@@ -79,7 +79,9 @@ def test_route_then_its_folder(files, tmp_path, prunescope):
         "--replicates", 100, "--json",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    assert {path.name for path in out.iterdir()} == {"route.json", "curve.parquet", "route.html"}
+    assert {path.name for path in out.iterdir()} == {
+        "route.json", "curve.parquet", "route.html", "comparison.json", "comparison.parquet",
+    }  # fmt: skip
     read = Route.load(out)
     assert read.info.cut == ran.json["cut"]
     assert len(ran.json["certificates"]) == 2
@@ -97,6 +99,54 @@ def test_a_route_that_cannot_be_is_told_and_fails(files, tmp_path, prunescope):
     assert "cannot certify P(error ≤ 0.0001)" in ran.out.replace("\n", " ")
     assert "even without a loss 23025 are needed" in ran.out.replace("\n", " ")
     assert (tmp_path / "route" / "route.html").exists()
+
+
+def reviewed(path, split):
+    """Write what a person says who knows the labels, of 40 answers on Bald."""
+    labels = pl.read_parquet(split)["y__Bald"].to_list()[:40]
+    ids = pl.read_parquet(split)["id"].to_list()[:40]
+    told = ["yes" if label else "no" for label in labels]
+    pl.DataFrame({"id": ids, "attribute": "Bald", "answer": told, "by": "ann"}).write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("choice", [(), ("--share", 0.05)])
+def test_route_with_what_people_said(files, tmp_path, prunescope, choice):
+    out, split = tmp_path / "route", files["test"] if choice else files["val"]
+    test = ("--test", *files["test"]) if choice else ()
+    said = reviewed(tmp_path / "review.csv", split[0])
+    told = (*choice, *test, "--overrides", said, "-o", out, "--replicates", 100)
+    ran = prunescope("mitigate", "route", *files["val"], *told, "--json")
+    assert ran.code == 0, ran.err
+    names = {"nothing", "overrides"} | ({"routed", "routed+overrides"} if choice else set())
+    assert {row["measure"] for row in ran.json["effects"]["effects"]} == names
+    found = Comparison.load(out)
+    [row] = found.table.filter(
+        pl.col("group").is_null(), metric="accuracy", measure="overrides"
+    ).to_dicts()
+    pruned = Predictions.load(split[0])
+    right = pruned.decisions == (pruned.samples.labels == 1)
+    after = right.copy()
+    after[:40, 2] = True
+    assert (row["nothing"], row["value"]) == pytest.approx((right.mean(), after.mean()))
+    info = Route.load(out).info
+    assert (info.overrides.n, info.overrides.file) == (40, "review.csv")
+    assert "Before and after" in (out / "route.html").read_text()
+    ran = prunescope("mitigate", "route", *files["val"], *told)
+    assert "review.csv: " in ran.out
+    assert ("send answers whose risk is at least" in ran.out) == bool(choice)
+
+
+def test_labels_that_people_call_wrong_leave_no_proof_of_errors(files, tmp_path, prunescope):
+    said = tmp_path / "review.csv"
+    said.write_text("id,attribute,answer\nval-0,Bald,label_wrong\n")
+    told = ("--overrides", said, "--alpha", 0.3, "-o", tmp_path / "route", "--replicates", 100)
+    ran = prunescope("mitigate", "route", *files["val"], "--certify", "error", *told)
+    assert ran.code == 2
+    assert "certify disagreement, which needs no label" in ran.err.replace("\n", " ")
+    ran = prunescope("mitigate", "route", *files["val"], "--certify", "disagreement", *told)
+    assert ran.code == 0, ran.err
+    assert "note: these samples chose the cut, too" in ran.err
 
 
 def test_route_by_a_forecast(files, tmp_path, prunescope):
@@ -147,6 +197,8 @@ def test_compare_ranks_measures(files, tmp_path, prunescope):
         (("route", "SPARSE", "DENSE", "--share", "0.1", "--score", "margin", "--forecast", "no"),
          "two kinds of risk: name one"),
         (("route", "SPARSE", "DENSE", "--share", "0.1", "--cluster", "no"), "cluster 'no' is not"),
+        (("route", "SPARSE", "DENSE", "--overrides", "no.csv"), "no such file; expected overrides"),
+        (("route", "SPARSE", "DENSE", "--overrides", "SPARSE"), "no column attribute, answer"),
         (("compare", "--fit", "SPARSE", "DENSE", "--test", "SPARSE"), "--test takes two"),
         (("compare", "--models", "a", "b", "--thresholds", "t.json"), "no predictions are read"),
         (("route", "SPARSE", "DENSE"), "exactly one of a share, a target and a loss"),

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from prunescope.data import Group, Samples
-from prunescope.mitigate import Scene, compare, route
+from prunescope.mitigate import Overrides, Scene, compare, judge_route, route
 from prunescope.predictions import Compression, Metadata, Predictions
 from prunescope.report import (
     build_comparison,
@@ -64,6 +64,22 @@ def worlds():
 
 
 @pytest.fixture(scope="module")
+def overridden():
+    """Return routes and what they and overrides do, by world."""
+    found = {}
+    for title, (name, group) in WORLDS.items():
+        pruned, dense = split(name, group, 2)
+        said = [(f"2-{i}", f"{name}0", "yes" if i % 2 else "label_wrong") for i in range(60)]
+        columns = ["id", "attribute", "answer"]
+        overrides = Overrides.of(pl.DataFrame(said, schema=columns, orient="row"), f"{name}.csv")
+        for share in (None, 0.05):
+            chosen = route(pruned, dense, share=share, overrides=overrides)
+            effects = judge_route(chosen, pruned, dense, overrides=overrides, replicates=100)
+            found[title, share] = chosen, effects
+    return found
+
+
+@pytest.fixture(scope="module")
 def pages(worlds, tmp_path_factory):
     found = {}
     for name, (compared, routed) in worlds.items():
@@ -113,6 +129,41 @@ def test_the_headline_of_a_route_is_what_the_cut_leaves(worlds):
     assert f"to {100 * row['flip_rate']:.1f}%." in page.headline
     none = routed.info.model_copy(update={"cut": None, "reason": "too few"})
     assert build_route(replace(routed, info=none)).headline == "No cut: too few."
+
+
+def test_the_headline_of_overrides_alone_is_what_people_did(overridden):
+    chosen, effects = overridden["plain", None]
+    page = build_route(chosen, effects=effects)
+    row = effects.table.filter(
+        pl.col("group").is_null(), metric="accuracy", measure="overrides"
+    ).row(0, named=True)
+    before, after = (f"{100 * row[name]:.1f}%" for name in ("nothing", "value"))
+    assert page.headline == (
+        f"People looked at 60 answers: the accuracy goes from {before} to {after}."
+    )
+    assert RoutePage.model_validate_json(page.model_dump_json()) == page
+    none = replace(chosen, info=chosen.info.model_copy(update={"cut": None, "reason": "few"}))
+    assert build_route(none, effects=effects).headline == "No cut: few."
+    idle = build_route(chosen).headline
+    assert idle == "People looked at 60 answers, and gave none that would replace the model's."
+
+
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("share", [None, 0.05])
+def test_before_and_after_is_on_the_page(visit, overridden, tmp_path, name, share, width):
+    chosen, effects = overridden[name, share]
+    page = visit(write_route(chosen, tmp_path, effects=effects), width)
+    root = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert root[0] <= root[1]
+    assert page.title() != "owned"
+    text = page.locator("#effects").inner_text()
+    assert "60 answers" in text
+    assert ("which chose the cut, too" in text) == (share is not None)
+    heads = page.locator("#effects thead").first.locator("th").all_text_contents()
+    names = [one.name for one in effects.info.measures]
+    assert heads == ["Figure", "dense", "pruned", *names]
+    assert ("Nothing is sent." in page.locator("#proof").inner_text()) == (share is None)
 
 
 def test_pages_are_data_that_survive_json(worlds):

@@ -47,9 +47,7 @@ class Subject:
 
     def baseline(self, model: int) -> int:
         """Return the dense model of the same seed, or the first."""
-        seed = self.models[model].seed
-        same = [d for d in range(self.n_dense) if self.models[d].seed == seed is not None]
-        return (same or [0])[0]
+        return baseline_of(self.models, self.n_dense, model)
 
     def with_rates(self, train: TrainRates) -> Subject:
         """Return the same with the rates of the training split."""
@@ -81,17 +79,29 @@ class Subject:
 
     def populations(self) -> list[list[int]]:
         """Return the models that differ by their seed alone, where there are several."""
-        kinds: dict[tuple[str, float], list[int]] = {}
-        for index, model in enumerate(self.models[self.n_dense :], self.n_dense):
-            how = model.compression
-            if model.seed is not None and how.method != UNTOLD:
-                kinds.setdefault((how.method, how.sparsity), []).append(index)
-        of_seeds = [
-            members
-            for members in kinds.values()
-            if len({self.models[member].seed for member in members}) == len(members)
-        ]
-        return [found for found in (list(range(self.n_dense)), *of_seeds) if len(found) > 1]
+        return populations_of(self.models, self.n_dense)
+
+
+def baseline_of(models: Sequence[Metadata], n_dense: int, model: int) -> int:
+    """Return which model another one is compared with: the dense one of its seed, or the first."""
+    seed = models[model].seed
+    same = [d for d in range(n_dense) if models[d].seed == seed is not None]
+    return (same or [0])[0]
+
+
+def populations_of(models: Sequence[Metadata], n_dense: int) -> list[list[int]]:
+    """Return the models that differ by their seed alone, where there are several; dense first."""
+    kinds: dict[tuple[str, float], list[int]] = {}
+    for index, model in enumerate(models[n_dense:], n_dense):
+        how = model.compression
+        if model.seed is not None and how.method != UNTOLD:
+            kinds.setdefault((how.method, how.sparsity), []).append(index)
+    of_seeds = [
+        members
+        for members in kinds.values()
+        if len({models[member].seed for member in members}) == len(members)
+    ]
+    return [found for found in (list(range(n_dense)), *of_seeds) if len(found) > 1]
 
 
 def chosen_settings(identity: Sequence[str] | None, settings: Mapping[str, Any]) -> Settings:

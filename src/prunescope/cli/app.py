@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize, study, view
+from prunescope.cli import (
+    audit,
+    data,
+    demo,
+    export,
+    forecast,
+    gain,
+    models,
+    quantize,
+    samples,
+    study,
+    view,
+)
 from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
@@ -32,6 +44,7 @@ app.command("predict")(models.predict)
 app.command("export")(export.export)
 app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)
+app.command("samples")(samples.samples)
 app.command("forecast")(forecast.forecast)
 app.command("forecast score")(forecast.score)
 app.command("mitigate thresholds")(thresholds.thresholds)

@@ -18,7 +18,9 @@ from prunescope.mitigate.comparison_result import (
 )
 from prunescope.mitigate.curves import CURVE_SCHEMA
 from prunescope.mitigate.measures import MEASURES, Candidate, Measure, Scene, measures_for
+from prunescope.mitigate.overrides import Overrides, OverridesInfo
 from prunescope.mitigate.risk import OWN_MARGIN
+from prunescope.mitigate.route_effects import judge_route
 from prunescope.mitigate.route_result import Route, RouteInfo
 from prunescope.mitigate.router import route
 from prunescope.mitigate.search import ORDERS, SPARSITIES, highest_sparsity
@@ -47,6 +49,8 @@ __all__ = [
     "Floor",
     "Measure",
     "MeasureInfo",
+    "Overrides",
+    "OverridesInfo",
     "Route",
     "RouteInfo",
     "Scene",
@@ -57,6 +61,7 @@ __all__ = [
     "fit_adjustment",
     "highest_sparsity",
     "judge",
+    "judge_route",
     "measures_for",
     "route",
 ]

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from prunescope.errors import ConfigError, DataError
 from prunescope.mitigate.certificate import Certificate
 from prunescope.mitigate.curves import CHOSEN, CURVE_SCHEMA
+from prunescope.mitigate.overrides import Overrides, OverridesInfo
 from prunescope.mitigate.risk import Score, To, check_given
-from prunescope.mitigate.routing import Routed
+from prunescope.mitigate.routing import NOTHING, Routed
 from prunescope.predictions import Predictions
 from prunescope.result_folder import ResultFolder
 
@@ -24,7 +25,8 @@ class RouteInfo(BaseModel):
     An answer is sent where its risk is at least `cut`; None: nothing could be proved or no share
     is enough, for the `reason` given. For score ``own-margin`` the risk is -abs(logit - threshold)
     of the pruned model; where samples are sent `whole`, all answers have the highest risk of the
-    sample's. `sent` is the share of answers on the validation split.
+    sample's. `sent` is the share of answers on the validation split. `overrides` tells of those
+    that labels were corrected by; the cut was chosen as if nobody had given an answer.
 
     History of the format: 1 (0.1.0) first.
     """
@@ -44,6 +46,12 @@ class RouteInfo(BaseModel):
     reason: str = ""
     certificates: tuple[Certificate, ...] = ()
     macs: tuple[float, float] | None = None
+    overrides: OverridesInfo | None = None
+
+    @property
+    def sends(self) -> bool:
+        """Whether there is a cut that may send something."""
+        return self.cut is not None and self.cut < NOTHING
 
 
 FILES = ResultFolder(
@@ -70,9 +78,13 @@ class Route:
     curve: pl.DataFrame
 
     def apply(
-        self, pruned: Predictions, dense: Predictions, score: Score | None = None
+        self,
+        pruned: Predictions,
+        dense: Predictions,
+        score: Score | None = None,
+        overrides: Overrides | None = None,
     ) -> Predictions:
-        """Return the predictions of both together on any samples.
+        """Return the predictions of both together on any samples, and of people.
 
         Parameters
         ----------
@@ -80,11 +92,14 @@ class Route:
             On the same samples.
         score : Forecast or array (N, A), optional
             Of these samples, where the route was not chosen by a score that has a name.
+        overrides : Overrides, optional
+            What people said of these samples: it stands whether an answer is sent or not, and
+            corrects their labels.
 
         Raises
         ------
         DataError
-            They are other models' predictions.
+            They are other models' predictions, or the overrides are about other samples.
         ConfigError
             There is no cut; or no score, or one that the cut was not chosen by.
         """
@@ -97,8 +112,13 @@ class Route:
             raise ConfigError(f"the route has no cut: {self.info.reason}")
         check_given(self.info.score, score)
         score = self.info.score if score is None else score
+        name, review = f"{pruned.name}+route", None
+        if overrides is not None:
+            overrides.check(pruned)
+            pruned, dense, review = overrides.correct(pruned, dense)
         routed = Routed.of(pruned, dense, score, self.info.to, whole=self.info.whole)
-        return routed.answers(self.info.cut, f"{pruned.name}+route")
+        both = routed.answers(self.info.cut, name)
+        return both if review is None else review.settle(both, f"{name}+overrides")
 
     def price(self) -> str:
         """Say in words what is sent, on the test split if there is one."""

@@ -16,6 +16,7 @@ from prunescope.audit.budget import Budget, outcome
 from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.curves import SHARES, curve_rows
+from prunescope.mitigate.overrides import Overrides
 from prunescope.mitigate.risk import (
     OWN_MARGIN,
     Score,
@@ -27,7 +28,7 @@ from prunescope.mitigate.risk import (
     title_of,
 )
 from prunescope.mitigate.route_result import Route, RouteInfo
-from prunescope.mitigate.routing import Routed
+from prunescope.mitigate.routing import NOTHING, Routed
 from prunescope.mitigate.splits import check_apart, check_unseen
 from prunescope.predictions import Predictions
 
@@ -50,6 +51,7 @@ def route(
     alpha: float = 0.05,
     delta: float = 0.1,
     certify_groups: Sequence[str] = (),
+    overrides: Overrides | None = None,
     test: tuple[Predictions, Predictions] | None = None,
     test_score: Score | None = None,
     identity: Sequence[str] | None = None,
@@ -75,7 +77,8 @@ def route(
         Send samples with all their answers, by the riskiest of them. The dense model that is asked
         about a sample has all answers anyhow.
     share : float, optional
-        Send this share of the answers. Exactly one of `share`, `target` and `certify_loss` chooses.
+        Send this share of the answers. Exactly one of `share`, `target` and `certify_loss` chooses;
+        none of them, and nothing is sent, where there are overrides.
     target : Budget, optional
         Send the least of `SHARES` whose interval ends, on the validation split, are all within.
     certify_loss : {"disagreement", "error"}, optional
@@ -84,6 +87,9 @@ def route(
         thresholds or calibration were fitted to, which would prove nothing.
     certify_groups : sequence of str
         Prove it of every value of these groups, too.
+    overrides : Overrides, optional
+        What people said of samples of either split. Labels are corrected by it. The cut is chosen,
+        and certified, as if nobody had given an answer: it is for samples that nobody looked at.
     test : pair of Predictions, optional
         Of the pruned and the dense model on a test split: for curves that chose nothing.
     test_score : Forecast or array, optional
@@ -108,10 +114,14 @@ def route(
     ConfigError
         A choice makes no sense.
     DataError
-        Predictions do not fit together, or the test split shares samples with the other.
+        Predictions do not fit together, the test split shares samples with the other, or overrides
+        are about samples of neither.
     """
-    if sum(choice is not None for choice in (share, target, certify_loss)) != 1:
-        raise ConfigError("expected exactly one of a share, a target and a loss to certify")
+    n_choices = sum(choice is not None for choice in (share, target, certify_loss))
+    if n_choices > 1 or (n_choices == 0 and overrides is None):
+        raise ConfigError(
+            "expected exactly one of a share, a target and a loss to certify, or overrides alone"
+        )
     if to not in get_args(To):
         raise ConfigError(one_of("destination", to, get_args(To)))
     if share is not None and not 0 <= share <= 1:
@@ -124,6 +134,18 @@ def route(
         check_given(name, test_score)
     elif test_score is not None:
         raise ConfigError("a score of test samples needs the test split")
+    if overrides is not None:
+        overrides.check(pruned, *([] if test is None else test[:1]))
+        pruned, dense, review = overrides.correct(pruned, dense)
+        if certify_loss == "error" and review.n_corrected:
+            raise ConfigError(
+                f"{overrides.source} corrects labels where people looked ({review.n_corrected:,}), "
+                "and none where they did not, so that errors of these samples are not those of "
+                "others and nothing can be proved of them: certify disagreement, which needs no "
+                "label, or give a validation split that nobody reviewed"
+            )
+        if test is not None:
+            test = overrides.correct(*test)[:2]
     arranged = partial(Routed.of, to=to, whole=whole, cluster=cluster)
     routed = arranged(pruned, dense, score)
     for group in certify_groups:
@@ -140,8 +162,9 @@ def route(
         told = {"identity": identity, "min_support": min_support, **settings}
         cut, reason = _within(routed, target, told)
         chosen_by = f"target {_constraints(target)}"
+    elif certify_loss is None:
+        cut, reason, chosen_by = NOTHING, "", "overrides alone"
     else:
-        assert certify_loss is not None
         check_alone(score)
         for model in (pruned, dense):
             check_unseen(model, "proved by them")
@@ -162,6 +185,7 @@ def route(
         reason=reason,
         certificates=certificates,
         macs=macs,
+        overrides=None if overrides is None else overrides.info(pruned.samples.task),
     )
     splits = {"validation": routed}
     if test is not None:

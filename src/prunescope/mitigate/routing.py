@@ -20,6 +20,9 @@ from prunescope.predictions import Predictions, settle
 SURE = 30.0
 """Logit of what a person answers."""
 
+NOTHING = float(np.finfo(np.float32).max)
+"""The cut that sends nothing."""
+
 
 @dataclass(frozen=True)
 class Routed:
@@ -116,15 +119,14 @@ class Routed:
 
         Answers of one risk are sent together, or not at all.
         """
-        nothing = float(np.finfo(np.float32).max)
         if share <= 0:
-            return nothing
+            return NOTHING
         ranked = np.sort(self.risk, axis=None)[::-1]
         wanted = max(1, round(share * ranked.size))
         cut = ranked[wanted - 1]
         above, reached = (ranked > cut).sum(), (ranked >= cut).sum()
         if wanted - above < reached - wanted:
-            return float(ranked[above - 1]) if above else nothing
+            return float(ranked[above - 1]) if above else NOTHING
         return float(cut)
 
     def losses(self, kind: Literal["disagreement", "error"]) -> tuple[Floats, Floats]:

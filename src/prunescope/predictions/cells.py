@@ -10,6 +10,9 @@ from prunescope.errors import DataError
 
 NOT_ENOUGH = "answers without scores are not enough; logits or probabilities are needed"
 
+FORMULA = r"^[=+\-@\t\r]"
+"""What makes spreadsheets take a cell of text for a formula."""
+
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _EXACT = 2**53
 
@@ -47,6 +50,32 @@ def whole(column: pl.Series) -> pl.Series:
     column = column.fill_nan(None)
     fits = (column == column.round()) & (column.abs() < _EXACT)
     return column.cast(pl.Int64) if fits.all() else column
+
+
+def neutral(column: pl.Series) -> pl.Series:
+    """Put an apostrophe before text that spreadsheets would take for a formula.
+
+    Examples
+    --------
+    >>> neutral(pl.Series(["=1+1", "face-1"])).to_list()
+    ["'=1+1", 'face-1']
+    """
+    if column.dtype != pl.String:
+        return column
+    return column.str.replace(f"({FORMULA})", "'$1")
+
+
+def bare(column: pl.Series) -> pl.Series:
+    """Take away the apostrophe that `neutral` puts before text.
+
+    Examples
+    --------
+    >>> bare(pl.Series(["'=1+1", "'tis"])).to_list()
+    ['=1+1', "'tis"]
+    """
+    if column.dtype != pl.String:
+        return column
+    return column.str.replace(f"^'({FORMULA[1:]})", "$1")
 
 
 def check_numbers(column: pl.Series, source: str) -> None:

@@ -20,12 +20,14 @@ from prunescope.report.forecast_page import ForecastPage, build_forecast, write_
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
 from prunescope.report.route_page import RoutePage, build_route, write_route
+from prunescope.report.samples import TAGS, sample_table, write_samples
 from prunescope.report.score_page import ScorePage, build_score, write_score
 from prunescope.report.structure import Estimate, Finding, Report
 from prunescope.report.write import FORMATS, to_json, write_report
 
 __all__ = [
     "FORMATS",
+    "TAGS",
     "ComparisonPage",
     "Estimate",
     "Finding",
@@ -39,6 +41,7 @@ __all__ = [
     "build_route",
     "build_score",
     "findings",
+    "sample_table",
     "to_html",
     "to_json",
     "to_markdown",
@@ -46,5 +49,6 @@ __all__ = [
     "write_forecast",
     "write_report",
     "write_route",
+    "write_samples",
     "write_score",
 ]

@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from prunescope import __version__
 from prunescope.files import replacing
-from prunescope.mitigate import Route, RouteInfo
+from prunescope.mitigate import Comparison, OverridesInfo, Route, RouteInfo
+from prunescope.report.comparison_page import ComparisonPage, build_comparison
 from prunescope.report.glossary import label_of
 from prunescope.report.html import page
-from prunescope.report.numbers import SHARE
+from prunescope.report.numbers import SHARE, counted
 
 ORDERS = {"risk": "by risk", "random": "at random", "oracle": "by an oracle"}
 
@@ -45,27 +46,41 @@ class RoutePage(BaseModel):
     info: RouteInfo
     split: str
     rows: list[dict[str, Any]]
+    effects: ComparisonPage | None = None
     version: str
 
 
-def build_route(found: Route, *, title: str | None = None) -> RoutePage:
-    """Put together what the page of a route shows: of the test split if there is one."""
+def build_route(
+    found: Route, *, effects: Comparison | None = None, title: str | None = None
+) -> RoutePage:
+    """Put together what the page of a route shows: of the test split if there is one.
+
+    Parameters
+    ----------
+    found : Route
+    effects : Comparison, optional
+        What the route and overrides do, as `judge_route` tells it.
+    title : str, optional
+    """
     split = str(found.curve["split"][-1])
     return RoutePage(
         title=title or f"Routing {found.info.model}",
-        headline=_headline(found),
+        headline=_headline(found, effects),
         info=found.info,
         split=split,
         rows=found.curve.filter(split=split).to_dicts(),
+        effects=None if effects is None else build_comparison(effects),
         version=__version__,
     )
 
 
-def _headline(found: Route) -> str:
+def _headline(found: Route, effects: Comparison | None) -> str:
     """Say in one sentence what the cut sends, and what that leaves."""
     info = found.info
     if info.cut is None:
         return f"No cut: {info.reason}."
+    if info.overrides is not None and not info.sends:
+        return _of_people(info.overrides, effects)
     split = found.curve["split"][-1]
     rows = found.curve.filter(pl.col("split") == split)
     now = rows.filter(order="risk", sent=0.0).row(0, named=True)
@@ -77,6 +92,21 @@ def _headline(found: Route) -> str:
     if then[measure] is None:
         return f"{sent}, no label tells how many answers are wrong."
     return f"{sent}, {what} fall from {SHARE.value(now[measure])} to {SHARE.value(then[measure])}."
+
+
+def _of_people(overrides: OverridesInfo, effects: Comparison | None) -> str:
+    """Say in one sentence what answers of people alone do."""
+    looked = f"People looked at {counted(overrides.n, 'answer')}"
+    if effects is None:
+        return f"{looked}, and gave none that would replace the model's."
+    rows = effects.table.filter(
+        pl.col("metric").is_in(["accuracy", "top1_accuracy"]), pl.col("group").is_null()
+    )
+    then = rows.filter(measure="overrides").row(0, named=True)
+    if then["value"] is None:
+        return f"{looked}; no label tells how many answers are wrong."
+    before, after = SHARE.value(then["nothing"]), SHARE.value(then["value"])
+    return f"{looked}: the accuracy goes from {before} to {after}."
 
 
 def route_html(told: RoutePage) -> str:
@@ -105,7 +135,7 @@ def route_html(told: RoutePage) -> str:
             )
             charts.append((title, Markup(drawn), lines))
     shown = [row for row in told.rows if row["group"] == groups[0]]
-    chosen = [row for row in shown if row["order"] == "chosen"]
+    chosen = [row for row in shown if row["order"] == "chosen" and told.info.sends]
     table = sorted(chosen + [r for r in shown if r["order"] == "risk"], key=lambda r: r["sent"])
     beside = {(row["order"], row["sent"]): row["flip_rate"] for row in shown}
     return page("route.html", told=told, charts=charts, table=table, beside=beside)
@@ -123,9 +153,16 @@ def _points(
     ]  # fmt: skip
 
 
-def write_route(found: Route, folder: str | Path, *, title: str | None = None) -> Path:
+def write_route(
+    found: Route,
+    folder: str | Path,
+    *,
+    effects: Comparison | None = None,
+    title: str | None = None,
+) -> Path:
     """Write ``route.html`` to a folder, whole or not at all; return its path."""
     path = Path(folder) / "route.html"
     with replacing(path) as beside:
-        beside.write_text(route_html(build_route(found, title=title)), encoding="utf-8")
+        text = route_html(build_route(found, effects=effects, title=title))
+        beside.write_text(text, encoding="utf-8")
     return path

@@ -8,9 +8,7 @@ import polars as pl
 
 from prunescope.errors import ConfigError
 from prunescope.files import replacing
-
-FORMULA = r"^([=+\-@\t\r])"
-"""How a text begins that a spreadsheet would run."""
+from prunescope.predictions.cells import neutral
 
 
 def as_csv(table: pl.DataFrame) -> str:
@@ -23,8 +21,8 @@ def as_csv(table: pl.DataFrame) -> str:
     >>> as_csv(pl.DataFrame({"id": ["=1+1", "face"], "n": [-1, 2]}))
     "id,n\n'=1+1,-1\nface,2\n"
     """
-    text = pl.col(pl.String).str.replace(FORMULA, "'$1")
-    return table.with_columns(text).write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    safe = table.with_columns(neutral(column) for column in table)
+    return safe.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def export_decisions(table: pl.DataFrame, path: str | Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from prunescope.cli import options
-from prunescope.cli.console import result
+from prunescope.cli.console import result, say
 
 CHOICE = "Which answers to send: one of"
 CERTIFY = "With --certify"
@@ -85,6 +85,15 @@ def route(
             rich_help_panel=CERTIFY,
         ),
     ] = None,
+    overrides: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What people said of answers, .csv or .parquet: id, attribute, answer (yes, no, "
+            "unsure, label_wrong). With one of the choices, or alone: before and after.",
+            rich_help_panel=options.FILES,
+        ),
+    ] = None,
     test: options.Test = None,
     macs: options.Macs = None,
     out: options.Out = Path("route"),
@@ -102,14 +111,15 @@ def route(
     """Send the riskiest answers to the dense model or to a person, and tell what that leaves.
 
     Writes route.json, curve.parquet and route.html to the folder --out. With --test, tells what it
-    does to data that chose nothing.
+    does to data that chose nothing; with --overrides, what people did: in comparison.json and
+    comparison.parquet, too.
     """
     from prunescope.audit.budget import Budget
     from prunescope.cli.files import Files
     from prunescope.cli.mitigate import tables
     from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
-    from prunescope.mitigate import Candidate, judge
+    from prunescope.mitigate import Overrides, judge_route
     from prunescope.mitigate import route as choose
     from prunescope.mitigate.risk import OWN_MARGIN
     from prunescope.predictions import read_mapping
@@ -126,25 +136,31 @@ def route(
     tests = [] if test is None else options.pair("--test", test)
     mine, theirs, *others = files.load([pruned, dense, *tests])
     tested = (others[0], others[1]) if others else None
+    told = None if forecast is None else Forecast.load(forecast)
     foretold = None if test_forecast is None else Forecast.load(test_forecast)
+    said = None if overrides is None else Overrides.load(overrides)
     settings: dict[str, Any] = {
         "identity": options.names(groups), "cluster": cluster, "min_support": min_support,
         "replicates": replicates, "confidence": confidence, "seed": seed,
     }  # fmt: skip
     found = choose(
         mine, theirs, to=to,
-        score=Forecast.load(forecast) if forecast else score or OWN_MARGIN, whole=whole,
+        score=score or OWN_MARGIN if told is None else told, whole=whole,
         share=share, target=None if target is None else Budget.parse(target),
-        certify_loss=certify, test=tested, test_score=foretold,
+        certify_loss=certify, overrides=said, test=tested, test_score=foretold,
         macs=options.two_numbers("--macs", macs), **(proof or {}), **settings,
     )  # fmt: skip
     judged = None
-    if tested is not None and found.info.cut is not None:
-        routed = found.apply(*tested, foretold)
-        candidate = Candidate("routed", routed, found.info.needs, found.price())
-        judged = judge(tested[1], tested[0], [candidate], **settings)
+    if tested is not None:
+        judged = judge_route(found, *tested, score=foretold, overrides=said, **settings)
+    elif said is not None:
+        judged = judge_route(found, mine, theirs, score=told, overrides=said, **settings)
+        if found.info.sends:
+            say("note: these samples chose the cut, too: --test tells what it does to others")
     found.save(out)
-    page = write_route(found, out)
+    if judged is not None:
+        judged.save(out)
+    page = write_route(found, out, effects=judged)
 
     def show() -> None:
         tables.print_route(found)

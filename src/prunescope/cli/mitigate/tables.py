@@ -127,7 +127,8 @@ def print_route(found: Route) -> None:
         title=f"{escape(info.model)}, riskiest answers to {info.to}, {split} split",
     )  # fmt: skip
     beside = {(row["order"], row["sent"]): row["flip_rate"] for row in rows.to_dicts()}
-    for row in rows.filter(pl.col("order").is_in(["risk", "chosen"])).sort("sent").to_dicts():
+    orders = ["risk", "chosen"] if info.sends else ["risk"]
+    for row in rows.filter(pl.col("order").is_in(orders)).sort("sent").to_dicts():
         names = ("samples", "cost", "flip_rate", "error_rate", "rare_value_ratio")
         figures: dict[str, str] = {n: "–" if row[n] is None else f"{row[n]:.3f}" for n in names}
         others = (beside.get((order, row["sent"])) for order in ("random", "oracle"))
@@ -145,9 +146,11 @@ def print_route(found: Route) -> None:
         else:
             told = f"{one.observed:.4f} observed on {one.n:,} independent units"
             console.print(f"certified: {claim} ({told})", markup=False)
+    if info.overrides is not None:
+        console.print(info.overrides.told(), markup=False)
     if info.cut is None:
         console.print(f"no cut: {info.reason}", markup=False)
-    else:
+    elif info.sends:
         told = f"chosen by {info.chosen_by}: send answers whose risk is at least {info.cut:.6g}"
         console.print(told, markup=False)
         console.print(f"{found.price()}; needs {info.needs}", markup=False)
