@@ -8,9 +8,12 @@ import threading
 import time
 
 import httpx2
+import numpy as np
 import polars as pl
 import pytest
 
+from prunescope.mitigate import Comparison
+from prunescope.predictions import Predictions
 from prunescope.viewer.decisions import Decisions
 
 
@@ -181,3 +184,30 @@ def test_there_is_nothing_to_export_before_a_review(audited, prunescope, tmp_pat
     done = prunescope("review", "export", audited, "-o", tmp_path / "out.xlsx")
     assert done.code == 2
     assert not (tmp_path / "out.xlsx").exists()
+
+
+def test_what_was_decided_is_taken_over_by_routing(audited, prunescope, tmp_path):
+    dense, sparse = (tmp_path / "answers" / f"{name}.parquet" for name in ("dense", "sparse"))
+    before, after = Predictions.load(dense), Predictions.load(sparse)
+    decisions, n = Decisions(audited / "decisions.jsonl"), 0
+    for row, column in np.argwhere(before.decisions != after.decisions):
+        label = bool(before.samples.labels[row, column])
+        key = before.samples.ids[int(row)]
+        decisions.add(key, before.attributes[column], "yes" if label else "no", by="a", label=label)
+        n += 1
+    assert n > 20
+    table = tmp_path / "decisions.csv"
+    assert prunescope("review", "export", audited, "-o", table).code == 0
+    done = prunescope(
+        "mitigate", "route", sparse, dense, "--overrides", table, "-o", tmp_path / "route",
+        "--replicates", "100", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["overrides"]["yes"] + done.json["overrides"]["no"] == n
+    effects = Comparison.load(tmp_path / "route").table
+    [accuracy] = effects.filter(pl.col("group").is_null(), measure="overrides", metric="accuracy")[
+        "value"
+    ]
+    flipped = before.decisions != after.decisions
+    right = after.decisions == (after.samples.labels == 1)
+    assert accuracy == pytest.approx((right | flipped).mean())  # every flip was looked at
