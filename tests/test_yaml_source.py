@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from prunescope.errors import ConfigError
-from prunescope.yaml_source import parse_yaml
+from prunescope.yaml_source import parse_yaml, read_text
 
 PATH = Path("settings.yaml")
 
@@ -55,6 +55,15 @@ def test_nodes_of_several_names_are_looked_at_once():
     assert len(told) == 40
     itself, _ = read("a: &a [*a]")
     assert itself["a"][0] is itself["a"]
+
+
+def test_a_file_that_cannot_be_read_says_how_to_make_one(tmp_path):
+    path = tmp_path / "settings.yaml"
+    with pytest.raises(ConfigError, match=r"No such file.*; 'init .*settings.yaml' writes one"):
+        read_text(path, "init")
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read: 'utf-8' codec"):
+        read_text(path, "init")
 
 
 class Size(BaseModel):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset, Samples, load_dataset, synthetic_faces
     from prunescope.errors import PrunescopeError
     from prunescope.forecast import Forecast, forecast
+    from prunescope.gate import Policy
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
     from prunescope.pruning import Masks, export_onnx, gains, prune, quantize
@@ -34,6 +35,7 @@ _HOME = {
     "Forecast": "forecast",
     "Masks": "pruning",
     "Metadata": "predictions",
+    "Policy": "gate",
     "Predictions": "predictions",
     "PrunescopeError": "errors",
     "Recipe": "training",
@@ -63,6 +65,7 @@ __all__ = [
     "Forecast",
     "Masks",
     "Metadata",
+    "Policy",
     "Predictions",
     "PrunescopeError",
     "Recipe",

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from prunescope.errors import ConfigError, one_of
 
-__all__ = ["Keys", "Place", "Source", "parse_yaml"]
+__all__ = ["Keys", "Place", "Source", "parse_yaml", "read_text"]
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
@@ -87,6 +87,22 @@ class Source:
                 place = (*(above or {}).get(field, others), *item["loc"])
                 lines.append(f"{self.at(place)}: {_problem(item, place, keys)}")
             raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+
+
+def read_text(path: Path, init: str) -> str:
+    """Read the text of a file of settings; `init` is the command that writes one to start from.
+
+    Raises
+    ------
+    ConfigError
+        The file is not there, or is no text.
+    """
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}; '{init} {path}' writes one to start from"
+        ) from error
 
 
 def parse_yaml(text: str, path: Path, what: str) -> tuple[dict[str, Any], Source]:

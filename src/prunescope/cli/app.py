@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import audit, data, demo, export, forecast, gain, models, quantize, study
+from prunescope.cli import audit, data, demo, export, forecast, gain, gate, models, quantize, study
 from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
@@ -39,6 +39,8 @@ app.command("mitigate route")(route.route)
 app.command("mitigate compare")(compare.compare)
 app.command("mitigate search")(search.search)
 app.command("mitigate finetune")(finetune.finetune)
+app.command("gate")(gate.gate)
+app.command("policy init")(gate.init)
 app.command("report")(audit.report)
 app.command("study init")(study.init)
 app.command("study plan")(study.plan)

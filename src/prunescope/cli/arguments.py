@@ -16,6 +16,7 @@ TWO_WORDS = (
     ("mitigate", "route"),
     ("mitigate", "search"),
     ("mitigate", "thresholds"),
+    ("policy", "init"),
     ("study", "init"),
     ("study", "plan"),
     ("study", "report"),

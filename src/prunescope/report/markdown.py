@@ -58,8 +58,14 @@ def _brackets(report: Report) -> str:
 _PLURALS = {"attribute": "attributes", "class": "classes"}
 
 
+BREAK = "&#8203;"
+"""A space of no width: keeps GitHub from making mentions and links, which it finds last."""
+
+
 def escape(text: str) -> str:
     r"""Make a text mean nothing but itself in Markdown, on one line.
+
+    It neither mentions people nor links to issues and pages, where a platform would do so.
 
     Examples
     --------
@@ -68,7 +74,8 @@ def escape(text: str) -> str:
     """
     line = " ".join(text.split())
     line = re.sub(r"([\\`*\[\]<>|~#!&$])", r"\\\1", line)
-    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
+    line = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
+    return re.sub(r"(@|#|://|www\.)(?=\w)", rf"\1{BREAK}", line)
 
 
 def _key_figures(report: Report) -> list[str]:

@@ -9,7 +9,7 @@ from prunescope.data import DataConfig
 from prunescope.data.backdoors import Backdoor
 from prunescope.errors import ConfigError
 from prunescope.study.plan.config import AuditChoices, Grid, StudyConfig
-from prunescope.yaml_source import Keys, Source, parse_yaml
+from prunescope.yaml_source import Keys, Source, parse_yaml, read_text
 
 BASE, VARY = "base", "vary"
 
@@ -39,14 +39,7 @@ def open_study(path: Path) -> tuple[StudyConfig, Source]:
     ConfigError
         The file is no YAML, or a key or value of it is not as expected; says file and line.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error}; 'prunescope study init {path}' writes one to start "
-            "from"
-        ) from error
-    return parse_study(text, path)
+    return parse_study(read_text(path, "prunescope study init"), path)
 
 
 def parse_study(text: str, path: Path) -> tuple[StudyConfig, Source]:
