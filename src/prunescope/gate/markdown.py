@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from prunescope.gate.verdict import Checked, ModelVerdict, Verdict, shown
 from prunescope.report.markdown import escape
@@ -10,50 +10,71 @@ from prunescope.report.numbers import counted
 
 SIGNS = {"pass": "✅ pass", "warn": "⚠️ warn", "fail": "❌ fail", "skip": "➖ skip"}
 
-MOST = 120
-"""Conditions that are shown, those that fail first: a comment on GitHub holds 65,536 characters."""
+LONGEST = 60_000
+"""Bytes of models and conditions: a comment on GitHub holds 65,536 characters."""
 
 
 def to_markdown(verdict: Verdict) -> str:
     """Render a verdict: one line for all, then by model what does not pass, and what does, folded.
 
-    Names are escaped: they can neither break a table nor add markup, mentions or links.
+    Names are escaped: they can neither break a table nor add markup, mentions or links. What does
+    not fit into a comment on GitHub is left out, the best first, and counted.
     """
-    lines = [
-        f"## {SIGNS[verdict.status]}: prunescope gate",
-        "",
-        f"**Gate {escape(verdict.text)}**",
-        "",
-    ]
+    lines = [f"## {SIGNS[verdict.status]}: prunescope gate", ""]
+    lines += [f"**Gate {escape(verdict.text)}**", ""]
+    room = _Room(LONGEST)
     order = sorted(verdict.models, key=lambda one: ("fail", "warn", "pass").index(one.status))
-    room = MOST
-    for model in order:
-        lines += _model(model, room)
-        room = max(room - len(model.checks), 0)
+    for number, model in enumerate(order):
+        told = _model(model, room)
+        if not told:
+            lines += [f"{counted(len(order) - number, 'model')} more: {ELSEWHERE}.", ""]
+            break
+        lines += told
     return "\n".join(lines)
 
 
-def _model(model: ModelVerdict, room: int) -> list[str]:
-    bad = [check for check in model.checks if check.status in ("fail", "warn")]
-    bad.sort(key=lambda check: check.status != "fail")
-    rest = [check for check in model.checks if check.status in ("pass", "skip")]
-    lines = [f"### {SIGNS[model.status]}: {escape(shown(model.model))}", ""]
-    lines += [f"{model.text}.", ""]
-    if bad[:room]:
-        lines += _table(bad[:room])
-    if rest[: room - len(bad)] and room > len(bad):
-        folded = _table(rest[: room - len(bad)])
-        summary = f"<summary>{counted(len(rest), 'condition')} in order</summary>"
-        lines += ["<details>", summary, "", *folded, "</details>", ""]
-    hidden = len(model.checks) - room
-    if hidden > 0:
-        lines += [f"{counted(hidden, 'condition')} more: see the JUnit or JSON output.", ""]
-    return lines
+ELSEWHERE = "see the JUnit or JSON output"
 
 
-def _table(checks: Iterable[Checked]) -> list[str]:
-    rows = [
+class _Room:
+    """How many bytes there still is room for."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, lines: Sequence[str]) -> list[str]:
+        """Return the first lines, as many as there is room for."""
+        taken = []
+        for line in lines:
+            self.left -= len(line.encode()) + 1
+            if self.left < 0:
+                break
+            taken.append(line)
+        return taken
+
+
+def _model(model: ModelVerdict, room: _Room) -> list[str]:
+    """Tell of one model; nothing where there is no room."""
+    heading = [f"### {SIGNS[model.status]}: {escape(shown(model.model))}", "", f"{model.text}.", ""]
+    if room.take(heading) != heading:
+        return []
+    bad = [check for status in ("fail", "warn") for check in model.checks if check.status == status]
+    good = [check for check in model.checks if check.status in ("pass", "skip")]
+    told, folded = room.take(_rows(bad)), room.take(_rows(good))
+    lines = heading + _table(told)
+    if folded:
+        summary = f"<summary>{counted(len(good), 'condition')} in order</summary>"
+        lines += ["<details>", summary, "", *_table(folded), "</details>", ""]
+    hidden = len(model.checks) - len(told) - len(folded)
+    return lines + ([f"{counted(hidden, 'condition')} more: {ELSEWHERE}.", ""] if hidden else [])
+
+
+def _rows(checks: Sequence[Checked]) -> list[str]:
+    return [
         f"| {SIGNS[check.status]} | {escape(shown(check.name))} | {escape(check.text)} |"
         for check in checks
     ]
-    return ["| | condition | what decides it |", "|---|---|---|", *rows, ""]
+
+
+def _table(rows: list[str]) -> list[str]:
+    return ["| | condition | what decides it |", "|---|---|---|", *rows, ""] if rows else []

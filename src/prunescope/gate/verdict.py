@@ -69,13 +69,12 @@ class Row(_Frozen):
         text = f"{self.place}: {self._number(self.value)}"
         if self.low is not None and self.high is not None:
             text += f" ({self._number(self.low)} to {self._number(self.high)})"
-        sign = "+" if self.relative and self.limit >= 0 else ""
-        return f"{text}, limit {sign}{self.limit:g}".replace("-", MINUS)
+        return f"{text}, limit {self._number(self.limit)}"
 
     def _number(self, value: float) -> str:
         """Write a number so that it does not look like the limit unless it is."""
-        sign = "+" if self.relative and value > 0 else ""
-        return sign + decimal(value, DIGITS, never=(0.0, self.limit))
+        sign = "+" if self.relative and value >= 0 else ""
+        return sign + decimal(value, DIGITS, never=(0.0, self.limit)).replace("-", MINUS)
 
 
 class Checked(_Frozen):
@@ -98,7 +97,7 @@ class Checked(_Frozen):
     def text(self) -> str:
         """The row that decides, and how many others there are."""
         if self.row is None:
-            return self.reason or ""
+            return shown(self.reason or "", 3 * LONGEST)
         if self.n_rows == 1:
             return self.row.text
         told = f"{self.n_broken:,}" if self.n_broken else "none"
