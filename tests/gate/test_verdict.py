@@ -28,6 +28,15 @@ def row_with(**told):
             "Bald by Male: −0.1200 (−0.2000 to +0.1000), limit −0.1",
         ),
         ({"relative": True, "limit": 0.0, "value": 0.0}, "over all: +0, limit +0"),
+        (
+            {"value": 0.04, "low": 0.02, "high": 0.06, "excess": 0.01},
+            "over all: 0.0400 (0.0200 to 0.0600), limit 0.05, exceeded by the high end",
+        ),
+        (
+            {"value": 0.06, "low": 0.04, "high": 0.07, "excess": 0.01, "operator": ">="},
+            "over all: 0.0600 (0.0400 to 0.0700), limit 0.05, missed by the low end",
+        ),
+        ({"value": 0.04, "excess": -0.01}, "over all: 0.0400, limit 0.05"),
         ({"value": None, "excess": None, "reason": "why"}, "over all: why"),
     ],
 )  # fmt: skip

@@ -32,7 +32,7 @@ def check(condition: Condition, table: pl.DataFrame, model: str) -> Checked:
     ...        "value": 0.9, "low": 0.88, "high": 0.92}
     >>> checked = check(Condition(metric="accuracy", gte=0.89), pl.DataFrame([row]), "sparse")
     >>> checked.status, checked.text
-    ('fail', 'over all: 0.9000 (0.8800 to 0.9200), limit 0.89')
+    ('fail', 'over all: 0.9000 (0.8800 to 0.9200), limit 0.89, missed by the low end')
     """
     asked = _supported(table, condition.min_support)
     judged = condition.budget.judge(asked, model, condition.by)

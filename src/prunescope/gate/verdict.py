@@ -69,7 +69,11 @@ class Row(_Frozen):
         text = f"{self.place}: {self._number(self.value)}"
         if self.low is not None and self.high is not None:
             text += f" ({self._number(self.low)} to {self._number(self.high)})"
-        return f"{text}, limit {self._number(self.limit)}"
+        text += f", limit {self._number(self.limit)}"
+        upper = self.operator == "<="
+        if self.excess > 0 and (self.value <= self.limit if upper else self.value >= self.limit):
+            text += ", exceeded by the high end" if upper else ", missed by the low end"
+        return text
 
     def _number(self, value: float) -> str:
         """Write a number so that it does not look like the limit unless it is."""
