@@ -39,6 +39,8 @@ def test_values_and_their_lines():
         ("a: 2020-13-45", "settings.yaml: not YAML that can be read: month must be"),
         ("[" * 5000, "settings.yaml: not YAML that can be read"),
         ("a: 1\nb: {c: 1,\n c: 2}", "settings.yaml:3: 'c' stands twice in one mapping"),
+        ("a: 1\nb:\n  on: 2", "settings.yaml:3: 'on' is no name to YAML, .* put it in quotes"),
+        ("1: 2", "settings.yaml:1: '1' is no name to YAML"),
         ("a: !!python/object/apply:os.getcwd []", "settings.yaml:1: not YAML: could not determ"),
     ],
 )

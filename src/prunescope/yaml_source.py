@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from prunescope.errors import ConfigError, one_of
 
-__all__ = ["Keys", "Place", "Source", "parse_yaml", "read_text"]
+__all__ = ["Keys", "Place", "Source", "brief", "parse_yaml", "read_text"]
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
@@ -140,15 +140,18 @@ def parse_yaml(text: str, path: Path, what: str) -> tuple[dict[str, Any], Source
         raise ConfigError(f"{path}: not YAML that can be read: {error}") from error
     if node is None or not isinstance(told, dict):
         raise ConfigError(f"{path}: expected {what} as lines of 'key: value'")
-    if repeated := next(_repeated(node, set()), None):
-        raise ConfigError(
-            f"{path}:{repeated.start_mark.line + 1}: {repeated.value!r} stands twice in one "
-            "mapping: leave out one of them"
-        )
+    if wrong := next(_wrong_keys(node, set()), None):
+        key, problem = wrong
+        raise ConfigError(f"{path}:{key.start_mark.line + 1}: {brief(key.value)} {problem}")
     return told, Source(path, node)
 
 
 _ALIAS = "while scanning an alias"
+
+
+def brief(value: object) -> str:
+    """Write a value for a message, cut where it is long."""
+    return _SHORT.repr(value)
 
 
 def _problem(item: Mapping[str, Any], place: Place, keys: Keys) -> str:
@@ -163,11 +166,11 @@ def _problem(item: Mapping[str, Any], place: Place, keys: Keys) -> str:
         return f"{where} is missing: expected one of the keys {', '.join(keys[owner])}"
     if item["type"] == "value_error":
         return f"{where}: {str(item['msg']).removeprefix('Value error, ')}"
-    return f"{where}: {item['msg']} (got {_SHORT.repr(item['input'])})"
+    return f"{where}: {item['msg']} (got {brief(item['input'])})"
 
 
-def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[yaml.Node]:
-    """Yield the keys that stand in one mapping a second time, which YAML itself lets pass.
+def _wrong_keys(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.Node, str]]:
+    """Yield keys that YAML itself lets pass and that nobody means, and what is wrong with them.
 
     `seen` are nodes that were looked at: one that has several names, or holds itself, is once.
     """
@@ -177,10 +180,15 @@ def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         names: set[str] = set()
         for key, value in node.value:
+            if key.tag not in _KEY_TAGS:
+                yield key, "is no name to YAML, which reads it as something else: put it in quotes"
             if key.value in names:
-                yield key
+                yield key, "stands twice in one mapping: leave out one of them"
             names.add(key.value)
-            yield from _repeated(value, seen)
+            yield from _wrong_keys(value, seen)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _repeated(value, seen)
+            yield from _wrong_keys(value, seen)
+
+
+_KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from prunescope.audit import Budget, Constraint, Where
 from prunescope.errors import ConfigError
+from prunescope.yaml_source import brief
 
 Level = Literal["pass", "warn", "fail"]
 
@@ -21,14 +22,14 @@ class Strict(BaseModel):
 def _number(given: object) -> object:
     """Refuse text, which YAML makes of ``1e-3`` and of ``5%``."""
     if isinstance(given, str):
-        raise ValueError(f"{given!r} is text: expected a number, such as 0.05 or 1.0e-3")
+        raise ValueError(f"{brief(given)} is text: expected a number, such as 0.05 or 1.0e-3")
     return given
 
 
 def _names(given: object) -> object:
     """Refuse what is no name, nor a list of names."""
     if any(not isinstance(one, str) for one in (given if isinstance(given, list) else [given])):
-        raise ValueError(f"{given!r}: expected a name or a list of names, numbers in quotes")
+        raise ValueError(f"{brief(given)}: expected a name or a list of names, numbers in quotes")
     if given == []:
         raise ValueError("an empty list names nothing: leave it out")
     return given
@@ -37,7 +38,7 @@ def _names(given: object) -> object:
 def _value(given: object) -> object:
     """Write a value of a group as the audit table does."""
     if not isinstance(given, bool | int | str):
-        raise ValueError(f"{given!r}: expected a value of the group, such as true or 'brown'")
+        raise ValueError(f"{brief(given)}: expected a value of the group, such as true or 'brown'")
     return str(given)
 
 
