@@ -30,7 +30,7 @@ smoke: $(VENV)/dev ## make all kinds of runs of a study, small ones, and its rep
 	$(BIN)/prunescope study report out/smoke
 
 test: $(VENV)/dev ## run the tests and the doctests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: lint types test ## style, types and tests: what CI runs beside demo and smoke
 

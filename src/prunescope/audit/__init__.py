@@ -21,7 +21,7 @@ from prunescope.audit.budget import (
     place_of,
 )
 from prunescope.audit.compare import audit
-from prunescope.audit.result import Audit, AuditInfo, ModelInfo, PopulationInfo, Settings
+from prunescope.audit.result import Audit, AuditInfo, ModelInfo, PopulationInfo, Settings, Sources
 from prunescope.audit.streaming import audit_files
 from prunescope.audit.table import SCHEMA
 from prunescope.audit.where import Where
@@ -39,6 +39,7 @@ __all__ = [
     "Outcome",
     "PopulationInfo",
     "Settings",
+    "Sources",
     "Where",
     "audit",
     "audit_files",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,8 +107,24 @@ class PopulationInfo(BaseModel):
     members: list[str]
 
 
+class Sources(BaseModel):
+    """Which files the answers of an audit's models were read from, and how.
+
+    `files` maps the name of a model to its file, seen from the audit's folder; `scores`, `columns`
+    and `thresholds` are as for `Predictions.load` and the command's option of that name.
+    """
+
+    files: dict[str, str] = {}
+    scores: Literal["logits", "probability"] = "logits"
+    columns: dict[str, str] = {}
+    thresholds: str | None = None
+
+
 class AuditInfo(BaseModel):
     """What an audit says beside its table: settings, models, notes, the most affected images.
+
+    `sources` tells where the answers can be looked at again; it is empty where they never were in
+    files.
 
     History of the format: 1 (0.1.0) first.
     """
@@ -121,6 +138,7 @@ class AuditInfo(BaseModel):
     notes: list[str] = []
     warnings: list[str] = []
     affected: list[Affected] = []
+    sources: Sources = Sources()
 
 
 FILES = ResultFolder(
@@ -256,6 +274,31 @@ class Audit:
         except ImportError as error:
             raise MissingExtraError("to_pandas", "pandas") from error
         return pandas.DataFrame(self.table.to_dict(as_series=False))
+
+    def read_from(self, folder: Path, sources: Sources) -> Audit:
+        """Return the audit with where its answers were read from.
+
+        Paths are from the working folder; `folder` is where the audit will be saved.
+
+        Examples
+        --------
+        >>> empty = AuditInfo(n_samples=0, attributes=(), settings=Settings(), models=[])
+        >>> audit = Audit(pl.DataFrame(schema=SCHEMA), empty)
+        >>> told = Sources(files={"dense": "answers/dense.parquet"})
+        >>> audit.read_from(Path("audits/first"), told).info.sources.files["dense"]
+        '../../answers/dense.parquet'
+        """
+
+        def seen(path: str) -> str:
+            return Path(os.path.relpath(path, folder)).as_posix()
+
+        thresholds = sources.thresholds
+        told = {
+            "files": {name: seen(path) for name, path in sources.files.items()},
+            "thresholds": None if thresholds is None else seen(thresholds),
+        }
+        sources = sources.model_copy(update=told)
+        return replace(self, info=self.info.model_copy(update={"sources": sources}))
 
     def save(self, folder: str | Path) -> None:
         """Write ``audit.parquet`` and ``audit.json``; `load` reads them back."""

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import audit, data, demo, export, forecast, gain, gate, models, quantize, study
+from prunescope.cli import (
+    audit,
+    data,
+    demo,
+    export,
+    forecast,
+    gain,
+    gate,
+    models,
+    quantize,
+    study,
+    view,
+)
 from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
@@ -42,6 +54,8 @@ app.command("mitigate finetune")(finetune.finetune)
 app.command("gate")(gate.gate)
 app.command("policy init")(gate.init)
 app.command("report")(audit.report)
+app.command("view")(view.view)
+app.command("review export")(view.export)
 app.command("study init")(study.init)
 app.command("study plan")(study.plan)
 app.command("study run")(study.run)

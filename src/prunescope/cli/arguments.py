@@ -6,6 +6,7 @@ MANY = (
     "--compressed", "--against", "--dense-seeds", "--pruned-validation", "--test", "--fit",
     "--also",
     "--models",
+    "--predictions",
 )  # fmt: skip
 """Options that take all values up to the next option."""
 
@@ -17,6 +18,7 @@ TWO_WORDS = (
     ("mitigate", "search"),
     ("mitigate", "thresholds"),
     ("policy", "init"),
+    ("review", "export"),
     ("study", "init"),
     ("study", "plan"),
     ("study", "report"),

@@ -135,6 +135,8 @@ def audit(
             found = files.audit_streamed(dense, compressed, engine, address, update, choice)
         else:
             found = files.audit_in_memory(dense, compressed, update, choice)
+    read = files.sources([model.name for model in found.info.models], [*dense, *compressed])
+    found = found.read_from(out, read)
     found.save(out)
     _write(found, out, title, data, formats, as_json)
 

@@ -37,6 +37,7 @@ def demo(
         print_comparison(done.comparison)
         pages = "\n".join(f"  {page}" for page in (sweep.page, *done.pages))
         typer.echo(f"\nOpen in a browser ({seconds:.0f} s):\n{pages}")
+        typer.echo(f"\nLook at the images behind it: prunescope view {out}")
 
     about = {
         "folder": str(out),

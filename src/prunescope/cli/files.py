@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from prunescope.audit import Audit
+from prunescope.audit import Audit, Sources
 from prunescope.audit import audit as audit_in_memory
 from prunescope.audit.streaming import Engine, audit_files
 from prunescope.audit.tally import count_all
@@ -87,6 +87,15 @@ class Files:
         models = self.load([*dense, *compressed])
         sides = models[: len(dense)], models[len(dense) :]
         return audit_in_memory(*sides, progress=progress, **choice)
+
+    def sources(self, models: Sequence[str], paths: Sequence[str]) -> Sources:
+        """Tell which file each model was read from, and how."""
+        return Sources(
+            files=dict(zip(models, paths, strict=True)),
+            scores=self.scores,
+            columns=dict(self.columns),
+            thresholds=None if self.thresholds is None else str(self.thresholds),
+        )
 
     def audit_streamed(
         self,

@@ -93,7 +93,7 @@ def page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the te
     script = _source("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             css=Markup(_source("report.css")),
@@ -106,22 +106,22 @@ def page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the te
 
 @cache
 def _source(name: str) -> str:
-    environment = _environment()
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+    made = environment()
+    assert made.loader is not None
+    return made.loader.get_source(made, name)[0]
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Make the template environment; whatever is inserted is escaped."""
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("prunescope.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    made.globals |= {
         "GLOSSARY": GLOSSARY,
         "AMPLIFICATION": AMPLIFICATION,
         "CORRELATION": CORRELATION,
@@ -152,8 +152,8 @@ def _environment() -> Environment:
         "unit": unit,
         "verdict": verdict_of,
     }
-    environment.filters |= {"flat": flat, "percent": _percent}
-    return environment
+    made.filters |= {"flat": flat, "percent": _percent}
+    return made
 
 
 def coverage(curve: Curve, n_attributes: int) -> str:

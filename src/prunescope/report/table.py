@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -11,6 +11,15 @@ from prunescope.report.glossary import GLOSSARY
 from prunescope.report.structure import Estimate
 
 OK = "ok"
+
+
+def estimates_of(rows: pl.DataFrame, alpha: float) -> Iterator[Estimate]:
+    """Read rows of an audit's table; a change is supported where its q-value is at most `alpha`."""
+    columns = [name for name in Estimate.model_fields if name != "supported"]
+    for row in rows.select(columns).iter_rows(named=True):
+        q_value = row["q_value"]
+        told_apart = q_value is not None and q_value <= alpha
+        yield Estimate(**row, supported=told_apart and row["verdict"] != "negligible")
 
 
 class Table:
@@ -34,13 +43,9 @@ class Table:
         self.resampled = audit.info.settings.replicates > 0
         whole = pl.col("group").is_null() | pl.col("attribute").is_null()
         told = whole | pl.col("metric").is_in(["bias_amplification", "cie_odds_ratio"])
-        columns = [name for name in Estimate.model_fields if name != "supported"]
-        rows = audit.table.filter(pl.col("metric").is_in(list(GLOSSARY)) & told).select(columns)
+        rows = audit.table.filter(pl.col("metric").is_in(list(GLOSSARY)) & told)
         self._rows: dict[tuple[str, str], list[Estimate]] = {}
-        for row in rows.iter_rows(named=True):
-            q_value = row["q_value"]
-            told_apart = q_value is not None and q_value <= self.alpha
-            estimate = Estimate(**row, supported=told_apart and row["verdict"] != "negligible")
+        for estimate in estimates_of(rows, self.alpha):
             self._rows.setdefault((estimate.model, estimate.metric), []).append(estimate)
 
     def has(self, metric: str) -> bool:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from prunescope.data import DataConfig, Dataset
+from prunescope.files import replacing
 from prunescope.forecast import Score, forecast, score
 from prunescope.mitigate import Comparison, Scene, compare
 from prunescope.predictions import Predictions
@@ -60,6 +63,9 @@ def run_demo(
         n_dense=2,
     )
     tell(STORY)
+    with replacing(folder / "data.yaml") as beside:
+        options = sweep.data.model_dump(mode="json", exclude_unset=True)
+        beside.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
     done = run_sweep(
         sweep, folder, tell=tell, show=show, title="What pruning did to a face classifier"
     )

@@ -12,6 +12,7 @@ import pytest
 from prunescope.audit import Audit
 from prunescope.errors import ConfigError, DataError
 from prunescope.models import load_checkpoint
+from prunescope.predictions import Predictions
 from prunescope.study.engine import Status, Store, processes, read_log, run_study
 
 NAMES = ["dense-s0", "dense-s1", "gmp-pt-90-s0", "gmp-pt-90-s1", "gmp-ri-90-s0", "gmp-ri-90-s1"]
@@ -71,7 +72,12 @@ def test_a_study_leaves_models_answers_logs_and_an_audit(done, network):
     kept = sum(int(mask.sum()) for mask in model.masks.values())
     assert kept == round(0.1 * sum(mask.numel() for mask in model.masks.values()))
 
-    table = Audit.load(store.audit(plan.settings[0])).table
+    folder = store.audit(plan.settings[0])
+    sources = Audit.load(folder).info.sources.files
+    assert sources.keys() == set(NAMES)
+    for name, path in sources.items():
+        assert Predictions.load(folder / path).name == name
+    table = Audit.load(folder).table
     assert set(table["model"]) == {*NAMES, "dense (2 seeds)", "gmp-pt 0.9 (2 seeds)",
                                    "gmp-ri 0.9 (2 seeds)"}  # fmt: skip
 

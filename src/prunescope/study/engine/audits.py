@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunescope.audit import Audit, audit
+from prunescope.audit import Audit, Sources, audit
 from prunescope.data.backdoors import TRIGGER
 from prunescope.files import new_folder
 from prunescope.study.engine.store import Store, read_json, remove_leftovers, write_json
@@ -41,6 +41,11 @@ def audit_setting(
                 [store.predictions(run, split) for run in runs] for runs in (dense, compressed)
             ]
             found = audit(*answers, progress=update, **choices)
+        files = {
+            model.name: str(store.answers(run, split))
+            for run, model in zip((*dense, *compressed), (*answers[0], *answers[1]), strict=True)
+        }
+        found = found.read_from(folder, Sources(files=files))
         remove_leftovers([folder, *folder.parent.glob(f".{folder.name}.*.part")])
         with new_folder(folder) as part:
             found.save(part)

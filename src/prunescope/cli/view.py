@@ -1,0 +1,162 @@
+"""`prunescope view`, and `prunescope review export`."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from prunescope.cli import options
+from prunescope.cli.console import result, say
+
+if TYPE_CHECKING:
+    from prunescope.audit import Audit
+    from prunescope.predictions import Predictions
+
+DECISIONS = "decisions.jsonl"
+"""Name of the file of decisions, in the audit's folder."""
+
+
+def view(
+    folder: Annotated[Path, typer.Argument(help="Folder that 'prunescope audit' wrote.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Data set (or its .yaml) to show images from.",
+            show_default="data.yaml in the folder, where there is one",
+        ),
+    ] = None,
+    predictions: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE...",
+            help="Predictions of all of the audit's models.",
+            show_default="those that the audit was made of",
+        ),
+    ] = None,
+    forecast: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a forecast, to sort and filter by risk.",
+            show_default="forecast in the folder, where there is one",
+        ),
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(help="File to keep decisions in.", show_default=f"FOLDER/{DECISIONS}"),
+    ] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Name of who reviews here.", show_default="that of the user")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to serve; any but loopback takes a token to open.")
+    ] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Port.", show_default="a free one")] = None,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    scores: options.Scores = "logits",
+    mapping: options.Mapping = None,
+    thresholds: options.Thresholds = None,
+) -> None:
+    """Look at the images behind an audit, and review answers: a web app on this machine.
+
+    Decisions are kept in decisions.jsonl in the folder, line by line.
+    """
+    from prunescope.audit import Audit
+    from prunescope.cli.files import Files
+    from prunescope.errors import MissingExtraError
+    from prunescope.forecast import Forecast
+    from prunescope.predictions import read_mapping
+
+    try:
+        from prunescope import viewer
+    except ImportError as error:
+        raise MissingExtraError("the viewer", "viewer") from error
+
+    audit = Audit.load(folder)
+    if predictions:
+        answers = Files(scores, read_mapping(mapping or ()), thresholds).load(predictions)
+    else:
+        answers = _answers(audit, folder)
+    default = folder / "forecast"
+    if forecast is None and (default / "forecast.json").exists():
+        forecast = default
+    source = data or _if_there(folder / "data.yaml")
+    collection = viewer.Collection.of(
+        audit,
+        answers,
+        None if forecast is None else Forecast.load(forecast),
+        None if source is None else options.load(options.data_config(source)),
+    )
+    for note in collection.notes:
+        say(f"note: {note}")
+    if source is None:
+        say("note: no images are shown: name their data set by --data")
+    loopback = viewer.is_loopback(host)
+    token = viewer.new_token()
+    kept = viewer.Decisions(decisions or folder / DECISIONS)
+    app = viewer.create_app(
+        collection, kept, token=token, loopback=loopback, reviewer=reviewer or _user()
+    )
+    taken = viewer.bind(host, port)
+    url = viewer.url_of(host, taken.getsockname()[1], None if loopback else token)
+    viewer.serve(app, taken, url=url, open_browser=browser and loopback, tell=say)
+    say(f"stopped; {len(kept.decided)} answers are decided in {kept.path}")
+
+
+def export(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the audit that was reviewed, or a file of decisions.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Table to write: .csv or .parquet.")
+    ] = Path("decisions.csv"),
+    as_json: options.Json = False,
+) -> None:
+    """Write what reviewers decided as a table, for 'mitigate route --overrides' say."""
+    from prunescope.errors import DataError
+    from prunescope.viewer import Decisions, export_decisions
+
+    path = folder / DECISIONS if folder.is_dir() else folder
+    if not path.exists():
+        raise DataError(
+            f"{path} does not exist: expected the decisions that 'prunescope view {folder}' keeps"
+        )
+    table = Decisions(path).table()
+    export_decisions(table, out)
+    unsure = table.filter(answer="unsure").height
+    told = f"{out}: {table.height} answers decided, {unsure} of them unsure"
+    result(as_json, {"file": str(out), "decided": table.height, "unsure": unsure}, told)
+
+
+def _answers(audit: Audit, folder: Path) -> list[Predictions]:
+    """Read the files that an audit was made of, as it read them."""
+    from prunescope.cli.files import Files
+    from prunescope.errors import DataError
+
+    told = audit.info.sources
+    cuts = None if told.thresholds is None else folder / told.thresholds
+    paths = {}
+    for model in audit.info.models:
+        beside = folder / f"{model.name}.parquet"
+        paths[model.name] = folder / told.files.get(model.name, beside.name)
+        if not paths[model.name].exists() and beside.exists():
+            paths[model.name] = beside
+    if lacking := [path for path in paths.values() if not path.is_file()]:
+        raise DataError(
+            f"{lacking[0]}: the answers that the audit was made of are not there, or not in one "
+            "file: name those of all its models by --predictions"
+        )
+    return Files(told.scores, told.columns, cuts).load([str(path) for path in paths.values()])
+
+
+def _if_there(path: Path) -> str | None:
+    return str(path) if path.exists() else None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no such user is known to the system
+        return "reviewer"

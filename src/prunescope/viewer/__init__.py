@@ -1,0 +1,22 @@
+"""A local web app over an audit: the very images, and a queue of answers to review."""
+
+from prunescope.viewer.app import create_app
+from prunescope.viewer.collection import Collection
+from prunescope.viewer.decisions import Decision, Decisions
+from prunescope.viewer.export import export_decisions
+from prunescope.viewer.serve import bind, is_loopback, new_token, serve, url_of
+from prunescope.viewer.view import View
+
+__all__ = [
+    "Collection",
+    "Decision",
+    "Decisions",
+    "View",
+    "bind",
+    "create_app",
+    "export_decisions",
+    "is_loopback",
+    "new_token",
+    "serve",
+    "url_of",
+]

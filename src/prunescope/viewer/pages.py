@@ -1,0 +1,185 @@
+"""The pages that a person sees."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from prunescope.viewer import shown
+from prunescope.viewer.figures import across, crossed, differences, flip_counts, group_rows
+from prunescope.viewer.render import render
+from prunescope.viewer.site import Site, TheSite, TheView
+from prunescope.viewer.view import View
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+def _page(site: Site, template: str, here: str, **values: Any) -> str:  # noqa: ANN401 - any value
+    """Render a page with what all of them show."""
+    return render(
+        template,
+        here=here,
+        report=site.collection.report,
+        collection=site.collection,
+        token=site.token,
+        reviewer=site.reviewer,
+        View=View,
+        **values,
+    )
+
+
+@router.get("/")
+def overview(site: TheSite, view: TheView) -> str:
+    """Show what the audit found, and lead to where it is seen."""
+    dense, compressed = site.selector.pair(view)
+    site.decisions.refresh()
+    return _page(
+        site,
+        "overview.html",
+        "overview",
+        view=view,
+        dense=dense,
+        compressed=compressed,
+        counts=flip_counts(site.collection, dense, compressed),
+        reviewers=site.decisions.counts,
+        n_decided=len(site.decisions.decided),
+    )
+
+
+@router.get("/attribute")
+def attribute(site: TheSite, view: TheView) -> Response:
+    """Show one attribute: every figure of it, by model and by group, and its answers counted."""
+    if view.attribute is None:
+        return RedirectResponse("/", status_code=303)
+    site.selector.check(view)
+    dense, compressed = site.selector.pair(view)
+    column = site.collection.column(view.attribute)
+    return HTMLResponse(
+        _page(
+            site,
+            "attribute.html",
+            "overview",
+            view=view,
+            dense=dense,
+            compressed=compressed,
+            figures=across(site.collection, attribute=view.attribute),
+            by_group=group_rows(site.collection, view.attribute, compressed.name),
+            crossed=crossed(site.collection, dense, compressed, column),
+        )
+    )
+
+
+@router.get("/group")
+def group(site: TheSite, view: TheView, name: Annotated[str, Query(max_length=1000)]) -> str:
+    """Show one group: every figure of its values, by model."""
+    return _page(
+        site,
+        "group.html",
+        "overview",
+        view=view,
+        group=name,
+        compressed=site.selector.pair(view)[1],
+        figures=across(site.collection, group=name),
+        leanings=group_rows(site.collection, None, site.selector.pair(view)[1].name, name),
+    )
+
+
+@router.get("/samples")
+def samples(site: TheSite, view: TheView) -> str:
+    """Show a grid of samples."""
+    chosen = site.selector.samples(view.unpaged)
+    pages = max(1, -(-len(chosen) // view.size))
+    view = view.model_copy(update={"page": min(view.page, pages)})
+    pair = site.selector.pair(view)
+    return _page(
+        site,
+        "samples.html",
+        "samples",
+        view=view,
+        dense=pair[0],
+        compressed=pair[1],
+        total=len(chosen),
+        pages=pages,
+        cards=shown.cards(site.collection, pair, chosen.part(view.page, view.size)),
+    )
+
+
+@router.get("/sample")
+def sample(site: TheSite, view: TheView, of: Annotated[str, Query(max_length=1000)]) -> str:
+    """Show one sample; `of` is its id, the view is where one came from."""
+    pair = site.selector.pair(view)
+    row = site.collection.row(of)
+    site.decisions.refresh()
+    chosen = site.selector.samples(view.unpaged).rows
+    [found] = (chosen == row).nonzero()
+    ids = site.collection.samples.ids
+    at = int(found[0]) if len(found) else None
+    beside = {
+        "before": ids[int(chosen[at - 1])] if at else None,
+        "after": ids[int(chosen[at + 1])] if at is not None and at + 1 < len(chosen) else None,
+        "position": None if at is None else f"{at + 1:,} of {len(chosen):,}",
+    }
+    told = shown.sample(site.collection, pair, row)
+    return _page(
+        site,
+        "sample.html",
+        "samples",
+        view=view,
+        dense=pair[0],
+        compressed=pair[1],
+        sample=told,
+        beside=beside,
+        decided={
+            question.answer.attribute: site.decisions.of((of, question.answer.attribute))
+            for question in told.questions
+        },
+    )
+
+
+@router.get("/compare")
+def compare(site: TheSite, view: TheView) -> str:
+    """Show two models side by side."""
+    dense, compressed = site.selector.pair(view)
+    return _page(
+        site,
+        "compare.html",
+        "compare",
+        view=view,
+        dense=dense,
+        compressed=compressed,
+        figures=across(site.collection, models=(dense.name, compressed.name)),
+        differences=differences(site.collection, dense, compressed),
+    )
+
+
+@router.get("/review")
+def review(site: TheSite, view: TheView) -> str:
+    """Show the review queue of a view."""
+    site.decisions.refresh()
+    decided, total = site.queue.progress(view)
+    return _page(
+        site,
+        "review.html",
+        "review",
+        view=view,
+        dense=site.selector.pair(view)[0],
+        compressed=site.selector.pair(view)[1],
+        decided=decided,
+        total=total,
+    )
+
+
+@router.get("/report")
+def report(site: TheSite) -> HTMLResponse:
+    """Show the audit's report, which brings its own style, script and security policy."""
+    own = "frame-ancestors 'none'"
+    return HTMLResponse(site.report, headers={"Content-Security-Policy": own})
+
+
+def wrong(request: Request, status: int, text: str) -> HTMLResponse:
+    """Show what went wrong."""
+    site: Site = request.app.state.site
+    page = _page(site, "wrong.html", "", view=View(), status=status, text=text)
+    return HTMLResponse(page, status_code=status)

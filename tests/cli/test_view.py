@@ -1,0 +1,183 @@
+"""`prunescope view` as a person starts and stops it, and `prunescope review export`."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import httpx2
+import polars as pl
+import pytest
+
+from prunescope.viewer.decisions import Decisions
+
+
+class Viewer:
+    """The command, running."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "-m", "prunescope", "view", *map(str, arguments), "--no-browser"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.told = ""
+        while "viewer: " not in self.told:
+            line = self.process.stderr.readline()
+            assert line, self.told
+            self.told += line
+        self.url = re.search(r"viewer: (\S+)", self.told)[1]
+        page = httpx2.get(self.url).text
+        self.token = re.search(r'name="prunescope-token" content="([^"]+)"', page)[1]
+
+    def decide(self, key, who="ada", answer="yes"):
+        return httpx2.post(
+            f"{self.url}api/review/decisions",
+            json={"id": key, "attribute": "Bald", "answer": answer, "by": who},
+            headers={"x-prunescope-token": self.token},
+        )
+
+    def stop(self, how=signal.SIGINT):
+        self.process.send_signal(how)
+        _, told = self.process.communicate(timeout=30)
+        return self.process.returncode, told
+
+
+@pytest.fixture
+def view():
+    running = []
+
+    def start(*arguments):
+        running.append(Viewer(*arguments))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if one.process.poll() is None:
+            one.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def audited(answers, tmp_path, prunescope):
+    """Return the folder of an audit whose predictions lie elsewhere."""
+    (tmp_path / "answers").mkdir()
+    dense, sparse = answers(tmp_path / "answers")
+    folder = tmp_path / "audits" / "first"
+    done = prunescope("audit", dense, "--compressed", sparse, "-o", folder, "--replicates", "0")
+    assert done.code == 0, done.err
+    return folder
+
+
+def test_an_audit_finds_its_predictions_wherever_it_is_called_from(audited, view, tmp_path):
+    viewer = view(audited)
+    assert "no images are shown: name their data set by --data" in viewer.told
+    assert viewer.url.startswith("http://127.0.0.1:")
+    assert httpx2.get(viewer.url + "api/samples").json()["total"] == 200
+    assert viewer.decide("face-1").status_code == 201
+    code, told = viewer.stop()
+    assert code == 0
+    assert f"stopped; 1 answers are decided in {audited / 'decisions.jsonl'}" in told
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "audits").rename(moved / "audits")
+    (tmp_path / "answers").rename(moved / "answers")
+    again = view(moved / "audits" / "first")
+    assert httpx2.get(again.url + "api/samples").json()["total"] == 200
+
+
+def test_predictions_that_are_gone_are_asked_for(audited, prunescope, tmp_path):
+    (tmp_path / "answers" / "sparse.parquet").rename(tmp_path / "sparse.parquet")
+    done = prunescope("view", audited, "--no-browser")
+    assert done.code == 2
+    assert "sparse.parquet: the answers that the audit was made of are not there" in done.err
+    done = prunescope("view", audited, "--no-browser", "--predictions", tmp_path / "sparse.parquet")
+    assert done.code == 2
+    assert "no answers of dense were read, which the audit is about" in done.err
+
+
+def test_a_kill_during_a_review_loses_no_confirmed_decision(audited, view):
+    viewer = view(audited)
+    confirmed, stop = [], threading.Event()
+
+    def review(who):
+        for number in range(200):
+            try:
+                if viewer.decide(f"face-{number}", who).status_code == 201:
+                    confirmed.append((who, number))
+            except httpx2.TransportError:
+                return
+            if stop.is_set():
+                return
+
+    threads = [threading.Thread(target=review, args=(who,)) for who in ("ada", "bob")]
+    for thread in threads:
+        thread.start()
+    while len(confirmed) < 10:
+        time.sleep(0.005)
+    viewer.stop(signal.SIGKILL)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    kept = Decisions(audited / "decisions.jsonl")
+    for who, number in confirmed:
+        assert who in kept.of((f"face-{number}", "Bald"))
+    again = view(audited)
+    assert again.decide("face-199", "cyd").status_code == 201
+
+
+def test_two_viewers_of_one_audit_share_its_decisions(audited, view):
+    one, other = view(audited), view(audited)
+    assert one.url != other.url
+    one.decide("face-1", "ada")
+    other.decide("face-2", "bob")
+    told = httpx2.get(one.url + "api/review/progress").json()
+    assert told["decided"] == 2
+    assert told["reviewers"] == {"ada": 1, "bob": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--port", "70000"], "cannot be served"),
+        (["--host", "192.0.2.1"], "192.0.2.1 port 8760 to 8809 cannot be served"),
+        (["--data", "absent.yaml"], "absent.yaml: no such file"),
+        (["--forecast", "absent"], "absent holds no forecast"),
+    ],
+)
+def test_bad_usage_is_told(audited, prunescope, options, message):
+    done = prunescope("view", audited, "--no-browser", *options)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+def test_what_is_no_audit_is_told(tmp_path, prunescope):
+    done = prunescope("view", tmp_path, "--no-browser")
+    assert done.code == 2
+    assert "holds no audit: expected audit.parquet and audit.json" in done.err
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_decisions_are_exported(audited, prunescope, tmp_path, name):
+    decisions = Decisions(audited / "decisions.jsonl")
+    decisions.add("face-1", "Bald", "yes", by="ada", label=True)
+    decisions.add("face-2", "Bald", "unsure", by="ada", label=False)
+    done = prunescope("review", "export", audited, "-o", tmp_path / name, "--json")
+    assert done.code == 0, done.err
+    read = pl.read_csv if name.endswith("csv") else pl.read_parquet
+    rows = read(tmp_path / name).select("id", "attribute", "answer", "label", "by").rows()
+    assert rows == [
+        ("face-1", "Bald", "yes", True, "ada"),
+        ("face-2", "Bald", "unsure", False, "ada"),
+    ]
+    assert '"decided": 2, "unsure": 1' in done.out
+
+
+def test_there_is_nothing_to_export_before_a_review(audited, prunescope, tmp_path):
+    done = prunescope("review", "export", audited, "-o", tmp_path / "out.csv")
+    assert done.code == 2
+    assert (
+        "decisions.jsonl does not exist: expected the decisions that 'prunescope view" in done.err
+    )
+    done = prunescope("review", "export", audited, "-o", tmp_path / "out.xlsx")
+    assert done.code == 2
+    assert not (tmp_path / "out.xlsx").exists()

@@ -1,0 +1,151 @@
+"""The viewer in a real browser: filter, look, review, export; by mouse, by keyboard, on a phone."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from prunescope.viewer.decisions import Decisions
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+
+
+@pytest.fixture
+def go(browser, running):
+    """Open a page of the viewer; what goes wrong meanwhile is an error at the end."""
+    contexts, wrong = [], []
+
+    def go(path="/", width="desktop", scheme="light"):
+        context = browser.new_context(
+            viewport={"width": WIDTHS[width], "height": 900}, color_scheme=scheme
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        page.on(
+            "request", lambda asked: asked.url.startswith(running.url) or wrong.append(asked.url)
+        )
+        page.goto(running.url + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    wrong = [text for text in wrong if not text.startswith("data:")]
+    assert wrong == []
+
+
+def lines(decisions):
+    return [json.loads(line) for line in decisions.path.read_text().splitlines()]
+
+
+def test_from_a_filter_to_a_sample_to_a_review_to_an_export(go, decisions, running):
+    page = go("/")
+    page.get_by_role("link", name="Samples", exact=True).click()
+    with page.expect_navigation():
+        page.locator("[name=flip]").select_option("any")
+    with page.expect_navigation():
+        page.locator("[name=attribute]").select_option("Bald")
+    assert page.url.endswith(
+        "/samples?model=sparse-0&against=dense-0&attribute=Bald&flip=any&sort=change&order=desc"
+    )
+    n_cards = page.locator(".grid li").count()
+    assert 0 < n_cards == int(page.locator("h1").inner_text().split()[0])
+    shared = go(page.url.removeprefix(running.url))
+    assert shared.locator(".grid li").count() == n_cards
+
+    page.locator(".grid a").first.click()
+    key = page.locator("h1").inner_text()
+    assert page.locator(".answers tbody tr").first.locator("th").inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("h1")).not_to_have_text(key)
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("h1")).to_have_text(key)
+
+    page.get_by_role("link", name="Review", exact=True).click()
+    page.get_by_label("Your name").fill("grace")
+    page.get_by_label("Your name").press("Enter")
+    page.get_by_label("Your name").blur()
+    page.wait_for_selector(".question:not(:empty)")
+    assert page.locator(".seen").is_hidden()
+    page.keyboard.press("a")
+    assert page.locator(".seen").is_visible()
+    for number, letter in enumerate("yu", start=1):
+        page.keyboard.press(letter)
+        expect(page.locator("output")).to_contain_text(f"{number} of")
+    page.keyboard.press("z")
+    expect(page.locator("output")).to_contain_text("1 of")
+    page.get_by_role("button", name="no", exact=False).nth(0).click()
+    expect(page.locator("output")).to_contain_text("2 of")
+    assert "Kept." in page.locator(".state").inner_text()
+    assert [(one["answer"], one["by"]) for one in lines(decisions)] == [
+        ("yes", "grace"),
+        ("unsure", "grace"),
+        (None, "grace"),
+        ("no", "grace"),
+    ]
+    with page.expect_download() as download:
+        page.get_by_role("link", name="export").click()
+    rows = download.value.path().read_text().splitlines()
+    assert len(rows) == 3
+    assert rows[1].startswith(key)
+
+
+def test_what_cannot_be_kept_is_told_and_asked_again(go, decisions):
+    page = go("/review?flip=any")
+    page.wait_for_selector(".question:not(:empty)")
+    before = page.locator(".told").inner_text()
+    page.evaluate(
+        "() => { window.fetch = async () => { throw new Error('the server is gone'); }; }"
+    )
+    page.keyboard.press("y")
+    page.wait_for_selector(".state.bad")
+    assert "Not done: the server is gone" in page.locator(".state").inner_text()
+    assert page.locator(".told").inner_text() == before
+    assert not decisions.path.exists()
+
+
+def test_two_people_review_at_once(go, decisions):
+    pages = []
+    for who in ("ada", "bob"):
+        page = go("/review?attribute=Bald&flip=any")
+        page.get_by_label("Your name").fill(who)
+        page.get_by_label("Your name").blur()
+        page.wait_for_timeout(300)
+        pages.append(page)
+    first, second = (page.locator(".told").inner_text() for page in pages)
+    assert first != second
+    for page in pages:
+        page.keyboard.press("n")
+        page.wait_for_selector(".state:not(:empty)")
+    kept = Decisions(decisions.path)
+    assert kept.counts == {"ada": 1, "bob": 1}
+    assert len(kept.decided) == 2
+
+
+PAGES = [
+    "/", "/attribute?attribute=%3Cb%3EHat%3C%2Fb%3E", "/group?name=a+%22town%22%2C+or",
+    "/samples?flip=any", "/sample?of=face%2F1+%C3%A9", "/compare", "/review?flip=any",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hostile_names_are_text_and_a_phone_shows_all_of_it(go, path, scheme):
+    page = go(path, width="phone", scheme=scheme)
+    page.wait_for_load_state("networkidle")
+    assert page.locator("b:text-is('Hat')").count() == 0
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
+    assert page.locator("h1").count() == 1
+    if path.startswith("/attribute"):
+        assert page.locator("h1").inner_text() == "<b>Hat</b>"
+
+
+def test_what_is_not_there_is_said_in_a_page(go, running, browser):
+    page = browser.new_page()
+    page.goto(running.url + "/samples?attribute=%3Cscript%3Ealert(1)%3C/script%3E")
+    assert "unknown attribute '<script>alert(1)</script>'" in page.locator("main").inner_text()
+    page.close()
