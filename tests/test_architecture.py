@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "prunescope"
-BASE = ("errors", "files", "result_folder")
+BASE = ("errors", "files", "result_folder", "yaml_source")
 ARROWS = (
     "data",
     "models",
@@ -21,6 +21,7 @@ ARROWS = (
     "forecast",
     "mitigate",
     "report",
+    "gate",
     "viewer",
     "study",
     "cli",
@@ -146,6 +147,30 @@ def test_audit_and_report_work_without_torch(tmp_path, answers):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {"audit.parquet", "audit.json", "report.html"} <= {p.name for p in out.iterdir()}
+
+
+def test_gate_works_without_torch(tmp_path, answers):
+    dense, sparse = answers(tmp_path)
+    done = run_without_torch(
+        """
+        from prunescope.cli import main
+        dense, sparse, folder = sys.argv[1:]
+        policy = folder + "/policy.yaml"
+        for command in (
+            ["audit", dense, "--compressed", sparse, "-o", folder, "--replicates", "100"],
+            ["policy", "init", policy],
+            ["gate", folder, "--policy", policy],
+        ):
+            sys.argv = ["prunescope", *command]
+            try:
+                main()
+            except SystemExit as ended:
+                assert (ended.code or 0) == (command[0] == "gate"), ended.code
+        """,
+        dense, sparse, tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "gate not passed by 1 of 1 model: sparse" in done.stdout
 
 
 def test_training_without_torch_says_what_to_install(tmp_path):

@@ -14,6 +14,7 @@ PACKAGES = [
     "data",
     "errors",
     "forecast",
+    "gate",
     "metrics",
     "mitigate",
     "models",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset, Samples, load_dataset, synthetic_faces
     from prunescope.errors import PrunescopeError
     from prunescope.forecast import Forecast, forecast
+    from prunescope.gate import Policy
     from prunescope.mitigate import Overrides
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
@@ -36,6 +37,7 @@ _HOME = {
     "Masks": "pruning",
     "Metadata": "predictions",
     "Overrides": "mitigate",
+    "Policy": "gate",
     "Predictions": "predictions",
     "PrunescopeError": "errors",
     "Recipe": "training",
@@ -68,6 +70,7 @@ __all__ = [
     "Masks",
     "Metadata",
     "Overrides",
+    "Policy",
     "Predictions",
     "PrunescopeError",
     "Recipe",

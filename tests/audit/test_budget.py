@@ -22,7 +22,14 @@ from prunescope.errors import ConfigError
 
 limits = st.floats(allow_nan=False, allow_infinity=False)
 wheres = st.sampled_from(
-    [Where(), Where("*"), Where("Bald"), Where("*", "Male"), Where(None, "a,b]", "<")]
+    [
+        Where(),
+        Where("*"),
+        Where("Bald"),
+        Where("*", "Male"),
+        Where(None, "*"),
+        Where(None, "a,b]", "<"),
+    ]
 )
 
 
@@ -31,7 +38,7 @@ wheres = st.sampled_from(
     st.booleans(),
 )  # fmt: skip
 def test_what_is_written_is_read_again(metric, operator, limit, where, relative):
-    constraint = Constraint(metric, operator, limit if relative else abs(limit), relative, where)
+    constraint = Constraint(metric, operator, limit, relative, where)
     assert Constraint.parse(str(constraint)) == constraint
 
 
@@ -43,9 +50,11 @@ def test_what_is_written_is_read_again(metric, operator, limit, where, relative)
         ("accuracy >= +0", 0.0, True),
         ("accuracy >= .5", 0.5, False),
         ("accuracy >= -1e-3", -0.001, True),
+        ("accuracy >= (-0.1)", -0.1, False),
+        ("accuracy >= ( 0.1 )", 0.1, False),
     ],
 )
-def test_a_sign_means_the_change(text, limit, relative):
+def test_a_sign_means_the_change_unless_in_parentheses(text, limit, relative):
     constraint = Constraint.parse(text)
     assert (constraint.limit, constraint.relative) == (limit, relative)
 
@@ -53,7 +62,8 @@ def test_a_sign_means_the_change(text, limit, relative):
 @pytest.mark.parametrize(
     "text",
     ["", "accuracy", "accuracy = 0.9", "accuracy >= ", "accuracy >= 5%", "accuracy => 1",
-     "accuracy[Male >= 1", ">= 1", "bias amplification <= 1", "accuracy >= nan"],
+     "accuracy[Male >= 1", ">= 1", "bias amplification <= 1", "accuracy >= nan", "accuracy >= (1",
+     "accuracy >= 1)"],
 )  # fmt: skip
 def test_what_is_no_constraint_is_echoed_with_an_example(text):
     with pytest.raises(ConfigError, match=r"expected METRIC.*'accuracy >= -0.005'") as raised:
@@ -64,8 +74,6 @@ def test_what_is_no_constraint_is_echoed_with_an_example(text):
 def test_limits_make_sense():
     with pytest.raises(ConfigError, match="finite"):
         Constraint.parse("accuracy >= 1e999")
-    with pytest.raises(ConfigError, match="a sign means the change"):
-        Constraint("accuracy", ">=", -0.1)
     with pytest.raises(ConfigError, match="unknown operator '=='"):
         Constraint("accuracy", "==", 0.1)
     with pytest.raises(ConfigError, match="needs a constraint"):
@@ -106,6 +114,8 @@ def test_the_end_of_the_interval_decides(text, on, value, end, excess, holds):
     assert (row["value"], row["end"], row["holds"]) == (value, end, holds)
     assert row["excess"] == pytest.approx(excess)
     assert row["reason"] is None
+    side = "delta_" if text.split()[-1][0] in "+-" else ""
+    assert (row["low"], row["high"]) == (ROW[f"{side}low"], ROW[f"{side}high"])
 
 
 def test_a_judgement_has_its_columns_and_a_row_per_row():
@@ -133,6 +143,7 @@ def test_what_cannot_be_told_does_not_count_as_met(status):
     assert judged["reason"].to_list() == [None, "9 true positives"]
     assert outcome(judged) == "cannot tell"
     assert decisive(judged)["attribute"] == "Bald"
+    assert judged["status"].to_list() == ["ok", status]
     broken = Constraint.parse("accuracy[*] >= 0.89").judge(table)
     assert outcome(broken) == "broken"
     assert decisive(broken)["attribute"] == "Smiling"

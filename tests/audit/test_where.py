@@ -11,10 +11,12 @@ from prunescope.errors import ConfigError
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 awkward = st.sampled_from(
-    ['a,"b"', "*", "attribute:x", " Male ", "a]", "=", "x=y", '"', "Łódź", "\n"]
+    ['a,"b"', "*", "attribute:x", "group:x", " Male ", "a]", "=", "x=y", '"', "Łódź", "\n"]
 )
 places = st.builds(
-    lambda attribute, group, value: Where(attribute, group, value if group else None),
+    lambda attribute, group, value: Where(
+        attribute, group, value if group not in (None, "*") else None
+    ),
     st.none() | names | awkward,
     st.none() | names | awkward,
     st.none() | names | awkward,
@@ -35,8 +37,10 @@ def test_what_is_written_is_read_again(where):
         ("attribute:*", Where(attribute="*")),
         ("attribute: 5_o_Clock Shadow", Where(attribute="5_o_Clock Shadow")),
         ("Male × Young=True × False, *", Where("*", "Male × Young", "True × False")),
-        ('"*"', Where(group="*")),
+        ("group:*", Where(group="*")),
+        ("group : Male=True, *", Where("*", "Male", "True")),
         ('"attribute:Bald"', Where(group="attribute:Bald")),
+        ('"group:x"', Where(group="group:x")),
         ('town="a,""b"""', Where(group="town", group_value='a,"b"')),
     ],
 )
@@ -53,6 +57,8 @@ def test_texts_mean(text, where):
         (",Male", "expected a group"),
         ("Male=", "expected a group"),
         ("*=1", "expected a group"),
+        ("group:*=1", "expected a group"),
+        ("group:*, Male", "at most one group"),
         ("attribute:Bald=1", "expected a group"),
         ('"Male', "expected a group"),
         ('""', "expected a group"),
@@ -68,6 +74,8 @@ def test_texts_that_mean_nothing_are_refused(text, message):
 def test_a_value_needs_a_group():
     with pytest.raises(ConfigError, match="of no group"):
         Where(group_value="True")
+    with pytest.raises(ConfigError, match="of every group: name one"):
+        Where(group="*", group_value="True")
 
 
 @pytest.fixture
@@ -102,6 +110,9 @@ def table():
         ("accuracy", "*", [3, 4]),
         ("accuracy", "attribute:Bald, Male", [5, 6]),
         ("accuracy", "*, Male=False", [5]),
+        ("accuracy", "group:*", [1, 2, 7]),
+        ("accuracy", "*, group:*", [5, 6]),
+        ("bias_amplification", "group:*", [8]),
         ("bias_amplification", "Male", [8]),
         ("bias_amplification", "*, Male", [9, 10]),
         ("bias_amplification", "attribute:Bald, Male", [9]),

@@ -47,6 +47,9 @@ def test_hostile_names_break_neither_table_nor_markup(hostile):
         ("[x](javascript:y)", r"\[x\](javascript:y)"),
         ("a|b`c`", r"a\|b\`c\`"),
         ("\\<", r"\\\<"),
+        ("@someone @", "@&#8203;someone @"),
+        ("#12 # 1", r"\#&#8203;12 \# 1"),
+        ("https://a.b www.c.d", "https://&#8203;a.b www.&#8203;c.d"),
     ],
 )
 def test_escape(text, escaped):

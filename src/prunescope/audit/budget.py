@@ -2,10 +2,12 @@
 
 ::
 
-    constraint  METRIC [ "[" where "]" ] OPERATOR NUMBER
+    constraint  METRIC [ "[" where "]" ] OPERATOR limit
     OPERATOR    <= | >= | < | >
+    limit       NUMBER | "(" NUMBER ")"
 
-A number with a sign bounds the change from dense, one without a sign the value itself.
+A number with a sign bounds the change from dense, one without a sign, or in parentheses, the value
+itself.
 `prunescope.audit.where` says what may stand between the brackets.
 """
 
@@ -30,13 +32,18 @@ JUDGEMENT_SCHEMA: dict[str, pl.DataType] = {
     "group": pl.String(),
     "group_value": pl.String(),
     "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+    "status": pl.String(),
     "end": pl.Float64(),
     "excess": pl.Float64(),
     "holds": pl.Boolean(),
     "reason": pl.String(),
 }
 """Columns of a judgement. `value` is what the constraint bounds (the metric, or its change from
-dense), `end` the number that decides, and `excess` how far that lies on the wrong side of the limit
+dense), `low` and `high` its interval, `n` and `status` as in the audit table, `end` the number that
+decides, and `excess` how far that lies on the wrong side of the limit
 (negative: on the right one), in the metric's unit. `holds` is null where it cannot be told, and
 `reason` says why."""
 
@@ -54,7 +61,7 @@ NO_CHANGE = "its change from dense is not known; without a sign, a number bounds
 
 _CONSTRAINT = re.compile(
     r"\s*(?P<metric>\w+)\s*(\[(?P<where>.*)\]\s*)?(?P<operator>[<>]=?)"
-    r"\s*(?P<number>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\s*",
+    r"\s*(?P<bare>\(\s*)?(?P<number>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)(?(bare)\s*\))\s*",
     re.DOTALL | re.ASCII | re.IGNORECASE,
 )
 
@@ -79,7 +86,7 @@ class Constraint:
     Raises
     ------
     ConfigError
-        The operator is unknown, or the limit is not finite, or is one of a value and has a sign.
+        The operator is unknown, or the limit is not finite.
 
     Examples
     --------
@@ -101,11 +108,6 @@ class Constraint:
             raise ConfigError(one_of("operator", self.operator, OPERATORS))
         if not math.isfinite(self.limit):
             raise ConfigError(f"limit {self.limit} of {self.metric}: expected a finite number")
-        if not self.relative and math.copysign(1, self.limit) < 0:
-            raise ConfigError(
-                f"limit {self.limit} of {self.metric}: expected 0 or more, as a sign means the "
-                "change from dense"
-            )
 
     @classmethod
     def parse(cls, text: str) -> Constraint:
@@ -127,13 +129,15 @@ class Constraint:
             found["metric"],
             found["operator"],
             float(found["number"]),
-            relative=found["number"][0] in "+-",
+            relative=found["number"][0] in "+-" and not found["bare"],
             where=OVERALL if found["where"] is None else Where.parse(found["where"]),
         )
 
     def __str__(self) -> str:
         where = str(self.where)
         limit = f"{self.limit:+}" if self.relative else f"{self.limit}"
+        if not self.relative and limit[0] == "-":
+            limit = f"({limit})"
         return f"{self.metric}{f'[{where}]' if where else ''} {self.operator} {limit}"
 
     def judge(
@@ -167,7 +171,7 @@ class Constraint:
         Examples
         --------
         >>> row = {"model": "sparse", "method": "gmp-pt", "metric": "accuracy", "attribute": None,
-        ...        "group": None, "group_value": None, "status": "ok", "reason": None,
+        ...        "group": None, "group_value": None, "status": "ok", "reason": None, "n": 900,
         ...        "delta": -0.004, "delta_low": -0.006, "delta_high": -0.002}
         >>> judged = Constraint.parse("accuracy >= -0.005").judge(pl.DataFrame([row]))
         >>> judged.select("value", "end", "holds").row(0)
@@ -183,17 +187,21 @@ class Constraint:
             applicable = rows.head(1).with_columns(nowhere)
         upper = self.operator[0] == "<"
         value, side = ("delta", "delta_") if self.relative else ("value", "")
-        end = value if on == "value" else side + ("high" if upper else "low")
+        end = "value" if on == "value" else ("high" if upper else "low")
         missing = NO_CHANGE if self.relative else "it has no interval"
         ok = pl.col("status") == OK
-        judged = applicable.with_columns(
-            pl.lit(str(self)).alias("constraint"),
-            pl.when(ok).then(value).alias("value"),
-            pl.when(ok).then(end).alias("end"),
-        ).with_columns(
-            ((pl.col("end") - self.limit) * (1 if upper else -1)).alias("excess"),
-            OPERATORS[self.operator](pl.col("end"), self.limit).alias("holds"),
-            pl.when(pl.col("end").is_null()).then(pl.col("reason").fill_null(missing)),
+        judged = (
+            applicable.with_columns(
+                pl.lit(str(self)).alias("constraint"),
+                *(pl.when(ok).then(side + name).alias(name) for name in ("low", "high")),
+                pl.when(ok).then(value).alias("value"),
+            )
+            .with_columns(pl.col(end).alias("end"))
+            .with_columns(
+                ((pl.col("end") - self.limit) * (1 if upper else -1)).alias("excess"),
+                OPERATORS[self.operator](pl.col("end"), self.limit).alias("holds"),
+                pl.when(pl.col("end").is_null()).then(pl.col("reason").fill_null(missing)),
+            )
         )
         return judged.select(pl.col(name).cast(kind) for name, kind in JUDGEMENT_SCHEMA.items())
 

@@ -3,13 +3,13 @@
 ::
 
     where   place { "," place }
-    place   GROUP | GROUP=VALUE | attribute:NAME | attribute:* | *
+    place   GROUP | GROUP=VALUE | group:* | attribute:NAME | attribute:* | *
 
 Nothing means the row over all samples and attributes. A group means its rows: one per value where
-the metric has a value for each, else the one that compares them. ``*`` is short for
-``attribute:*``, every attribute. At most one group and one attribute are named. A name that could
-be read as something else (it holds ``, = [ ] < >``, say) stands in double quotes; a double quote
-inside is written twice.
+the metric has a value for each, else the one that compares them. ``group:*`` means those of every
+group, ``*`` is short for ``attribute:*``, every attribute. At most one group and one attribute are
+named. A name that could be read as something else (it holds ``, = [ ] < >``, say) stands in double
+quotes; a double quote inside is written twice.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import polars as pl
 from prunescope.errors import ConfigError, one_of
 
 EVERY = "*"
-"""In place of an attribute: every one."""
+"""In place of an attribute or a group: every one."""
 
 _NAME = r'"(?:[^"]|"")*"|[^",=<>\[\]]+'
 _PLACE = re.compile(
-    rf"\s*(?P<attribute>attribute\s*:)?\s*(?P<name>{_NAME})\s*(=\s*(?P<value>{_NAME})\s*)?(,(?=.)|$)",
+    rf"\s*((?P<kind>attribute|group)\s*:)?\s*(?P<name>{_NAME})\s*(=\s*(?P<value>{_NAME})\s*)?(,(?=.)|$)",
     re.DOTALL,
 )
-_AMBIGUOUS = re.compile(r'attribute\s*:|.*[",=<>\[\]]|\s|.*\s$|\*$|$', re.DOTALL)
+_AMBIGUOUS = re.compile(r'(attribute|group)\s*:|.*[",=<>\[\]]|\s|.*\s$|\*$|$', re.DOTALL)
 
 _FORMS = {
     (False, False): "",
@@ -49,14 +49,14 @@ class Where:
     attribute : str, optional
         ``*``: every attribute. Default: the row over all of them.
     group : str, optional
-        Default: the row over all samples.
+        ``*``: every group. Default: the row over all samples.
     group_value : str, optional
         As in the table's column. Default: every value that the group has.
 
     Raises
     ------
     ConfigError
-        A value has no group.
+        A value has no group, or not one alone.
 
     Examples
     --------
@@ -73,6 +73,8 @@ class Where:
     def __post_init__(self) -> None:
         if self.group_value is not None and self.group is None:
             raise ConfigError(f"value {self.group_value!r} of no group: name its group")
+        if self.group_value is not None and self.group == EVERY:
+            raise ConfigError(f"value {self.group_value!r} of every group: name one group")
 
     @classmethod
     def parse(cls, text: str) -> Where:
@@ -104,7 +106,9 @@ class Where:
         if self.attribute is not None:
             name = EVERY if self.attribute == EVERY else _quoted(self.attribute)
             places.append(f"attribute:{name}")
-        if self.group is not None:
+        if self.group == EVERY:
+            places.append(f"group:{EVERY}")
+        elif self.group is not None:
             value = "" if self.group_value is None else f"={_quoted(self.group_value)}"
             places.append(_quoted(self.group) + value)
         return ", ".join(places)
@@ -124,13 +128,7 @@ class Where:
             name = getattr(self, column)
             if name not in (None, EVERY, *_names(table, column)):
                 raise ConfigError(one_of(column, name, _names(table, column)))
-        attribute = pl.col("attribute")
-        rows = of_metric.filter(
-            attribute.is_not_null()
-            if self.attribute == EVERY
-            else attribute.eq_missing(pl.lit(self.attribute)),
-            pl.col("group").eq_missing(pl.lit(self.group)),
-        )
+        rows = of_metric.filter(_meant("attribute", self.attribute), _meant("group", self.group))
         if rows.is_empty():
             raise ConfigError(f"{metric} has no such rows: expected {_forms(metric, of_metric)}")
         if self.group_value is None:
@@ -158,13 +156,20 @@ OVERALL = Where()
 """The row over all samples and attributes."""
 
 
+def _meant(column: str, name: str | None) -> pl.Expr:
+    """Return which rows a name means; none means those over all."""
+    if name == EVERY:
+        return pl.col(column).is_not_null()
+    return pl.col(column).eq_missing(pl.lit(name))
+
+
 def _read(place: re.Match[str]) -> dict[str, str]:
     """Return what one place names; nothing where its parts do not go together."""
     name, value = (_unquoted(place[part]) for part in ("name", "value"))
-    bare = place["name"].strip() == EVERY
-    if place["attribute"] or bare:
+    bare = place["name"].strip() == EVERY and place["kind"] is None
+    if place["kind"] == "attribute" or bare:
         return {} if value is not None or not name else {"attribute": name}
-    if not name:
+    if not name or (name == EVERY and value is not None):
         return {}
     return {"group": name} if value is None else {"group": name, "group_value": value}
 

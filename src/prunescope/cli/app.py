@@ -14,6 +14,7 @@ from prunescope.cli import (
     export,
     forecast,
     gain,
+    gate,
     models,
     quantize,
     samples,
@@ -52,6 +53,8 @@ app.command("mitigate route")(route.route)
 app.command("mitigate compare")(compare.compare)
 app.command("mitigate search")(search.search)
 app.command("mitigate finetune")(finetune.finetune)
+app.command("gate")(gate.gate)
+app.command("policy init")(gate.init)
 app.command("report")(audit.report)
 app.command("view")(view.view)
 app.command("review export")(view.export)

@@ -17,6 +17,7 @@ TWO_WORDS = (
     ("mitigate", "route"),
     ("mitigate", "search"),
     ("mitigate", "thresholds"),
+    ("policy", "init"),
     ("review", "export"),
     ("study", "init"),
     ("study", "plan"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prunescope.data import Dataset
 
 Formats = Annotated[
-    str, typer.Option("--format", help="Formats of the report, by commas: html, json, md.")
+    str, typer.Option("--format", help="Formats of the report, by commas: html, json, md, card.md.")
 ]
 
 

@@ -19,6 +19,7 @@ from prunescope.report.findings import findings
 from prunescope.report.forecast_page import ForecastPage, build_forecast, write_forecast
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
+from prunescope.report.model_card import to_model_card
 from prunescope.report.route_page import RoutePage, build_route, write_route
 from prunescope.report.samples import TAGS, sample_table, write_samples
 from prunescope.report.score_page import ScorePage, build_score, write_score
@@ -45,6 +46,7 @@ __all__ = [
     "to_html",
     "to_json",
     "to_markdown",
+    "to_model_card",
     "write_comparison",
     "write_forecast",
     "write_report",

@@ -6,7 +6,7 @@ import re
 
 from prunescope.report import words
 from prunescope.report.glossary import FLIPS, GLOSSARY, label_of, verdict_of
-from prunescope.report.numbers import removed
+from prunescope.report.numbers import counted, removed
 from prunescope.report.structure import Estimate, ModelSummary, Report
 
 
@@ -20,19 +20,11 @@ def to_markdown(report: Report) -> str:
     for model in report.compressed:
         if len(report.compressed) > 1:
             lines += [f"## {escape(model.name)}: {escape(model.subject or model.name)}", ""]
-        lines += [
-            f"- **{'none found' if finding.severity == 'none' else finding.severity}**: "
-            f"{escape(finding.text)}"
-            for finding in report.findings_of(model.name)
-        ]
-        lines += [f"- {text}" for text in _asides(report, model.name)]
-        lines.append("")
-    lines += ["## Key figures", "", *_key_figures(report), ""]
+        lines += [*found_in(report, model.name), ""]
+    lines += ["## Key figures", "", *key_figures(report), ""]
     lines += [
-        f"{_brackets(report)}Changes from dense follow the values, with their verdicts, in bold "
-        "where they can be told from chance; of flips, by how much they exceed churn. "
-        f"{report.n_samples:,} images, {report.n_attributes:,} "
-        f"{report.noun if report.n_attributes == 1 else _PLURALS[report.noun]}.",
+        f"{how_to_read(report)} {counted(report.n_samples, 'image')}, "
+        f"{counted(report.n_attributes, report.noun)}.",
         "",
         "## Do uncertainty and entanglement foretell bias?",
         "",
@@ -41,25 +33,34 @@ def to_markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _asides(report: Report, model: str) -> list[str]:
-    """Tell of a model's exemplars and correlations."""
+def found_in(report: Report, model: str) -> list[str]:
+    """List what was found of a model: findings, exemplars, correlations."""
     details = [detail for detail in report.details if detail.model == model]
     parts = [part for one in details for part in (one.exemplars, one.correlations) if part]
-    return [escape(part.text) for part in parts]
+    return [
+        f"- **{'none found' if finding.severity == 'none' else finding.severity}**: "
+        f"{escape(finding.text)}"
+        for finding in report.findings_of(model)
+    ] + [f"- {escape(part.text)}" for part in parts]
 
 
-def _brackets(report: Report) -> str:
-    """Say what stands in brackets; nothing does without resamples."""
-    if not report.replicates:
-        return ""
-    return f"In brackets: {100 * report.confidence:g}% intervals. "
+def how_to_read(report: Report) -> str:
+    """Say what stands in the cells of the key figures; nothing is in brackets without resamples."""
+    brackets = f"In brackets: {100 * report.confidence:g}% intervals. " if report.replicates else ""
+    return (
+        f"{brackets}Changes from dense follow the values, with their verdicts, in bold "
+        "where they can be told from chance; of flips, by how much they exceed churn."
+    )
 
 
-_PLURALS = {"attribute": "attributes", "class": "classes"}
+BREAK = "&#8203;"
+"""A space of no width: keeps GitHub from making mentions and links, which it finds last."""
 
 
 def escape(text: str) -> str:
     r"""Make a text mean nothing but itself in Markdown, on one line.
+
+    It neither mentions people nor links to issues and pages, where a platform would do so.
 
     Examples
     --------
@@ -68,10 +69,11 @@ def escape(text: str) -> str:
     """
     line = " ".join(text.split())
     line = re.sub(r"([\\`*\[\]<>|~#!&$])", r"\\\1", line)
-    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
+    line = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
+    return re.sub(r"(@|#|://|www\.)(?=\w)", rf"\1{BREAK}", line)
 
 
-def _key_figures(report: Report) -> list[str]:
+def key_figures(report: Report) -> list[str]:
     """Return the lines of the table of key figures."""
     metrics = report.key_metrics
     header = ["Model", "Weights removed", *(label_of(metric) for metric in metrics)]

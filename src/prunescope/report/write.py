@@ -9,6 +9,7 @@ from prunescope.errors import ConfigError, one_of
 from prunescope.files import replacing
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
+from prunescope.report.model_card import to_model_card
 from prunescope.report.structure import Report
 
 
@@ -21,6 +22,7 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {
     "html": to_html,
     "json": to_json,
     "md": to_markdown,
+    "card.md": to_model_card,
 }
 """Suffix of the file → renderer."""
 

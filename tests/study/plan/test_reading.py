@@ -55,7 +55,7 @@ def test_a_good_file(plan):
         ("sparsities: [0.8", "sparsites: [0.8", 8, "'sparsites': did you mean sparsities?"),
         ("  n_train: 100", "  n_trian: 100", 3, "key in data 'n_trian': did you mean n_train"),
         ("name: a study", "name: a study\nthread: 2", 2, "unknown key 'thread': did you mean thr"),
-        ("    sparsities: [0.9]", "    sparcities: [0.9]", 14, "unknown key in base 'sparcities'"),
+        ("    sparsities: [0.9]", "    sparcities: [0.9]", 14, "unknown key in vary 'sparcities'"),
         ("[0.8, 0.95]", "[0.8, 95]", 8, r"sparsity 95 is impossible: .*: 95 percent is 0.95"),
         ("[0.8, 0.95]", "[0.8, 1.0]", 8, r"sparsity 1 is impossible: expected .* below 1"),
         ("    sparsities: [0.9]", "    sparsities: [0]", 14, "sparsity 0 is impossible"),

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from prunescope.data import DataConfig, Outline, outline
 from prunescope.errors import ConfigError, PrunescopeError, one_of
 from prunescope.study.plan.config import Grid, StudyConfig, to_recipe
-from prunescope.study.plan.reading import BASE, VARY, Place, Source, open_study
+from prunescope.study.plan.reading import BASE, VARY, open_study
 from prunescope.study.plan.runs import DENSE, INT8, Run, Setting, where
+from prunescope.yaml_source import Place, Source
 
 
 class Plan(BaseModel):

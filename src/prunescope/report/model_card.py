@@ -1,0 +1,140 @@
+"""`to_model_card`: the sections of a model card that an audit can fill, to be pasted into it.
+
+Headings are those of Hugging Face's template: *Bias, Risks, and Limitations* and *Evaluation*.
+"""
+
+from __future__ import annotations
+
+from prunescope.report.glossary import legend
+from prunescope.report.markdown import escape, found_in, how_to_read, key_figures
+from prunescope.report.numbers import counted, listing
+from prunescope.report.structure import Gap, Report
+
+MOST_NAMES = 60
+"""Attributes and groups that are named."""
+
+MOST_GAPS = 8
+"""Kinds of estimates that could not be made: the commonest."""
+
+
+def to_model_card(report: Report) -> str:
+    """Render what a model card should say of bias, as Markdown.
+
+    Findings in words, recommendations, what could not be estimated; data, factors, metrics and
+    results of the evaluation; and how the figures were made. Names are escaped.
+    """
+    lines = ["## Bias, Risks, and Limitations", "", *_bias(report)]
+    lines += ["### Recommendations", "", *_recommendations(report), ""]
+    lines += ["## Evaluation", "", "### Testing Data, Factors & Metrics", ""]
+    lines += ["#### Testing Data", "", _data(report), ""]
+    lines += ["#### Factors", "", *_factors(report), ""]
+    lines += ["#### Metrics", "", *_metrics(report), ""]
+    lines += ["### Results", "", *key_figures(report), "", how_to_read(report), ""]
+    lines += ["#### How the figures were made", "", *_provenance(report)]
+    return "\n".join(lines) + "\n"
+
+
+def _bias(report: Report) -> list[str]:
+    """Tell what was found, model by model, and what could not be estimated."""
+    lines = [
+        f"Compared with the dense model on {counted(report.n_samples, 'image')}: "
+        f"{escape(report.headline)}",
+        "",
+    ]
+    lines += [line for text in report.warnings for line in (f"> {escape(text)}", "")]
+    for model in report.compressed:
+        if len(report.compressed) > 1:
+            lines += [f"### {escape(model.name)}", ""]
+        lines += [*found_in(report, model.name), ""]
+    gaps = [gap for gap in report.gaps if gap.metric in legend(report.noun)]
+    if gaps:
+        lines += ["### What could not be estimated", "", *_gaps(report, gaps), ""]
+    return lines
+
+
+def _gaps(report: Report, gaps: list[Gap]) -> list[str]:
+    labels = legend(report.noun)
+    commonest = sorted(gaps, key=lambda gap: -gap.count)
+    rows = [
+        f"- {labels[gap.metric].label}, {counted(gap.count, 'estimate')}: "
+        f"{gap.status.replace('_', ' ')} ({escape(gap.reason)}), such as "
+        f"{escape(listing(gap.examples))}"
+        for gap in commonest[:MOST_GAPS]
+    ]
+    rest = sum(gap.count for gap in commonest[MOST_GAPS:])
+    return [*rows, f"- {counted(rest, 'estimate')} more"] if rest else rows
+
+
+def _recommendations(report: Report) -> list[str]:
+    """Say what to do with the above; no more than follows from it."""
+    graver = [f for f in report.findings if f.severity in ("severe", "moderate")]
+    lines = []
+    if graver:
+        lines.append(
+            "- Weigh each finding above, those called severe and moderate first, against what the "
+            "model is used for; where its answers decide about people, look at the images behind."
+        )
+    if report.gaps:
+        lines.append(
+            "- Where nothing could be estimated, nothing is known: that is not the same as no harm."
+        )
+    lines.append(
+        "- The findings hold for images like those of the evaluation. Audit again on your own."
+    )
+    return lines
+
+
+def _data(report: Report) -> str:
+    models = report.provenance.models
+    names = {str(one.get("dataset", {}).get("name") or "") for one in models} - {""}
+    splits = {str(one.get("split") or "") for one in models} - {""}
+    text = counted(report.n_samples, "image")
+    text += f" of {escape(listing(sorted(names)))}" if names else ""
+    return f"{text}, split {escape(listing(sorted(splits)))}." if splits else f"{text}."
+
+
+def _factors(report: Report) -> list[str]:
+    """Name the attributes and the groups that were looked at."""
+    shown = [figure.rows for detail in report.details for figure in detail.attributes]
+    names = sorted({row.attribute for rows in shown for row in rows if row.attribute})
+    told = [escape(name) for name in names[:MOST_NAMES]]
+    rest = report.n_attributes - len(told)
+    told += [f"{rest:,} more"] if rest > 0 else []
+    groups = [escape(name) for name in report.groups[:MOST_NAMES]]
+    more = len(report.groups) - len(groups)
+    groups += [f"{more:,} more"] if more else []
+    return [
+        f"- {counted(report.n_attributes, report.noun)}: {', '.join(told)}",
+        f"- {counted(len(report.groups), 'group')}: {', '.join(groups)}"
+        if groups
+        else "- no groups: how it treats them is not known",
+    ]
+
+
+def _metrics(report: Report) -> list[str]:
+    """Explain the key figures and what findings are about."""
+    told = {*report.key_metrics, *(finding.metric for finding in report.findings)}
+    entries = legend(report.noun).items()
+    return [f"- {entry.label}: {escape(entry.meaning)}" for name, entry in entries if name in told]
+
+
+def _provenance(report: Report) -> list[str]:
+    """Tell how the figures were made."""
+    made = report.provenance
+    lines = [f"- {', '.join(f'{escape(name)} {escape(v)}' for name, v in made.versions.items())}"]
+    if report.replicates:
+        lines.append(
+            f"- {100 * report.confidence:g}% intervals from {report.replicates:,} bootstrap "
+            f"resamples, dense and compressed in pairs, seed {made.settings['seed']}; p-values "
+            "corrected for the number of comparisons (Benjamini-Hochberg)"
+        )
+    else:
+        lines.append("- no intervals: nothing was resampled")
+    for one in made.models:
+        if "compared with" in one:
+            how = one.get("compression", {})
+            lines.append(
+                f"- {escape(one['name'])}: {escape(str(how.get('method')))}, sparsity "
+                f"{how.get('sparsity', 0):g}, compared with {escape(one['compared with'])}"
+            )
+    return lines + [f"- {escape(note)}" for note in made.notes]
