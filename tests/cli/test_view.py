@@ -211,3 +211,16 @@ def test_what_was_decided_is_taken_over_by_routing(audited, prunescope, tmp_path
     flipped = before.decisions != after.decisions
     right = after.decisions == (after.samples.labels == 1)
     assert accuracy == pytest.approx((right | flipped).mean())  # every flip was looked at
+
+
+@pytest.mark.parametrize("command", [["view", "audit"], ["review", "export", "audit"]])
+def test_without_its_libraries_the_viewer_says_what_to_install(prunescope, monkeypatch, command):
+    for name in [name for name in sys.modules if name.startswith("prunescope.viewer")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("prunescope.viewer", raising=False)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    audit = "prunescope.audit.Audit.load"
+    monkeypatch.setattr(audit, lambda _: None)
+    done = prunescope(*command)
+    assert done.code == 2
+    assert "pip install 'prunescope[viewer]'" in done.err

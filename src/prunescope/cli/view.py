@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,15 +66,10 @@ def view(
     """
     from prunescope.audit import Audit
     from prunescope.cli.files import Files
-    from prunescope.errors import MissingExtraError
     from prunescope.forecast import Forecast
     from prunescope.predictions import read_mapping
 
-    try:
-        from prunescope import viewer
-    except ImportError as error:
-        raise MissingExtraError("the viewer", "viewer") from error
-
+    viewer = _viewer()
     audit = Audit.load(folder)
     if predictions:
         answers = Files(scores, read_mapping(mapping or ()), thresholds).load(predictions)
@@ -116,18 +112,29 @@ def export(
 ) -> None:
     """Write what reviewers decided as a table, for 'mitigate route --overrides' say."""
     from prunescope.errors import DataError
-    from prunescope.viewer import Decisions, export_decisions
 
+    viewer = _viewer()
     path = folder / DECISIONS if folder.is_dir() else folder
     if not path.exists():
         raise DataError(
             f"{path} does not exist: expected the decisions that 'prunescope view {folder}' keeps"
         )
-    table = Decisions(path).table()
-    export_decisions(table, out)
+    table = viewer.Decisions(path).table()
+    viewer.export_decisions(table, out)
     unsure = table.filter(answer="unsure").height
     told = f"{out}: {table.height} answers decided, {unsure} of them unsure"
     result(as_json, {"file": str(out), "decided": table.height, "unsure": unsure}, told)
+
+
+def _viewer() -> ModuleType:
+    """Import the viewer, or say what it takes."""
+    from prunescope.errors import MissingExtraError
+
+    try:
+        from prunescope import viewer
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("the viewer", "viewer") from error
+    return viewer
 
 
 def _answers(audit: Audit, folder: Path) -> list[Predictions]:

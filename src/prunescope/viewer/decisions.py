@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prunescope.errors import DataError, MissingExtraError, reasons
+from prunescope.errors import DataError, reasons
 
 Answer = Literal["yes", "no", "unsure", "label_wrong"]
 """What a person says of an answer: the attribute is there, is not, cannot be told; or the label
@@ -87,8 +88,6 @@ class Decisions:
     ------
     DataError
         The file cannot be read, or a line of it is no decision.
-    MissingExtraError
-        The library that locks files is not installed.
 
     Examples
     --------
@@ -104,10 +103,6 @@ class Decisions:
     """
 
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        try:
-            from filelock import FileLock
-        except ImportError as error:
-            raise MissingExtraError("reviewing", "viewer") from error
         self.path, self._now = path, now
         self._lock = FileLock(f"{path}.lock", thread_local=False)
         self._threads = threading.RLock()
