@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of
 from prunescope.files import replacing
+from prunescope.report.estimates import to_csv
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
 from prunescope.report.structure import Report
@@ -14,13 +15,14 @@ from prunescope.report.structure import Report
 
 def to_json(report: Report) -> str:
     """Render a report as JSON; ``Report.model_validate_json`` reads it back, equal."""
-    return report.model_dump_json(indent=1)
+    return report.model_dump_json()
 
 
 FORMATS: Mapping[str, Callable[[Report], str]] = {
     "html": to_html,
     "json": to_json,
     "md": to_markdown,
+    "csv": to_csv,
 }
 """Suffix of the file → renderer."""
 
@@ -28,7 +30,7 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {
 def write_report(
     report: Report, folder: str | Path, *, formats: Sequence[str] = ("html",)
 ) -> list[Path]:
-    """Write a report to ``report.html``, ``report.json``, ``report.md`` in a folder.
+    """Write a report to ``report.html``, ``report.json``, ``report.md``, ``report.csv``.
 
     Each file appears whole or not at all.
 
@@ -38,7 +40,7 @@ def write_report(
         From `build`.
     folder : path
         Made where it is absent.
-    formats : sequence of {"html", "json", "md"}
+    formats : sequence of {"html", "json", "md", "csv"}
 
     Returns
     -------
