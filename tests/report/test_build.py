@@ -128,3 +128,10 @@ def test_each_model_has_its_own_images(many):
     for detail in build(many).details:
         assert bool(detail.affected) == ("0.95" in detail.model)
         assert {image.model for image in detail.affected} <= {detail.model}
+
+
+def test_it_looks_well_in_a_notebook(harmed, hostile):
+    html = build(harmed)._repr_html_()
+    assert "Do not ship. 95% of weights removed: accuracy" in html
+    assert html.count("severe") >= 3
+    assert "<img" not in build(hostile)._repr_html_()

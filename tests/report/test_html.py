@@ -136,6 +136,15 @@ def test_thumbnails_stand_in_the_page(rendered):
     assert len(sources) == 24
 
 
+def test_pictures_that_do_not_fit_are_counted(harmed, pictures, monkeypatch):
+    monkeypatch.setattr("prunescope.report.build.MOST_BYTES", 5000)
+    report = build(harmed, dataset=pictures)
+    shown = len(report.thumbnails)
+    assert 0 < shown < 24
+    assert report.n_pictures_left_out == 24 - shown
+    assert f"{24 - shown} more pictures are left out" in Page(to_html(report)).text
+
+
 def test_images_missing_from_the_data_set_say_so(harmed, pictures):
     report = build(harmed, dataset=pictures, max_thumbnails=2)
     first = next(iter(report.thumbnails))

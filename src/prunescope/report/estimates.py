@@ -85,7 +85,7 @@ def to_csv(report: Report) -> str:
     columns |= {NUMBERS[name]: getattr(told, name) for name in list(NUMBERS)[3:]}
     columns |= {name: _named(told, name) for name in ("verdict", "status", "reason")}
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return buffer.getvalue()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import Field
 
 from prunescope.audit import Affected
+from prunescope.notebook import rendered
 from prunescope.report.records import (
     Confusion,
     CorrelationChange,
@@ -219,6 +221,12 @@ class Report(Frozen):
     def count(self, *, dense: bool) -> int:
         """Count the models, whether in populations or not."""
         return sum((m.baseline is None) == dense and not m.members for m in self.models)
+
+    def _repr_html_(self) -> str:
+        """Show the decision and the findings in a notebook."""
+        columns = ("model", "severity", "text")
+        rows = [{name: getattr(one, name) for name in columns} for one in self.findings]
+        return rendered(f"{self.decision.text} {self.headline}", pl.DataFrame(rows))
 
     def findings_of(self, model: str) -> list[Finding]:
         """Return the findings about one model, the most severe first."""

@@ -1,0 +1,95 @@
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from prunescope.errors import ConfigError
+from prunescope.report import build
+from prunescope.report.findings import RULES
+from prunescope.report.gains import Gain
+from prunescope.report.tradeoff import _beside, draw_trade_off
+
+
+def test_damages_are_those_of_the_findings(harmed):
+    report = build(harmed)
+    told = report.trade_off
+    assert told.costs == ["weights kept, %"]
+    dense, sparse = told.points
+    assert (dense.dense, dense.costs, dense.damages) == (True, [100.0], [0.0, 0.0, 0.0])
+    assert sparse.costs == [5.0]
+    labels = [one.label for one in told.damages]
+    by_label = dict(zip(labels, sparse.damages, strict=True))
+    assert by_label["Worst fading of a rare answer"] == pytest.approx(0.8)  # 20% of the bald kept
+    rule = next(rule for rule in RULES if rule.name == "Answers lean towards groups")
+    found = next(f for f in report.findings if f.text.startswith(rule.name))
+    assert by_label["Worst rise of bias amplification"] == rule.size(found.rows[0])
+    assert by_label["Accuracy lost"] == pytest.approx(0.032, abs=0.001)
+
+
+def test_what_cannot_be_judged_or_was_not_removed_is_left_out(ungrouped, few, single):
+    labels = [one.label for one in build(ungrouped).trade_off.damages]
+    assert labels == ["Worst fading of a rare answer", "Accuracy lost"]
+    assert build(few).trade_off.damages == []
+    assert build(single).trade_off.costs == []
+
+
+def test_a_population_costs_what_its_measured_members_do(seeds):
+    gain = Gain(
+        ("time per image, ms",),
+        {"a0-dense-0": [4.0], "a0-0.5-0": [2.0], "a0-0.5-1": [3.0]},
+    )
+    told = build(seeds, gain=gain).trade_off
+    assert told.costs == ["time per image, ms", "weights kept, %"]
+    assert [point.costs[0] for point in told.points] == [4.0, 2.5, None]
+    assert told.without(0) == ["gmp 0.9 (3 seeds)"]
+
+
+def test_a_gain_of_other_models_is_refused(harmed):
+    gain = Gain(("time per image, ms",), {"x": [1.0]})
+    with pytest.raises(ConfigError, match="the gain is of x, and the audit of sparse95: expected"):
+        build(harmed, gain=gain)
+
+
+def test_the_picture_has_a_point_and_a_name_for_each_model(many):
+    told = build(many).trade_off
+    root = ElementTree.fromstring(draw_trade_off(told, 0, 0, {}))
+    tips = [one.get("data-tip") for one in root.iter() if one.get("data-tip")]
+    assert len(tips) == len(told.points) == 7
+    assert tips[0] == "dense-0: 100 %, the measure"
+    assert tips.count("gmp-0.5-0: 50 %, no damage that can be told from chance") == 1
+    words = [one.text for one in root.iter("text")]
+    assert {"moderate", "severe", "dense-0", "gmp-0.5-0"} <= set(words)
+
+
+def test_weights_stand_by_factors_and_lower_is_better(many):
+    told = build(many).trade_off
+    drawn = draw_trade_off(told, 0, 0, {})
+    where = {
+        tip.split(":")[0]: (float(x), float(y))
+        for x, y, tip in re.findall(
+            r'transform="translate\(([\d.]+),([\d.]+)\)"[^>]*data-tip="([^"]+)"', drawn
+        )
+    }
+    x = {name: place[0] for name, place in where.items()}
+    assert x["gmp-0.95-0"] < x["gmp-0.8-0"] < x["gmp-0.5-0"] < x["dense-0"]
+    assert x["gmp-0.5-0"] - x["gmp-0.8-0"] > x["dense-0"] - x["gmp-0.5-0"]
+    assert where["gmp-0.95-0"][1] < where["dense-0"][1]
+
+
+def test_names_never_meet():
+    places = [(20.0, 100.0), (24.0, 100.0), (28.0, 100.0), (300.0, 100.0)]
+    found = _beside(places, ["aaaaaa", "bbbbbb", "cccccc", "dddddd"])
+    assert found[3] == ("right", -9, 0)  # no room on the right
+    assert None not in found
+    assert len(set(found[:3])) == 3
+    assert _beside([(150.0, 100.0)] * 40, ["x" * 30] * 40).count(None) > 20
+
+
+def test_hostile_names_are_text(hostile, planted):
+    report = build(hostile)
+    drawn = draw_trade_off(report.trade_off, 0, 0, {})
+    assert "<img" not in drawn
+    assert any(
+        (one.get("data-tip") or "").startswith(planted.HOSTILE)
+        for one in ElementTree.fromstring(drawn).iter()
+    )
