@@ -122,7 +122,8 @@ const page = (() => {
     input.addEventListener("input", () => { find(); view.set(input.id, input.value); });
   }
 
-  // Headers sort: up, down, as at first. A cell goes by its bold part, as a number where it is one.
+  // Headers sort: up, down, as at first. A cell goes by its bold part; columns that are mostly numbers
+  // by these.
   const order = (a, b) => {
     if (a === b) return 0;
     if (a === null || b === null) return a === null ? 1 : -1;
@@ -158,10 +159,9 @@ const page = (() => {
           const cell = row.cells[Math.min(head.cellIndex, row.cells.length - 1)];
           return (cell.querySelector(":scope > b, :scope > span > b") ?? cell).textContent.trim();
         });
-        const numeric = head.cellIndex > 0;
-        const keys = new Map(first.map((row, i) => [
-          row, numeric ? (Number.isNaN(number(texts[i])) ? null : number(texts[i])) : texts[i],
-        ]));
+        const numbers = texts.map((text) => (Number.isNaN(number(text)) ? null : number(text)));
+        const numeric = 2 * numbers.filter((one) => one !== null).length > texts.length;
+        const keys = new Map(first.map((row, i) => [row, numeric ? numbers[i] : texts[i]]));
         body.append(...(way ? sorted(first, (row) => keys.get(row), way) : first));
         mark(heads, head, way);
       });
