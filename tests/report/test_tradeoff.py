@@ -1,8 +1,10 @@
 import re
 from xml.etree import ElementTree
 
+import polars as pl
 import pytest
 
+from prunescope.audit import Audit
 from prunescope.errors import ConfigError
 from prunescope.report import build
 from prunescope.report.findings import RULES
@@ -26,10 +28,11 @@ def test_damages_are_those_of_the_findings(harmed):
     assert by_label["Accuracy lost"] == pytest.approx(0.032, abs=0.001)
 
 
-def test_what_cannot_be_judged_or_was_not_removed_is_left_out(ungrouped, few, single):
+def test_what_was_not_tested_or_not_removed_is_left_out(ungrouped, few, single, untested):
     labels = [one.label for one in build(ungrouped).trade_off.damages]
     assert labels == ["Worst fading of a rare answer", "Accuracy lost"]
     assert build(few).trade_off.damages == []
+    assert build(untested).trade_off.damages == []
     assert build(single).trade_off.costs == []
 
 
@@ -41,7 +44,7 @@ def test_a_population_costs_what_its_measured_members_do(seeds):
     told = build(seeds, gain=gain).trade_off
     assert told.costs == ["time per image, ms", "weights kept, %"]
     assert [point.costs[0] for point in told.points] == [4.0, 2.5, None]
-    assert told.without(0) == ["gmp 0.9 (3 seeds)"]
+    assert told.without(0, 0) == ["gmp 0.9 (3 seeds)"]
 
 
 def test_a_gain_of_other_models_is_refused(harmed):
@@ -93,3 +96,14 @@ def test_hostile_names_are_text(hostile, planted):
         (one.get("data-tip") or "").startswith(planted.HOSTILE)
         for one in ElementTree.fromstring(drawn).iter()
     )
+
+
+def test_a_model_that_was_not_tested_is_not_shown_as_undamaged(many):
+    untested = many.table.with_columns(
+        pl.when(pl.col("model") != "gmp-0.95-0").then(pl.col("q_value")).alias("q_value")
+    )
+    told = build(Audit(untested, many.info)).trade_off
+    assert told.without(0, 0) == ["gmp-0.95-0"]
+    drawn = draw_trade_off(told, 0, 0, {})
+    assert "one-shot-0.95-0" in drawn
+    assert "gmp-0.95-0" not in drawn

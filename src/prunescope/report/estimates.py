@@ -24,7 +24,7 @@ DIGITS = 6
 SHOWN_DIGITS, SHOWN_Q_DIGITS = 4, 2
 """The same in the page, where numbers are rounded once more when they are shown."""
 
-MOST_SHOWN = 20_000
+MOST_SHOWN = 25_000
 """Rows that stand in the page: more would make it slow to load."""
 
 NAMES = {

@@ -82,7 +82,12 @@ def to_html(report: Report) -> str:
 
     told = report.trade_off
     trades = [
-        (damage, cost, Markup(draw_trade_off(told, damage, cost, colours)), told.without(cost))
+        (
+            damage,
+            cost,
+            Markup(draw_trade_off(told, damage, cost, colours)),
+            told.without(damage, cost),
+        )
         for damage in range(len(told.damages))
         for cost in range(len(told.costs))
     ]

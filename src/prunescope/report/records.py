@@ -207,13 +207,13 @@ class TradePoint(Frozen):
     """One model on the picture of the trade-off.
 
     Its `costs` are in the order of the picture's costs, null where one is not known; its `damages`
-    in that of the picture's damages.
+    in that of the picture's damages, null where nothing was tested.
     """
 
     model: str
     dense: bool
     costs: list[float | None]
-    damages: list[float]
+    damages: list[float | None]
 
 
 class TradeOff(Frozen):
@@ -226,9 +226,9 @@ class TradeOff(Frozen):
     damages: list[Damage]
     points: list[TradePoint]
 
-    def without(self, cost: int) -> list[str]:
-        """Name the models of which a cost, by its place, is not known."""
-        return [point.model for point in self.points if point.costs[cost] is None]
+    def without(self, damage: int, cost: int) -> list[str]:
+        """Name the models of which a damage or a cost, by their places, is not known."""
+        return [p.model for p in self.points if None in (p.damages[damage], p.costs[cost])]
 
 
 class Estimates(Frozen):

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import altair as alt
 
 from prunescope.errors import ConfigError, shorten
-from prunescope.report.findings import RULES
+from prunescope.report.findings import RULES, Rule
 from prunescope.report.gains import Gain
 from prunescope.report.glossary import unit_of
 from prunescope.report.records import Damage, TradeOff, TradePoint
@@ -49,7 +49,7 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
     """Measure each model's worst damage, and what is left of its weights, size and time.
 
     Damages are those of the findings' rules, so that dense has none and the limits are theirs. What
-    no compressed model could be judged by is left out, and weights where none are removed.
+    no compressed model was tested for is left out, and weights where none are removed.
 
     Raises
     ------
@@ -65,24 +65,19 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
         )
     by_name = {rule.name: rule for rule in RULES}
     rules = [
-        by_name[name]
-        for name in MEASURES
-        if any(
-            row.delta is not None
-            for model in cast.compressed
-            for row in by_name[name].rows(table, model.name)
-        )
+        rule
+        for rule in map(by_name.__getitem__, MEASURES)
+        if any(_worst(rule, table, model.name) is not None for model in cast.compressed)
     ]
     pruned = any(model.metadata.compression.sparsity > 0 for model in cast.compressed)
 
     def point(name: str, sparsity: float, *, dense: bool) -> TradePoint:
         measured = gain.of(cast.models_of(name)) if gain else []
-        damages = [max((r.size(row) for row in r.rows(table, name)), default=0.0) for r in rules]
         return TradePoint(
             model=name,
             dense=dense,
             costs=[*measured, *([round(100 * (1 - sparsity), 6)] if pruned else [])],
-            damages=[0.0] * len(rules) if dense else damages,
+            damages=[0.0 if dense else _worst(rule, table, name) for rule in rules],
         )
 
     models = [(m, True) for m in cast.dense] + [(m, False) for m in cast.compressed]
@@ -104,6 +99,12 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
     )
 
 
+def _worst(rule: Rule, table: Table, model: str) -> float | None:
+    """Return the largest damage to a model by a rule; None where nothing was tested."""
+    tested = [row for row in rule.rows(table, model) if row.q_value is not None]
+    return max((rule.size(row) for row in tested), default=None)
+
+
 def draw_trade_off(told: TradeOff, damage: int, cost: int, colours: dict[str, str]) -> str:
     """Draw one damage against one cost; lines mark from where it is called moderate and severe.
 
@@ -123,19 +124,23 @@ def draw_trade_off(told: TradeOff, damage: int, cost: int, colours: dict[str, st
     """
     measure, name = told.damages[damage], told.costs[cost]
     unit = unit_of(measure.metric)
-    known = [(point, value) for point in told.points if (value := point.costs[cost]) is not None]
-    ends = [value for _, value in known]
+    known = [
+        (point, value, size)
+        for point in told.points
+        if (value := point.costs[cost]) is not None and (size := point.damages[damage]) is not None
+    ]
+    ends = [value for _, value, _ in known]
     rows: list[dict[str, Any]] = [
         {
             "x": value,
-            "y": point.damages[damage] * unit.scale,
+            "y": size * unit.scale,
             "kind": "dense" if point.dense else "compressed",
             "colour": INK if point.dense else colours.get(point.model, "var(--s2)"),
             "name": _short(point.model),
             "tip": f"{point.model}: {value:.3g} {name.rpartition(', ')[2]}, "
-            f"{'the measure' if point.dense else _told(point.damages[damage], measure)}",
+            f"{'the measure' if point.dense else _told(size, measure)}",
         }
-        for point, value in known
+        for point, value, size in known
     ]
     low, high = (80.0, 115.0) if name == KEPT else (0.0, 1.1 * max(ends, default=1.0))
     low = 0.8 * min([*ends, 100.0]) if name == KEPT else low

@@ -71,8 +71,10 @@
   const told = section.querySelector("output");
   let sort = "", start = 0, found = [];
 
-  const every = column.model.map((_, row) => row);
-  const searched = every.map((row) =>
+  // At first, changes for the worse come first, and what has no change comes last.
+  const grave = (row) => (text.verdict(row) === "worse" ? 0 : column.change[row] === null ? 2 : 1);
+  const every = sorted(column.model.map((_, row) => row), grave, 1);
+  const searched = column.model.map((_, row) =>
     ["model", "metric", "attribute", "group"].map((name) => text[name](row)).join(" ").toLowerCase());
   const draw = () => {
     const rows = found.slice(start, start + ROWS).map((row) => {
