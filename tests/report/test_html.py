@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -137,7 +138,7 @@ def test_thumbnails_stand_in_the_page(rendered):
 
 
 def test_pictures_that_do_not_fit_are_counted(harmed, pictures, monkeypatch):
-    monkeypatch.setattr("prunescope.report.build.MOST_BYTES", 5000)
+    monkeypatch.setattr(sys.modules["prunescope.report.build"], "MOST_BYTES", 5000)
     report = build(harmed, dataset=pictures)
     shown = len(report.thumbnails)
     assert 0 < shown < 24

@@ -141,4 +141,5 @@
     one.addEventListener("click", () => { start += ROWS * Number(one.dataset.step); draw(); });
   }
   section.classList.add("ready");
+  page.reveal(); // the page has become longer, so that more of it can be scrolled to
 })();

@@ -228,5 +228,5 @@ const page = (() => {
     setTimeout(() => { printing = false; });
   });
 
-  return { all, view, holds, wordsOf, sorted, button, mark };
+  return { all, view, reveal, holds, wordsOf, sorted, button, mark };
 })();
