@@ -252,6 +252,8 @@ def test_all_estimates_are_searched_filtered_and_sorted(rows, harmed):
     assert changes == pytest.approx(expected, abs=0.051)
     head.get_by_role("button").click()
     assert head.get_attribute("aria-sort") == "descending"
+    fallen = [float(text.split()[0].replace("−", "-").replace("±", "")) for text in cells(page, 7)]
+    assert fallen == changes[::-1]
     page.locator("[data-filters=search]").fill("nobody")
     assert page.locator("#estimates output").inner_text() == "No estimate is like that."
 
