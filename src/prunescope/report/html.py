@@ -67,7 +67,7 @@ def to_html(report: Report) -> str:
     from prunescope.report.charts import draw, series_of  # altair takes a third of a second
     from prunescope.report.grids import Grid, draw_grid
     from prunescope.report.scatter import draw_points
-    from prunescope.report.tradeoff import draw_trade_off
+    from prunescope.report.tradeoff_chart import draw_trade_off
 
     drawable = any(model.sparsity > 0 for model in report.compressed)
     series = series_of(report.curves) if drawable else []

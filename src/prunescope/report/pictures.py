@@ -58,7 +58,7 @@ def _sheets(report: Report) -> Iterator[tuple[str, str]]:
     from prunescope.report.panels import Series
     from prunescope.report.scatter import draw_points
     from prunescope.report.standalone import Chart, sheet
-    from prunescope.report.tradeoff import draw_trade_off
+    from prunescope.report.tradeoff_chart import draw_trade_off
 
     colours = {model.name: colour(i) for i, model in enumerate(report.compressed)}
     told = report.trade_off
