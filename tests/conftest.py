@@ -1,6 +1,7 @@
 """What tests of several packages share."""
 
 import shutil
+from importlib.resources import files
 
 import numpy as np
 import polars as pl
@@ -113,7 +114,7 @@ def visit(browser):
     """Open a file; what goes wrong meanwhile is an error at the end."""
     contexts, wrong = [], []
 
-    def visit(path, width="desktop", scheme="light"):
+    def visit(path, width="desktop", scheme="light", fragment=""):
         context = browser.new_context(
             viewport={"width": WIDTHS[width], "height": 900},
             color_scheme=scheme,
@@ -129,10 +130,29 @@ def visit(browser):
             "request",
             lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url),
         )
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + fragment)
         return page
 
     yield visit
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def barriers():
+    """Return a function: an open page → what axe-core finds in it that is serious or critical."""
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+    def find(page):
+        page.evaluate(axe)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        return [
+            (one["id"], node["target"], node["failureSummary"])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"][:3]
+        ]
+
+    return find

@@ -60,15 +60,36 @@ def test_report_in_other_formats(tmp_path, answers, prunescope):
     dense, sparse = answers(tmp_path)
     out = tmp_path / "out"
     ran = prunescope(
-        "audit", dense, "--compressed", sparse, "-o", out, "--format", "json, md", *FAST
+        "audit", dense, "--compressed", sparse, "-o", out, "--format", "json, md, csv", *FAST
     )
     assert ran.code == 0
     assert not (out / "report.html").exists()
-    assert json.loads((out / "report.json").read_text())["format_version"] == 2
+    assert json.loads((out / "report.json").read_text())["format_version"] == 3
+    assert pl.read_csv(out / "report.csv").height == Audit.load(out).table.height
     assert (out / "report.md").read_text().startswith("#")
     ran = prunescope("report", out, "--format", "pdf")
     assert ran.code == 2
     assert "unknown report format 'pdf'" in ran.err
+
+
+def test_figures_and_gains_are_asked_for(tmp_path, answers, prunescope):
+    dense, sparse = answers(tmp_path)
+    out, gain = tmp_path / "out", tmp_path / "gain.json"
+    gain.write_text(json.dumps({"models": [{"model": "sparse", "ms_batch_1": 2.5}]}))
+    audit = ("audit", dense, "--compressed", sparse, "-o", out, *FAST)
+    ran = prunescope(*audit, "--gain", gain, "--figures", "svg", "--json")
+    assert ran.code == 0
+    told = json.loads(ran.out)
+    assert told["decision"]["answers"].keys() == {"sparse"}
+    assert str(out / "figures" / "trade-off.svg") in told["report"]
+    assert "time per image, ms" in (out / "report.html").read_text()
+    assert "time per image, ms" in (out / "figures" / "trade-off.svg").read_text()
+    gain.write_text(json.dumps({"models": [{"model": "other", "ms_batch_1": 2.5}]}))
+    ran = prunescope("report", out, "--gain", gain)
+    assert ran.code == 2
+    assert "the gain is of other, and the audit of sparse: expected the same names" in ran.err
+    assert prunescope("report", out, "--gain", tmp_path / "none").code == 2
+    assert prunescope("report", out, "--figures", "gif").code == 2
 
 
 @pytest.mark.parametrize(

@@ -184,3 +184,11 @@ def test_another_models_adjustment_is_refused(planted):
     found = fit_adjustment(sparse, criterion="f1")
     with pytest.raises(DataError, match=r"was fitted to 'sparse', not to 'dense'"):
         found.apply(dense)
+
+
+def test_it_looks_well_in_a_notebook(planted):
+    _, sparse = planted("val")
+    found = fit_adjustment(sparse, criterion="prevalence")
+    assert repr(found) == f"FittedAdjustment('sparse': {found.table.height} thresholds)"
+    assert "<table" in found._repr_html_()
+    assert "rare" in found._repr_html_()

@@ -189,3 +189,10 @@ def turn(model):
     samples = model.samples
     turned = replace(samples, attributes=samples.attributes[::-1], labels=samples.labels[:, ::-1])
     return replace(model, samples=turned, logits=model.logits[:, ::-1])
+
+
+def test_it_looks_well_in_a_notebook(found):
+    assert repr(found).startswith("Comparison(")
+    html = found._repr_html_()
+    assert "<table" in html
+    assert found.info.measures[0].summary[:20] in html

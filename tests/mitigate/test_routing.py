@@ -376,3 +376,9 @@ def test_what_cannot_be_routed_says_why(world):
         route(sparse, lies, share=0.1)
     with pytest.raises(DataError, match="chosen for 'sparse' and 'dense', not for 'dense'"):
         own.apply(dense, sparse)
+
+
+def test_it_looks_well_in_a_notebook(world):
+    found = route(*pair(world, "val"), share=0.1)
+    assert repr(found).startswith("Route('sparse' to 'dense': 10.0% of the answers sent, of ")
+    assert "<table" in found._repr_html_()

@@ -6,6 +6,8 @@ import re
 import polars as pl
 import pytest
 
+from prunescope.report.glossary import GLOSSARY
+
 WIDTHS = ("desktop", "phone")
 
 
@@ -178,3 +180,189 @@ def test_hostile_names_run_nothing(visit, path_of, name):
     assert "owned" not in page.title().split("·")[-1]
     assert page.evaluate("document.title") == page.title()
     assert "onerror" in page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        ("harmed", "desktop", "light"),
+        ("harmed", "desktop", "dark"),
+        ("hostile_seeds", "phone", "light"),
+    ],
+)
+def test_the_page_bars_nobody(visit, barriers, path_of, name, width, scheme):
+    assert barriers(visit(path_of(name), width, scheme)) == []
+
+
+def test_the_first_screen_answers(visit, path_of):
+    page = visit(path_of("many"))
+    assert page.locator("h1 .answer").inner_text() == (
+        "Ship up to 80% of weights removed; not beyond."
+    )
+    for part in ("h1", "#worst", "#trade-off svg >> visible=true"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 900
+    assert page.locator("#worst .findings li").count() == 3
+
+
+def test_another_damage_can_be_chosen_for_the_picture(visit, path_of):
+    page = visit(path_of("harmed"))
+    picture = page.locator("#trade-off svg >> visible=true")
+    assert picture.get_attribute("aria-label").startswith("Worst fading of a rare answer")
+    page.locator("#trade-off select").select_option(label="Accuracy lost")
+    assert picture.get_attribute("aria-label").startswith("Accuracy lost")
+    picture.locator("[data-tip]").last.hover()
+    assert page.locator("#tip").inner_text() == "sparse95: 5 %, accuracy lost 3.2 points"
+
+
+def cells(page, column):
+    return page.locator(f"#estimates tbody td:nth-child({column})").all_inner_texts()
+
+
+@pytest.fixture
+def rows(visit, path_of):
+    """Return the page of `harmed`, scrolled to its table of all estimates, when that is ready."""
+
+    def opened(fragment="#estimates", name="harmed"):
+        page = visit(path_of(name), fragment=fragment)
+        page.locator("#estimates.ready").wait_for()
+        return page
+
+    return opened
+
+
+def test_all_estimates_are_searched_filtered_and_sorted(rows, harmed):
+    page = rows()
+    assert page.locator("#estimates h2").bounding_box()["y"] < 100
+    table = harmed.table
+    assert page.locator("#estimates output").inner_text() == f"1 to 25 of {table.height}"
+    page.get_by_role("button", name="Later").click()
+    assert page.locator("#estimates output").inner_text() == f"26 to 50 of {table.height}"
+    page.locator("[data-filters=model]").select_option("sparse95")
+    page.locator("[data-filters=metric]").select_option("Accuracy")
+    accuracy = table.filter(model="sparse95", metric="accuracy")
+    of_bald = accuracy.filter(attribute="Bald")
+    page.locator("[data-filters=search]").fill("BALD accuracy")
+    assert page.locator("#estimates output").inner_text().endswith(f"of {of_bald.height}")
+    page.locator("[data-filters=search]").fill("")
+    head = page.locator("#estimates th", has_text="Change")
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    changes = [float(text.split()[0].replace("−", "-").replace("±", "")) for text in cells(page, 7)]
+    expected = sorted(100 * change for change in accuracy["delta"].drop_nulls())
+    assert len(set(changes)) > 3
+    assert changes == pytest.approx(expected, abs=0.051)
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    fallen = [float(text.split()[0].replace("−", "-").replace("±", "")) for text in cells(page, 7)]
+    assert fallen == changes[::-1]
+    page.locator("[data-filters=search]").fill("nobody")
+    assert page.locator("#estimates output").inner_text() == "No estimate is like that."
+
+
+def test_numbers_are_written_as_everywhere_in_the_report(rows, harmed):
+    page = rows("#estimates&rows.model=sparse95&rows.search=bald")
+    page.locator("[data-filters=metric]").select_option("Rare-value ratio")
+    row = harmed.table.filter(
+        pl.col("group").is_null(), model="sparse95", metric="rare_value_ratio", attribute="Bald"
+    ).row(0, named=True)
+    unit = GLOSSARY["rare_value_ratio"].unit
+    value, change = (text.split(maxsplit=1) for text in (cells(page, 5)[0], cells(page, 7)[0]))
+    assert value == [unit.value(row["value"]), unit.interval(row["low"], row["high"])]
+    assert change == [
+        unit.bare_change(row["delta"]),
+        unit.change_interval(row["delta_low"], row["delta_high"]),
+    ]
+    assert cells(page, 9)[0] == row["verdict"]
+
+
+def test_a_link_opens_the_same_view(rows, visit, path_of):
+    page = rows()
+    page.locator("[data-filters=verdict]").select_option("worse")
+    page.locator("#estimates th", has_text="Change").get_by_role("button").click()
+    page.locator("#find").fill("bald")
+    page.locator(".tabs label", has_text="Accuracy").click()
+    page.locator("#links > details > summary").click()
+    page.locator("#provenance > details > summary").click()
+    page.wait_for_url("**folds=**provenance**")
+    seen = cells(page, 7)
+    other = rows("#" + page.url.partition("#")[2])
+    assert cells(other, 7) == seen
+    assert set(cells(other, 9)) == {"worse"}
+    assert other.locator(".tabs input:checked").get_attribute("value") == "accuracy"
+    assert other.locator("#attributes .dots tbody tr:visible th").all_inner_texts() == ["Bald"]
+    assert not other.locator("#links .notes").is_visible()
+    assert other.locator("#provenance .provenance").is_visible()
+
+
+def test_a_picked_model_stands_in_the_address_by_name(visit, path_of):
+    page = visit(path_of("many"))
+    page.select_option("#model", "0")
+    name = page.locator("#model option").first.get_attribute("data-name")
+    assert page.url.endswith(f"#model={name}")
+    other = visit(path_of("many"), fragment=f"#bias&model={name}")
+    assert other.locator("#model").input_value() == "0"
+    assert other.evaluate("scrollY") > 500
+    assert visit(path_of("many"), fragment="#model=gone").locator("#model").input_value() == "4"
+
+
+def test_links_of_the_page_unfold_what_they_lead_to_and_keep_the_view(visit, path_of):
+    page = visit(path_of("many"), fragment="#metric=accuracy")
+    page.get_by_role("link", name="Gaps").click()
+    assert page.url.endswith("#gaps&metric=accuracy&folds=gaps")
+    assert page.locator("#gaps .gap-list").first.is_visible()
+    page.get_by_role("button", name="Fold all", exact=True).click()
+    assert not page.locator("#bias .panel:not([hidden])").first.is_visible()
+    page.go_back()
+    assert page.url.endswith("#metric=accuracy")
+    assert page.locator("#bias .panel:not([hidden])").first.is_visible()
+
+
+def test_a_link_to_a_finding_or_a_model_unfolds_it(visit, path_of):
+    assert not visit(path_of("many")).locator("#finding-0-0").is_visible()
+    assert visit(path_of("many"), fragment="#finding-0-0").locator("#finding-0-0").is_visible()
+    page = visit(path_of("many"))
+    page.locator("#worst .answers a").first.click()
+    assert page.locator("#model-0 .findings").is_visible()
+
+
+def test_a_key_folds_and_sorts(visit, path_of):
+    page = visit(path_of("many"))
+    page.locator("#bias > details > summary").focus()
+    page.keyboard.press("Enter")
+    assert not page.locator("#bias .panel").first.is_visible()
+    head = page.locator("#figures .key th", has_text="Accuracy")
+    names = page.locator("#figures .key tbody th b")
+    first = names.all_inner_texts()
+    head.get_by_role("button").focus()
+    orders = []
+    for _ in range(3):
+        page.keyboard.press("Enter")
+        orders.append((head.get_attribute("aria-sort"), names.all_inner_texts()))
+    assert [way for way, _ in orders] == ["ascending", "descending", None]
+    assert orders[0][1][0].endswith("0.95-0")
+    assert orders[1][1] != orders[0][1]
+    assert orders[2][1] == first
+
+
+def test_the_button_turns_day_to_night(visit, path_of):
+    page = visit(path_of("harmed"))
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(paper)
+    page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate(paper)
+    assert dark != light
+    page.get_by_role("button", name="Light").click()
+    assert page.evaluate(paper) == light
+    night = visit(path_of("harmed"), scheme="dark")
+    assert night.evaluate(paper) == dark
+    night.get_by_role("button", name="Light").click()
+    assert night.evaluate(paper) == light
+
+
+def test_hostile_names_are_text_in_all_estimates(rows, planted):
+    page = rows(name="hostile")
+    page.locator("#estimates [data-filters=model]").select_option(planted.HOSTILE + "1")
+    assert set(cells(page, 1)) == {planted.HOSTILE + "1"}
+    assert page.locator("#estimates img").count() == 0

@@ -66,7 +66,7 @@ def test_too_few_samples_make_no_claim(few):
 
 
 def test_another_format_version_is_refused(harmed):
-    text = to_json(build(harmed)).replace('"format_version": 2', '"format_version": 1')
+    text = to_json(build(harmed)).replace('"format_version":3', '"format_version":2')
     with pytest.raises(ValidationError, match="format_version"):
         Report.model_validate_json(text)
 
@@ -128,3 +128,10 @@ def test_each_model_has_its_own_images(many):
     for detail in build(many).details:
         assert bool(detail.affected) == ("0.95" in detail.model)
         assert {image.model for image in detail.affected} <= {detail.model}
+
+
+def test_it_looks_well_in_a_notebook(harmed, hostile):
+    html = build(harmed)._repr_html_()
+    assert "Do not ship. 95% of weights removed: accuracy" in html
+    assert html.count("severe") >= 3
+    assert "<img" not in build(hostile)._repr_html_()

@@ -165,3 +165,9 @@ def test_hostile_names_are_text(visit, pages):
     page = visit(pages["hostile"][0])
     assert HOSTILE in page.locator("#attributes th").all_inner_texts()[5]
     assert page.locator("img[src='x']").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_pages_bar_nobody(visit, barriers, pages, kind, scheme):
+    assert barriers(visit(pages["hostile"][kind], scheme=scheme)) == []

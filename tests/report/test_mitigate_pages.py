@@ -191,3 +191,9 @@ def test_pages_open_offline_without_an_error(visit, pages, name, width, kind):
     if kind == 1:
         assert page.locator("figure > svg").count() >= 4
         assert "disagreement" in page.locator("#proof").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_pages_bar_nobody(visit, barriers, pages, kind, scheme):
+    assert barriers(visit(pages["plain"][kind], scheme=scheme)) == []

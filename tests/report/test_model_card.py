@@ -107,6 +107,6 @@ def test_hostile_names_add_no_markup(request, name):
 
 def test_it_is_a_format_of_the_report(harmed, tmp_path):
     report = build(harmed)
-    (path,) = write_report(report, tmp_path, formats=("card.md",))
-    assert path == tmp_path / "report.card.md"
-    assert path.read_text(encoding="utf-8") == to_model_card(report) == FORMATS["card.md"](report)
+    (path,) = write_report(report, tmp_path, formats=("card",))
+    assert path == tmp_path / "model_card.md"
+    assert path.read_text(encoding="utf-8") == to_model_card(report) == FORMATS["card"](report)

@@ -47,3 +47,9 @@ def test_large_images_are_scaled_down(swatches):
 def test_unknown_ids_are_left_out_and_repeated_ones_encoded_once(swatches):
     assert list(thumbnails(swatches, ["green", "red", "red"])) == ["red"]
     assert thumbnails(swatches, []) == {}
+
+
+def test_as_many_pictures_as_fit(swatches):
+    one = len(thumbnails(swatches, ["red"])["red"])
+    assert list(thumbnails(swatches, ["red", "blue"], one)) == ["red"]
+    assert thumbnails(swatches, ["red", "blue"], one - 1) == {}

@@ -16,6 +16,7 @@ from prunescope.audit.correlations import CORRELATION_SCHEMA
 from prunescope.audit.table import SCHEMA
 from prunescope.audit.verdicts import JUDGED, VERDICTS, harm_of
 from prunescope.errors import ConfigError, MissingExtraError, one_of, shorten
+from prunescope.notebook import rendered
 from prunescope.predictions import Metadata
 from prunescope.result_folder import ResultFolder
 
@@ -326,4 +327,4 @@ class Audit:
     def _repr_html_(self) -> str:
         """Show the overall rows in a notebook."""
         columns = ["model", "metric", "value", "low", "high", "delta", "delta_low", "delta_high"]
-        return self.overall.select(*columns, "verdict")._repr_html_()
+        return rendered(repr(self), self.overall.select(*columns, "verdict"))

@@ -16,7 +16,21 @@ if TYPE_CHECKING:
     from prunescope.data import Dataset
 
 Formats = Annotated[
-    str, typer.Option("--format", help="Formats of the report, by commas: html, json, md, card.md.")
+    str,
+    typer.Option("--format", help="Formats of the report, by commas: html, json, md, csv, card."),
+]
+
+Figures = Annotated[
+    str | None,
+    typer.Option(help="Write the charts to --out/figures too: svg, png, or both by a comma."),
+]
+GainFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--gain",
+        metavar="FILE",
+        help="What 'prunescope gain --json' printed: sizes and times for the trade-off.",
+    ),
 ]
 
 
@@ -100,6 +114,8 @@ def audit(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     formats: Formats = "html",
+    figures: Figures = None,
+    gain: GainFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare compressed models with dense ones: a table, and a report to look at.
@@ -138,7 +154,7 @@ def audit(
     read = files.sources([model.name for model in found.info.models], [*dense, *compressed])
     found = found.read_from(out, read)
     found.save(out)
-    _write(found, out, title, data, formats, as_json)
+    _write(found, out, title, data, formats, figures, gain, as_json)
 
 
 def _effects(texts: Iterable[str]) -> dict[str, float]:
@@ -174,23 +190,35 @@ def report(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     formats: Formats = "html",
+    figures: Figures = None,
+    gain: GainFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Write the report of an audit again, with images of a data set, say."""
     from prunescope.audit import Audit
 
-    _write(Audit.load(folder), out or folder, title, data, formats, as_json)
+    _write(Audit.load(folder), out or folder, title, data, formats, figures, gain, as_json)
 
 
 def _write(
-    found: Audit, out: Path, title: str | None, data: str | None, formats: str, as_json: bool
+    found: Audit,
+    out: Path,
+    title: str | None,
+    data: str | None,
+    formats: str,
+    figures: str | None,
+    gain: Path | None,
+    as_json: bool,
 ) -> None:
     """Write the report and print its findings."""
     from prunescope.cli.tables import print_findings
-    from prunescope.report import build, write_report
+    from prunescope.report import build, read_gain, write_figures, write_report
 
-    page = build(found, title=title, dataset=_dataset(data))
+    measured = None if gain is None else read_gain(gain)
+    page = build(found, title=title, dataset=_dataset(data), gain=measured)
     written = write_report(page, out, formats=options.names(formats) or ())
+    if figures is not None:
+        written += write_figures(page, out, options.names(figures) or ())
     for text in (*found.info.warnings, *found.info.notes):
         say(f"note: {text}")
 
@@ -200,7 +228,8 @@ def _write(
 
     findings = [finding.model_dump(mode="json", exclude={"rows"}) for finding in page.findings]
     files = [str(path) for path in written]
-    about = {"headline": page.headline, "folder": str(out), "report": files}
+    decision = page.decision.model_dump(mode="json", include={"answer", "text", "answers"})
+    about = {"headline": page.headline, "decision": decision, "folder": str(out), "report": files}
     result(as_json, {**about, "findings": findings}, show)
 
 

@@ -49,9 +49,10 @@ def print_overall(found: Audit) -> None:
 
 
 def print_findings(page: Report) -> None:
-    """Print the headline and, for each compressed model, its worst findings."""
+    """Print the decision, the headline and, for each compressed model, its worst findings."""
     console = Console(highlight=False)
-    console.print(page.headline, style="bold", markup=False)
+    console.print(page.decision.text, style="bold", markup=False)
+    console.print(page.headline, markup=False)
     for model in page.compressed:
         console.print(f"\n{model.name}: {model.severity}", markup=False)
         of_model = page.findings_of(model.name)

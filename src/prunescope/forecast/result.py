@@ -19,6 +19,7 @@ from prunescope.forecast.calibration import Calibration
 from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA
 from prunescope.forecast.scorers import Tier
 from prunescope.metrics.statistics import Floats
+from prunescope.notebook import rendered
 from prunescope.predictions import Metadata
 from prunescope.result_folder import ResultFolder
 
@@ -268,4 +269,4 @@ class Forecast:
 
     def _repr_html_(self) -> str:
         """Show the riskiest answers in a notebook."""
-        return self.riskiest(10).select(REVIEW_COLUMNS)._repr_html_()
+        return rendered(repr(self), self.riskiest(10).select(REVIEW_COLUMNS))

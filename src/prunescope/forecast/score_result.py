@@ -13,6 +13,7 @@ from prunescope.forecast.levels import LEVEL_SCHEMA
 from prunescope.forecast.reliability import RELIABILITY_SCHEMA
 from prunescope.forecast.result import ForecastInfo
 from prunescope.forecast.routing import ROUTING_SCHEMA
+from prunescope.notebook import rendered
 from prunescope.result_folder import ResultFolder
 
 SCORE_SCHEMA: dict[str, pl.DataType] = {
@@ -121,4 +122,4 @@ class Score:
     def _repr_html_(self) -> str:
         """Show the average precision of flips in a notebook."""
         shown = ["population", "scorer", "value", "low", "high", "n"]
-        return self.of("flips", "average_precision").select(shown)._repr_html_()
+        return rendered(repr(self), self.of("flips", "average_precision").select(shown))

@@ -16,6 +16,7 @@ from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.mitigate.calibrate import CALIBRATIONS
 from prunescope.mitigate.splits import side_by_side
 from prunescope.mitigate.thresholds import CRITERIA, Cuts, Floor, counts_at
+from prunescope.notebook import rendered
 from prunescope.predictions import Adjustment, Adjustments, Predictions, adjust
 from prunescope.predictions.adjustment import map_columns
 from prunescope.predictions.sketch import sketch
@@ -78,6 +79,13 @@ class FittedAdjustment:
                 "another model's logits lie elsewhere"
             )
         return adjust(predictions, self.adjustment)
+
+    def __repr__(self) -> str:
+        return f"FittedAdjustment({self.model!r}: {self.table.height:,} thresholds)"
+
+    def _repr_html_(self) -> str:
+        """Show the thresholds in a notebook."""
+        return rendered(repr(self), self.table)
 
 
 def fit_adjustment(

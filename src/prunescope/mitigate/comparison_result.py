@@ -9,6 +9,8 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from prunescope.errors import shorten
+from prunescope.notebook import rendered
 from prunescope.result_folder import ResultFolder
 
 EFFECT_SCHEMA: dict[str, pl.DataType] = {
@@ -111,3 +113,12 @@ class Comparison:
         """
         info, [table] = FILES.load(folder)
         return cls(info, table)
+
+    def __repr__(self) -> str:
+        names = shorten(measure.name for measure in self.info.measures)
+        return f"Comparison({names}: {self.info.pruned!r} on {self.info.n_samples:,} samples)"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what each measure is, needs and costs, and where it helps."""
+        measures = [measure.model_dump() for measure in self.info.measures]
+        return rendered(repr(self), pl.DataFrame(measures))

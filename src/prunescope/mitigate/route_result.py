@@ -15,6 +15,7 @@ from prunescope.mitigate.curves import CHOSEN, CURVE_SCHEMA
 from prunescope.mitigate.overrides import Overrides, OverridesInfo
 from prunescope.mitigate.risk import Score, To, check_given
 from prunescope.mitigate.routing import NOTHING, Routed
+from prunescope.notebook import rendered
 from prunescope.predictions import Predictions
 from prunescope.result_folder import ResultFolder
 
@@ -145,3 +146,10 @@ class Route:
         """
         info, [curve] = FILES.load(folder)
         return cls(info, curve)
+
+    def __repr__(self) -> str:
+        return f"Route({self.info.model!r} to {self.info.dense!r}: {self.price()})"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what is left of the damage, share by share."""
+        return rendered(repr(self), self.curve)

@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from prunescope.audit import JUDGEMENT_SCHEMA, Outcome, outcome
+from prunescope.notebook import rendered
 from prunescope.result_folder import ResultFolder
 
 TRIAL_SCHEMA: dict[str, pl.DataType] = {
@@ -106,4 +107,4 @@ class Search:
 
     def _repr_html_(self) -> str:
         """Show the trials in a notebook."""
-        return self.trials._repr_html_()
+        return rendered(repr(self), self.trials)

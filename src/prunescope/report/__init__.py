@@ -1,9 +1,10 @@
-"""What an audit found, for people: data first, then one page, JSON or Markdown.
+"""What an audit found, for people: data first, then one page, JSON, Markdown or CSV.
 
 A *finding* is a change for the worse that can be told from chance, in words, with the rows of the
 audit that it rests on. A change is *supported* where its q-value (Benjamini-Hochberg) is at most
 1 - confidence and its verdict is not ``negligible``. The *severity* of a finding is a matter of its
-size alone, by stated conventions. Models that differ by their seed alone are a *population* and are
+size alone, by stated conventions; the *decision*, whether a model may be shipped, follows from the
+gravest one. Models that differ by their seed alone are a *population* and are
 told of together; its *members* stand behind. The *rarer answer* to an attribute is yes or no,
 whichever is rarer in training. A *report* holds everything that is shown, as data; a *renderer*
 turns it into text and adds nothing.
@@ -17,9 +18,11 @@ from prunescope.report.comparison_page import (
 )
 from prunescope.report.findings import findings
 from prunescope.report.forecast_page import ForecastPage, build_forecast, write_forecast
+from prunescope.report.gains import Gain, read_gain
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
 from prunescope.report.model_card import to_model_card
+from prunescope.report.pictures import write_figures
 from prunescope.report.route_page import RoutePage, build_route, write_route
 from prunescope.report.samples import TAGS, sample_table, write_samples
 from prunescope.report.score_page import ScorePage, build_score, write_score
@@ -33,6 +36,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "ForecastPage",
+    "Gain",
     "Report",
     "RoutePage",
     "ScorePage",
@@ -42,12 +46,14 @@ __all__ = [
     "build_route",
     "build_score",
     "findings",
+    "read_gain",
     "sample_table",
     "to_html",
     "to_json",
     "to_markdown",
     "to_model_card",
     "write_comparison",
+    "write_figures",
     "write_forecast",
     "write_report",
     "write_route",

@@ -10,15 +10,19 @@ from prunescope.audit import Audit, ModelInfo
 from prunescope.data import Dataset
 from prunescope.report import figures, words
 from prunescope.report.correlations import Together
+from prunescope.report.decision import decide
+from prunescope.report.estimates import estimates
 from prunescope.report.exemplars import exemplars
 from prunescope.report.findings import SEVERITIES, judge
+from prunescope.report.gains import Gain
 from prunescope.report.headline import headline, severity_of, story, subjects
 from prunescope.report.links import links
 from prunescope.report.numbers import counted
 from prunescope.report.roles import Roles, roles
 from prunescope.report.structure import Detail, ModelSummary, Provenance, Report
 from prunescope.report.table import Table
-from prunescope.report.thumbnails import thumbnails
+from prunescope.report.thumbnails import MOST_BYTES, thumbnails
+from prunescope.report.tradeoff import trade_off
 
 MOST_DETAILS = 16
 """Compressed models that get figures of their own: more would make the page slow to open."""
@@ -36,6 +40,7 @@ def build(
     title: str | None = None,
     dataset: Dataset | None = None,
     max_thumbnails: int = 24,
+    gain: Gain | None = None,
 ) -> Report:
     """Put together everything that the report of an audit shows.
 
@@ -49,11 +54,19 @@ def build(
         listed by id.
     max_thumbnails : int
         Most affected images shown of each compressed model.
+    gain : Gain, optional
+        Sizes and times for the picture of the trade-off, from `read_gain`. Without it, damage is
+        shown against the share of weights that are kept.
 
     Returns
     -------
     Report
         The same for the same input; nothing is read or written.
+
+    Raises
+    ------
+    ConfigError
+        The gain tells of none of the audit's models.
     """
     table, cast = Table(audit), roles(audit.info)
     noun, metrics = words.noun_of(audit), figures.key_metrics(table)
@@ -105,10 +118,14 @@ def build(
     details = [detail(model.name) for model in ordered if model.name in first[:MOST_DETAILS]]
     ids = [image.id for detail in details for image in detail.affected]
     ids += [one.id for d in details if d.exemplars for one in d.exemplars.examples]
+    pictures = {} if dataset is None else thumbnails(dataset, ids, MOST_BYTES)
+    left_out = len(set(ids) & set(dataset.samples.ids)) - len(pictures) if dataset else 0
     settings = audit.info.settings
     return Report(
         title=title or _title(audit, cast),
         headline=sentence,
+        decision=decide(cast.compressed, severities, found, featured),
+        trade_off=trade_off(table, cast, gain),
         noun=noun,
         n_samples=audit.info.n_samples,
         n_attributes=len(audit.info.attributes),
@@ -126,7 +143,9 @@ def build(
         correlations=together.shared(),
         links=links(audit, table.alpha),
         gaps=figures.gaps(audit),
-        thumbnails={} if dataset is None else thumbnails(dataset, ids),
+        estimates=estimates(audit),
+        thumbnails=pictures,
+        n_pictures_left_out=left_out,
         provenance=_provenance(audit),
     )
 

@@ -60,7 +60,7 @@ def strength(row: Estimate) -> int:
     damage = entry(row).damage(row)
     if damage is None or not row.supported:
         return 0
-    return round(12 + 58 * min(1.0, abs(damage) / FULL_COLOUR))
+    return round(12 + 34 * min(1.0, abs(damage) / FULL_COLOUR))
 
 
 def name(row: Estimate) -> str:

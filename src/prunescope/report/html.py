@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -25,6 +25,8 @@ from prunescope.report.cells import (
     tip,
     unit,
 )
+from prunescope.report.decision import WORDS as ANSWERS
+from prunescope.report.estimates import MOST_SHOWN, packed
 from prunescope.report.findings import RULES
 from prunescope.report.glossary import (
     FLIPS,
@@ -60,11 +62,12 @@ def to_html(report: Report) -> str:
     Returns
     -------
     str
-        The page; without thumbnails well under 3 MB.
+        The page; without thumbnails under 3 MB.
     """
     from prunescope.report.charts import draw, series_of  # altair takes a third of a second
     from prunescope.report.grids import Grid, draw_grid
     from prunescope.report.scatter import draw_points
+    from prunescope.report.tradeoff_chart import draw_trade_off
 
     drawable = any(model.sparsity > 0 for model in report.compressed)
     series = series_of(report.curves) if drawable else []
@@ -77,9 +80,24 @@ def to_html(report: Report) -> str:
         drawn = draw_grid(shared.attributes, values, full, what)
         return replace(drawn, svg=Markup(drawn.svg))
 
+    told = report.trade_off
+    trades = [
+        (
+            damage,
+            cost,
+            Markup(draw_trade_off(told, damage, cost, colours)),
+            told.without(damage, cost),
+        )
+        for damage in range(len(told.damages))
+        for cost in range(len(told.costs))
+    ]
     return page(
         "report.html",
+        ("report.js", "explore.js"),
         report=report,
+        trades=trades,
+        packed=packed(report.estimates),
+        n_shown=min(len(report.estimates), MOST_SHOWN),
         series=series,
         curves=[(curve, Markup(draw(curve, series))) for curve in report.curves if drawable],
         grid=grid,
@@ -88,9 +106,13 @@ def to_html(report: Report) -> str:
     )
 
 
-def page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template shows
-    """Render a page of the package's own style and script, which its security policy pins."""
-    script = _source("report.js")
+def page(
+    template: str,
+    scripts: Sequence[str] = ("report.js",),
+    **values: Any,  # noqa: ANN401 - whatever the template shows
+) -> str:
+    """Render a page of the package's own style and scripts, which its security policy pins."""
+    script = "".join(_source(name) for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return (
         environment()
@@ -122,6 +144,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {
+        "ANSWERS": ANSWERS,
         "GLOSSARY": GLOSSARY,
         "AMPLIFICATION": AMPLIFICATION,
         "CORRELATION": CORRELATION,

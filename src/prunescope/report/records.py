@@ -189,3 +189,80 @@ class Links(Frozen):
     texts: list[str]
     links: list[Link]
     plots: list[LinkPlot]
+
+
+class Damage(Frozen):
+    """One way to measure damage: the size of a model's largest supported change for the worse.
+
+    `moderate` and `severe` are the sizes from which a finding of it is called that.
+    """
+
+    label: str
+    metric: str
+    moderate: float
+    severe: float
+
+
+class TradePoint(Frozen):
+    """One model on the picture of the trade-off.
+
+    Its `costs` are in the order of the picture's costs, null where one is not known; its `damages`
+    in that of the picture's damages, null where nothing was tested.
+    """
+
+    model: str
+    dense: bool
+    costs: list[float | None]
+    damages: list[float | None]
+
+
+class TradeOff(Frozen):
+    """What compression costs against what it saves: damage upwards, each cost across.
+
+    `costs` are words with their unit: "share of weights kept, %".
+    """
+
+    costs: list[str]
+    damages: list[Damage]
+    points: list[TradePoint]
+
+    def without(self, damage: int, cost: int) -> list[str]:
+        """Name the models of which a damage or a cost, by their places, is not known."""
+        return [p.model for p in self.points if None in (p.damages[damage], p.costs[cost])]
+
+
+class Estimates(Frozen):
+    """All rows of the audit's table, as columns of one length, to six significant digits.
+
+    `change`, `change_low` and `change_high` are from the dense model. Columns of places (`model` to
+    `reason`) point into the lists of names before them; -1 stands for none.
+    """
+
+    models: list[str]
+    metrics: list[str]
+    attributes: list[str]
+    groups: list[str]
+    group_values: list[str]
+    verdicts: list[str]
+    statuses: list[str]
+    reasons: list[str]
+    model: list[int]
+    metric: list[int]
+    attribute: list[int]
+    group: list[int]
+    group_value: list[int]
+    verdict: list[int]
+    status: list[int]
+    reason: list[int]
+    n: list[int | None]
+    value: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    change: list[float | None]
+    change_low: list[float | None]
+    change_high: list[float | None]
+    q: list[float | None]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.model)

@@ -32,7 +32,13 @@ class Chart:
     svg: str
 
 
-def sheet(charts: Sequence[Chart], legend: Sequence[Series] = (), columns: int = 3) -> str:
+def sheet(
+    charts: Sequence[Chart],
+    legend: Sequence[Series] = (),
+    columns: int = 3,
+    *,
+    dots: bool = False,
+) -> str:
     """Lay charts out on one sheet.
 
     Parameters
@@ -42,6 +48,8 @@ def sheet(charts: Sequence[Chart], legend: Sequence[Series] = (), columns: int =
     legend : sequence of Series
         Names and their shapes, above all.
     columns : int
+    dots : bool
+        The charts tell series by colour alone: the legend has dots.
 
     Returns
     -------
@@ -75,7 +83,7 @@ def sheet(charts: Sequence[Chart], legend: Sequence[Series] = (), columns: int =
         },
     )
     SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
-    _legend(root, legend)
+    _legend(root, legend, dots=dots)
     for place, (chart, one, box) in enumerate(zip(charts, inside, boxes, strict=True)):
         x = MARGIN + place % columns * (wide + GAP)
         y = top + place // columns * (high + TITLE + GAP)
@@ -91,10 +99,12 @@ def sheet(charts: Sequence[Chart], legend: Sequence[Series] = (), columns: int =
     return tostring(root, encoding="unicode")
 
 
-def _legend(root: Element, legend: Sequence[Series]) -> None:
+def _legend(root: Element, legend: Sequence[Series], *, dots: bool) -> None:
     x = float(MARGIN + 6)
     for one in legend:
         shape = marker(one.place)
+        if dots:
+            shape.set("d", marker(0).get("d", ""))
         shape.set("transform", f"translate({x:g},{MARGIN + 4})")
         root.append(shape)
         told = {"x": f"{x + 9:g}", "y": f"{MARGIN + 8}", "fill": "var(--ink)"}

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import Field
 
 from prunescope.audit import Affected
+from prunescope.notebook import rendered
 from prunescope.report.records import (
     Confusion,
     CorrelationChange,
     Correlations,
+    Estimates,
     Exemplars,
     Frozen,
     Links,
+    TradeOff,
 )
 from prunescope.report.records import Estimate as Estimate
 
@@ -35,6 +39,24 @@ class Finding(Frozen):
     text: str
     clause: str
     rows: list[Estimate] = Field(default_factory=list)
+
+
+Answer = Literal["ship", "care", "stop", "unknown"]
+"""Whether a model may be shipped: yes, with care, no, or that nobody can tell."""
+
+
+class Decision(Frozen):
+    """May this be shipped? By the severities of the findings alone; see `report.decision`.
+
+    `answer` is the best that any compressed model gets, `text` says which; `answers` has that of
+    each by name. `worst` are the gravest findings about the model `about`.
+    """
+
+    answer: Answer
+    text: str
+    answers: dict[str, Answer]
+    about: str
+    worst: list[Finding]
 
 
 class ModelSummary(Frozen):
@@ -148,13 +170,17 @@ class Report(Frozen):
 
     `noun` is what an attribute is called: "attribute", or "class" in a multi-class task.
     `key_metrics` are the metrics of the key figures. `thumbnails` maps the id of an image to a
-    ``data:`` URI. History of the format: 1 (0.1.0) first; 2 tells of populations, verdicts,
-    exemplars, correlations, links and confusions.
+    ``data:`` URI; `n_pictures_left_out` images are shown without one, for the size of the page.
+    History of the format: 1 (0.1.0) first; 2 tells of populations, verdicts,
+    exemplars, correlations, links and confusions; 3 decides, and has the trade-off and all
+    estimates.
     """
 
-    format_version: Literal[2] = 2
+    format_version: Literal[3] = 3
     title: str
     headline: str
+    decision: Decision
+    trade_off: TradeOff
     noun: Literal["attribute", "class"]
     n_samples: int
     n_attributes: int
@@ -172,7 +198,9 @@ class Report(Frozen):
     correlations: Correlations | None
     links: Links
     gaps: list[Gap]
+    estimates: Estimates
     thumbnails: dict[str, str]
+    n_pictures_left_out: int = 0
     provenance: Provenance
 
     @property
@@ -193,6 +221,12 @@ class Report(Frozen):
     def count(self, *, dense: bool) -> int:
         """Count the models, whether in populations or not."""
         return sum((m.baseline is None) == dense and not m.members for m in self.models)
+
+    def _repr_html_(self) -> str:
+        """Show the decision and the findings in a notebook."""
+        columns = ("model", "severity", "text")
+        rows = [{name: getattr(one, name) for name in columns} for one in self.findings]
+        return rendered(f"{self.decision.text} {self.headline}", pl.DataFrame(rows))
 
     def findings_of(self, model: str) -> list[Finding]:
         """Return the findings about one model, the most severe first."""

@@ -18,9 +18,14 @@ LARGEST_SIDE = 128
 
 QUALITY = 88
 
+MOST_BYTES = 4_000_000
+"""Characters of all pictures of a page together: more would make it slow to open and to send."""
 
-def thumbnails(dataset: Dataset, ids: Iterable[str]) -> dict[str, str]:
-    """Return a ``data:`` URI for each of the ids that the data set has.
+
+def thumbnails(dataset: Dataset, ids: Iterable[str], most: int = MOST_BYTES) -> dict[str, str]:
+    """Return a ``data:`` URI for each of the ids that the data set has, the first ones first.
+
+    As soon as one more would make all of them longer than `most`, the rest is left out.
 
     Examples
     --------
@@ -36,7 +41,14 @@ def thumbnails(dataset: Dataset, ids: Iterable[str]) -> dict[str, str]:
     places = pl.DataFrame({"id": dataset.samples.ids}).with_row_index("row")
     found = pl.DataFrame({"id": wanted}).join(places, on="id", maintain_order="left")
     images = dataset.images(found["row"].to_numpy().astype(np.int64))
-    return {key: _uri(image) for key, image in zip(found["id"], images, strict=True)}
+    uris: dict[str, str] = {}
+    for key, image in zip(found["id"], images, strict=True):
+        uri = _uri(image)
+        most -= len(uri)
+        if most < 0:
+            break
+        uris[key] = uri
+    return uris
 
 
 def _uri(pixels: NDArray[np.uint8]) -> str:

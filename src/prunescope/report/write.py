@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of
 from prunescope.files import replacing
+from prunescope.report.estimates import to_csv
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
 from prunescope.report.model_card import to_model_card
@@ -15,22 +16,26 @@ from prunescope.report.structure import Report
 
 def to_json(report: Report) -> str:
     """Render a report as JSON; ``Report.model_validate_json`` reads it back, equal."""
-    return report.model_dump_json(indent=1)
+    return report.model_dump_json()
 
 
 FORMATS: Mapping[str, Callable[[Report], str]] = {
     "html": to_html,
     "json": to_json,
     "md": to_markdown,
-    "card.md": to_model_card,
+    "csv": to_csv,
+    "card": to_model_card,
 }
-"""Suffix of the file → renderer."""
+"""Format → renderer."""
+
+FILES = {"card": "model_card.md"}
+"""Format → name of its file, where that is not ``report.<format>``."""
 
 
 def write_report(
     report: Report, folder: str | Path, *, formats: Sequence[str] = ("html",)
 ) -> list[Path]:
-    """Write a report to ``report.html``, ``report.json``, ``report.md`` in a folder.
+    """Write a report to ``report.html``, ``report.json`` …, ``model_card.md``.
 
     Each file appears whole or not at all.
 
@@ -40,7 +45,7 @@ def write_report(
         From `build`.
     folder : path
         Made where it is absent.
-    formats : sequence of {"html", "json", "md"}
+    formats : sequence of {"html", "json", "md", "csv", "card"}
 
     Returns
     -------
@@ -60,7 +65,7 @@ def write_report(
     rendered = {name: FORMATS[name](report) for name in formats}
     paths = []
     for name, text in rendered.items():
-        path = Path(folder) / f"report.{name}"
+        path = Path(folder) / FILES.get(name, f"report.{name}")
         with replacing(path) as beside:
             beside.write_text(text, encoding="utf-8")
         paths.append(path)

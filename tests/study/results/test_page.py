@@ -207,3 +207,8 @@ def test_nothing_is_written_when_a_figure_fails(full, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no room"):
         write_study_report(full, CLAIMS, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+def test_the_page_bars_nobody(visit, barriers, full, tmp_path, width):
+    assert barriers(opened(visit, full, tmp_path, width)) == []

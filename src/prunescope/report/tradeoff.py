@@ -1,0 +1,78 @@
+"""The trade-off: the worst damage of each model against what is left of its weights, size, time."""
+
+from __future__ import annotations
+
+from prunescope.errors import ConfigError, shorten
+from prunescope.report.findings import RULES, Rule
+from prunescope.report.gains import Gain
+from prunescope.report.records import Damage, TradeOff, TradePoint
+from prunescope.report.roles import Roles
+from prunescope.report.table import Table
+
+KEPT = "weights kept, %"
+MEASURES = {
+    "Rare answers fade": "Worst fading of a rare answer",
+    "Answers lean towards groups": "Worst rise of bias amplification",
+    "Accuracy falls": "Accuracy lost",
+}
+"""Rule of a finding → what the picture calls the damage that it measures, in its order."""
+
+
+def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
+    """Measure each model's worst damage, and what is left of its weights, size and time.
+
+    Damages are those of the findings' rules, so that dense has none and the limits are theirs. What
+    no compressed model was tested for is left out, and weights where none are removed.
+
+    Raises
+    ------
+    ConfigError
+        The gain tells of no compressed model.
+    """
+    if gain and not any(gain.knows(cast.models_of(model.name)) for model in cast.compressed):
+        names = [name for model in cast.compressed for name in cast.models_of(model.name)]
+        raise ConfigError(
+            f"the gain is of {shorten(gain.figures)}, and the audit of {shorten(names)}: expected "
+            "the same names; models are called by their folders in the one, and by their "
+            "predictions in the other"
+        )
+    by_name = {rule.name: rule for rule in RULES}
+    rules = [
+        rule
+        for rule in map(by_name.__getitem__, MEASURES)
+        if any(_worst(rule, table, model.name) is not None for model in cast.compressed)
+    ]
+    pruned = any(model.metadata.compression.sparsity > 0 for model in cast.compressed)
+
+    def point(name: str, sparsity: float, *, dense: bool) -> TradePoint:
+        measured = gain.of(cast.models_of(name)) if gain else []
+        return TradePoint(
+            model=name,
+            dense=dense,
+            costs=[*measured, *([round(100 * (1 - sparsity), 6)] if pruned else [])],
+            damages=[0.0 if dense else _worst(rule, table, name) for rule in rules],
+        )
+
+    models = [(m, True) for m in cast.dense] + [(m, False) for m in cast.compressed]
+    return TradeOff(
+        costs=[*(gain.costs if gain else ()), *([KEPT] if pruned else [])],
+        damages=[
+            Damage(
+                label=MEASURES[rule.name],
+                metric=rule.metric,
+                moderate=rule.moderate,
+                severe=rule.severe,
+            )
+            for rule in rules
+        ],
+        points=[
+            point(model.name, model.metadata.compression.sparsity, dense=dense)
+            for model, dense in models
+        ],
+    )
+
+
+def _worst(rule: Rule, table: Table, model: str) -> float | None:
+    """Return the largest damage to a model by a rule; None where nothing was tested."""
+    tested = [row for row in rule.rows(table, model) if row.q_value is not None]
+    return max((rule.size(row) for row in tested), default=None)
