@@ -2,7 +2,7 @@
   "use strict";
 
   // A filter that is chosen is applied at once; fields that were left blank stay out of the URL.
-  for (const form of document.querySelectorAll("form.filters")) {
+  for (const form of document.querySelectorAll("form.chooser")) {
     const clean = () => {
       for (const field of form.elements) {
         if (field.name && field.value === "") field.disabled = true;
