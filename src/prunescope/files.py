@@ -13,7 +13,7 @@ from pathlib import Path
 
 from prunescope.errors import DataError
 
-__all__ = ["FolderExistsError", "new_folder", "replacing"]
+__all__ = ["FolderExistsError", "new_folder", "replacing", "write_new"]
 
 
 @contextmanager
@@ -51,6 +51,20 @@ def replacing(path: Path) -> Iterator[Path]:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a text file that is not there yet.
+
+    Raises
+    ------
+    DataError
+        It is there, and left alone; or it cannot be written.
+    """
+    if path.exists():
+        raise DataError(f"{path} exists and is left alone: name another file")
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 class FolderExistsError(DataError):

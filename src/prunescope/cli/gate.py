@@ -60,13 +60,9 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Write a commented policy to start from."""
-    from prunescope.errors import ConfigError
-    from prunescope.files import replacing
+    from prunescope.files import write_new
     from prunescope.gate import template
 
-    if path.exists():
-        raise ConfigError(f"{path} exists and is left alone: name another file")
-    with replacing(path) as beside:
-        beside.write_text(template(), encoding="utf-8")
+    write_new(path, template())
     told = f"{path}: change it, then 'prunescope gate AUDIT --policy {path}'"
     result(as_json, {"policy": str(path)}, told)

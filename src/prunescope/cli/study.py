@@ -24,14 +24,10 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Write a commented study.yaml to start from."""
-    from prunescope.errors import ConfigError
-    from prunescope.files import replacing
+    from prunescope.files import write_new
     from prunescope.study.plan import template
 
-    if path.exists():
-        raise ConfigError(f"{path} exists and is left alone: name another file")
-    with replacing(path) as beside:
-        beside.write_text(template(), encoding="utf-8")
+    write_new(path, template())
     result(as_json, {"study": str(path)}, f"{path}: change it, then 'prunescope study plan {path}'")
 
 
