@@ -99,13 +99,24 @@ def test_what_cannot_be_kept_is_told_and_asked_again(go, decisions):
     page.wait_for_selector(".question:not(:empty)")
     before = page.locator(".told").inner_text()
     page.evaluate(
-        "() => { window.fetch = async () => { throw new Error('the server is gone'); }; }"
+        "() => { window.fetch = async () => { throw new TypeError('Failed to fetch'); }; }"
     )
     page.keyboard.press("y")
     page.wait_for_selector(".state.bad")
-    assert "Not done: the server is gone" in page.locator(".state").inner_text()
+    assert "Not done: the viewer does not answer" in page.locator(".state").inner_text()
     assert page.locator(".told").inner_text() == before
     assert not decisions.path.exists()
+
+
+def test_a_viewer_that_was_started_anew_asks_for_a_reload(running, browser):
+    page = browser.new_page()
+    page.goto(running.url + "/review?flip=any")
+    page.wait_for_selector(".question:not(:empty)")
+    page.route("**/decisions", lambda asked: asked.fulfill(status=403, body="another token"))
+    page.keyboard.press("y")
+    page.wait_for_selector(".state.bad")
+    assert "reload this page" in page.locator(".state").inner_text()
+    page.close()
 
 
 def test_two_people_review_at_once(go, decisions):

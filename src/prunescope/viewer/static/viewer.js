@@ -53,7 +53,10 @@
       headers: { "Content-Type": "application/json", "X-Prunescope-Token": token },
       body: JSON.stringify(body),
     };
-    const answer = await fetch(path, how || {});
+    const answer = await fetch(path, how || {}).catch(() => {
+      throw new Error("the viewer does not answer");
+    });
+    if (answer.status === 403) throw new Error("the viewer was started anew: reload this page");
     const text = await answer.text();
     if (!answer.ok) {
       let told = text;
