@@ -132,7 +132,7 @@ def highest_sparsity(
     --------
     >>> def evaluate(method, sparsity, split):
     ...     row = {"model": "sparse", "method": method, "metric": "accuracy", "attribute": None,
-    ...            "group": None, "group_value": None, "status": "ok", "reason": None}
+    ...            "group": None, "group_value": None, "status": "ok", "reason": None, "n": 100}
     ...     lost = sparsity**8 / 100
     ...     changes = {"delta": -lost, "delta_low": -lost - 0.001, "delta_high": 0.001 - lost}
     ...     return pl.DataFrame([row | changes])
