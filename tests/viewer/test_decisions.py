@@ -209,7 +209,7 @@ while True:
 def test_a_killed_writer_loses_no_confirmed_decision(tmp_path):
     path = tmp_path / "d.jsonl"
     confirmed = set()
-    for delay in (0.05, 0.2, 0.35):
+    for delay in (0.05, 0.3):
         writers = [
             subprocess.Popen(
                 [sys.executable, "-c", WRITER, str(path), f"w{delay}-{k}"],
@@ -228,5 +228,5 @@ def test_a_killed_writer_loses_no_confirmed_decision(tmp_path):
             confirmed |= {f"w{delay}-{k}-0", *told.split()}
     kept = {key for key, _ in Decisions(path).decided}
     assert confirmed <= kept
-    assert len(kept - confirmed) <= 6  # written, and killed before it was told
-    assert len(confirmed) > 12
+    assert len(kept - confirmed) <= 4  # written, and killed before it was told
+    assert len(confirmed) > 8
