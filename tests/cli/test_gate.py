@@ -93,7 +93,7 @@ def test_a_policy_is_written_once_and_runs(prunescope, audit, tmp_path, monkeypa
     assert prunescope("policy", "init", "strict.yaml", "--json").json == {"policy": "strict.yaml"}
     ran = prunescope("gate", audit, "--json")
     assert ran.code == 1
-    assert len(ran.json["models"][0]["checks"]) == 7
+    assert len(ran.json["models"][0]["checks"]) == 8
 
 
 @pytest.mark.parametrize(

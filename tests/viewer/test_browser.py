@@ -59,7 +59,7 @@ def test_from_a_filter_to_a_sample_to_a_review_to_an_export(go, decisions, runni
 
     page.locator(".grid a").first.click()
     key = page.locator("h1").inner_text()
-    assert page.locator(".answers tbody tr").first.locator("th").inner_text()
+    assert page.locator(".said tbody tr").first.locator("th").inner_text()
     page.keyboard.press("ArrowRight")
     expect(page.locator("h1")).not_to_have_text(key)
     page.keyboard.press("ArrowLeft")
@@ -68,7 +68,6 @@ def test_from_a_filter_to_a_sample_to_a_review_to_an_export(go, decisions, runni
     page.get_by_role("link", name="Review", exact=True).click()
     page.get_by_label("Your name").fill("grace")
     page.get_by_label("Your name").press("Enter")
-    page.get_by_label("Your name").blur()
     page.wait_for_selector(".question:not(:empty)")
     assert page.locator(".seen").is_hidden()
     page.keyboard.press("a")
@@ -161,6 +160,10 @@ def test_axe_finds_nothing(go, running, scheme):
     page = go(scheme=scheme, bypass_csp=True)  # for axe to be put into the page
     for path in PAGES:
         page.goto(running.url + path, wait_until="networkidle")
+        shown = (
+            "[...document.querySelectorAll('table')].map((one) => getComputedStyle(one).display)"
+        )
+        assert set(page.evaluate(shown)) <= {"table"}, path
         found = Axe().run(page).response["violations"]
         assert [(path, one["id"], one["nodes"][0]["html"]) for one in found] == []
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.audit import Audit
+from prunescope.audit import Audit, ModelInfo
 from prunescope.data import Dataset, Samples
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.forecast import Forecast
@@ -137,7 +137,7 @@ class Collection:
             )
         models = {}
         for info, one in zip(audit.info.models, aligned, strict=True):
-            models[info.name] = _model(info.name, info.baseline, one)
+            models[info.name] = _model(info, one)
         if dataset is not None:
             notes += _strange(dataset, aligned[0])
         risk = None if forecast is None else _risk(forecast, samples)
@@ -244,16 +244,16 @@ class Collection:
         return found
 
 
-def _model(name: str, baseline: str | None, answers: Predictions) -> Model:
+def _model(info: ModelInfo, answers: Predictions) -> Model:
     """Keep of a model's answers what is shown of them."""
-    how = answers.metadata.compression
+    how = info.metadata.compression
     about = how.method if not how.sparsity else f"{how.method}, {removed(how.sparsity)} removed"
-    seed = answers.metadata.seed
+    seed = info.metadata.seed
     odds = answers.log_odds.astype(np.float32)
     cuts = 0.0 if answers.thresholds is None else answers.thresholds
     return Model(
-        name=name,
-        baseline=baseline,
+        name=info.name,
+        baseline=info.baseline,
         about=about if seed is None else f"{about}, seed {seed}",
         yes=np.asfortranarray(answers.decisions),
         probability=np.asfortranarray(answers.probabilities, np.float32),

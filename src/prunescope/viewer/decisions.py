@@ -141,7 +141,7 @@ class Decisions:
 
     def _parse(self, line: bytes) -> Decision:
         try:
-            return Decision.model_validate_json(line)
+            return Decision.model_validate_json(line.decode("utf-8", "replace"))
         except ValidationError as error:
             raise DataError(
                 f"{self.path}: line {self._lines + 1} is no decision: {reasons(error, 'line')}; "

@@ -47,6 +47,8 @@ def bind(host: str, port: int | None) -> socket.socket:
     ConfigError
         The host is none of this machine's, or the port is taken.
     """
+    if not host.strip():  # which would mean every address
+        raise ConfigError("--host is empty: expected an address of this machine, such as 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     wanted = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port is None else (port,)
     problem: OSError | None = None
@@ -109,7 +111,9 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, started: Callable[[], None]) -> None:
         super().__init__(
-            uvicorn.Config(app, log_level="warning", server_header=False, timeout_keep_alive=60)
+            uvicorn.Config(
+                app, log_level="warning", lifespan="off", server_header=False, timeout_keep_alive=60
+            )
         )
         self._told = started
 

@@ -67,6 +67,7 @@
   };
 
   const number = (p) => (p < 0.005 ? "<0.01" : p > 0.995 ? ">0.99" : p.toFixed(2));
+  const count = (n) => n.toLocaleString("en");
   const word = (yes) => (yes ? "yes" : "no");
 
   const show = (found) => {
@@ -74,7 +75,7 @@
     const { decided, total } = found.progress;
     review.querySelector("progress").max = total || 1;
     review.querySelector("progress").value = decided;
-    review.querySelector("output").textContent = `${decided} of ${total}`;
+    review.querySelector("output").textContent = `${count(decided)} of ${count(total)}`;
     const frame = review.querySelector(".frame");
     frame.replaceChildren();
     const asked = found.position !== null;
@@ -168,7 +169,10 @@
   for (const button of review.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => buttons[button.dataset.do]());
   }
-  review.querySelector("form.who").addEventListener("submit", (event) => event.preventDefault());
+  review.querySelector("form.who").addEventListener("submit", (event) => {
+    event.preventDefault();
+    by.blur(); // the next key is an answer
+  });
   by.addEventListener("change", () => localStorage.setItem("prunescope-reviewer", by.value));
   doing(() => next(-1));
 })();
