@@ -14,6 +14,7 @@ from prunescope.errors import ConfigError, DataError
 from prunescope.models import load_checkpoint
 from prunescope.predictions import Predictions
 from prunescope.study.engine import Status, Store, processes, read_log, run_study
+from prunescope.study.stages import state_folder
 
 NAMES = ["dense-s0", "dense-s1", "gmp-pt-90-s0", "gmp-pt-90-s1", "gmp-ri-90-s0", "gmp-ri-90-s1"]
 
@@ -87,6 +88,21 @@ def test_nothing_is_made_twice(done, network, show):
     before = stamps(network / "out")
     assert run(study, network / "out", show)[0].complete
     assert stamps(network / "out") == before
+
+
+def test_what_a_kill_left_of_a_finished_training_goes(done, network, show):
+    study, _ = done
+    store, plan = Store.open(network / "out")
+    made = plan.runs[0]
+    left = state_folder(store.model(made))
+    left.mkdir()
+    (left / "training.safetensors").write_bytes(b"as killed between keeping the model and this")
+    store.answers(made, "test").unlink()
+    before = stamps(store.model(made))
+    run(study, network / "out", show)
+    assert store.answers(made, "test").exists()
+    assert not left.exists()
+    assert stamps(store.model(made)) == before
 
 
 def test_more_runs_are_added_to_those_there_are(done, network, write_study, show):

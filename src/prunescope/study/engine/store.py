@@ -201,6 +201,8 @@ class Store:
         """Prepare the folder of a run that is locked: say what it is, remove what was left."""
         folder = self.run(run)
         remove_leftovers((*folder.rglob(".*.part"), folder / FAILURE))
+        if self.has_model(run):  # a kill may fall between keeping it and this
+            remove_leftovers([state_folder(self.model(run))])
         if not (folder / SPEC).exists():
             write_json(folder / SPEC, run.model_dump(mode="json", exclude_defaults=True))
 
