@@ -124,7 +124,7 @@ def test_two_people_review_at_once(go, decisions):
         page = go("/review?attribute=Bald&flip=any")
         page.get_by_label("Your name").fill(who)
         page.get_by_label("Your name").blur()
-        page.wait_for_timeout(300)
+        page.wait_for_selector(".question:not(:empty)")
         pages.append(page)
     first, second = (page.locator(".told").inner_text() for page in pages)
     assert first != second

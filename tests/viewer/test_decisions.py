@@ -229,4 +229,4 @@ def test_a_killed_writer_loses_no_confirmed_decision(tmp_path):
     kept = {key for key, _ in Decisions(path).decided}
     assert confirmed <= kept
     assert len(kept - confirmed) <= 4  # written, and killed before it was told
-    assert len(confirmed) > 8
+    assert len(confirmed) > 4  # more than the first of each
