@@ -17,6 +17,9 @@ from prunescope.errors import ConfigError
 FIRST_PORT = 8760
 PORTS_TRIED = 50
 
+BACKLOG = 2048
+"""Connections that may wait to be taken up."""
+
 
 def is_loopback(host: str) -> bool:
     """Tell whether an address can be reached from this machine alone.
@@ -57,6 +60,7 @@ def bind(host: str, port: int | None) -> socket.socket:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((host, number))
+            taken.listen(BACKLOG)  # from here on nobody else can take it
         except (OSError, OverflowError) as error:
             taken.close()
             problem = error if isinstance(error, OSError) else OSError(str(error))
