@@ -334,8 +334,7 @@ class _Conclude:
         how = metadata.compression
         told = {"method": how.method, "sparsity": how.sparsity, "seed": metadata.seed}
         table = add_q_values(to_frame(parts, model=name, **told))
-        alpha = round(1 - confidence, 12)
-        return add_verdicts(table, alpha, dict(self.settings.min_effect))
+        return add_verdicts(table, self.settings.alpha, dict(self.settings.min_effect))
 
     def _beside(self, model: int) -> list[Columns]:
         """Lay out what stands beside the flips of a compressed model: churn, and its exemplars.

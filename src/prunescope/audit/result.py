@@ -67,6 +67,11 @@ class Settings(BaseModel):
     n_affected: int = Field(default=24, ge=0)
     min_effect: dict[str, float] = {}
 
+    @property
+    def alpha(self) -> float:
+        """1 - confidence: the largest q-value that tells a change from chance."""
+        return round(1 - self.confidence, 12)
+
     @field_validator("band")
     @classmethod
     def _check_band(cls, band: tuple[float, float]) -> tuple[float, float]:

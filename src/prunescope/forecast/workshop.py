@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from prunescope.errors import DataError, shorten
 from prunescope.forecast.lab import Lab
 from prunescope.predictions import Predictions
+from prunescope.predictions.ids import ABSENT, places_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -90,13 +91,11 @@ class Workshop:
                 f"{self.dataset.name} asks {shorten(self.dataset.samples.attributes)}: expected "
                 "the same in one order"
             )
-        places = pl.DataFrame({"id": self.dataset.samples.ids}).with_row_index("row")
-        wanted = pl.DataFrame({"id": predictions.samples.ids})
-        found = wanted.join(places, on="id", how="left", maintain_order="left")
-        absent = found.filter(pl.col("row").is_null())["id"]
+        found = places_of(predictions.samples.ids, self.dataset.samples.ids)
+        absent = predictions.samples.ids.filter(pl.Series(found == ABSENT))
         if len(absent):
             raise DataError(
-                f"{self.dataset.name} lacks {len(absent):,} of the {found.height:,} samples of "
+                f"{self.dataset.name} lacks {len(absent):,} of the {len(found):,} samples of "
                 f"{predictions.name}, such as {absent[0]!r}: give the data that were predicted"
             )
-        return found["row"].to_numpy().astype(np.int64)
+        return found

@@ -10,7 +10,7 @@ import polars as pl
 
 from prunescope.data.samples import UNKNOWN, Group, Samples
 from prunescope.errors import DataError, shorten
-from prunescope.predictions.ids import explain
+from prunescope.predictions.ids import explain, places_of
 from prunescope.predictions.record import Predictions
 
 
@@ -124,9 +124,7 @@ def _check_attributes(first: Predictions, other: Predictions) -> None:
 def _arrange(file: Predictions, ids: pl.Series, attributes: tuple[str, ...]) -> Predictions:
     """Return the samples `ids` and the attributes in the order given."""
     if not file.samples.ids.equals(ids):
-        places = pl.DataFrame({"id": file.samples.ids}).with_row_index("row")
-        joined = pl.DataFrame({"id": ids}).join(places, on="id", how="left", maintain_order="left")
-        file = file.take(joined["row"].to_numpy().astype(np.int64))
+        file = file.take(places_of(ids, file.samples.ids))
     if file.attributes == attributes:
         return file
     order = [file.attributes.index(attribute) for attribute in attributes]

@@ -1,10 +1,15 @@
-"""Ids that mean the same and are written in two styles."""
+"""Ids: where they stand among others, and when two mean the same in two styles."""
 
 from __future__ import annotations
 
 from itertools import combinations
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+ABSENT = -1
+"""Place of an id that is not among others."""
 
 STYLES = {
     "the folder before the name": (r"^.*[/\\]", ""),
@@ -13,6 +18,20 @@ STYLES = {
     "zeros before a number": (r"^0+(\d)", "$1"),
 }
 """What some tools write around an id, in words → as a pattern, and what takes its place."""
+
+
+def places_of(ids: pl.Series, among: pl.Series) -> NDArray[np.int64]:
+    """Return where each id (N,) stands among others, which are unique; `ABSENT` where it does not.
+
+    Examples
+    --------
+    >>> places_of(pl.Series(["c", "x", "a"]), pl.Series(["a", "b", "c"])).tolist()
+    [2, -1, 0]
+    """
+    places = pl.DataFrame({"id": among}).with_row_index("row")
+    joined = pl.DataFrame({"id": ids}).join(places, on="id", how="left", maintain_order="left")
+    found: NDArray[np.int64] = joined["row"].cast(pl.Int64).fill_null(ABSENT).to_numpy()
+    return found
 
 
 def explain(mine: pl.Series, theirs: pl.Series, my_name: str, their_name: str) -> str:

@@ -39,7 +39,7 @@ class Table:
     """
 
     def __init__(self, audit: Audit) -> None:
-        self.alpha = round(1 - audit.info.settings.confidence, 12)
+        self.alpha = audit.info.settings.alpha
         self.resampled = audit.info.settings.replicates > 0
         whole = pl.col("group").is_null() | pl.col("attribute").is_null()
         told = whole | pl.col("metric").is_in(["bias_amplification", "cie_odds_ratio"])

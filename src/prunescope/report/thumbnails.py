@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prunescope.data import Dataset
+from prunescope.predictions.ids import ABSENT, places_of
 
 LARGEST_SIDE = 128
 """Pixels; larger images are scaled down."""
@@ -38,11 +39,11 @@ def thumbnails(dataset: Dataset, ids: Iterable[str], most: int = MOST_BYTES) -> 
     (['a'], 'data:image/jpeg;base64,')
     """
     wanted = pl.Series("id", list(dict.fromkeys(ids)), dtype=pl.String)
-    places = pl.DataFrame({"id": dataset.samples.ids}).with_row_index("row")
-    found = pl.DataFrame({"id": wanted}).join(places, on="id", maintain_order="left")
-    images = dataset.images(found["row"].to_numpy().astype(np.int64))
+    places = places_of(wanted, dataset.samples.ids)
+    there = places != ABSENT
+    images = dataset.images(places[there])
     uris: dict[str, str] = {}
-    for key, image in zip(found["id"], images, strict=True):
+    for key, image in zip(wanted.filter(pl.Series(there)), images, strict=True):
         uri = _uri(image)
         most -= len(uri)
         if most < 0:

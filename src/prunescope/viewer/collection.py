@@ -16,12 +16,11 @@ from prunescope.data import Dataset, Samples
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.forecast import Forecast
 from prunescope.predictions import Predictions, align
+from prunescope.predictions.ids import ABSENT, places_of
 from prunescope.report import Report, build
 from prunescope.report.numbers import removed
 
 Flags = NDArray[np.bool_]
-ABSENT = -1
-"""Place of a sample that another table does not have."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ class Collection:
         """Where the data set has each sample (N,); `ABSENT` where it has not."""
         if self.dataset is None:
             return np.full(len(self.samples), ABSENT)
-        return _find(self.samples.ids, self.dataset.samples.ids)
+        return places_of(self.samples.ids, self.dataset.samples.ids)
 
     @cached_property
     def populations(self) -> dict[str, str]:
@@ -261,13 +260,6 @@ def _model(info: ModelInfo, answers: Predictions) -> Model:
     )
 
 
-def _find(ids: pl.Series, among: pl.Series) -> NDArray[np.int64]:
-    """Return where each id stands among others; `ABSENT` where it does not."""
-    places = pl.DataFrame({"id": among}).with_row_index("row")
-    joined = pl.DataFrame({"id": ids}).join(places, on="id", how="left", maintain_order="left")
-    return joined["row"].cast(pl.Int64).fill_null(ABSENT).to_numpy()
-
-
 def _risk(forecast: Forecast, samples: Samples) -> Risk:
     """Bring a forecast onto the samples of a collection.
 
@@ -276,7 +268,7 @@ def _risk(forecast: Forecast, samples: Samples) -> Risk:
     DataError
         It is about other attributes, or other samples.
     """
-    rows = _find(samples.ids, forecast.ids)
+    rows = places_of(samples.ids, forecast.ids)
     if (rows == ABSENT).all():
         raise DataError(
             "the forecast is about other samples: none of its ids is among those of the audit, "
@@ -306,7 +298,7 @@ def _strange(dataset: Dataset, answers: Predictions) -> list[str]:
             f"The images of {dataset.name} are not those that the models were asked about: their "
             "fingerprints differ."
         )
-    lacking = int((_find(answers.samples.ids, dataset.samples.ids) == ABSENT).sum())
+    lacking = int((places_of(answers.samples.ids, dataset.samples.ids) == ABSENT).sum())
     if lacking:
         notes.append(f"{dataset.name} lacks the images of {lacking:,} samples.")
     return notes

@@ -115,7 +115,7 @@ def group_rows(
 
 
 def _estimates(collection: Collection, rows: pl.DataFrame) -> Iterator[Estimate]:
-    return estimates_of(rows, round(1 - collection.audit.info.settings.confidence, 12))
+    return estimates_of(rows, collection.audit.info.settings.alpha)
 
 
 def flip_counts(collection: Collection, dense: Model, compressed: Model) -> list[Count]:

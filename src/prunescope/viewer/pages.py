@@ -16,11 +16,21 @@ from prunescope.viewer.view import View
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
-def _page(site: Site, template: str, here: str, **values: Any) -> str:  # noqa: ANN401 - any value
+def _page(
+    site: Site,
+    template: str,
+    here: str,
+    view: View,
+    **values: Any,  # noqa: ANN401 - whatever the template shows
+) -> str:
     """Render a page with what all of them show."""
+    dense, compressed = site.selector.pair(view)
     return render(
         template,
         here=here,
+        view=view,
+        dense=dense,
+        compressed=compressed,
         report=site.collection.report,
         collection=site.collection,
         token=site.token,
@@ -39,9 +49,7 @@ def overview(site: TheSite, view: TheView) -> str:
         site,
         "overview.html",
         "overview",
-        view=view,
-        dense=dense,
-        compressed=compressed,
+        view,
         counts=flip_counts(site.collection, dense, compressed),
         reviewers=site.decisions.counts,
         n_decided=len(site.decisions.decided),
@@ -61,9 +69,7 @@ def attribute(site: TheSite, view: TheView) -> Response:
             site,
             "attribute.html",
             "overview",
-            view=view,
-            dense=dense,
-            compressed=compressed,
+            view,
             figures=across(site.collection, attribute=view.attribute),
             by_group=group_rows(site.collection, view.attribute, compressed.name),
             crossed=crossed(site.collection, dense, compressed, column),
@@ -74,15 +80,15 @@ def attribute(site: TheSite, view: TheView) -> Response:
 @router.get("/group")
 def group(site: TheSite, view: TheView, name: Annotated[str, Query(max_length=1000)]) -> str:
     """Show one group: every figure of its values, by model."""
+    _, compressed = site.selector.pair(view)
     return _page(
         site,
         "group.html",
         "overview",
-        view=view,
+        view,
         group=name,
-        compressed=site.selector.pair(view)[1],
         figures=across(site.collection, group=name),
-        leanings=group_rows(site.collection, None, site.selector.pair(view)[1].name, name),
+        leanings=group_rows(site.collection, None, compressed.name, name),
     )
 
 
@@ -97,9 +103,7 @@ def samples(site: TheSite, view: TheView) -> str:
         site,
         "samples.html",
         "samples",
-        view=view,
-        dense=pair[0],
-        compressed=pair[1],
+        view,
         total=len(chosen),
         pages=pages,
         cards=shown.cards(site.collection, pair, chosen.part(view.page, view.size)),
@@ -126,9 +130,7 @@ def sample(site: TheSite, view: TheView, of: Annotated[str, Query(max_length=100
         site,
         "sample.html",
         "samples",
-        view=view,
-        dense=pair[0],
-        compressed=pair[1],
+        view,
         sample=told,
         beside=beside,
         decided={
@@ -146,9 +148,7 @@ def compare(site: TheSite, view: TheView) -> str:
         site,
         "compare.html",
         "compare",
-        view=view,
-        dense=dense,
-        compressed=compressed,
+        view,
         figures=across(site.collection, models=(dense.name, compressed.name)),
         differences=differences(site.collection, dense, compressed),
     )
@@ -163,9 +163,7 @@ def review(site: TheSite, view: TheView) -> str:
         site,
         "review.html",
         "review",
-        view=view,
-        dense=site.selector.pair(view)[0],
-        compressed=site.selector.pair(view)[1],
+        view,
         decided=decided,
         total=total,
     )
@@ -181,5 +179,5 @@ def report(site: TheSite) -> HTMLResponse:
 def wrong(request: Request, status: int, text: str) -> HTMLResponse:
     """Show what went wrong."""
     site: Site = request.app.state.site
-    page = _page(site, "wrong.html", "", view=View(), status=status, text=text)
+    page = _page(site, "wrong.html", "", View(), status=status, text=text)
     return HTMLResponse(page, status_code=status)

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from prunescope.data.samples import UNKNOWN
-from prunescope.viewer.collection import ABSENT, Collection, Model
+from prunescope.predictions.ids import ABSENT
+from prunescope.viewer.collection import Collection, Model
 from prunescope.viewer.select import Selection
 
 

@@ -221,7 +221,7 @@ def _part(results: StudyResults, setting: Setting) -> SettingPart:
         key=figures.key_figure(rows),
         change=figures.change_figure(rows),
         attributes=figures.attribute_figures(rows),
-        links=links(replace(audit, table=pruned), round(1 - audit.info.settings.confidence, 12)),
+        links=links(replace(audit, table=pruned), audit.info.settings.alpha),
         link_models={name: rows.places[how] for name, how in by_name.items() if how in rows.places},
         key_table=tables.key_table(rows),
         change_table=tables.change_table(rows),
