@@ -1,6 +1,7 @@
 """What tests of several packages share."""
 
 import shutil
+from contextlib import contextmanager
 from importlib.resources import files
 
 import numpy as np
@@ -97,6 +98,33 @@ def draw(build):
         return result[0] if models == 1 else result
 
     return make
+
+
+@pytest.fixture(scope="session")
+def two_machines():
+    """Return a context of a Ray cluster: a head and a second machine, both processes here.
+
+    One processor and `megabytes` of shared memory each, on loopback; stopped afterwards.
+    """
+
+    @contextmanager
+    def run(megabytes):
+        import ray
+        from ray.cluster_utils import Cluster
+
+        options = {
+            "num_cpus": 1, "object_store_memory": megabytes * 2**20, "node_ip_address": "127.0.0.2",
+        }  # fmt: skip
+        head = {**options, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        second = cluster.add_node(**options)
+        try:
+            yield cluster, second
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -17,19 +17,9 @@ FAST = {"replicates": 100, "min_support": 3, "rows": 10}
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    """A head and a second machine, one processor each, on loopback; stopped afterwards."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    options = {"num_cpus": 1, "object_store_memory": 200 * 2**20, "node_ip_address": "127.0.0.2"}
-    cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
-    second = cluster.add_node(**options)
-    try:
-        yield cluster, second
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+def cluster(two_machines):
+    with two_machines(200) as both:
+        yield both
 
 
 @pytest.fixture

@@ -14,19 +14,10 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def machines(network):
-    """A head and a second machine, one processor each, on loopback; stopped afterwards."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    options = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "node_ip_address": "127.0.0.2"}
-    cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
-    second = cluster.add_node(**options)
-    try:
-        yield cluster, second
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+def machines(network, two_machines):
+    """Start them where the network can be imported."""
+    with two_machines(100) as both:
+        yield both
 
 
 def drop(contents):
