@@ -138,33 +138,40 @@ def browser():
 
 
 @pytest.fixture
-def visit(browser):
-    """Open a file; what goes wrong meanwhile is an error at the end."""
+def opened(browser):
+    """Open a page; what goes wrong meanwhile, or is asked of another place, is an error at the end.
+
+    `home` is how the addresses begin that it may ask.
+    """
     contexts, wrong = [], []
 
-    def visit(path, width="desktop", scheme="light", fragment=""):
-        context = browser.new_context(
-            viewport={"width": WIDTHS[width], "height": 900},
-            color_scheme=scheme,
-            offline=True,
-            has_touch=width == "phone",
-        )
+    def opened(url, home, width="desktop", **options):
+        viewport = {"width": WIDTHS[width], "height": 900}
+        context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        page.on(
-            "request",
-            lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url),
-        )
-        page.goto(path.as_uri() + fragment)
+        page.on("request", lambda asked: asked.url.startswith(home) or wrong.append(asked.url))
+        page.goto(url)
         return page
 
-    yield visit
+    yield opened
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def visit(opened):
+    """Open a file, with the network cut."""
+
+    def visit(path, width="desktop", scheme="light", fragment=""):
+        how = {"color_scheme": scheme, "offline": True, "has_touch": width == "phone"}
+        return opened(path.as_uri() + fragment, ("file:", "data:"), width, **how)
+
+    return visit
 
 
 @pytest.fixture(scope="session")

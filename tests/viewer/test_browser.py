@@ -8,34 +8,16 @@ from playwright.sync_api import expect
 
 from prunescope.viewer.decisions import Decisions
 
-WIDTHS = {"desktop": 1280, "phone": 390}
-
 
 @pytest.fixture
-def go(browser, running):
-    """Open a page of the viewer; what goes wrong meanwhile is an error at the end."""
-    contexts, wrong = [], []
+def go(running, opened):
+    """Open a page of the viewer."""
 
     def go(path="/", width="desktop", scheme="light", **options):
-        context = browser.new_context(
-            viewport={"width": WIDTHS[width], "height": 900}, color_scheme=scheme, **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        page.on(
-            "request", lambda asked: asked.url.startswith(running.url) or wrong.append(asked.url)
-        )
-        page.goto(running.url + path)
-        return page
+        home = (running.url, "data:")
+        return opened(running.url + path, home, width, color_scheme=scheme, **options)
 
-    yield go
-    for context in contexts:
-        context.close()
-    wrong = [text for text in wrong if not text.startswith("data:")]
-    assert wrong == []
+    return go
 
 
 def lines(decisions):
