@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from prunescope.audit.bootstrap import blocks_of, units_of
 from prunescope.audit.conclude import conclude
 from prunescope.audit.evidence import InMemory
@@ -102,8 +104,10 @@ def audit(
     ]
 
     most = chosen.blocks if chosen.replicates else 1
-    blocks, n_blocks = blocks_of(units_of(samples, chosen.cluster), most, chosen.seed)
+    units = units_of(samples, chosen.cluster)
+    blocks, n_blocks = blocks_of(units, most, chosen.seed)
     layout = Layout(slices, n_blocks, chosen.n_bins, chosen.band)
-    subject = Subject(models, len(dense), samples.attributes, layout, train, chosen, n_blocks)
+    n_units = None if chosen.cluster is None else len(np.unique(units))
+    subject = Subject(models, len(dense), samples.attributes, layout, train, chosen, n_units)
     evidence = InMemory(aligned, layout, blocks)
     return conclude(subject, evidence, len(samples), [*notes, *more_notes], warnings, progress)

@@ -13,25 +13,20 @@ from numpy.typing import NDArray
 
 from prunescope.audit.affected import Affected
 from prunescope.audit.bootstrap import draw
+from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero, tested
 from prunescope.audit.correlations import correlation_rows
 from prunescope.audit.estimates import CORRELATION_SHIFT, UNDEFINED, Estimates, summarize
 from prunescope.audit.evidence import Evidence
 from prunescope.audit.exemplars import exemplars
+from prunescope.audit.extremes import change_of
 from prunescope.audit.measure import Measurer
-from prunescope.audit.populations import Pooled, students
+from prunescope.audit.populations import Pooled, means_of
 from prunescope.audit.result import TABLES, Audit, AuditInfo, PopulationInfo
-from prunescope.audit.significance import add_q_values, exact_p_values, mcnemar
+from prunescope.audit.significance import add_q_values, mcnemar, paired
 from prunescope.audit.subject import Subject
-from prunescope.audit.table import (
-    Columns,
-    Comparison,
-    compare,
-    from_zero,
-    rows,
-    tested,
-    to_frame,
-)
-from prunescope.audit.verdicts import add_verdicts
+from prunescope.audit.support import Supports
+from prunescope.audit.table import Columns, rows, to_frame
+from prunescope.audit.verdicts import add_verdicts, agreement
 from prunescope.metrics import Statistics, Transitions
 from prunescope.metrics.statistics import Floats, on_one_thread
 from prunescope.predictions import Metadata
@@ -102,21 +97,22 @@ class _Conclude:
     def __init__(self, subject: Subject, evidence: Evidence) -> None:
         settings = subject.settings
         self.subject, self.evidence, self.settings = subject, evidence, settings
+        first = evidence.statistics(0)
         self.measurer = Measurer(
             attributes=subject.attributes,
             slices=subject.layout.slices,
             train=subject.train,
-            weights=draw(subject.layout.n_blocks, settings.replicates, settings.seed),
-            ranking_weights=draw(subject.n_rank_blocks, settings.replicates, settings.seed),
             labels=evidence.labels(),
+            supports=Supports(first.counts, subject.n_units),
+            draws=draw(subject.layout.n_blocks, settings.replicates, settings.seed),
             min_support=settings.min_support,
             trigger=settings.trigger,
         )
         self.sizes = evidence.sizes()
-        self.churn: Estimates | None = None
-        self.top_churn: Estimates | None = None
+        self.churn: list[Estimates] = []
+        self.top_churn: list[Estimates] = []
         self.measured: dict[int, list[Estimates]] = {}
-        self.whole: dict[int, list[Estimates]] = {}  # with their summaries
+        self.summaries: dict[int, list[Estimates]] = {}
         self.top_ones: dict[int, list[Estimates]] = {}
         self.populations = {members[0]: members for members in subject.populations()}
         self.pooled: dict[int, list[Pooled]] = {}
@@ -136,9 +132,8 @@ class _Conclude:
                 for model, outcome in zip(models, outcomes, strict=True):
                     if model < n_dense:
                         self.measured[model] = outcome.estimates
-                        self.whole[model] = [
-                            one for one, _ in outcome.found[: len(outcome.estimates)]
-                        ]
+                        self.summaries[model] = [one for one, _ in outcome.found
+                                                 if one.attributes == (None,)]  # fmt: skip
                         self.top_ones[model] = outcome.tops
                     self.tables.append(outcome.table)
                     for name, table in outcome.more.items():
@@ -166,7 +161,9 @@ class _Conclude:
                 more["confusions"] = self.evidence.confusions(baseline, model).select(*names)
             affected = self.evidence.affected(baseline, model, self.settings.n_affected)
         else:
-            found = [(self._summarized(one, one.ok), None) for one in estimates]
+            found = []
+            for one in estimates:
+                found += [(part, None) for part in self._with_summary(one, one.ok)]
             found += [(one, None) for one in tops]
         if statistics.pairs.shape[-1]:
             more["correlations"] = self._correlations(model, statistics, estimates)
@@ -209,73 +206,86 @@ class _Conclude:
     def _compared_top_ones(self, baseline: int, model: int, tops: list[Estimates]) -> Compared:
         """Compare the one answer of a multi-class model with that of its dense one."""
         transitions = self.evidence.top_one_changes(baseline, model)
-        counts = transitions.total().counts[..., 1, :, :]  # of changed answers: right before, after
-        right = mcnemar(counts[..., 1, 0], counts[..., 0, 1])
-        exact = {} if self.settings.cluster is not None else {"top1_accuracy": right}
-        beside = zip(self.top_ones[baseline], tops, strict=True)
-        found: Compared = [
-            (one, compare(one, dense, exact.get(one.metric))) for dense, one in beside
-        ]
+        counts = transitions.total().counts  # of changed answers: right before, right after
+        n = counts[..., :2, :, :].sum(axis=(-3, -2, -1))
+        right = Pairs(counts[..., 1, 0, 1], counts[..., 1, 1, 0], n)
+        found: Compared = []
+        for dense, one in zip(self.top_ones[baseline], tops, strict=True):
+            if one.metric == "top1_accuracy":
+                found.append((one, compare(one, dense, self._exact(right), right)))
+            else:
+                found.append((one, compare(one, dense)))
         flips, *others = self.measurer.top_one_pair(transitions)
-        churn = None if self.top_churn is None else compare(flips, self.top_churn)
+        churn = compare(flips, self.top_churn[0]) if self.top_churn else None
         return [*found, (flips, churn), *((one, None) for one in others)]
 
     def _compared(self, baseline: int, model: int, estimates: list[Estimates]) -> Compared:
         """Compare a compressed model with its dense one."""
         transitions = self.evidence.transitions(baseline, model)
-        exact = self._exact(transitions)
+        pairs = paired(transitions.total().counts)
         found: Compared = []
-        of_dense = zip(self.measured[baseline], self.whole[baseline], strict=True)
-        for (dense, whole), one in zip(of_dense, estimates, strict=True):
+        changes: dict[str, Comparison] = {}
+        of_dense = zip(self.measured[baseline], self.summaries[baseline], strict=True)
+        for (dense, summary), one in zip(of_dense, estimates, strict=True):
             both = dense.ok & one.ok
-            same = np.array_equal(both, dense.ok)
-            beside = whole if same else self._summarized(dense, both)
-            mine = self._summarized(one, both)
-            found.append((mine, compare(mine, beside, exact.get(one.metric))))
+            beside = summary if np.array_equal(both, dense.ok) else self._summary(dense, both)
+            mine = self._summary(one, both)
+            if one.metric != CORRELATION_SHIFT:
+                of_share = pairs.get(one.metric)
+                if one.extreme is not None:
+                    change = change_of(dense, one, changes)
+                else:
+                    change = compare(one, dense, self._exact(of_share), of_share)
+                changes[one.metric] = change
+                found.append((one, change))
+            found.append((mine, compare(mine, beside)))
         for one in self.measurer.pair(transitions):
-            mine = self._summarized(one, one.ok)
+            mine = self._summary(one, one.ok)
             if one.metric == "excess_accuracy_gap":
-                found.append((mine, from_zero(mine)))
-            elif one.metric in exact:
-                found.append((mine, tested(mine, exact[one.metric])))
-            elif one.metric == "flip_rate" and self.churn is not None:
-                found.append((mine, compare(mine, self.churn)))
+                found += [(one, from_zero(one)), (mine, from_zero(mine))]
+            elif one.metric == "flip_rate" and self.churn:
+                cells, mean = self.churn
+                found += [(one, compare(one, cells)), (mine, compare(mine, mean))]
             else:
-                found.append((mine, None))
+                exact = None if one.metric == "flip_rate" else self._exact(pairs["accuracy"])
+                found += [(one, None if exact is None else tested(one, exact)), (mine, None)]
         return found
 
-    def _exact(self, transitions: Transitions) -> dict[str, Floats]:
-        """Return exact p-values, which independent samples allow; none for the summary."""
-        if self.settings.cluster is not None:
-            return {}
-        p_values = exact_p_values(transitions.total().counts)
-        return {name: np.pad(p, ((0, 0), (0, 1)), constant_values=np.nan)
-                for name, p in p_values.items()}  # fmt: skip
+    def _exact(self, pairs: Pairs | None) -> Floats | None:
+        """Return McNemar's p-values, which independent samples allow."""
+        if pairs is None or self.measurer.slice_support.clustered:
+            return None
+        return mcnemar(pairs.lost, pairs.gained)
 
     def _dense_pairs(self) -> list[tuple[int, int]]:
         n = self.subject.n_dense
         return [(first, second) for second in range(n) for first in range(second)]
 
-    def _churn(self) -> Estimates | None:
+    def _churn(self) -> list[Estimates]:
         """Estimate the flips between dense models: the mean over their pairs."""
         pairs = self._dense_pairs()
         if not pairs:
-            return None
+            return []
         counts = sum(self.evidence.transitions(*pair).counts for pair in pairs)
         [flips, *_] = self.measurer.pair(Transitions(np.asarray(counts) / len(pairs)))
-        return replace(self._summarized(flips, flips.ok), metric="churn")
+        return self._with_summary(replace(flips, metric="churn"), flips.ok)
 
-    def _top_churn(self) -> Estimates | None:
+    def _top_churn(self) -> list[Estimates]:
         """Estimate how often the one answer of multi-class models differs between dense ones."""
         pairs = self._dense_pairs()
         if not pairs or not self.multiclass:
-            return None
+            return []
         counts = sum(self.evidence.top_one_changes(*pair).counts for pair in pairs)
         [flips, *_] = self.measurer.top_one_pair(Transitions(np.asarray(counts) / len(pairs)))
-        return flips
+        return [flips]
 
-    def _summarized(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
-        return summarize(estimates, usable, self.sizes)
+    def _summary(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
+        return summarize(estimates, usable, self.sizes, self.measurer.slice_support)
+
+    def _with_summary(self, one: Estimates, usable: NDArray[np.bool_]) -> list[Estimates]:
+        """Return the estimates, and their summary; of pairs of attributes the summary alone."""
+        summary = self._summary(one, usable)
+        return [summary] if one.metric == CORRELATION_SHIFT else [one, summary]
 
     def _pool(self, model: int, found: Compared) -> None:
         """Take a model into its population; lay the population out after its last member."""
@@ -283,12 +293,11 @@ class _Conclude:
         if members is None:
             return
         if members[0] not in self.pooled:
-            draws = students(len(members), self.settings.replicates, self.settings.seed)
-            self.pooled[members[0]] = [Pooled(draws) for _ in found]
+            self.pooled[members[0]] = [Pooled() for _ in found]
         for one, (estimates, comparison) in zip(self.pooled[members[0]], found, strict=True):
             one.add(estimates, comparison)
         if model == members[-1]:
-            means = [(one.estimates(), one.comparison()) for one in self.pooled.pop(members[0])]
+            means = means_of(self.pooled.pop(members[0]))
             first = self.subject.models[members[0]]
             metadata = first.model_copy(update={"seed": None})
             beside = self._beside(model)
@@ -296,7 +305,10 @@ class _Conclude:
                 counted, listed = self.exemplars.pop(members[0]).result()
                 beside = [beside[0], *counted]
                 self.more["cies"].append(listed)
-            self.tables.append(self._table(self._name(members), metadata, means, beside))
+            table = self._table(self._name(members), metadata, means, beside)
+            names = [str(self.subject.models[member].name) for member in members]
+            of_members = [one for one in self.tables if one["model"][0] in names]
+            self.tables.append(agreement(table, of_members))
 
     def _submit_exemplars(self, pool: Executor, models: range) -> None:
         """Begin to look for the exemplars of the populations of some compressed models."""
@@ -345,8 +357,8 @@ class _Conclude:
             return []
         slices, confidence = self.subject.layout.slices, self.settings.confidence
         seeds = self._cannot("cie_rate", "it takes several dense and several compressed seeds")
-        if self.churn is not None:
-            return [rows(self.churn, slices, confidence), seeds]
+        if self.churn:
+            return [*(rows(one, slices, confidence) for one in self.churn), seeds]
         return [self._cannot("churn", "it takes two dense models of different seeds"), seeds]
 
     def _cannot(self, metric: str, reason: str) -> Columns:

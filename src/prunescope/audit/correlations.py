@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from prunescope.audit.estimates import Estimates
-from prunescope.audit.significance import Spread
+from prunescope.audit.intervals import Ends, of_change
+from prunescope.audit.jackknife import Spread
 from prunescope.metrics import Moments, correlation
 from prunescope.metrics.statistics import Floats
 
@@ -53,7 +54,7 @@ def correlation_rows(
     shift, baseline : Estimates
         The shift of each pair, of this model and of the dense one.
     confidence : float
-        Of the intervals, which are percentiles of the replicates.
+        Of the intervals.
     """
     rows, columns = np.triu_indices(len(attributes), k=1)
     both = np.zeros(len(rows), bool) if baseline is None else shift.ok & baseline.ok
@@ -62,9 +63,10 @@ def correlation_rows(
         if baseline is None
         else np.where(both, shift.value - baseline.value, np.nan)
     )
-    low, high = _interval(shift.replicates, shift.ok, confidence)
+    low, high = _interval(shift.value, shift.spread, shift, confidence)
     moved = shift.replicates if baseline is None else shift.replicates - baseline.replicates
-    change_low, change_high = _interval(moved, both, confidence)
+    spread = shift.spread_of(moved, np.nan_to_num(change))
+    change_low, change_high = _interval(change, spread, shift, confidence)
     values = {
         "model": [model] * len(rows),
         "attribute": [attributes[i] for i in rows],
@@ -86,8 +88,11 @@ def correlation_rows(
     )
 
 
-def _interval(replicates: Floats, usable: np.ndarray, confidence: float) -> tuple[Floats, Floats]:
-    """Return the percentile interval of the usable pairs, NaN for the others."""
-    ends = np.full((2, len(usable)), np.nan)
-    ends[:, usable] = Spread(np.ascontiguousarray(replicates.T[usable])).interval(confidence)
-    return ends[0], ends[1]
+def _interval(value: Floats, spread: Spread, shift: Estimates, confidence: float) -> Ends:
+    """Return the intervals of the pairs, NaN for those without a value."""
+    if not shift.resampled:
+        nothing = np.full(value.shape, np.nan)
+        return nothing, nothing
+    units = shift.rests.effective
+    low, high = of_change("signed", value, spread.variance, spread.df, units, confidence)
+    return np.where(np.isnan(value), np.nan, low), np.where(np.isnan(value), np.nan, high)

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.audit.intervals import Ends, Scale, of_value
+from prunescope.audit.jackknife import Spread, hinged, spread
+from prunescope.audit.support import (
+    LABELLED,
+    NEGATIVES,
+    POSITIVES,
+    RARER,
+    SAMPLES,
+    Support,
+)
 from prunescope.metrics import (
     accuracy,
     balanced_accuracy,
-    calibration_error_replicates,
     expected_calibration_error,
     false_negative_rate,
     false_positive_rate,
     frobenius_norm,
-    largest_difference,
     precision,
     selection_rate,
     true_negative_rate,
@@ -36,6 +45,21 @@ NOT_APPLICABLE = "not_applicable"
 CORRELATION_SHIFT = "correlation_shift"
 """The one metric per pair of attributes; the table holds its norm over the pairs."""
 
+SCALES: Mapping[str, Scale] = {
+    "bias_amplification": "signed",
+    "backdoor_bias_amplification": "signed",
+    "excess_accuracy_gap": "signed",
+    "excess_top1_gap": "signed",
+    "rare_value_ratio": "positive",
+    CORRELATION_SHIFT: "positive",
+}
+"""The ranges of metrics that are not shares."""
+
+
+def scale_of(metric: str) -> Scale:
+    """Return the range of a metric's values."""
+    return SCALES.get(metric, "share")
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -46,60 +70,51 @@ class Metric:
     compute : callable
         `Statistics` → `Measure` over slices and attributes.
     basis : str
-        What its support counts, in words.
+        What its support counts, in words (`prunescope.audit.support`).
     undefined : str
         Why its value can be undefined although the data suffice, in words.
-    resample : callable, optional
-        `Statistics` of all samples, and of replicates → the values in the replicates; default:
-        those that `compute` gives.
+    trials : callable, optional
+        Counts → of how many samples it is the share; of shares of samples alone. Default: of
+        those that it rests on.
+    share : bool
+        It is a share of samples, so that independent ones give it a binomial distribution.
     """
 
     compute: Callable[[Statistics], Measure]
     basis: str
     undefined: str = "no samples"
-    resample: Callable[[Statistics, Statistics], Floats] | None = None
-
-    def replicates(self, point: Statistics, replicates: Statistics) -> Floats:
-        """Return the values in replicates."""
-        if self.resample is None:
-            return self.compute(replicates).value
-        return self.resample(point, replicates)
+    trials: Callable[[Floats], Floats] | None = None
+    share: bool = True
 
 
 SLICE_METRICS: Mapping[str, Metric] = {
-    "accuracy": Metric(lambda s: accuracy(s.counts), "labelled samples"),
-    "balanced_accuracy": Metric(
-        lambda s: balanced_accuracy(s.counts), "samples of the rarer label"
-    ),
-    "tpr": Metric(lambda s: true_positive_rate(s.counts), "true positives"),
-    "fpr": Metric(lambda s: false_positive_rate(s.counts), "true negatives"),
-    "tnr": Metric(lambda s: true_negative_rate(s.counts), "true negatives"),
-    "fnr": Metric(lambda s: false_negative_rate(s.counts), "true positives"),
+    "accuracy": Metric(lambda s: accuracy(s.counts), LABELLED),
+    "balanced_accuracy": Metric(lambda s: balanced_accuracy(s.counts), RARER, share=False),
+    "tpr": Metric(lambda s: true_positive_rate(s.counts), POSITIVES),
+    "fpr": Metric(lambda s: false_positive_rate(s.counts), NEGATIVES),
+    "tnr": Metric(lambda s: true_negative_rate(s.counts), NEGATIVES),
+    "fnr": Metric(lambda s: false_negative_rate(s.counts), POSITIVES),
     "precision": Metric(
-        lambda s: precision(s.counts), "labelled samples", "nothing was predicted positive"
+        lambda s: precision(s.counts),
+        LABELLED,
+        "nothing was predicted positive",
+        trials=lambda counts: counts[..., :2, 1].sum(axis=-1),
     ),
-    "selection_rate": Metric(lambda s: selection_rate(s.counts), "samples"),
-    "uncertainty": Metric(uncertainty, "samples"),
-    "ece": Metric(
-        expected_calibration_error, "labelled samples", resample=calibration_error_replicates
-    ),
+    "selection_rate": Metric(lambda s: selection_rate(s.counts), SAMPLES),
+    "uncertainty": Metric(uncertainty, SAMPLES),
+    "ece": Metric(expected_calibration_error, LABELLED, share=False),
 }
 """Metrics of one model per slice × attribute."""
 
 TOP_ONE_METRICS: Mapping[str, Metric] = {
-    "top1_accuracy": Metric(lambda s: top_one_accuracy(s.counts), "labelled samples"),
+    "top1_accuracy": Metric(lambda s: top_one_accuracy(s.counts), LABELLED),
     "top_label_ece": SLICE_METRICS["ece"],
 }
 """Metrics of a multi-class model's one answer."""
 
-DIFFERENCES: Mapping[str, tuple[str, ...]] = {
-    "demographic_parity_difference": ("selection_rate",),
-    "equal_opportunity_difference": ("tpr",),
-    "equalized_odds_difference": ("tpr", "fpr"),
-    "accuracy_difference": ("accuracy",),
-    "ece_difference": ("ece",),
-}
-"""Group gaps: highest minus lowest value of a metric over a group's values (the largest gap)."""
+CALIBRATION = ("ece", "top_label_ece")
+"""Metrics that noise raises, whatever its sign: their intervals invert a test, on replicates that
+`calibration_error_replicates` makes of bootstrap samples."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +128,26 @@ class Estimates:
         Names along the last axis; None stands for all attributes together.
     value : array (S, A) or (A,)
         NaN unless the status is ok.
-    replicates : array (R, S, A) or (R, A)
-        The value in each bootstrap replicate; NaN where it is not defined there.
-    support, status, reason : arrays of the same shape as `value`
+    replicates : array (K, S, A) or (K, A)
+        The value without each block of samples (`prunescope.audit.jackknife`).
+    support, rests, status, reason : arrays of the same shape as `value`
+        `support` counts the samples that the value rests on, `rests` the units.
     group : str, optional
         The group of a metric that compares a group's values, whose shape is then (A,).
     group_value : array (A,), optional
         The position of the group value that such a metric is about; -1 for none.
+    trials : array, optional
+        Of a share of samples: of how many.
+    drawn : array (R, ...), optional
+        Bootstrap replicates, of a metric whose intervals are read off them.
+    bounds : callable, optional
+        Confidence → ends of the intervals, of a metric that has its own way.
+    bias : array, optional
+        How far chance moves the value, at most: up, or down where below 0.
+    excess : array, optional
+        How far chance moves the value up on average: taken off before an interval is formed.
+    extreme : object, optional
+        What the value is the largest of (`prunescope.audit.extremes.Extreme`).
     """
 
     metric: str
@@ -127,15 +155,106 @@ class Estimates:
     value: Floats
     replicates: Floats
     support: NDArray[np.int64]
+    rests: Support
     status: NDArray[Any]
     reason: NDArray[Any]
     group: str | None = None
     group_value: NDArray[np.intp] | None = None
+    trials: Floats | None = None
+    drawn: Floats | None = None
+    bounds: Callable[[float], Ends] | None = None
+    bias: Floats | None = None
+    excess: Floats | None = None
+    extreme: object | None = None
 
     @property
     def ok(self) -> NDArray[np.bool_]:
         """Where the value may be used."""
         return np.asarray(self.status == OK)
+
+    @property
+    def resampled(self) -> bool:
+        """Whether there are replicates, and so intervals."""
+        return len(self.replicates) > 1
+
+    @cached_property
+    def spread(self) -> Spread:
+        """How surely the values are known."""
+        return self.spread_of(self.replicates, self.value)
+
+    def spread_of(self, replicates: Floats, value: Floats) -> Spread:
+        """Return how surely a figure on the same units is known."""
+        blocks = np.minimum(self.rests.blocks, len(replicates))
+        return spread(value, replicates, blocks, np.minimum(self.rests.limit, blocks - 1.0))
+
+    @property
+    def variance(self) -> tuple[Floats, Floats]:
+        """The variance of the values and its degrees of freedom.
+
+        A share of independent samples has the binomial's; of clusters no less than that.
+        """
+        if self.trials is None:
+            return self.spread.variance, self.spread.df
+        alone = divide(self.value * (1 - self.value), self.trials)
+        if not self.rests.clustered:
+            return alone, np.full(alone.shape, np.inf)
+        return np.maximum(self.spread.variance, alone), self.spread.df
+
+    @cached_property
+    def _intervals(self) -> dict[float, Ends]:
+        return {}
+
+    def interval(self, confidence: float) -> Ends:
+        """Return the ends of the intervals: inside the metric's range, NaN without a value."""
+        if confidence not in self._intervals:
+            self._intervals[confidence] = self._interval(confidence)
+        return self._intervals[confidence]
+
+    def _interval(self, confidence: float) -> Ends:
+        if not self.resampled:
+            return np.full(self.value.shape, np.nan), np.full(self.value.shape, np.nan)
+        if self.bounds is not None:
+            low, high = self.bounds(confidence)
+        elif self.drawn is not None:
+            low, high = self._drawn_ends(confidence)
+        else:
+            low, high = self._scored(confidence)
+        return np.where(self.ok, low, np.nan), np.where(self.ok, high, np.nan)
+
+    def _drawn_ends(self, confidence: float) -> Ends:
+        """Return the percentiles of the bootstrap replicates; an interval holds its value."""
+        assert self.drawn is not None
+        low, high = self.value.copy(), self.value.copy()
+        lines = np.moveaxis(self.drawn, 0, -1)[self.ok].astype(np.float64)
+        lines = np.where(np.isnan(lines), self.value[self.ok][:, None], lines)
+        if lines.size:
+            tail = (1 - confidence) / 2
+            ends = np.quantile(lines, (tail, 1 - tail), axis=1)
+            low[self.ok], high[self.ok] = ends
+        return np.fmin(low, self.value), np.fmax(high, self.value)
+
+    def _scored(self, confidence: float) -> Ends:
+        scale, variance = scale_of(self.metric), self.variance
+        units = self.rests.effective
+        if self.trials is not None:  # of the units it rests on, those that it is the share of
+            units = units * divide(self.trials, self.support)
+        centre = self.value
+        if self.excess is not None:
+            centre = np.maximum(centre - self.excess, 0)
+        return self.around(*of_value(scale, centre, *variance, units, confidence))
+
+    def around(self, low: Floats, high: Floats) -> Ends:
+        """Return the ends with what chance may have moved, where it moves the value one way.
+
+        An interval holds its value, though that be inflated.
+        """
+        if self.bias is None and self.excess is None:
+            return low, high
+        bias = np.zeros(self.value.shape) if self.bias is None else self.bias
+        most = np.inf if scale_of(self.metric) == "positive" else 1
+        low, high = low - np.maximum(bias, 0), high - np.minimum(bias, 0)
+        low, high = np.minimum(low, self.value), np.maximum(high, self.value)
+        return np.clip(low, 0, most), np.clip(high, 0, most)
 
     def explain(self, where: NDArray[np.bool_], status: str, reason: str) -> Estimates:
         """Return the same with another status and reason in some cells, their values removed."""
@@ -151,8 +270,9 @@ class Estimates:
         off = self.ok & (error > 0)
         if not off.any():
             return self
-        texts = [f"from a histogram of the scores: off by at most {e:.2g}" for e in error]
-        return replace(self, reason=np.where(off, np.array(texts, object), self.reason))
+        texts = [f"from a histogram of the scores: off by at most {e:.2g}" for e in error.flat]
+        told = np.array(texts, object).reshape(error.shape)
+        return replace(self, reason=np.where(off, told, self.reason))
 
 
 def estimate(
@@ -164,93 +284,58 @@ def estimate(
     min_support: int,
     basis: str,
     undefined: str,
+    rests: Support | None = None,
     group: str | None = None,
     group_value: NDArray[np.intp] | None = None,
+    trials: Floats | None = None,
+    drawn: Floats | None = None,
+    excess: Floats | None = None,
 ) -> Estimates:
-    """Judge which values of a metric may be used, and say why the others may not."""
+    """Judge which values of a metric may be used, and say why the others may not.
+
+    `rests` tells the units behind them, and that the replicates are the jackknife's: where there
+    is none without a block, the value hinges on that block. By default, each sample is a unit.
+    """
     value = np.asarray(point.value, np.float64)
-    support = np.broadcast_to(np.asarray(point.support), value.shape).astype(np.int64)
-    few = support < min_support
+    n = np.broadcast_to(np.asarray(point.support), value.shape).astype(np.int64)
+    if rests is None:
+        rests = Support.of_samples(n.astype(np.float64), len(replicates))
+    else:
+        replicates = hinged(np.where(np.isnan(value), 0, value), replicates)
+    units = np.broadcast_to(rests.units, value.shape).astype(np.int64)
+    few = units < min_support
     status = np.where(few, INSUFFICIENT, np.where(np.isnan(value), UNDEFINED, OK)).astype(object)
-    texts = [f"{n} {basis}: at least {min_support} are needed" for n in range(min_support)]
     reason = np.full(value.shape, None, object)
-    reason[few] = np.array(texts, object)[support[few]]
+    told = f"{basis}, which come from {{}} clusters" if rests.clustered else basis
+    reason[few] = [
+        f"{k} {told.format(u)}: at least {min_support} are needed"
+        for k, u in zip(n[few], units[few], strict=True)
+    ]
     reason[status == UNDEFINED] = undefined
+    value = np.where(status == OK, value, np.nan)
     return Estimates(
         metric,
         attributes,
-        np.where(status == OK, value, np.nan),
+        value,
         replicates,
-        support,
+        n,
+        rests,
         status,
         reason,
         group,
         group_value,
+        trials,
+        drawn,
+        excess=excess,
     )
 
 
-def difference(metric: str, parts: list[Estimates], group: str, rows: slice) -> Estimates:
-    """Take the gap between a group's values from estimates per slice × attribute."""
-    gaps, replicates = [], []
-    supported = np.logical_and.reduce([part.ok[rows] for part in parts])
-    for part in parts:
-        gaps.append(largest_difference(part.value[rows], supported))
-        replicates.append(largest_difference(part.replicates[:, rows], supported))
-    return _of_group(metric, parts, group, rows, np.max(gaps, axis=0), np.max(replicates, axis=0))
-
-
-def worst_group(part: Estimates, group: str, rows: slice) -> Estimates:
-    """Take the lowest accuracy over a group's supported values."""
-    supported = part.ok[rows]
-    values = np.where(supported, part.value[rows], np.inf)
-    replicates = np.where(supported, part.replicates[:, rows], np.nan)
-    enough = supported.sum(axis=0) >= 2
-    result = _of_group(
-        "worst_group_accuracy",
-        [part],
-        group,
-        rows,
-        np.where(enough, values.min(axis=0), np.nan),
-        np.fmin.reduce(replicates, axis=1),
-    )
-    return replace(result, group_value=np.where(enough, values.argmin(axis=0), -1))
-
-
-def _of_group(
-    metric: str,
-    parts: list[Estimates],
-    group: str,
-    rows: slice,
-    value: Floats,
-    replicates: Floats,
+def summarize(
+    estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[Any], rests: Support
 ) -> Estimates:
-    """Judge a metric that compares the values of one group; name the values it left out."""
-    supported = np.logical_and.reduce([part.ok[rows] for part in parts])
-    n_left_out = (~supported).sum(axis=0)
-    enough = supported.sum(axis=0) >= 2
-    support = np.min([part.support[rows] for part in parts], axis=0)
-    smallest = np.where(supported, support, np.iinfo(np.int64).max).min(axis=0)
-    reason = np.full(value.shape, None, object)
-    for n in np.unique(n_left_out[n_left_out > 0]):
-        plural = "value" if n == 1 else "values"
-        reason[n_left_out == n] = f"{n} {plural} of {group} left out for too little support"
-    reason[~enough] = f"fewer than two values of {group} have enough support"
-    return Estimates(
-        metric,
-        parts[0].attributes,
-        value,
-        replicates,
-        np.where(enough, smallest, support.max(axis=0, initial=0)),
-        np.where(enough, OK, INSUFFICIENT).astype(object),
-        reason,
-        group,
-    )
+    """Return the figure over all attributes, under the name None: the mean over the usable ones.
 
-
-def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[Any]) -> Estimates:
-    """Append the figure over all attributes, under the name None: the mean over the usable ones.
-
-    For the correlation shift, it is the norm over the usable pairs, and the pairs are dropped.
+    For the correlation shift, it is the norm over the usable pairs.
 
     Parameters
     ----------
@@ -260,13 +345,20 @@ def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[An
         the same attributes.
     sizes : array (S,)
         Samples in each slice, which the summary rests on.
+    rests : Support
+        The units behind them: (S, 1).
     """
     of_pairs = estimates.metric == CORRELATION_SHIFT
     reduce = frobenius_norm if of_pairs else _mean
-    value, replicates = (
-        reduce(of_cells if usable.all() else np.where(usable, of_cells, np.nan))[..., None]
-        for of_cells in (estimates.value, estimates.replicates)
+    cells = estimates.value, estimates.replicates, estimates.drawn, estimates.bias
+    value, replicates, drawn, bias, excess = (
+        None
+        if of_cells is None
+        else reduce(of_cells if usable.all() else np.where(usable, of_cells, np.nan))[..., None]
+        for of_cells in (*cells, estimates.excess)
     )
+    assert value is not None
+    assert replicates is not None
 
     total, n_usable = usable.shape[-1], usable.sum(axis=-1, keepdims=True)
     over = ("norm", "pairs") if of_pairs else ("mean", "attributes")
@@ -282,11 +374,18 @@ def summarize(estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[An
         value=value,
         replicates=replicates,
         support=np.broadcast_to(n, value.shape).astype(np.int64),
+        rests=rests if value.ndim == 2 else rests.take(0),
         status=status,
         reason=np.array(texts, object)[n_usable],
         group_value=None if estimates.group_value is None else np.array([-1]),
+        trials=None,
+        drawn=drawn,
+        bounds=None,
+        bias=bias,
+        excess=excess,
+        extreme=None,
     )
-    return summary if of_pairs else _join(estimates, summary)
+    return replace(summary, excess=summary.spread.bias) if of_pairs else summary
 
 
 def _commonest(statuses: NDArray[Any]) -> str:
@@ -303,21 +402,3 @@ def _mean(values: Floats) -> Floats:
     else:
         total, n = np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)
     return divide(total, n).astype(values.dtype)
-
-
-def _join(left: Estimates, right: Estimates) -> Estimates:
-    """Put two blocks of one metric side by side along the attributes."""
-
-    def both(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(left, name), getattr(right, name)], axis=-1)
-
-    return replace(
-        left,
-        attributes=left.attributes + right.attributes,
-        value=both("value"),
-        replicates=both("replicates"),
-        support=both("support"),
-        status=both("status"),
-        reason=both("reason"),
-        group_value=None if left.group_value is None else both("group_value"),
-    )

@@ -34,7 +34,7 @@ def exemplars(
     """
     settings, dense = subject.settings, list(range(subject.n_dense))
     counted = measurer.exemplars(evidence.exemplars(dense, members))
-    rate = summarize(counted, counted.ok, evidence.sizes())
+    mean = summarize(counted, counted.ok, evidence.sizes(), measurer.slice_support)
     listed = evidence.listed(
         dense,
         members,
@@ -44,7 +44,7 @@ def exemplars(
         settings.confidence,
     )
     parts = [
-        rows(rate, subject.layout.slices, settings.confidence),
+        *(rows(one, subject.layout.slices, settings.confidence) for one in (counted, mean)),
         _odds_ratio_rows(listed.gathered),
     ]
     return parts, listed.cies

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.estimates import NOT_APPLICABLE, Estimates, estimate
+from prunescope.audit.support import Supports
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Slices, bias_amplification, lean, rare_value_ratio
 from prunescope.metrics.statistics import Floats
@@ -26,13 +27,16 @@ class Leanings:
     train : TrainRates
         Rates of the training split, which say what is rare and to which side an attribute leans.
     min_support : int
-        Estimates that rest on fewer samples get the status ``insufficient_support``.
+        Estimates that rest on fewer units get the status ``insufficient_support``.
+    supports : Supports, optional
+        The units behind the samples; default: each is one.
     """
 
     attributes: tuple[str, ...]
     slices: Slices
     train: TrainRates
     min_support: int
+    supports: Supports | None = None
 
     @cached_property
     def prevalence(self) -> Floats:
@@ -50,7 +54,7 @@ class Leanings:
         counts : array (S, A, 3, 2)
             As in `prunescope.metrics.Statistics`.
         others : array (R, S, A, 3, 2)
-            Of bootstrap replicates, or whatever else the estimate is compared with.
+            Of the replicates, or whatever else the estimate is compared with.
         """
         return estimate(
             "rare_value_ratio",
@@ -60,6 +64,7 @@ class Leanings:
             min_support=self.min_support,
             basis="samples with the rarer value",
             undefined="its rate in training is not known",
+            rests=None if self.supports is None else self.supports.of_rarer_value(self.prevalence),
         )
 
     def bias_amplification(self, group: str, counts: Floats, others: Floats) -> Estimates:
@@ -83,6 +88,7 @@ class Leanings:
             min_support=self.min_support,
             basis="true positives on the smaller side",
             undefined="nothing was predicted positive",
+            rests=None if self.supports is None else self.supports.of_sides(rows, leaning.side),
             group=group,
             group_value=leaning.side,
         )

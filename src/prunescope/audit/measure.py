@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.audit.bootstrap import FloatMatrix
 from prunescope.audit.estimates import (
+    CALIBRATION,
     CORRELATION_SHIFT,
-    DIFFERENCES,
     NOT_APPLICABLE,
     SLICE_METRICS,
     TOP_ONE_METRICS,
     Estimates,
     Metric,
-    difference,
     estimate,
-    worst_group,
 )
+from prunescope.audit.extremes import GAPS, gap, worst
+from prunescope.audit.jackknife import without_each
 from prunescope.audit.leaning import Leanings
+from prunescope.audit.support import LABELLED, POSITIVES, RARER, SAMPLES, Support, Supports
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import (
     Labels,
@@ -33,6 +33,7 @@ from prunescope.metrics import (
     Transitions,
     accuracy,
     bias_amplification,
+    calibration_error_replicates,
     correlation,
     correlation_shift,
     exemplar_rate,
@@ -63,12 +64,14 @@ class Measurer:
     slices : Slices
     train : TrainRates
         Rates of the training split, which say what is rare and to which side an attribute leans.
-    weights, ranking_weights : array (R, K) of float32
-        How often each replicate draws each block: of statistics, and of rankings.
     labels : Labels
         By block.
+    supports : Supports
+        What estimates rest on.
+    draws : array (R, K) of float32
+        How often each bootstrap replicate draws each block, for calibration errors.
     min_support : int
-        Estimates that rest on fewer samples get the status ``insufficient_support``.
+        Estimates that rest on fewer units get the status ``insufficient_support``.
     trigger : str, optional
         A boolean group that marks the samples with a planted backdoor.
     """
@@ -76,9 +79,9 @@ class Measurer:
     attributes: tuple[str, ...]
     slices: Slices
     train: TrainRates
-    weights: FloatMatrix
-    ranking_weights: FloatMatrix
     labels: Labels
+    supports: Supports
+    draws: FloatMatrix
     min_support: int
     trigger: str | None = None
 
@@ -90,19 +93,23 @@ class Measurer:
     @cached_property
     def label_correlations(self) -> tuple[Floats, Floats]:
         """Correlations of the labels (A, A), and those in every replicate."""
-        drawn = self.labels.weighted(self.weights).moments
-        return correlation(self.labelled), correlation(drawn)
+        return correlation(self.labelled), correlation(without_each(self.labels).moments)
 
     @cached_property
     def leanings(self) -> Leanings:
         """What is rare, and to which side an attribute leans."""
-        return Leanings(self.attributes, self.slices, self.train, self.min_support)
+        return Leanings(self.attributes, self.slices, self.train, self.min_support, self.supports)
+
+    @cached_property
+    def slice_support(self) -> Support:
+        """The units in each slice: (S, 1)."""
+        return self.supports.of(SAMPLES).take(np.s_[:, :1])
 
     def model(self, statistics: Statistics, ranking: Ranking) -> list[Estimates]:
         """Estimate every metric of one model."""
-        point, replicates = statistics.total(), statistics.weighted(self.weights)
+        point, replicates = statistics.total(), without_each(statistics)
         by_slice = {
-            name: self._of(name, metric, point, replicates)
+            name: self._of(name, metric, statistics, point, replicates)
             for name, metric in SLICE_METRICS.items()
         }
         ratio = self.leanings.rare_value_ratio(point.counts, replicates.counts)
@@ -113,136 +120,154 @@ class Measurer:
             estimates.append(
                 self.leanings.bias_amplification(group, point.counts, replicates.counts)
             )
-            for name, parts in DIFFERENCES.items():
-                estimates.append(difference(name, [by_slice[p] for p in parts], group, rows))
-            estimates.append(worst_group(by_slice["accuracy"], group, rows))
+            for name, parts in GAPS.items():
+                estimates.append(gap(name, [by_slice[p] for p in parts], group, rows))
+            estimates.append(worst("worst_group_accuracy", by_slice["accuracy"], group, rows))
         if self.trigger is not None:
             estimates.append(self._backdoor(point, replicates))
         return estimates
 
     def pair(self, transitions: Transitions) -> list[Estimates]:
         """Estimate every metric of the change from one model to another."""
-        point, replicates = self._both(transitions)
+        point, replicates = transitions.total().counts, without_each(transitions).counts
         flips = (
-            ("flip_rate", flip_rate, "samples"),
-            ("harmful_flip_rate", harmful_flip_rate, "labelled samples"),
-            ("helpful_flip_rate", helpful_flip_rate, "labelled samples"),
+            ("flip_rate", flip_rate, SAMPLES),
+            ("harmful_flip_rate", harmful_flip_rate, LABELLED),
+            ("helpful_flip_rate", helpful_flip_rate, LABELLED),
         )
         estimates = [
-            self._estimate(name, metric(point), metric(replicates), basis)
+            self._share(name, metric(point), metric(replicates), basis)
             for name, metric, basis in flips
         ]
         return [*estimates, self._excess_accuracy_gap(point, replicates)]
 
     def exemplars(self, transitions: Transitions) -> Estimates:
         """Estimate the share of samples whose commonest answer differs."""
-        point, replicates = self._both(transitions)
-        return self._estimate(
-            "cie_rate",
-            exemplar_rate(point),
-            exemplar_rate(replicates),
-            "samples without a tie of votes",
-        )
+        point = exemplar_rate(transitions.total().counts)
+        replicates = exemplar_rate(without_each(transitions).counts)
+        return self._share("cie_rate", point, replicates, SAMPLES, "samples without a tie of votes")
 
     def top_one(self, statistics: Statistics) -> list[Estimates]:
         """Estimate the metrics of a multi-class model's one answer, from `topone.as_attribute`."""
-        point, replicates = statistics.total(), statistics.weighted(self.weights)
+        point, replicates = statistics.total(), without_each(statistics)
         return [
-            self._of(name, metric, point, replicates, total=True)
+            self._of(name, metric, statistics, point, replicates, total=True)
             for name, metric in TOP_ONE_METRICS.items()
         ]
 
     def top_one_pair(self, transitions: Transitions) -> list[Estimates]:
         """Estimate how the one answer changes, from `topone.changes`."""
-        point, replicates = self._both(transitions)
+        point, replicates = transitions.total().counts, without_each(transitions).counts
         return [
-            self._estimate(name, metric(point), metric(replicates), basis, total=True)
+            self._share(name, metric(point), metric(replicates), basis, total=True)
             for name, metric, basis in (
-                ("top1_flip_rate", top_one_flip_rate, "samples"),
-                ("top1_harmful_flip_rate", top_one_harmful_flip_rate, "labelled samples"),
-                ("top1_helpful_flip_rate", top_one_helpful_flip_rate, "labelled samples"),
+                ("top1_flip_rate", top_one_flip_rate, SAMPLES),
+                ("top1_harmful_flip_rate", top_one_harmful_flip_rate, LABELLED),
+                ("top1_helpful_flip_rate", top_one_helpful_flip_rate, LABELLED),
             )
         ]
 
-    def _both(self, transitions: Transitions) -> tuple[Floats, Floats]:
-        """Return the counts of all samples, and of every replicate."""
-        return transitions.total().counts, transitions.weighted(self.weights).counts
+    def _support(self, basis: str, *, total: bool) -> Support:
+        found = self.supports.of(basis)
+        return found.take(np.s_[:, :1]) if total else found
 
-    def _estimate(
+    def _share(
         self,
         metric: str,
         point: Measure,
         replicates: Measure,
         basis: str,
-        undefined: str = "no samples",
-        group: str | None = None,
-        group_value: NDArray[np.intp] | None = None,
+        told: str | None = None,
         *,
         total: bool = False,
     ) -> Estimates:
+        """Estimate a share of samples."""
         return estimate(
             metric,
             (None,) if total else self.attributes,
             point,
             replicates.value,
             min_support=self.min_support,
-            basis=basis,
-            undefined=undefined,
-            group=group,
-            group_value=group_value,
+            basis=told or basis,
+            undefined="no samples",
+            rests=self._support(basis, total=total),
+            trials=np.asarray(point.support, np.float64),
         )
 
     def _of(
         self,
         name: str,
         metric: Metric,
+        statistics: Statistics,
         point: Statistics,
         replicates: Statistics,
         *,
         total: bool = False,
     ) -> Estimates:
         """Estimate a metric of one model per slice × attribute."""
-        found = metric.compute(point)
-        drawn = Measure(metric.replicates(point, replicates), found.support)
-        return self._estimate(name, found, drawn, metric.basis, metric.undefined, total=total)
+        found, trials, drawn = metric.compute(point), None, None
+        if metric.share:
+            trials = found.support if metric.trials is None else metric.trials(point.counts)
+        if name in CALIBRATION and len(self.draws):
+            drawn = calibration_error_replicates(point, statistics.weighted(self.draws))
+        return estimate(
+            name,
+            (None,) if total else self.attributes,
+            found,
+            metric.compute(replicates).value,
+            min_support=self.min_support,
+            basis=metric.basis,
+            undefined=metric.undefined,
+            rests=self._support(metric.basis, total=total),
+            trials=trials,
+            drawn=drawn,
+        )
 
     def _ranking(self, ranking: Ranking) -> list[Estimates]:
-        auc, precision = ranking.replicates(self.ranking_weights)
         smaller = np.minimum(ranking.n_positive, ranking.n_negative)
         found = (
-            self._estimate(
-                "auc",
-                Measure(ranking.auc, smaller),
-                Measure(auc, smaller),
-                "samples of the rarer label",
-            ),
-            self._estimate(
+            ("auc", ranking.auc, ranking.auc_influence, smaller, RARER, ranking.auc_error),
+            (
                 "average_precision",
-                Measure(ranking.average_precision, ranking.n_positive),
-                Measure(precision, ranking.n_positive),
-                "true positives",
+                ranking.average_precision,
+                ranking.average_precision_influence,
+                ranking.n_positive,
+                POSITIVES,
+                ranking.average_precision_error,
             ),
         )
-        errors = ranking.auc_error, ranking.average_precision_error
-        return [one.remark(error) for one, error in zip(found, errors, strict=True)]
+        return [
+            estimate(
+                metric,
+                self.attributes,
+                Measure(value, n),
+                np.clip(value - influence, 0, 1),
+                min_support=self.min_support,
+                basis=basis,
+                undefined="no samples",
+                rests=self.supports.of(basis).take(np.s_[:] if value.ndim == 2 else 0),
+            ).remark(error)
+            for metric, value, influence, n, basis, error in found
+        ]
 
     def _structure(self, point: Statistics, replicates: Statistics) -> list[Estimates]:
-        size = len(self.attributes)
+        size, everyone = len(self.attributes), self.supports.of(SAMPLES).take(0)
         if size > MOST_PAIRED:
             return [self._too_many_pairs(point, metric) for metric in STRUCTURE]
         explained = interdependence(point.predicted)
-        linked = self._estimate(
+        linked = estimate(
             "interdependence",
+            self.attributes,
             explained,
-            Measure(
-                interdependence_replicates(point.predicted, replicates.predicted),
-                explained.support,
-            ),
-            "samples",
-            "the answer is the same for every sample, or no other answer varies",
+            interdependence_replicates(point.predicted, replicates.predicted),
+            min_support=self.min_support,
+            basis=SAMPLES,
+            undefined="the answer is the same for every sample, or no other answer varies",
+            rests=everyone,
+            excess=explained_by_chance(explained, point.predicted, everyone.effective),
         )
         a, b = np.triu_indices(size, k=1)
-        labelled, drawn = self.label_correlations
+        labelled, without = self.label_correlations
         support = np.broadcast_to(self.labelled.n, (size, size))[a, b]
         shift = estimate(
             CORRELATION_SHIFT,
@@ -250,19 +275,29 @@ class Measurer:
                 f"{self.attributes[i]} × {self.attributes[j]}" for i, j in zip(a, b, strict=True)
             ),
             Measure(correlation_shift(correlation(point.predicted), labelled), support),
-            correlation_shift(correlation(replicates.predicted), drawn),
+            correlation_shift(correlation(replicates.predicted), without),
             min_support=self.min_support,
             basis="samples with both labels",
             undefined="a label or an answer is the same for every sample",
-        )
+            rests=self.supports.of(LABELLED).take(0).take(a)
+            .smaller(self.supports.of(LABELLED).take(0).take(b)),
+        )  # fmt: skip
         return [linked, shift]
 
     def _too_many_pairs(self, point: Statistics, metric: str) -> Estimates:
         """Say that a metric of pairs is not computed."""
         size = len(self.attributes)
         n = point.counts[0].sum(axis=(-2, -1))
-        nothing = np.full((len(self.weights), size), np.nan, np.float32)
-        result = self._estimate(metric, Measure(np.full(size, np.nan), n), Measure(nothing, n), "")
+        nothing = np.full((1, size), np.nan)
+        result = estimate(
+            metric,
+            self.attributes,
+            Measure(np.full(size, np.nan), n),
+            nothing,
+            min_support=self.min_support,
+            basis=SAMPLES,
+            undefined="",
+        )
         reason = f"{size} attributes: pairs are compared up to {MOST_PAIRED}"
         return result.explain(np.ones(size, bool), NOT_APPLICABLE, reason)
 
@@ -270,14 +305,17 @@ class Measurer:
         assert self.trigger is not None
         rows = self.slices.of_group(self.trigger)
         side = np.ones(len(self.attributes), np.intp)
-        return self._estimate(
+        return estimate(
             "backdoor_bias_amplification",
+            self.attributes,
             bias_amplification(point.counts[rows], side),
-            bias_amplification(replicates.counts[:, rows], side),
-            "true positives on the smaller side",
-            "nothing was predicted positive",
-            self.trigger,
-            side,
+            bias_amplification(replicates.counts[:, rows], side).value,
+            min_support=self.min_support,
+            basis="true positives on the smaller side",
+            undefined="nothing was predicted positive",
+            rests=self.supports.of_sides(rows, side),
+            group=self.trigger,
+            group_value=side,
         )
 
     def _excess_accuracy_gap(self, point: Floats, replicates: Floats) -> Estimates:
@@ -289,9 +327,27 @@ class Measurer:
             lost = before.value - after.value
             return Measure(lost - lost[..., :1, :], before.support)
 
-        result = self._estimate(
-            "excess_accuracy_gap", loss(point), loss(replicates), "labelled samples"
+        result = estimate(
+            "excess_accuracy_gap",
+            self.attributes,
+            loss(point),
+            loss(replicates).value,
+            min_support=self.min_support,
+            basis=LABELLED,
+            undefined="no samples",
+            rests=self.supports.of(LABELLED),
         )
         overall = np.zeros(result.value.shape, bool)
         overall[0] = True
         return result.explain(overall, NOT_APPLICABLE, "it compares a group with all samples")
+
+
+def explained_by_chance(explained: Measure, predicted: Moments, units: Floats) -> Floats:
+    """Return by how much chance raises R² of n units on p others: (1 - R²) p / (n - 1 - p).
+
+    What adjusted R² takes off (Wherry, 1931). Shape (A,).
+    """
+    first, n = predicted.first[..., 0], predicted.n[..., 0]
+    others = max(int(((first > 0) & (first < n)).sum()) - 1, 0)
+    free = np.maximum(units - 1 - others, 1)
+    return np.asarray((1 - explained.value) * others / free)

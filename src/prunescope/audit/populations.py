@@ -1,44 +1,87 @@
-"""Several training seeds of one model: their mean, with an interval that holds seed variation.
+"""Several training seeds of one model: what the recipe does, beside what each model does.
 
 The interval of one model covers the choice of test samples alone. Over m seeds the mean of a
-metric varies with the samples and with the seeds. Each replicate draws samples for all seeds
-alike, and adds an error of the mean over seeds: Student's t with m - 1 degrees of freedom times
-s / √m, with s the standard deviation over the seeds. (To draw m seeds out of m with replacement
-instead makes intervals far too narrow for the two or three seeds that people have.)
+metric varies with the samples and with the seeds. Two or three seeds tell next to nothing of their
+own variance; all attributes and metrics together tell a lot. So the variance over seeds is
+*moderated* (Smyth, 2004): s̃² = (d₀ s₀² + (m - 1) s²) / (d₀ + m - 1), with d₀ + m - 1 degrees of
+freedom. The prior s₀² of a row follows from how much the seeds' answers differ on the same samples
+(v: the variance that this alone gives their figures), by a line for each metric through log s²
+against log v; d₀ says how far rows lie from these lines beyond chance.
+
+References
+----------
+Smyth (2004), Linear models and empirical Bayes methods for assessing differential expression in
+microarray experiments. Statistical Applications in Genetics and Molecular Biology 3.
+Law, Chen, Shi and Smyth (2014), voom: precision weights unlock linear model analysis tools for
+RNA-seq read counts. Genome Biology 15. (A prior variance that follows a trend.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln
 
-from prunescope.audit.estimates import INSUFFICIENT, NOT_APPLICABLE, OK, UNDEFINED, Estimates
-from prunescope.audit.significance import deviation
-from prunescope.audit.table import Comparison
-from prunescope.metrics.statistics import Floats
+from prunescope.audit.comparison import Comparison
+from prunescope.audit.estimates import (
+    INSUFFICIENT,
+    NOT_APPLICABLE,
+    OK,
+    UNDEFINED,
+    Estimates,
+    scale_of,
+)
+from prunescope.audit.intervals import Ends, of_change, of_value, student, two_sided
+from prunescope.audit.jackknife import Spread
+from prunescope.metrics.statistics import Floats, divide
 
 ORDER = (NOT_APPLICABLE, INSUFFICIENT, UNDEFINED)
+
+FEWEST = 8
+"""Rows of a metric that a line is drawn through; with fewer, one of slope 1."""
+
+FREEDOMS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 40.0, 80.0, 200.0, 1e6)
+"""Degrees of freedom of the prior that are tried."""
+
+CLOSE, MOST_STEPS = 1e-3, 40
+"""A line is found to this accuracy of log s₀², in so many steps."""
+
+
+class Prior(NamedTuple):
+    """What all rows tell of the variance over seeds: s₀² of each row, and its freedom d₀."""
+
+    variance: list[Floats]
+    df: float
 
 
 @dataclass
 class SeedMean:
-    """A running mean of arrays over seeds, with their replicates."""
+    """A running mean of figures over seeds, with their replicates.
+
+    `own` adds up the variances that the choice of samples gives each seed's figure.
+    """
 
     values: list[Floats] = field(default_factory=list)
     replicates: Floats | None = None
+    own: Floats | None = None
 
-    def add(self, value: Floats, replicates: Floats) -> None:
+    def add(self, value: Floats, replicates: Floats, variance: Floats) -> None:
         """Take another seed in."""
         self.values.append(value)
-        if self.replicates is None:
-            self.replicates = replicates
-        elif len(self.values) == 2:  # the first seed's own are not written over
-            self.replicates = self.replicates + replicates
+        if self.replicates is None or self.own is None:
+            self.replicates, self.own = replicates, variance
         else:
-            self.replicates += replicates
+            self.replicates = self.replicates + replicates
+            self.own = self.own + variance
+
+    @property
+    def m(self) -> int:
+        """Number of seeds."""
+        return len(self.values)
 
     @property
     def value(self) -> Floats:
@@ -46,46 +89,158 @@ class SeedMean:
         return np.asarray(np.mean(self.values, axis=0))
 
     @property
-    def error(self) -> Floats:
-        """Standard error of the mean from seed variation alone: s / √m."""
-        m = len(self.values)
-        return np.asarray(np.std(self.values, axis=0, ddof=1) / np.sqrt(m))
-
-    def drawn(self, students: Floats) -> Floats:
-        """Return the mean's replicates (R, ...), with an error over seeds added to each."""
+    def mean_replicates(self) -> Floats:
+        """The mean without each block: (K, ...)."""
         assert self.replicates is not None
-        mean: Floats = self.replicates / np.float32(len(self.values))
-        noise = self.error[..., None].astype(np.float32) * students.astype(np.float32)
-        return np.asarray(mean + np.moveaxis(noise, -1, 0))
+        return self.replicates / self.m
+
+    @property
+    def variance(self) -> Floats:
+        """Variance over the seeds, s², with m - 1 degrees of freedom."""
+        return np.asarray(np.var(self.values, axis=0, ddof=1))
+
+    def apart(self, of_mean: Floats) -> Floats:
+        """Return v: the variance over seeds that their answers on the same samples give.
+
+        `of_mean` is the variance that the choice of samples gives the mean.
+        """
+        assert self.own is not None
+        return np.maximum((self.own - self.m * of_mean) / (self.m - 1), 0)
 
 
-class Pooled:
-    """One metric over the seeds of a model, and its change from the seeds of another.
+def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Prior:
+    """Fit the prior variance over seeds of every row, and its degrees of freedom.
+
+    s² / s₀² has the F distribution with m - 1 and d₀ degrees of freedom (Smyth, 2004), and log s₀²
+    lies on a line of its metric through log v: lines and d₀ are those of the highest likelihood.
 
     Parameters
     ----------
-    students : array (R,)
-        Draws from Student's t with m - 1 degrees of freedom.
-    """
+    m : int
+        Seeds.
+    spreads, apart : sequences of arrays
+        Of each metric s² and v, NaN where a row has none.
 
-    def __init__(self, students: Floats) -> None:
-        self._students = students
+    Examples
+    --------
+    Rows whose variances differ by no more than chance have one variance:
+
+    >>> s2 = np.random.default_rng(0).chisquare(1, 2000)
+    >>> prior = fit_prior(2, [s2], [np.ones(2000)])
+    >>> round(float(prior.variance[0][0]), 1), prior.df > 100
+    (1.0, True)
+    """
+    pairs = list(zip(spreads, apart, strict=True))
+    best, most = Prior([np.full(s2.shape, np.nan) for s2 in spreads], 0.0), -np.inf
+    for df in FREEDOMS:
+        lines, likelihood = [], 0.0
+        for s2, v in pairs:
+            usable = np.isfinite(s2) & np.isfinite(v) & (s2 > 0) & (v > 0)
+            if not usable.any():
+                lines.append(np.full(s2.shape, np.nan))
+                continue
+            x = np.log(v, where=v > 0, out=np.full(v.shape, np.nan))
+            level, slope, fit = _line(np.log(s2[usable]), x[usable], m - 1, df)
+            likelihood += fit
+            lines.append(np.exp(level + slope * x))
+        if likelihood > most and any(np.isfinite(line).any() for line in lines):
+            best, most = Prior(lines, df), likelihood
+    return best
+
+
+def _line(y: Floats, x: Floats, d: float, df: float) -> tuple[float, float, float]:
+    """Return the line of log s₀² (level, slope) that fits y = log s² best, and its likelihood."""
+    centre = float(x.mean())
+    design = np.stack([np.ones(len(x)), x - centre])
+    sloping = len(x) >= FEWEST and np.ptp(x) > 1e-6
+    square = float(design[1] @ design[1])
+    level, slope = float(np.median(y - (x - centre))), 1.0
+    if sloping:
+        slope = float(np.clip(design[1] @ (y - y.mean()) / square, 0, 1))
+        level = float(np.median(y - slope * design[1]))
+    for _ in range(MOST_STEPS):
+        ratio = np.exp(np.minimum(y - level - slope * design[1], 50))
+        pull = (d + df) * ratio / (df + d * ratio) - 1  # 0 on average at the best fit
+        step = float(pull.mean())
+        turn = float(design[1] @ pull) / square if sloping else 0.0
+        level, slope = level + step, float(np.clip(slope + turn, 0, 1))
+        if abs(step) + abs(turn) < CLOSE:
+            break
+    x_at = y - level - slope * design[1]
+    fit = d / 2 * x_at - (d + df) / 2 * np.log1p(d / df * np.exp(np.minimum(x_at, 50)))
+    constant = d / 2 * np.log(d / df) - betaln(d / 2, df / 2)
+    return level - slope * centre, slope, float((fit + constant).sum())
+
+
+class Moderated(NamedTuple):
+    """The variance of a mean over seeds: of samples and seeds together; and its freedom."""
+
+    variance: Floats
+    df: Floats
+
+
+def moderate(mean: SeedMean, sampling: Spread, prior: Floats, df: float) -> Moderated:
+    """Return the variance of a mean over seeds, that over seeds moderated.
+
+    What is shared by the seeds, as they answer the same samples, is sampling - v/m; the rest is
+    s̃²/m, which is no less than v/m.
+    """
+    m, s2 = mean.m, mean.variance
+    v = mean.apart(sampling.variance)
+    known = ~np.isnan(prior) & (df > 0)
+    moderated = np.where(known, (df * np.nan_to_num(prior) + (m - 1) * s2) / (df + m - 1), s2)
+    freedom = np.where(known, df + m - 1.0, m - 1.0)
+    over = np.maximum(moderated, v) / m
+    shared = np.maximum(sampling.variance - v / m, 0)
+    total = shared + over
+    df_total = divide(total**2, divide(shared**2, sampling.df) + divide(over**2, freedom))
+    return Moderated(total, np.where(df_total > 0, np.maximum(df_total, 1), np.inf))
+
+
+class Pooled:
+    """One metric over the seeds of a model, and its change from the seeds of another."""
+
+    def __init__(self) -> None:
         self._first: Estimates | None = None
         self._statuses: list[NDArray[Any]] = []
         self._reasons: list[NDArray[Any]] = []
-        self._means, self._deltas, self._baselines = SeedMean(), SeedMean(), SeedMean()
+        self._biases: list[Floats] = []
+        self._excesses: list[Floats] = []
+        self._drawn: list[Floats] = []
+        self.means, self.deltas = SeedMean(), SeedMean()
+        self._baselines: list[Floats] = []
 
     def add(self, estimates: Estimates, comparison: Comparison | None) -> None:
         """Take the estimates of another seed in."""
         self._first = self._first or estimates
         self._statuses.append(estimates.status)
         self._reasons.append(estimates.reason)
-        self._means.add(estimates.value, estimates.replicates)
+        if estimates.bias is not None:
+            self._biases.append(estimates.bias)
+        if estimates.excess is not None:
+            self._excesses.append(estimates.excess)
+        if estimates.drawn is not None:
+            self._drawn.append(estimates.drawn)
+        self.means.add(estimates.value, estimates.replicates, estimates.spread.variance)
         if comparison is not None:
-            self._deltas.add(comparison.delta, comparison.replicates)
-            self._baselines.values.append(comparison.baseline)
+            spread = comparison.spread.variance
+            self.deltas.add(comparison.delta, comparison.replicates, spread)
+            self._baselines.append(comparison.baseline)
 
-    def estimates(self) -> Estimates:
+    @property
+    def resampled(self) -> bool:
+        """Whether there are replicates."""
+        return self._first is not None and self._first.resampled
+
+    def _sampling(self, mean: SeedMean) -> Spread:
+        assert self._first is not None
+        return self._first.spread_of(mean.mean_replicates, mean.value)
+
+    def over_seeds(self, mean: SeedMean) -> tuple[Floats, Floats]:
+        """Return s² and v of every row."""
+        return mean.variance, mean.apart(self._sampling(mean).variance)
+
+    def estimates(self, prior: Floats, df: float) -> Estimates:
         """Return the means over seeds."""
         assert self._first is not None
         m = len(self._statuses)
@@ -98,33 +253,95 @@ class Pooled:
         some = (lacking > 0) & (lacking < m)
         reason[some] = [f"{m - k} of {m} seeds have a value: {why}" for k, why in
                         zip(lacking[some], reason[some], strict=True)]  # fmt: skip
-        return replace(
+        sampling = self._sampling(self.means)
+        found = moderate(self.means, sampling, prior, df)
+        bias, excess, drawn = (
+            np.mean(some, axis=0) if some else None
+            for some in (self._biases, self._excesses, self._drawn)
+        )
+        result = replace(
             self._first,
-            value=self._means.value,
-            replicates=self._means.drawn(self._students),
+            value=self.means.value,
+            replicates=self.means.mean_replicates,
             status=status,
             reason=reason,
+            trials=None,
+            drawn=drawn,
+            bounds=None,
+            bias=bias,
+            excess=excess,
+            extreme=None,
         )
+        if not result.resampled:
+            return result
+        if result.drawn is not None:
+            alone, over = result, found.variance - sampling.variance
+            return replace(result, bounds=lambda level: _wider(alone, over, found.df, level))
+        return replace(result, bounds=lambda level: _about(result, found, level))
 
-    def comparison(self) -> Comparison | None:
+    def comparison(self, estimates: Estimates, prior: Floats, df: float) -> Comparison | None:
         """Return how the means over seeds compare with the means over dense seeds."""
-        if not self._deltas.values:
+        deltas = self.deltas
+        if not deltas.values:
             return None
-        deltas, m = self._deltas, len(self._deltas.values)
-        assert deltas.replicates is not None
-        sampling = deviation(deltas.replicates) / m
-        error = np.sqrt(sampling**2 + deltas.error**2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            df = (m - 1) * (error / deltas.error) ** 4  # Welch and Satterthwaite
-        return Comparison(
-            self._baselines.value,
+        found = moderate(deltas, self._sampling(deltas), prior, df)
+        result = Comparison(
+            estimates,
+            np.asarray(np.mean(self._baselines, axis=0)),
             deltas.value,
-            deltas.drawn(self._students),
-            error=error,
-            df=np.where(deltas.error > 0, df, np.inf),
+            deltas.mean_replicates,
         )
+        if not estimates.resampled:
+            return result
+        units = estimates.rests.effective
+
+        def ends(level: float) -> Ends:
+            scale = scale_of(estimates.metric)
+            return of_change(scale, deltas.value, found.variance, found.df, units, level)
+
+        p = two_sided(deltas.value, found.variance, found.df)
+        return replace(result, bounds=ends, exact=np.where(np.isnan(deltas.value), 1.0, p))
 
 
-def students(m: int, replicates: int, seed: int) -> Floats:
-    """Draw R numbers from Student's t with m - 1 degrees of freedom."""
-    return np.random.default_rng([seed, m]).standard_t(m - 1, replicates)
+def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | None]]:
+    """Return the means over seeds of every metric, and their changes.
+
+    All metrics together say how much a variance over seeds varies.
+    """
+
+    def prior(of: Callable[[Pooled], SeedMean]) -> Prior:
+        told = [of(one).m > 1 and one.resampled for one in pooled]
+        found = [one.over_seeds(of(one)) for one, use in zip(pooled, told, strict=True) if use]
+        if not found:
+            return Prior([np.asarray(np.nan)] * len(pooled), 0.0)
+        fitted = fit_prior(pooled[0].means.m, *zip(*found, strict=True))
+        lines = iter(fitted.variance)
+        return Prior([next(lines) if use else np.asarray(np.nan) for use in told], fitted.df)
+
+    of_values, of_deltas = prior(lambda one: one.means), prior(lambda one: one.deltas)
+    result: list[tuple[Estimates, Comparison | None]] = []
+    for one, level, change in zip(pooled, of_values.variance, of_deltas.variance, strict=True):
+        estimates = one.estimates(level, of_values.df)
+        result.append((estimates, one.comparison(estimates, change, of_deltas.df)))
+    return result
+
+
+def _about(mean: Estimates, found: Moderated, confidence: float) -> Ends:
+    """Return the intervals of means over seeds, inside the metric's range."""
+    low, high = of_value(
+        scale_of(mean.metric),
+        mean.value if mean.excess is None else np.maximum(mean.value - mean.excess, 0),
+        found.variance,
+        found.df,
+        mean.rests.effective,
+        confidence,
+    )
+    return mean.around(low, high)
+
+
+def _wider(mean: Estimates, over: Floats, df: Floats, confidence: float) -> Ends:
+    """Return the intervals that samples alone give, widened by the variance over seeds."""
+    low, high = replace(mean, bounds=None).interval(confidence)
+    square = student(df, confidence) ** 2 * np.maximum(over, 0)
+    below, above = (np.sqrt(end**2 + square) for end in (mean.value - low, high - mean.value))
+    return np.clip(mean.value - below, 0, 1), np.clip(mean.value + above, 0, 1)

@@ -20,7 +20,7 @@ from prunescope.audit.subject import (
     told,
     with_trigger,
 )
-from prunescope.audit.tally import N_RANK_BLOCKS, ROWS, Plan, Tally, count_all
+from prunescope.audit.tally import ROWS, Plan, Tally, count_all
 from prunescope.data.samples import Group, TrainRates, check_crossing
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.metrics import Layout, Slices
@@ -108,7 +108,7 @@ def audit_files(
         layout,
         TrainRates({}, {}),
         chosen,
-        N_RANK_BLOCKS,
+        None if chosen.cluster is None else first.n,
     )
     plan = Plan(
         models,

@@ -33,8 +33,9 @@ class Subject:
     layout : Layout
     train : TrainRates
     settings : Settings
-    n_rank_blocks : int
-        Blocks that rankings are summed by.
+    n_units : int or None
+        Clusters, of which more than there are blocks were dealt into these; None where every
+        sample is a unit.
     """
 
     models: Sequence[Metadata]
@@ -43,7 +44,7 @@ class Subject:
     layout: Layout
     train: TrainRates
     settings: Settings
-    n_rank_blocks: int
+    n_units: int | None = None
 
     def baseline(self, model: int) -> int:
         """Return the dense model of the same seed, or the first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import polars as pl
@@ -102,3 +102,31 @@ def add_verdicts(
         .otherwise(pl.lit("changed"))
     )
     return table.with_columns(verdict.alias("verdict"))
+
+
+def agreement(table: pl.DataFrame, members: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Say beside what a population comes to in how many of its seeds a row is worse, or better.
+
+    A mean over seeds does not overrule them: what is beyond doubt in one is told.
+    """
+    key = ["metric", "attribute", "group"]
+    verdict = pl.col("verdict")
+    slots = pl.when(pl.col("metric").str.starts_with("worst_group")).then(None)
+    value = slots.otherwise("group_value").alias("value_key")
+    counts = (
+        pl.concat([one.select(*key, value, "verdict") for one in members])
+        .group_by(*key, "value_key")
+        .agg(worse=(verdict == "worse").sum(), better=(verdict == "better").sum())
+    )
+    told = [
+        pl.when(pl.col(name) > 0).then(pl.format(f"{name} in {{}} of {len(members)} seeds", name))
+        for name in ("worse", "better")
+    ]
+    beside = table.with_columns(value).join(
+        counts, on=[*key, "value_key"], how="left", nulls_equal=True, maintain_order="left"
+    )
+    reason = pl.concat_str("reason", *told, separator="; ", ignore_nulls=True)
+    told_of = pl.any_horizontal(pl.col("worse") > 0, pl.col("better") > 0).fill_null(value=False)
+    return beside.with_columns(
+        pl.when(told_of).then(reason).otherwise("reason").alias("reason")
+    ).select(table.columns)

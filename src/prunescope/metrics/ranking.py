@@ -75,6 +75,17 @@ class Ranking:
         """False samples of each attribute: (A,)."""
         return np.asarray(self.sums.n.sum(axis=0)[:, FALSE])
 
+    @property
+    def auc_influence(self) -> Floats:
+        """How much each block's samples move AUC, to first order: (K, A)."""
+        apart = self.sums.auc - self.sums.n * np.nan_to_num(self.auc)[:, None]
+        return np.asarray(divide(apart, self.sums.n.sum(axis=0)).sum(axis=-1))
+
+    @property
+    def average_precision_influence(self) -> Floats:
+        """How much each block's samples move average precision, to first order: (K, A)."""
+        return self.sums.average_precision
+
     def replicates(self, weights: NDArray[np.float32]) -> tuple[Floats, Floats]:
         """Return AUC and average precision (R, A) in every replicate, to first order.
 

@@ -1,0 +1,172 @@
+"""Intervals that stay inside a metric's range, and are never of no width by chance.
+
+Each is the set of truths that a score test does not refuse: of a share Wilson's, of a change of a
+share Tango's, of a ratio the like for a Poisson count. They need a variance alone, so samples that
+come in clusters, weighted means and means over seeds have them too: a share p of variance V is one
+of p(1 - p)/V independent samples (Korn and Graubard, 1998). Where no unit differs from another the
+variance is 0, and the units themselves say how far that can be chance.
+
+References
+----------
+Wilson (1927), Probable inference, the law of succession, and statistical inference.
+Tango (1998), Equivalence test and confidence interval for the difference in proportions for the
+paired-sample design. Statistics in Medicine 17.
+Korn and Graubard (1998), Confidence intervals for proportions with small expected number of
+positive counts estimated from survey data. Survey Methodology 24.
+Newcombe (2001), Logit confidence intervals and the inverse sinh transformation.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from prunescope.metrics.statistics import Floats, divide
+
+Scale = Literal["share", "signed", "positive"]
+"""The range of a metric: [0, 1], [-1, 1], or 0 and more."""
+
+Ends = tuple[Floats, Floats]
+
+STEPS = 40
+"""Halvings of an interval of width 1: ends are found to 1e-12."""
+
+
+def student(df: Floats, confidence: float) -> Floats:
+    """Return the quantile of Student's t that leaves (1 - confidence)/2 above it.
+
+    Examples
+    --------
+    >>> student(np.array([1.0, np.inf]), 0.95).round(3).tolist()
+    [12.706, 1.96]
+    """
+    return np.asarray(stdtrit(np.minimum(df, 1e9), (1 + confidence) / 2))
+
+
+def two_sided(value: Floats, variance: Floats, df: Floats) -> Floats:
+    """Return the p-value of "it is 0", by Student's t; 1 where it is 0.
+
+    Examples
+    --------
+    >>> two_sided(np.array([0.0, 1.96]), np.array([0.0, 1.0]), np.array([3.0, np.inf])).round(3)
+    array([1.  , 0.05])
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(value == 0, 0.0, np.abs(value) / np.sqrt(variance))
+    return np.asarray(2 * stdtr(np.minimum(df, 1e9), -t))
+
+
+def of_share(p: Floats, n: Floats, t: Floats) -> Ends:
+    """Return Wilson's interval of a share p of n independent samples.
+
+    Examples
+    --------
+    >>> [end.round(3).item() for end in of_share(np.array(1.0), np.array(15), np.array(1.96))]
+    [0.796, 1.0]
+    """
+    square = divide(t * t, n)
+    centre = (p + square / 2) / (1 + square)
+    half = np.sqrt(square * np.maximum(p * (1 - p), 0) + square**2 / 4) / (1 + square)
+    low = np.where(p <= 0, 0.0, np.clip(centre - half, 0, 1))
+    return low, np.where(p >= 1, 1.0, np.clip(centre + half, 0, 1))
+
+
+def of_ratio(r: Floats, n: Floats, t: Floats) -> Ends:
+    """Return the interval of a ratio r that n events make: low · high = r².
+
+    From 0 events up to t² of `n` that were expected are ruled out.
+
+    Examples
+    --------
+    >>> [end.round(3).item() for end in of_ratio(np.array(0.5), np.array(100.0), np.array(1.96))]
+    [0.411, 0.608]
+    """
+    square = divide(t * t, n)
+    half = np.sqrt(square + square**2 / 4)
+    shrink = 1 + square / 2 - half
+    return np.maximum(r * shrink, 0), np.where(r > 0, r * (1 + square / 2 + half), square)
+
+
+def of_value(
+    scale: Scale, value: Floats, variance: Floats, df: Floats, units: Floats, confidence: float
+) -> Ends:
+    """Return the interval of a metric's value.
+
+    Parameters
+    ----------
+    scale : {"share", "signed", "positive"}
+    value, variance, df : arrays
+        `df` are the degrees of freedom of the variance.
+    units : array
+        Effective units, which count where the variance is 0.
+    confidence : float
+
+    Examples
+    --------
+    >>> some = np.array(0.9), np.array(0.0009), np.array(np.inf), np.array(50.0)
+    >>> [end.round(3).item() for end in of_value("share", *some, 0.95)]
+    [0.826, 0.945]
+    """
+    t = student(df, confidence)
+    if scale == "signed":
+        low, high = of_value("share", (value + 1) / 2, variance / 4, df, units, confidence)
+        return 2 * low - 1, 2 * high - 1
+    steady = variance <= 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if scale == "share":
+            n = np.where(steady, units, value * (1 - value) / variance)
+            return of_share(value, n, t)
+        n = np.where(steady | (value <= 0), units, value**2 / variance)
+    return of_ratio(value, n, t)
+
+
+def of_change(
+    scale: Scale, delta: Floats, variance: Floats, df: Floats, units: Floats, confidence: float
+) -> Ends:
+    """Return the interval of a change: delta ± t · √variance, inside the range of changes.
+
+    Where no unit changed, up to t² / (units + t²) of them may have: as Tango's interval has it.
+
+    Examples
+    --------
+    >>> some = np.array(0.0), np.array(0.0), np.array(np.inf), np.array(96.16)
+    >>> [end.round(3).item() for end in of_change("share", *some, 0.95)]
+    [-0.038, 0.038]
+    """
+    t = student(df, confidence)
+    unseen = divide(t * t, units + t * t)
+    half = np.where(variance > 0, t * np.sqrt(variance), unseen)
+    reach = {"share": 1.0, "signed": 2.0, "positive": np.inf}[scale]
+    return np.clip(delta - half, -reach, reach), np.clip(delta + half, -reach, reach)
+
+
+def of_paired(gained: Floats, lost: Floats, n: Floats, t: Floats) -> Ends:
+    """Return Tango's interval of the change of a share, of n pairs that `gained` or `lost`.
+
+    Examples
+    --------
+    >>> ends = of_paired(np.array(0.0), np.array(0.0), np.array(50.0), np.array(1.96))
+    >>> [end.round(3).item() for end in ends]
+    [-0.071, 0.071]
+    """
+    gained, lost, n, t = np.broadcast_arrays(gained, lost, n, t)
+    delta = divide(gained - lost, n)
+
+    def score(at: Floats) -> Floats:
+        a, b = 2 * n, -gained - lost + (2 * n - gained + lost) * at
+        c = -lost * at * (1 - at)
+        q = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)
+        q = np.maximum(q, np.maximum(0, -at))
+        return divide(gained - lost - n * at, np.sqrt(np.maximum(n * (2 * q + at * (1 - at)), 0)))
+
+    def end(sign: int) -> Floats:
+        near, far = delta.astype(np.float64), np.full(delta.shape, float(sign))
+        for _ in range(STEPS):
+            middle = (near + far) / 2
+            held = np.abs(np.nan_to_num(score(middle), nan=np.inf)) <= t
+            near, far = np.where(held, middle, near), np.where(held, far, middle)
+        return near
+
+    return np.where(n > 0, end(-1), np.nan), np.where(n > 0, end(1), np.nan)
