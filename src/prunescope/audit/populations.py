@@ -160,9 +160,9 @@ def _line(y: Floats, x: Floats, d: float, df: float) -> tuple[float, float, floa
         level = float(np.median(y - slope * design[1]))
     for _ in range(MOST_STEPS):
         ratio = np.exp(np.minimum(y - level - slope * design[1], 50))
-        pull = (d + df) * ratio / (df + d * ratio) - 1  # 0 on average at the best fit
-        step = float(pull.mean())
-        turn = float(design[1] @ pull) / square if sloping else 0.0
+        pull = (d + df) * ratio / (df + d * ratio)  # 1 on average at the best fit
+        step = float(np.log(pull.mean()))
+        turn = float(np.clip(design[1] @ pull / square, -1, 1)) if sloping else 0.0
         level, slope = level + step, float(np.clip(slope + turn, 0, 1))
         if abs(step) + abs(turn) < CLOSE:
             break
