@@ -3,7 +3,8 @@
 A *decision* ŷ is the answer to one attribute of one sample; a *label* y is the truth, where known.
 A *slice* is all samples or those with one value of a group. `Statistics` are sums over samples,
 and a metric is a function of them that returns a `Measure`: values with their support. Ranking
-metrics (AUC, average precision) need all scores at once and live in `ranking`.
+metrics (AUC, average precision) need all scores at once and live in `ranking`, or their histogram
+(`histogram`).
 """
 
 from prunescope.metrics.bias import Lean, bias_amplification, largest_difference, lean
@@ -18,7 +19,8 @@ from prunescope.metrics.flips import (
     harmful_flip_rate,
     helpful_flip_rate,
 )
-from prunescope.metrics.ranking import Ranking, rank, rank_histogram
+from prunescope.metrics.histogram import Histogram, rank_histogram
+from prunescope.metrics.ranking import Ranking, rank
 from prunescope.metrics.rates import (
     accuracy,
     balanced_accuracy,
@@ -51,6 +53,7 @@ from prunescope.metrics.structure import (
 
 __all__ = [
     "Counter",
+    "Histogram",
     "Labels",
     "Layout",
     "Lean",
