@@ -208,22 +208,22 @@ class Measurer:
 
     def _ranking(self, ranking: Ranking) -> list[Estimates]:
         auc, precision = ranking.replicates(self.ranking_weights)
-        smaller = np.minimum(ranking.n_positive, ranking.n_negative)
+        smaller = np.minimum(ranking.n_positive, ranking.n_negative)[0]
         found = (
             self._estimate(
                 "auc",
-                Measure(ranking.auc, smaller),
+                Measure(ranking.auc[0], smaller),
                 Measure(auc, smaller),
                 "samples of the rarer label",
             ),
             self._estimate(
                 "average_precision",
-                Measure(ranking.average_precision, ranking.n_positive),
-                Measure(precision, ranking.n_positive),
+                Measure(ranking.average_precision[0], ranking.n_positive[0]),
+                Measure(precision, ranking.n_positive[0]),
                 "true positives",
             ),
         )
-        errors = ranking.auc_error, ranking.average_precision_error
+        errors = ranking.auc_error[0], ranking.average_precision_error[0]
         return [one.remark(error) for one, error in zip(found, errors, strict=True)]
 
     def _structure(self, point: Statistics, replicates: Statistics) -> list[Estimates]:
