@@ -13,6 +13,7 @@ from prunescope.metrics.calibration import (
     expected_calibration_error,
     uncertainty,
 )
+from prunescope.metrics.classes import macro_f1, macro_recall, present
 from prunescope.metrics.flips import (
     exemplar_rate,
     flip_rate,
@@ -24,10 +25,12 @@ from prunescope.metrics.ranking import Ranking, rank
 from prunescope.metrics.rates import (
     accuracy,
     balanced_accuracy,
+    f1,
     false_negative_rate,
     false_positive_rate,
     precision,
     rare_value_ratio,
+    rate_ratio,
     selection_rate,
     true_negative_rate,
     true_positive_rate,
@@ -72,6 +75,7 @@ __all__ = [
     "count",
     "exemplar_rate",
     "expected_calibration_error",
+    "f1",
     "false_negative_rate",
     "false_positive_rate",
     "flip_rate",
@@ -82,10 +86,14 @@ __all__ = [
     "interdependence_replicates",
     "largest_difference",
     "lean",
+    "macro_f1",
+    "macro_recall",
     "precision",
+    "present",
     "rank",
     "rank_histogram",
     "rare_value_ratio",
+    "rate_ratio",
     "selection_rate",
     "true_negative_rate",
     "true_positive_rate",
