@@ -84,8 +84,8 @@ def ranked(build):
 def test_ranking_is_exact_when_every_weight_is_one(ranked):
     _, ranking = ranked
     auc, precision = ranking.replicates(np.ones((1, 600), np.float32))
-    assert auc[0].tolist() == pytest.approx(ranking.auc.tolist(), abs=1e-6)
-    assert precision[0].tolist() == pytest.approx(ranking.average_precision.tolist(), abs=1e-6)
+    assert auc[0].tolist() == pytest.approx(ranking.auc[0].tolist(), abs=1e-6)
+    assert precision[0].tolist() == pytest.approx(ranking.average_precision[0].tolist(), abs=1e-6)
 
 
 def test_ranking_of_replicates_is_close_to_recomputing(ranked):

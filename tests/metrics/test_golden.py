@@ -103,7 +103,7 @@ def test_metric_functions_match(golden, name):
 
     found = {
         "accuracy": accuracy(statistics.counts).value[0],
-        "auc": rank(list(predictions.log_odds.T), Batch.of([predictions]).labels).auc,
+        "auc": rank(list(predictions.log_odds.T), Batch.of([predictions]).labels).auc[0],
         "predicted_positive_rate": selection_rate(statistics.counts).value[0],
         "uncertainty": uncertainty(statistics).value[0],
         "ece_10": expected_calibration_error(statistics).value[0],

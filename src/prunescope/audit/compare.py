@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from prunescope.audit.bootstrap import blocks_of, units_of
 from prunescope.audit.conclude import conclude
 from prunescope.audit.evidence import InMemory
@@ -107,7 +105,6 @@ def audit(
     units = units_of(samples, chosen.cluster)
     blocks, n_blocks = blocks_of(units, most, chosen.seed)
     layout = Layout(slices, n_blocks, chosen.n_bins, chosen.band)
-    n_units = None if chosen.cluster is None else len(np.unique(units))
-    subject = Subject(models, len(dense), samples.attributes, layout, train, chosen, n_units)
-    evidence = InMemory(aligned, layout, blocks)
+    subject = Subject(models, len(dense), samples.attributes, layout, train, chosen)
+    evidence = InMemory(aligned, layout, blocks, None if chosen.cluster is None else units)
     return conclude(subject, evidence, len(samples), [*notes, *more_notes], warnings, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -103,14 +103,14 @@ class _Conclude:
             slices=subject.layout.slices,
             train=subject.train,
             labels=evidence.labels(),
-            supports=Supports(first.counts, subject.n_units),
+            supports=Supports(first.counts, evidence.units()),
             draws=draw(subject.layout.n_blocks, settings.replicates, settings.seed),
             min_support=settings.min_support,
             trigger=settings.trigger,
+            classes=self.multiclass,
         )
         self.sizes = evidence.sizes()
         self.churn: list[Estimates] = []
-        self.top_churn: list[Estimates] = []
         self.measured: dict[int, list[Estimates]] = {}
         self.summaries: dict[int, list[Estimates]] = {}
         self.top_ones: dict[int, list[Estimates]] = {}
@@ -124,7 +124,7 @@ class _Conclude:
         """Go through the models, dense ones first; return the most affected images."""
         n, n_dense = len(self.subject.models), self.subject.n_dense
         affected: list[Affected] = []
-        self.churn, self.top_churn = self._churn(), self._top_churn()
+        self.churn = self._churn()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for models in (range(n_dense), range(n_dense, n)):
                 self._submit_exemplars(pool, models)
@@ -132,8 +132,9 @@ class _Conclude:
                 for model, outcome in zip(models, outcomes, strict=True):
                     if model < n_dense:
                         self.measured[model] = outcome.estimates
-                        self.summaries[model] = [one for one, _ in outcome.found
-                                                 if one.attributes == (None,)]  # fmt: skip
+                        self.summaries[model] = [
+                            self._summary(one, one.ok) for one in outcome.estimates
+                        ]
                         self.top_ones[model] = outcome.tops
                     self.tables.append(outcome.table)
                     for name, table in outcome.more.items():
@@ -149,7 +150,9 @@ class _Conclude:
         metadata, compressed = self.subject.models[model], model >= self.subject.n_dense
         statistics = self.evidence.statistics(model)
         estimates = self.measurer.model(statistics, self.evidence.ranking(model))
-        tops = self.measurer.top_one(self.evidence.top_one(model)) if self.multiclass else []
+        tops = []
+        if self.multiclass:
+            tops = self.measurer.top_one(self.evidence.top_one(model), statistics)
         more: dict[str, pl.DataFrame] = {}
         affected: list[Affected] = []
         if compressed:
@@ -165,7 +168,7 @@ class _Conclude:
             for one in estimates:
                 found += [(part, None) for part in self._with_summary(one, one.ok)]
             found += [(one, None) for one in tops]
-        if statistics.pairs.shape[-1]:
+        if statistics.pairs.shape[-1] and not self.multiclass:
             more["correlations"] = self._correlations(model, statistics, estimates)
         table = self._table(str(metadata.name), metadata, found, self._beside(model))
         return Outcome(estimates, tops, found, table, more, affected)
@@ -203,6 +206,47 @@ class _Conclude:
             self.settings.confidence,
         )
 
+    def _compared(self, baseline: int, model: int, estimates: list[Estimates]) -> Compared:
+        """Compare the attributes, or classes, of a compressed model with its dense one's."""
+        transitions = self.evidence.transitions(baseline, model)
+        found = self._changes(baseline, estimates, paired(transitions.total().counts))
+        if self.multiclass:
+            return found
+        accuracy = paired(transitions.total().counts)["accuracy"]
+        for one in self.measurer.pair(transitions):
+            found += self._changed(one, accuracy, self.churn)
+        return found
+
+    def _changes(
+        self, baseline: int, estimates: list[Estimates], pairs: Mapping[str, Pairs]
+    ) -> Compared:
+        """Compare estimates of one model with the dense one's, with their means."""
+        found: Compared = []
+        changes: dict[str, Comparison] = {}
+        of_dense = zip(self.measured[baseline], self.summaries[baseline], strict=True)
+        for (dense, summary), one in zip(of_dense, estimates, strict=True):
+            both = dense.ok & one.ok
+            if one.metric != CORRELATION_SHIFT:
+                changes[one.metric] = self._change(dense, one, pairs, changes)
+                found.append((one, changes[one.metric]))
+            beside = summary if np.array_equal(both, dense.ok) else self._summary(dense, both)
+            mine = self._summary(one, both)
+            found.append((mine, compare(mine, beside)))
+        return found
+
+    def _change(
+        self,
+        dense: Estimates,
+        one: Estimates,
+        pairs: Mapping[str, Pairs],
+        changes: Mapping[str, Comparison],
+    ) -> Comparison:
+        """Compare one metric of two models; `changes` are those of other metrics."""
+        if one.extreme is not None:
+            return change_of(dense, one, changes)
+        of_share = None if one.trials is None else pairs.get(one.metric)
+        return compare(one, dense, self._exact(of_share), of_share)
+
     def _compared_top_ones(self, baseline: int, model: int, tops: list[Estimates]) -> Compared:
         """Compare the one answer of a multi-class model with that of its dense one."""
         transitions = self.evidence.top_one_changes(baseline, model)
@@ -210,46 +254,27 @@ class _Conclude:
         n = counts[..., :2, :, :].sum(axis=(-3, -2, -1))
         right = Pairs(counts[..., 1, 0, 1], counts[..., 1, 1, 0], n)
         found: Compared = []
-        for dense, one in zip(self.top_ones[baseline], tops, strict=True):
-            if one.metric == "top1_accuracy":
-                found.append((one, compare(one, dense, self._exact(right), right)))
-            else:
-                found.append((one, compare(one, dense)))
-        flips, *others = self.measurer.top_one_pair(transitions)
-        churn = compare(flips, self.top_churn[0]) if self.top_churn else None
-        return [*found, (flips, churn), *((one, None) for one in others)]
-
-    def _compared(self, baseline: int, model: int, estimates: list[Estimates]) -> Compared:
-        """Compare a compressed model with its dense one."""
-        transitions = self.evidence.transitions(baseline, model)
-        pairs = paired(transitions.total().counts)
-        found: Compared = []
         changes: dict[str, Comparison] = {}
-        of_dense = zip(self.measured[baseline], self.summaries[baseline], strict=True)
-        for (dense, summary), one in zip(of_dense, estimates, strict=True):
-            both = dense.ok & one.ok
-            beside = summary if np.array_equal(both, dense.ok) else self._summary(dense, both)
-            mine = self._summary(one, both)
-            if one.metric != CORRELATION_SHIFT:
-                of_share = pairs.get(one.metric)
-                if one.extreme is not None:
-                    change = change_of(dense, one, changes)
-                else:
-                    change = compare(one, dense, self._exact(of_share), of_share)
-                changes[one.metric] = change
-                found.append((one, change))
-            found.append((mine, compare(mine, beside)))
-        for one in self.measurer.pair(transitions):
-            mine = self._summary(one, one.ok)
-            if one.metric == "excess_accuracy_gap":
-                found += [(one, from_zero(one)), (mine, from_zero(mine))]
-            elif one.metric == "flip_rate" and self.churn:
-                cells, mean = self.churn
-                found += [(one, compare(one, cells)), (mine, compare(mine, mean))]
-            else:
-                exact = None if one.metric == "flip_rate" else self._exact(pairs["accuracy"])
-                found += [(one, None if exact is None else tested(one, exact)), (mine, None)]
+        for dense, one in zip(self.top_ones[baseline], tops, strict=True):
+            changes[one.metric] = self._change(dense, one, {"top1_accuracy": right}, changes)
+            found.append((one, changes[one.metric]))
+        for one in self.measurer.top_one_pair(transitions):
+            found += self._changed(one, right, self.churn)
         return found
+
+    def _changed(self, one: Estimates, right: Pairs, churn: list[Estimates]) -> Compared:
+        """Test one metric of a change, and its mean over attributes where it has one."""
+        total = one.attributes == (None,)
+        parts = [one] if total else [one, self._summary(one, one.ok)]
+        if one.metric.startswith("excess"):
+            return [(part, from_zero(part)) for part in parts]
+        if one.metric.endswith(("harmful_flip_rate", "helpful_flip_rate")):
+            exact = self._exact(right)
+            tests = [None if exact is None else tested(one, exact), None]
+            return list(zip(parts, tests, strict=False))
+        if churn:
+            return [(part, compare(part, of)) for part, of in zip(parts, churn, strict=True)]
+        return [(part, None) for part in parts]
 
     def _exact(self, pairs: Pairs | None) -> Floats | None:
         """Return McNemar's p-values, which independent samples allow."""
@@ -262,22 +287,16 @@ class _Conclude:
         return [(first, second) for second in range(n) for first in range(second)]
 
     def _churn(self) -> list[Estimates]:
-        """Estimate the flips between dense models: the mean over their pairs."""
+        """Estimate how many answers differ between dense models: the mean over their pairs."""
         pairs = self._dense_pairs()
         if not pairs:
             return []
-        counts = sum(self.evidence.transitions(*pair).counts for pair in pairs)
-        [flips, *_] = self.measurer.pair(Transitions(np.asarray(counts) / len(pairs)))
-        return self._with_summary(replace(flips, metric="churn"), flips.ok)
-
-    def _top_churn(self) -> list[Estimates]:
-        """Estimate how often the one answer of multi-class models differs between dense ones."""
-        pairs = self._dense_pairs()
-        if not pairs or not self.multiclass:
-            return []
-        counts = sum(self.evidence.top_one_changes(*pair).counts for pair in pairs)
-        [flips, *_] = self.measurer.top_one_pair(Transitions(np.asarray(counts) / len(pairs)))
-        return [flips]
+        evidence, measurer = self.evidence, self.measurer
+        of = evidence.top_one_changes if self.multiclass else evidence.transitions
+        counts = Transitions(np.asarray(sum(of(*pair).counts for pair in pairs)) / len(pairs))
+        measure = measurer.top_one_pair if self.multiclass else measurer.pair
+        churn = replace(measure(counts)[0], metric="churn")
+        return [churn] if self.multiclass else self._with_summary(churn, churn.ok)
 
     def _summary(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
         return summarize(estimates, usable, self.sizes, self.measurer.slice_support)

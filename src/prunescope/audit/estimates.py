@@ -109,6 +109,7 @@ SLICE_METRICS: Mapping[str, Metric] = {
 TOP_ONE_METRICS: Mapping[str, Metric] = {
     "top1_accuracy": Metric(lambda s: top_one_accuracy(s.counts), LABELLED),
     "top_label_ece": SLICE_METRICS["ece"],
+    "uncertainty": SLICE_METRICS["uncertainty"],
 }
 """Metrics of a multi-class model's one answer."""
 

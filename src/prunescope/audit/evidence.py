@@ -21,6 +21,7 @@ from prunescope.metrics import Counter, Labels, Layout, Ranking, Statistics, Tra
 from prunescope.metrics.agreement import Population
 from prunescope.metrics.statistics import Floats
 from prunescope.metrics.topone import as_attribute, changes, top_answers, true_classes
+from prunescope.metrics.units import UnitCounts, held
 from prunescope.predictions import Predictions
 from prunescope.predictions.batch import Batch
 
@@ -33,6 +34,9 @@ class Evidence(Protocol):
 
     def labels(self) -> Labels:
         """Return the moments of the labels."""
+
+    def units(self) -> UnitCounts | None:
+        """Return how many clusters estimates rest on; None where samples come in none."""
 
     def statistics(self, model: int) -> Statistics:
         """Return what one model's answers add up to."""
@@ -91,11 +95,18 @@ class InMemory:
     layout : Layout
     blocks : array (N,) of int
         The block of each sample.
+    units : array (N,), optional
+        What tells the cluster of each sample, where they come in clusters.
     """
 
     def __init__(
-        self, models: Sequence[Predictions], layout: Layout, blocks: NDArray[np.int64]
+        self,
+        models: Sequence[Predictions],
+        layout: Layout,
+        blocks: NDArray[np.int64],
+        units: NDArray[np.uint64] | None = None,
     ) -> None:
+        self._units = units
         self._models, self._batch = models, Batch.of(models)
         self._layout, self._blocks = layout, blocks
         self._dense_population = functools.cache(self._population)  # one, asked for many times
@@ -113,6 +124,13 @@ class InMemory:
         """Count the moments of the labels."""
         return self._counter.labels()
 
+    def units(self) -> UnitCounts | None:
+        """Count the clusters behind each kind of support, exactly."""
+        if self._units is None:
+            return None
+        names, numbers = np.unique(self._units, return_inverse=True)
+        return UnitCounts.of(held(self._batch, self._layout.slices, numbers, len(names)))
+
     def statistics(self, model: int) -> Statistics:
         """Count what one model's answers add up to."""
         return self._counter.statistics(self._batch.models[model])
@@ -125,7 +143,9 @@ class InMemory:
     def ranking(self, model: int) -> Ranking:
         """Rank the samples by one model's scores, exactly."""
         scores = list(self._models[model].log_odds.T)
-        return rank(scores, self._batch.labels, self._blocks, self._layout.n_blocks)
+        labels, groups = self._batch.labels, self._batch.groups
+        n_blocks, slices = self._layout.n_blocks, self._layout.slices
+        return rank(scores, labels, self._blocks, n_blocks, slices, groups)
 
     def affected(self, before: int, after: int, limit: int) -> list[Affected]:
         """Return the images whose answers changed most."""

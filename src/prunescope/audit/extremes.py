@@ -61,11 +61,15 @@ difference, and within 3% for the pairs of three to ten groups."""
 def pairs_of(n: int) -> NDArray[np.int8]:
     """Return the contrasts of every ordered pair of n values: (n(n - 1), n) of 1, -1 and 0.
 
+    Of fewer than two values one contrast that says nothing: (1, n) of 0.
+
     Examples
     --------
     >>> pairs_of(2).tolist()
     [[1, -1], [-1, 1]]
     """
+    if n < 2:
+        return np.zeros((1, n), np.int8)
     high, low = np.nonzero(~np.eye(n, dtype=bool))
     found = np.zeros((len(high), n), np.int8)
     found[np.arange(len(high)), high] = 1

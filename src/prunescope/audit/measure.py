@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,12 +44,28 @@ from prunescope.metrics import (
     interdependence,
     interdependence_replicates,
 )
-from prunescope.metrics.statistics import MOST_PAIRED, Floats
+from prunescope.metrics.classes import macro_f1, macro_recall, present
+from prunescope.metrics.statistics import MOST_PAIRED, Floats, divide
 from prunescope.metrics.topone import (
     top_one_flip_rate,
     top_one_harmful_flip_rate,
     top_one_helpful_flip_rate,
 )
+
+WORST = "worst_group_accuracy"
+
+OF_ATTRIBUTES: Mapping[str, str] = {
+    "accuracy": "top1_accuracy",
+    "balanced_accuracy": "tpr and macro_recall",
+    "fpr": "tpr and precision",
+    "tnr": "tpr and precision",
+    "fnr": "tpr",
+    "uncertainty": "the uncertainty of the answer that is given",
+    "ece": "top_label_ece",
+    "interdependence": "top1_accuracy",
+}
+"""Metrics that say nothing of a class, and what says it instead: one class is chosen, so a rare one
+is told from all others by never being given, and each answer follows from the others."""
 
 STRUCTURE = ("interdependence", CORRELATION_SHIFT)
 """Metrics of how the answers on different attributes hang together."""
@@ -74,6 +91,8 @@ class Measurer:
         Estimates that rest on fewer units get the status ``insufficient_support``.
     trigger : str, optional
         A boolean group that marks the samples with a planted backdoor.
+    classes : bool
+        The attributes are classes, of which a model chooses one.
     """
 
     attributes: tuple[str, ...]
@@ -84,6 +103,7 @@ class Measurer:
     draws: FloatMatrix
     min_support: int
     trigger: str | None = None
+    classes: bool = False
 
     @cached_property
     def labelled(self) -> Moments:
@@ -106,29 +126,45 @@ class Measurer:
         return self.supports.of(SAMPLES).take(np.s_[:, :1])
 
     def model(self, statistics: Statistics, ranking: Ranking) -> list[Estimates]:
-        """Estimate every metric of one model."""
+        """Estimate every metric of one model's attributes, or classes."""
         point, replicates = statistics.total(), without_each(statistics)
+        says_nothing = OF_ATTRIBUTES if self.classes else ()
         by_slice = {
             name: self._of(name, metric, statistics, point, replicates)
             for name, metric in SLICE_METRICS.items()
+            if name not in says_nothing
         }
         ratio = self.leanings.rare_value_ratio(point.counts, replicates.counts)
         estimates = [*by_slice.values(), ratio, *self._ranking(ranking)]
-        estimates += self._structure(point, replicates)
+        if not self.classes:
+            estimates += self._structure(point, replicates)
         for group in self.slices.group_names():
-            rows = self.slices.of_group(group)
             estimates.append(
                 self.leanings.bias_amplification(group, point.counts, replicates.counts)
             )
-            for name, parts in GAPS.items():
-                estimates.append(gap(name, [by_slice[p] for p in parts], group, rows))
-            estimates.append(worst("worst_group_accuracy", by_slice["accuracy"], group, rows))
+            estimates += self._between(group, by_slice)
         if self.trigger is not None:
             estimates.append(self._backdoor(point, replicates))
-        return estimates
+        return [*estimates, *(self._not_of_classes(point, name) for name in says_nothing)]
+
+    def _between(self, group: str, by_slice: Mapping[str, Estimates]) -> list[Estimates]:
+        """Estimate how far apart a group's values lie, by the metrics that there are."""
+        rows = self.slices.of_group(group)
+        found = [
+            gap(name, [by_slice[part] for part in parts], group, rows)
+            for name, parts in GAPS.items()
+            if all(part in by_slice for part in parts)
+        ]
+        if "accuracy" in by_slice:
+            found.append(worst(WORST, by_slice["accuracy"], group, rows))
+        return found
+
+    def _not_of_classes(self, point: Statistics, metric: str) -> Estimates:
+        """Say that a metric says nothing of a class against all others."""
+        return self._none(point, metric, f"one class is chosen: see {OF_ATTRIBUTES[metric]}")
 
     def pair(self, transitions: Transitions) -> list[Estimates]:
-        """Estimate every metric of the change from one model to another."""
+        """Estimate every metric of the change of attributes from one model to another."""
         point, replicates = transitions.total().counts, without_each(transitions).counts
         flips = (
             ("flip_rate", flip_rate, SAMPLES),
@@ -139,7 +175,13 @@ class Measurer:
             self._share(name, metric(point), metric(replicates), basis)
             for name, metric, basis in flips
         ]
-        return [*estimates, self._excess_accuracy_gap(point, replicates)]
+
+        def right(counts: Floats) -> tuple[Measure, Measure]:
+            """Tell how often the answer was right before, and how often after."""
+            return accuracy(counts.sum(axis=-1)), accuracy(counts.sum(axis=-2))
+
+        excess = self._excess("excess_accuracy_gap", right(point), right(replicates))
+        return [*estimates, excess]
 
     def exemplars(self, transitions: Transitions) -> Estimates:
         """Estimate the share of samples whose commonest answer differs."""
@@ -147,18 +189,49 @@ class Measurer:
         replicates = exemplar_rate(without_each(transitions).counts)
         return self._share("cie_rate", point, replicates, SAMPLES, "samples without a tie of votes")
 
-    def top_one(self, statistics: Statistics) -> list[Estimates]:
-        """Estimate the metrics of a multi-class model's one answer, from `topone.as_attribute`."""
-        point, replicates = statistics.total(), without_each(statistics)
-        return [
-            self._of(name, metric, statistics, point, replicates, total=True)
+    def top_one(self, top: Statistics, classes: Statistics) -> list[Estimates]:
+        """Estimate the metrics of a multi-class model's one answer.
+
+        Parameters
+        ----------
+        top : Statistics
+            From `topone.as_attribute`: whether the answer is right.
+        classes : Statistics
+            Of each class against all others.
+        """
+        point, replicates = top.total(), without_each(top)
+        found = {
+            name: self._of(name, metric, top, point, replicates, total=True)
             for name, metric in TOP_ONE_METRICS.items()
+        }
+        estimates = [*found.values(), *self._macro(classes)]
+        answers = {"accuracy": found["top1_accuracy"], "ece": found["top_label_ece"]}
+        for group in self.slices.group_names():
+            estimates += self._between(group, answers)
+        return estimates
+
+    def _macro(self, classes: Statistics) -> list[Estimates]:
+        """Estimate the means over the classes that a slice has samples of."""
+        counts, without = classes.total().counts, without_each(classes).counts
+        held = present(counts)
+        return [
+            estimate(
+                name,
+                (None,),
+                metric(counts, held),
+                metric(without, held).value,
+                min_support=self.min_support,
+                basis=LABELLED,
+                undefined="no samples",
+                rests=self._support(LABELLED, total=True),
+            )
+            for name, metric in (("macro_recall", macro_recall), ("macro_f1", macro_f1))
         ]
 
     def top_one_pair(self, transitions: Transitions) -> list[Estimates]:
         """Estimate how the one answer changes, from `topone.changes`."""
         point, replicates = transitions.total().counts, without_each(transitions).counts
-        return [
+        flips = [
             self._share(name, metric(point), metric(replicates), basis, total=True)
             for name, metric, basis in (
                 ("top1_flip_rate", top_one_flip_rate, SAMPLES),
@@ -166,6 +239,16 @@ class Measurer:
                 ("top1_helpful_flip_rate", top_one_helpful_flip_rate, LABELLED),
             )
         ]
+
+        def right(counts: Floats) -> tuple[Measure, Measure]:
+            """Tell how often the answer was right before, and how often after."""
+            labelled = counts[..., :2, :, :]
+            n = labelled.sum(axis=(-3, -2, -1))
+            before = labelled[..., 1, :].sum(axis=(-2, -1))
+            after = labelled[..., :, 1].sum(axis=(-2, -1))
+            return Measure(divide(before, n), n), Measure(divide(after, n), n)
+
+        return [*flips, self._excess("excess_top1_gap", right(point), right(replicates))]
 
     def _support(self, basis: str, *, total: bool) -> Support:
         found = self.supports.of(basis)
@@ -245,7 +328,7 @@ class Measurer:
                 min_support=self.min_support,
                 basis=basis,
                 undefined="no samples",
-                rests=self.supports.of(basis).take(np.s_[:] if value.ndim == 2 else 0),
+                rests=self.supports.of(basis),
             ).remark(error)
             for metric, value, influence, n, basis, error in found
         ]
@@ -253,7 +336,8 @@ class Measurer:
     def _structure(self, point: Statistics, replicates: Statistics) -> list[Estimates]:
         size, everyone = len(self.attributes), self.supports.of(SAMPLES).take(0)
         if size > MOST_PAIRED:
-            return [self._too_many_pairs(point, metric) for metric in STRUCTURE]
+            reason = f"{size} attributes: pairs are compared up to {MOST_PAIRED}"
+            return [self._none(point, metric, reason) for metric in STRUCTURE]
         explained = interdependence(point.predicted)
         linked = estimate(
             "interdependence",
@@ -284,8 +368,8 @@ class Measurer:
         )  # fmt: skip
         return [linked, shift]
 
-    def _too_many_pairs(self, point: Statistics, metric: str) -> Estimates:
-        """Say that a metric of pairs is not computed."""
+    def _none(self, point: Statistics, metric: str, reason: str) -> Estimates:
+        """Say that a metric of attributes is not applicable."""
         size = len(self.attributes)
         n = point.counts[0].sum(axis=(-2, -1))
         nothing = np.full((1, size), np.nan)
@@ -298,7 +382,6 @@ class Measurer:
             basis=SAMPLES,
             undefined="",
         )
-        reason = f"{size} attributes: pairs are compared up to {MOST_PAIRED}"
         return result.explain(np.ones(size, bool), NOT_APPLICABLE, reason)
 
     def _backdoor(self, point: Statistics, replicates: Statistics) -> Estimates:
@@ -318,24 +401,25 @@ class Measurer:
             group_value=side,
         )
 
-    def _excess_accuracy_gap(self, point: Floats, replicates: Floats) -> Estimates:
+    def _excess(
+        self, name: str, point: tuple[Measure, Measure], replicates: tuple[Measure, Measure]
+    ) -> Estimates:
         """(acc_dense(g) - acc_sparse(g)) - (acc_dense - acc_sparse); > 0: g loses more than all."""
 
-        def loss(transitions: Floats) -> Measure:
-            before = accuracy(transitions.sum(axis=-1))
-            after = accuracy(transitions.sum(axis=-2))
+        def loss(before: Measure, after: Measure) -> Floats:
             lost = before.value - after.value
-            return Measure(lost - lost[..., :1, :], before.support)
+            return np.asarray(lost - lost[..., :1, :])
 
+        value, total = loss(*point), point[0].value.shape[-1] != len(self.attributes)
         result = estimate(
-            "excess_accuracy_gap",
-            self.attributes,
-            loss(point),
-            loss(replicates).value,
+            name,
+            (None,) if total else self.attributes,
+            Measure(value, point[0].support),
+            loss(*replicates),
             min_support=self.min_support,
             basis=LABELLED,
             undefined="no samples",
-            rests=self.supports.of(LABELLED),
+            rests=self._support(LABELLED, total=total),
         )
         overall = np.zeros(result.value.shape, bool)
         overall[0] = True

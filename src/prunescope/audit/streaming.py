@@ -108,7 +108,6 @@ def audit_files(
         layout,
         TrainRates({}, {}),
         chosen,
-        None if chosen.cluster is None else first.n,
     )
     plan = Plan(
         models,

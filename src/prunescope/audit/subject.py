@@ -33,9 +33,6 @@ class Subject:
     layout : Layout
     train : TrainRates
     settings : Settings
-    n_units : int or None
-        Clusters, of which more than there are blocks were dealt into these; None where every
-        sample is a unit.
     """
 
     models: Sequence[Metadata]
@@ -44,7 +41,6 @@ class Subject:
     layout: Layout
     train: TrainRates
     settings: Settings
-    n_units: int | None = None
 
     def baseline(self, model: int) -> int:
         """Return the dense model of the same seed, or the first."""

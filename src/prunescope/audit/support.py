@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.metrics.statistics import Floats, divide
+from prunescope.metrics.units import UnitCounts
 
 SAMPLES = "samples"
 LABELLED = "labelled samples"
@@ -55,42 +56,40 @@ class Support:
         return cls(n, n, np.minimum(n, n_blocks))
 
     @classmethod
-    def of(cls, weights: Floats, n_units: int | None) -> Support:
-        """Count the units behind samples that were counted by block: (K, ...).
+    def of(cls, weights: Floats, units: Floats | None = None) -> Support:
+        """Tell what samples rest on that were counted by block.
 
         Parameters
         ----------
         weights : array (K, ...)
             Samples in each block.
-        n_units : int or None
-            Clusters in the data; None where every sample is a unit. Beyond K of them they were
-            dealt into blocks by a hash, and how many have samples here is estimated from how many
-            blocks have (linear counting: Whang et al., 1990).
+        units : array (...), optional
+            Clusters that they come from; without, each sample is a unit. Where there are more
+            than K, some share a block by chance.
 
         Examples
         --------
-        >>> found = Support.of(np.array([200.0, 2, 2, 0]), 4)
+        >>> found = Support.of(np.array([200.0, 2, 2, 0]), np.array(3))
         >>> found.units.item(), found.effective.round(2).item(), found.blocks.item()
-        (3.0, 1.04, 3)
+        (3, 1.04, 3)
         """
         total, filled = weights.sum(axis=0), (weights > 0).sum(axis=0)
-        k = len(weights)
-        if n_units is None:
+        if units is None:
             return cls(total, total, filled)
-        square = (weights * weights).sum(axis=0)
-        if n_units <= k:
-            return cls(filled.astype(np.float64), divide(total**2, square), filled, True)
-        empty = np.maximum(k - filled, 0.5)
-        units = np.minimum(np.minimum(np.round(k * np.log(k / empty)), n_units), total)
-        units = np.maximum(units, filled)
-        # squares of blocks include products of units that share one by chance
-        alone = np.maximum((square - total**2 / k) / (1 - 1 / k), divide(total**2, units))
-        return cls(units, divide(total**2, alone), filled, True)
+        k, square = len(weights), (weights * weights).sum(axis=0)
+        if k > 1:  # squares of blocks include products of units that share one by chance
+            shared = np.where(units > filled, total**2 / k, 0)
+            square = (square - shared) / np.where(units > filled, 1 - 1 / k, 1)
+        square = np.maximum(square, divide(total**2, units))
+        return cls(units, divide(total**2, square), filled, clustered=True)
 
     def smaller(self, other: Support) -> Support:
         """Return the side that has fewer units, cell by cell."""
-        fewer = self.units <= other.units
-        return self._map(lambda mine, theirs: np.asarray(np.where(fewer, mine, theirs)), other)
+        return self.where(self.units <= other.units, other)
+
+    def where(self, mine: NDArray[np.bool_], other: Support) -> Support:
+        """Return this side where `mine`, the other elsewhere."""
+        return self._map(lambda ours, theirs: np.asarray(np.where(mine, ours, theirs)), other)
 
     def take(self, where: Any) -> Support:  # noqa: ANN401 - whatever NumPy indexes by
         """Return that of some cells."""
@@ -114,13 +113,12 @@ class Supports:
     ----------
     counts : array (K, S, A, 3, 2)
         Of any model, by block, as in `prunescope.metrics.Statistics`.
-    n_units : int or None
-        As for `Support.of`.
+    units : UnitCounts, optional
+        Where samples come in clusters.
     """
 
-    def __init__(self, counts: Floats, n_units: int | None) -> None:
-        self._labels = counts.sum(axis=-1)
-        self._n_units = n_units
+    def __init__(self, counts: Floats, units: UnitCounts | None = None) -> None:
+        self._labels, self._units = counts.sum(axis=-1), units
         self._known: dict[str, Support] = {}
 
     def of(self, basis: str) -> Support:
@@ -134,21 +132,37 @@ class Supports:
             return self.of(POSITIVES).smaller(self.of(NEGATIVES))
         labels = self._labels
         weights = {
-            SAMPLES: lambda: labels.sum(axis=-1),
-            LABELLED: lambda: labels[..., :2].sum(axis=-1),
-            POSITIVES: lambda: labels[..., 1],
-            NEGATIVES: lambda: labels[..., 0],
-        }[basis]()
-        return Support.of(weights, self._n_units)
+            SAMPLES: labels.sum(axis=-1),
+            LABELLED: labels[..., :2].sum(axis=-1),
+            POSITIVES: labels[..., 1],
+            NEGATIVES: labels[..., 0],
+        }[basis]
+        if self._units is None:
+            return Support.of(weights)
+        units = {
+            SAMPLES: self._units.samples,
+            LABELLED: self._units.labelled,
+            POSITIVES: self._units.positives,
+            NEGATIVES: self._units.negatives,
+        }[basis]
+        return Support.of(weights, units)
 
     def of_rarer_value(self, prevalence: Floats) -> Support:
         """Return what estimates rest on the value that is rarer in training, (A,) shares."""
-        rare = np.where(prevalence <= 0.5, self._labels[..., 1], self._labels[..., 0])
-        return Support.of(rare, self._n_units)
+        positives, negatives = self.of(POSITIVES), self.of(NEGATIVES)
+        return positives.where(np.asarray(prevalence <= 0.5), negatives)
 
     def of_sides(self, rows: slice, side: NDArray[np.intp]) -> Support:
-        """Return what rests on the positives inside and outside one value of a group: (A,)."""
+        """Return what rests on the positives inside and outside one value of a group: (A,).
+
+        Clusters are taken to lie inside or outside; one that does both counts on both sides.
+        """
         true = self._labels[:, rows, :, 1]
-        inside = true[:, side, np.arange(true.shape[-1])]
-        outside = true.sum(axis=1) - inside
-        return Support.of(inside, self._n_units).smaller(Support.of(outside, self._n_units))
+        column = np.arange(true.shape[-1])
+        inside, everyone = true[:, side, column], true.sum(axis=1)
+        if self._units is None:
+            return Support.of(inside).smaller(Support.of(everyone - inside))
+        units = self._units.positives[rows]
+        within = units[side, column]
+        found = Support.of(inside, within)
+        return found.smaller(Support.of(everyone - inside, units.sum(axis=0) - within))

@@ -3,7 +3,8 @@
 A *decision* ŷ is the answer to one attribute of one sample; a *label* y is the truth, where known.
 A *slice* is all samples or those with one value of a group. `Statistics` are sums over samples,
 and a metric is a function of them that returns a `Measure`: values with their support. Ranking
-metrics (AUC, average precision) need all scores at once and live in `ranking`.
+metrics (AUC, average precision) need all scores at once and live in `ranking`, or their histogram
+(`histogram`).
 """
 
 from prunescope.metrics.bias import Lean, bias_amplification, largest_difference, lean
@@ -12,20 +13,24 @@ from prunescope.metrics.calibration import (
     expected_calibration_error,
     uncertainty,
 )
+from prunescope.metrics.classes import macro_f1, macro_recall, present
 from prunescope.metrics.flips import (
     exemplar_rate,
     flip_rate,
     harmful_flip_rate,
     helpful_flip_rate,
 )
-from prunescope.metrics.ranking import Ranking, rank, rank_histogram
+from prunescope.metrics.histogram import Histogram, rank_histogram
+from prunescope.metrics.ranking import Ranking, rank
 from prunescope.metrics.rates import (
     accuracy,
     balanced_accuracy,
+    f1,
     false_negative_rate,
     false_positive_rate,
     precision,
     rare_value_ratio,
+    rate_ratio,
     selection_rate,
     true_negative_rate,
     true_positive_rate,
@@ -51,6 +56,7 @@ from prunescope.metrics.structure import (
 
 __all__ = [
     "Counter",
+    "Histogram",
     "Labels",
     "Layout",
     "Lean",
@@ -69,6 +75,7 @@ __all__ = [
     "count",
     "exemplar_rate",
     "expected_calibration_error",
+    "f1",
     "false_negative_rate",
     "false_positive_rate",
     "flip_rate",
@@ -79,10 +86,14 @@ __all__ = [
     "interdependence_replicates",
     "largest_difference",
     "lean",
+    "macro_f1",
+    "macro_recall",
     "precision",
+    "present",
     "rank",
     "rank_histogram",
     "rare_value_ratio",
+    "rate_ratio",
     "selection_rate",
     "true_negative_rate",
     "true_positive_rate",

@@ -1,31 +1,27 @@
-"""Metrics of how well scores rank true above false: AUC and average precision.
-
-They are functions of how many true and false samples share each score. That is exact where the
-scores are the samples' own; where there are too many of those, scores are counted in narrow
-buckets, and what that can hide is bounded.
-"""
+"""How well scores rank true above false: AUC and average precision, slice by slice, exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.metrics.statistics import Additive, Floats, divide
+from prunescope.data.samples import Group
+from prunescope.metrics.slices import Slices
+from prunescope.metrics.statistics import PIECE, Additive, Floats, divide
+from prunescope.metrics.tied import FALSE, TRUE, Tied, curve, influence
 
-N_BUCKETS = 2048
-"""Buckets of a score histogram, of equal width between -`REACH` and `REACH` in log-odds."""
-REACH = 16.0
-
-TRUE, FALSE = 1, 0
+UNLABELLED = 2
 
 
 @dataclass(frozen=True)
 class RankingSums(Additive):
-    """Each sample's share in the ranking metrics, summed block by block.
+    """Each sample's share in the ranking metrics of all samples, summed block by block.
 
     Parameters
     ----------
@@ -36,8 +32,7 @@ class RankingSums(Additive):
         ones that it outranks, for a false one the share of true ones that outrank it; ties count
         half.
     average_precision : array (..., A)
-        Their influence: by how much average precision changes, to first order, when a sample's
-        weight grows by 1.
+        Their influence.
     """
 
     n: Floats
@@ -47,14 +42,20 @@ class RankingSums(Additive):
 
 @dataclass(frozen=True)
 class Ranking:
-    """AUC and average precision of each attribute, with what replicates need.
+    """AUC and average precision of each slice and attribute, and what they rest on.
 
     Parameters
     ----------
-    auc, average_precision : array (A,)
+    auc, average_precision : array (S, A)
         In [0, 1]; NaN where a class is absent.
-    auc_error, average_precision_error : array (A,)
+    auc_error, average_precision_error : array (S, A)
         What buckets can hide: the exact value is at most so far away. 0 where scores were exact.
+    n_positive, n_negative : array (S, A)
+        True and false samples.
+    auc_influence, average_precision_influence : array (K, S, A)
+        How far the samples of each block move the value, to first order: by how much it changes
+        when their weight grows by 1. Over the blocks, they add up to 0, and their squares to the
+        value's variance where blocks are drawn at random.
     sums : RankingSums
         By block.
     """
@@ -63,165 +64,49 @@ class Ranking:
     average_precision: Floats
     auc_error: Floats
     average_precision_error: Floats
+    n_positive: Floats
+    n_negative: Floats
+    auc_influence: Floats
+    average_precision_influence: Floats
     sums: RankingSums
 
-    @property
-    def n_positive(self) -> Floats:
-        """True samples of each attribute: (A,)."""
-        return np.asarray(self.sums.n.sum(axis=0)[:, TRUE])
-
-    @property
-    def n_negative(self) -> Floats:
-        """False samples of each attribute: (A,)."""
-        return np.asarray(self.sums.n.sum(axis=0)[:, FALSE])
-
-    @property
-    def auc_influence(self) -> Floats:
-        """How much each block's samples move AUC, to first order: (K, A)."""
-        apart = self.sums.auc - self.sums.n * np.nan_to_num(self.auc)[:, None]
-        return np.asarray(divide(apart, self.sums.n.sum(axis=0)).sum(axis=-1))
-
-    @property
-    def average_precision_influence(self) -> Floats:
-        """How much each block's samples move average precision, to first order: (K, A)."""
-        return self.sums.average_precision
-
     def replicates(self, weights: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """Return AUC and average precision (R, A) in every replicate, to first order.
+        """Return AUC and average precision of all samples (R, A) in every replicate.
 
         AUC is the mean of its components over the drawn samples of each class; average precision
-        moves by its influence function (the infinitesimal jackknife). Both leave out terms of
-        second order in the weights, which vanish as samples grow.
+        moves by its influence. Both leave out terms of second order in the weights, which vanish
+        as samples grow.
         """
         drawn = self.sums.weighted(weights)
-        auc = divide(drawn.auc, drawn.n).sum(axis=-1) - self.auc
+        auc = divide(drawn.auc, drawn.n).sum(axis=-1) - self.auc[0]
         moved = drawn.average_precision - self.sums.average_precision.sum(axis=0)
-        return np.clip(auc, 0, 1), np.clip(self.average_precision + moved, 0, 1)
+        return np.clip(auc, 0, 1), np.clip(self.average_precision[0] + moved, 0, 1)
 
 
-class Tied(NamedTuple):
-    """Samples that share each of T scores, highest first, and what lies above: (T,) each."""
-
-    true: Floats
-    false: Floats
-    above_true: Floats
-    above_false: Floats
-    precision: Floats
-
-    @classmethod
-    def of(cls, true: Floats, false: Floats) -> Tied:
-        """Add up how many true and false samples lie at or above each score."""
-        return cls(true, false, *_precise(np.cumsum(true), np.cumsum(false)))
-
-    @classmethod
-    def above(cls, true: Floats, false: Floats) -> Tied:
-        """Tell how many have each score from how many lie at or above it."""
-        own = np.diff(true, prepend=0.0), np.diff(false, prepend=0.0)
-        return cls(*own, *_precise(true, false))
-
-    @property
-    def n_true(self) -> float:
-        """True samples in all."""
-        return float(self.above_true[-1]) if len(self.true) else 0.0
-
-    @property
-    def n_false(self) -> float:
-        """False samples in all."""
-        return float(self.above_false[-1]) if len(self.false) else 0.0
-
-
-def _precise(above_true: Floats, above_false: Floats) -> tuple[Floats, Floats, Floats]:
-    """Add the precision to how many lie above."""
-    return above_true, above_false, above_true / np.maximum(above_true + above_false, 1)
-
-
-class Curve(NamedTuple):
-    """AUC and average precision of one attribute; NaN where a class is absent."""
-
-    auc: float
-    average_precision: float
-
-
-def curve(tied: Tied) -> Curve:
-    """Return the ranking metrics.
-
-    AUC = P(score of a true sample > that of a false one) + half of P(equal). Average precision =
-    Σ (recall_k - recall_(k-1)) · precision_k.
-
-    Examples
-    --------
-    >>> found = curve(Tied.of(np.array([1.0, 1, 0]), np.array([0.0, 1, 1])))
-    >>> found.auc, round(found.average_precision, 4)
-    (0.875, 0.8333)
-    """
-    n_true, n_false = tied.n_true, tied.n_false
-    if not n_true:
-        return Curve(np.nan, np.nan)
-    lost = tied.true @ tied.above_false - 0.5 * (tied.true @ tied.false)
-    auc = 1 - float(lost / (n_true * n_false)) if n_false else np.nan
-    return Curve(auc, float(tied.true @ tied.precision / n_true))
-
-
-class Shares(NamedTuple):
-    """What a sample of each score adds to the ranking metrics, by its label: (2, T) each."""
+class Ranked(NamedTuple):
+    """One attribute ranked: the fields of `Ranking`, its influence as (S, K), and its `sums`."""
 
     auc: Floats
     average_precision: Floats
+    auc_error: Floats
+    average_precision_error: Floats
+    n_positive: Floats
+    n_negative: Floats
+    auc_influence: Floats
+    average_precision_influence: Floats
+    n: Floats
+    auc_sums: Floats
 
 
-def shares(tied: Tied) -> Shares:
-    """Return what each sample adds to AUC and average precision (see `RankingSums`).
-
-    Examples
-    --------
-    >>> shares(Tied.of(np.array([1.0, 1, 0]), np.array([0.0, 1, 1]))).auc.tolist()
-    [[0.25, 0.75, 1.0], [1.0, 0.75, 0.25]]
-    """
-    true, false, above_true, above_false, precision = tied
-    n_true, n_false = tied.n_true, tied.n_false
-    auc, influence = np.zeros((2, len(true))), np.zeros((2, len(true)))
-    if not n_true:
-        return Shares(auc, influence)
-    if n_false:
-        auc[FALSE] = (above_true - 0.5 * true) / n_true
-        auc[TRUE] = (n_false - above_false + 0.5 * false) / n_false
-    # a sample enters the precision at its own score and at every lower one where a true one stands
-    weight = true / np.maximum(above_true + above_false, 1)
-    below = np.cumsum(weight[::-1])[::-1]
-    influence[FALSE] = np.cumsum((weight * precision)[::-1])[::-1]
-    np.subtract(below, influence[FALSE], out=influence[TRUE])
-    influence[FALSE] *= -1
-    influence[TRUE] += precision - true @ precision / n_true
-    influence /= n_true
-    return Shares(auc, influence)
-
-
-def hidden(true: NDArray[Any], false: NDArray[Any]) -> tuple[float, float]:
-    """Bound how far AUC and average precision move when samples of one score are put in order.
-
-    At best a score's true samples come first, at worst its false ones.
-
-    Parameters
-    ----------
-    true, false : array (T,)
-        How many samples have each score, highest first.
-
-    Examples
-    --------
-    >>> hidden(np.array([1, 0]), np.array([1, 2]))
-    (0.16666666666666666, 0.5)
-    """
-    n_true, n_false = true.sum(), false.sum()
-    if not n_true:
-        return 0.0, 0.0
-    auc = float((true * false).sum() / (2 * n_true * n_false)) if n_false else 0.0
-    above = np.cumsum(true)
-    n_above = above + np.cumsum(false)
-    best = true * divide(above, n_above - false)
-    worst = true * divide(above - true + 1, n_above - true + 1)
-    tied = true * divide(above, n_above)
-    spread = np.maximum(best - tied, tied - worst)
-    return auc, float(spread[(true > 0) & (true + false > 1)].sum() / n_true)
+def collect(found: Sequence[Ranked]) -> Ranking:
+    """Put the attributes side by side."""
+    columns = [np.stack(column) for column in zip(*found, strict=True)]
+    values = {
+        field.name: column.T
+        for field, column in zip(fields(Ranking)[:-1], columns[:8], strict=True)
+    }
+    n, auc = (np.moveaxis(column, 0, 1) for column in columns[8:])
+    return Ranking(**values, sums=RankingSums(n, auc, columns[7].T[:, 0]))
 
 
 def rank(
@@ -229,8 +114,13 @@ def rank(
     labels: NDArray[np.uint8],
     blocks: NDArray[np.int64] | None = None,
     n_blocks: int = 1,
+    slices: Slices | None = None,
+    groups: Mapping[str, Group] | None = None,
 ) -> Ranking:
-    """Rank samples by their scores, attribute by attribute, exactly.
+    """Rank samples by their scores, attribute by attribute and slice by slice, exactly.
+
+    Samples are sorted once for each attribute; those below the lowest true one, which all true
+    ones outrank, are not.
 
     Parameters
     ----------
@@ -241,110 +131,163 @@ def rank(
     blocks : array (N,) of int, optional
         The block of each sample; default: all in one.
     n_blocks : int
+    slices : Slices, optional
+        Default: all samples together alone.
+    groups : mapping of str to Group, optional
+        The groups of the slices.
 
     Examples
     --------
     >>> ranking = rank([np.array([3.0, 2.0, 2.0, 1.0])], np.array([[1, 1, 0, 0]], np.uint8))
     >>> ranking.auc.tolist(), ranking.average_precision.round(4).tolist()
-    ([0.875], [0.8333])
+    ([[0.875]], [[0.8333]])
     """
-    places = 0 if blocks is None else blocks * 2
-
-    def attribute(a: int) -> Ranked:
-        known, score, tag = labels[a] != 2, np.asarray(scores[a]), places + labels[a]
-        if not known.all():
-            score, tag = score[known], tag[known]
-        last, tag = _fall(score, tag, 2 * n_blocks)
-        label, n = tag & np.int64(1), last + 1.0
-        above_true = np.cumsum(label)[last].astype(np.float64)
-        tied = Tied.above(above_true, n - above_true)
-        found = curve(tied)
-        if n_blocks == 1:
-            return Ranked(found, (0.0, 0.0), *_whole(found, tied))
-        place = np.repeat(np.arange(len(last)), np.diff(last, prepend=-1)) + label * len(last)
-        auc, precision = (table.take(place) for table in shares(tied))
-        sums = (
-            np.bincount(tag, minlength=2 * n_blocks),
-            np.bincount(tag, auc, 2 * n_blocks),
-            np.bincount(tag >> 1, precision, n_blocks),
-        )
-        return Ranked(found, (0.0, 0.0), *(np.asarray(one, np.float64) for one in sums))
-
-    return _collect(attribute, len(labels), n_blocks)
+    n, slices = labels.shape[1], slices or Slices.of_values({})
+    numbers = slices.numbers(groups or {}, n)
+    blocks = np.zeros(n, np.int64) if blocks is None else blocks
+    work = _Work(labels, blocks, n_blocks, slices, numbers)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return collect(list(pool.map(lambda a: work.ranked(scores[a], a), range(len(labels)))))
 
 
-def _fall(
-    scores: NDArray[np.floating[Any]], tags: NDArray[np.integer[Any]], n_tags: int
-) -> tuple[NDArray[np.intp], NDArray[np.integer[Any]]]:
-    """Sort samples by falling score: return where each score is last, and the tags in order."""
-    ranked: NDArray[Any]
-    if scores.dtype == np.float32:  # with its tag in one whole number, which sorts much faster
-        bits = (scores + np.float32(0)).view(np.int32)  # -0 is 0
-        rising = bits ^ (bits >> 31 & 0x7FFFFFFF)
-        width = n_tags.bit_length()
-        packed = np.invert(rising, dtype=np.int64) << width
-        packed |= tags
-        packed.sort()
-        ranked, tags = packed >> width, packed & ((1 << width) - 1)
-    else:
-        order = np.argsort(-scores)
-        ranked, tags = scores[order], tags[order]
-    return np.flatnonzero(np.append(ranked[1:] != ranked[:-1], len(ranked) > 0)), tags
-
-
-def bucket(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    """Return the bucket of each score, 0 for the lowest: equal widths between -16 and 16."""
-    place = log_odds * (N_BUCKETS / (2 * REACH))
-    place += N_BUCKETS / 2
-    np.clip(place, 0, N_BUCKETS - 1, out=place)
-    return place.astype(np.int64)
-
-
-def rank_histogram(counts: NDArray[Any]) -> Ranking:
-    """Rank samples that were counted by bucket.
+class _Work:
+    """What all attributes are ranked with.
 
     Parameters
     ----------
-    counts : array (K, A, 2, N_BUCKETS)
-        Samples in each block, by attribute, label and bucket.
+    labels, blocks, n_blocks, slices
+        As for `rank`.
+    numbers : array (G + 1, N) of int
+        From `Slices.numbers`.
     """
 
-    def attribute(a: int) -> Ranked:
-        falling = counts[:, a, :, ::-1].astype(np.float64)
-        total = falling.sum(axis=0)
-        false, true = total
-        tied = Tied.of(true, false)
-        of = shares(tied)
-        auc = np.einsum("klt,lt->kl", falling, of.auc)
-        precision = np.einsum("klt,lt->k", falling, of.average_precision)
-        return Ranked(curve(tied), hidden(true, false), falling.sum(axis=-1), auc, precision)
+    def __init__(
+        self,
+        labels: NDArray[np.uint8],
+        blocks: NDArray[np.int64],
+        n_blocks: int,
+        slices: Slices,
+        numbers: NDArray[np.signedinteger[Any]],
+    ) -> None:
+        self.labels, self.blocks, self.n_blocks, self.numbers = labels, blocks, n_blocks, numbers
+        starts = [slices.of_group(name).start for name in slices.group_names()]
+        self.starts = [0, *starts, len(slices)]  # of the slices of each row of numbers
+        self.size = self._count(np.arange(labels.shape[1]))
 
-    return _collect(attribute, counts.shape[1], len(counts))
+    def ranked(self, scores: NDArray[np.floating[Any]], a: int) -> Ranked:
+        """Rank the samples of one attribute."""
+        label, scores = self.labels[a], np.asarray(scores)
+        is_true, is_known = label == TRUE, label != UNLABELLED
+        true = np.flatnonzero(is_true)
+        by_label = np.stack([self.size, self._count(true)])
+        by_label[FALSE] -= by_label[TRUE] + self._count(np.flatnonzero(~is_known))
+        upper = np.flatnonzero((scores >= scores[true].min()) & is_known) if len(true) else true
+        rows = upper[_fall(scores[upper])]
+        step, last = max(1, PIECE // max(1, len(rows))), len(self.numbers)
+        parts = [
+            self._part(scores, is_true, rows, by_label, first, min(first + step, last))
+            for first in range(0, last, step)
+        ]
+        auc, precision, moved, moved_precision = (
+            np.concatenate(part) for part in zip(*parts, strict=True)
+        )
+        exact, (n_false, n_true) = np.zeros(len(auc)), by_label.sum(axis=2)
+        n = by_label[:, 0].T
+        sums = moved[0] * [n_false[0], n_true[0]] + n * np.nan_to_num(auc[0])
+        kept = (auc, precision, exact, exact, n_true, n_false)
+        return Ranked(*kept, moved.sum(axis=2), moved_precision, n, sums)
+
+    def _part(
+        self,
+        scores: NDArray[np.floating[Any]],
+        is_true: NDArray[np.bool_],
+        rows: NDArray[np.intp],
+        by_label: Floats,
+        first: int,
+        last: int,
+    ) -> tuple[Floats, ...]:
+        """Return the curve of some groups' slices, and how blocks move it: (s, K, 2) and (s, K)."""
+        start, stop = self.starts[first], self.starts[last]
+        rows, slices = self._slice_by_slice(rows, first, last)
+        slices -= start
+        by_label = by_label[:, start:stop]
+        n_false, n_true = by_label.sum(axis=2)
+        begins, tied = _tied(scores[rows], is_true[rows], slices, n_true, n_false)
+        found = curve(tied)
+        if self.n_blocks == 1:
+            return (*found, np.zeros((stop - start, 1, 2)), np.zeros((stop - start, 1)))
+        moved = influence(tied, found)
+        of_rest = divide(1 - np.nan_to_num(found.auc, nan=1.0), np.maximum(n_false, 1))
+        moved.auc[FALSE] -= of_rest[tied.slices]  # what a false one below them all has
+        place = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(rows)))
+        place += is_true[rows] * len(begins)
+        at = (slices * self.n_blocks + self.blocks[rows]) * 2 + is_true[rows]
+        shape = -1, self.n_blocks, 2
+        auc, precision = (
+            np.bincount(at, table.take(place), by_label.size).astype(np.float64).reshape(shape)
+            for table in moved
+        )
+        auc[..., FALSE] += by_label[FALSE] * of_rest[:, None]
+        return (*found, auc, precision.sum(axis=2))
+
+    def _slice_by_slice(
+        self, rows: NDArray[np.intp], first: int, last: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Repeat rows for each slice that they are in: return them, and the slices, which rise."""
+        if last == 1:
+            return rows, np.zeros(len(rows), np.int64)
+        slices = self.numbers[first:last, rows].ravel()
+        order = np.argsort(slices, kind="stable")[np.count_nonzero(slices < 0) :]
+        return np.tile(rows, last - first)[order], slices[order].astype(np.int64)
+
+    def _count(self, rows: NDArray[np.intp]) -> Floats:
+        """Count some samples by slice and block: (S, K)."""
+        counts = np.zeros((self.starts[-1] + 1, self.n_blocks))  # the last: of unknown values
+        for numbers in self.numbers if len(rows) else ():
+            at = numbers[rows] * np.int64(self.n_blocks) + self.blocks[rows]
+            at[at < 0] += counts.size
+            counts += np.bincount(at, minlength=counts.size).reshape(counts.shape)
+        return counts[:-1]
 
 
-class Ranked(NamedTuple):
-    """One attribute ranked, and what its samples add up to by block."""
+def _tied(
+    scores: NDArray[np.floating[Any]],
+    is_true: NDArray[np.bool_],
+    slices: NDArray[np.int64],
+    n_true: Floats,
+    n_false: Floats,
+) -> tuple[NDArray[np.intp], Tied]:
+    """Count the samples of each score, and tell where each begins.
 
-    curve: Curve
-    errors: tuple[float, float]
-    n: Floats
-    auc: Floats
-    average_precision: Floats
+    False samples between two true ones may share a score: that they differ moves nothing.
+    """
+    n = len(scores)
+    new = np.ones(n, bool)
+    np.not_equal(slices[1:], slices[:-1], out=new[1:])
+    changes = new.copy()
+    changes[1:] |= scores[1:] != scores[:-1]
+    begins = np.flatnonzero(changes)
+    true_so_far = np.append(0, np.cumsum(is_true))
+    has_true = np.diff(true_so_far[begins], append=true_so_far[-1]) > 0
+    kept = has_true | new[begins]
+    kept[1:] |= has_true[:-1]
+    begins = begins[kept]
+    ends, at = np.append(begins[1:], n)[: len(begins)], slices[begins]
+    starts = np.searchsorted(slices, np.arange(len(n_true)))[at]
+    true, above_true = (true_so_far[ends] - true_so_far[one] for one in (begins, starts))
+    false, above_false = ends - begins - true, ends - starts - above_true
+    counts = [one.astype(np.float64) for one in (true, false, above_true, above_false)]
+    return begins, Tied(at, counts[0], counts[1], counts[2], counts[3], n_true, n_false)
 
 
-def _whole(found: Curve, tied: Tied) -> tuple[Floats, Floats, Floats]:
-    """Return the sums over all samples: the mean AUC share is AUC, and influences add up to 0."""
-    n = np.array([tied.n_false, tied.n_true])
-    return n, np.nan_to_num(n * found.auc), np.zeros(1)
-
-
-def _collect(attribute: Callable[[int], Ranked], n: int, n_blocks: int) -> Ranking:
-    """Rank each attribute and put the results side by side."""
-    found = [attribute(a) for a in range(n)]
-    values = np.array([(*one.curve, *one.errors) for one in found], np.float64)
-    sums = RankingSums(
-        np.stack([one.n.reshape(n_blocks, 2) for one in found], axis=1),
-        np.stack([one.auc.reshape(n_blocks, 2) for one in found], axis=1),
-        np.stack([one.average_precision for one in found], axis=1),
-    )
-    return Ranking(values[:, 0], values[:, 1], values[:, 2], values[:, 3], sums)
+def _fall(scores: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
+    """Return the order of falling scores."""
+    if scores.dtype != np.float32:
+        return np.argsort(-scores)
+    bits = (scores + np.float32(0)).view(np.int32)  # -0 is 0
+    rising = bits ^ (bits >> 31 & 0x7FFFFFFF)
+    width = len(scores).bit_length()
+    packed = np.invert(rising, dtype=np.int64) << width  # with its place in one whole number,
+    packed |= np.arange(len(scores))  # which sorts much faster
+    packed.sort()
+    return np.asarray(packed & ((1 << width) - 1))

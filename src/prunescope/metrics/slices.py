@@ -127,6 +127,24 @@ class Slices:
             for code in range(self.groups.count(name)):
                 yield np.flatnonzero(codes == code)
 
+    def numbers(self, groups: Mapping[str, Group], n: int) -> NDArray[np.signedinteger[Any]]:
+        """Return the slices of each of n samples: (1 + groups, n), -1 where its value is unknown.
+
+        The first row is slice 0, then comes a row for each group.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> male = Group.from_series(pl.Series([True, False, None]))
+        >>> Slices.of_values({"Male": male.values}).numbers({"Male": male}, 3).tolist()
+        [[0, 0, 0], [2, 1, -1]]
+        """
+        rows = [np.zeros(n, np.int16)]
+        for name in self.group_names():
+            codes = groups[name].codes
+            rows.append(np.where(codes == UNKNOWN, -1, codes + self.of_group(name).start))
+        return np.stack(rows).astype(np.int16 if len(self) <= np.iinfo(np.int16).max else np.int32)
+
     def partitions(self) -> list[Partition]:
         """Return the partitions whose cells make up all slices.
 
