@@ -292,7 +292,7 @@ class Measurer:
         if metric.share:
             trials = found.support if metric.trials is None else metric.trials(point.counts)
         if name in CALIBRATION and len(self.draws):
-            drawn = calibration_error_replicates(point, statistics.weighted(self.draws))
+            drawn = calibration_error_replicates(point, self._drawn_gaps(statistics))
         return estimate(
             name,
             (None,) if total else self.attributes,
@@ -305,6 +305,12 @@ class Measurer:
             trials=trials,
             drawn=drawn,
         )
+
+    def _drawn_gaps(self, statistics: Statistics) -> Statistics:
+        """Draw what calibration errors are made of: gaps, and how many samples are labelled."""
+        labelled = statistics.counts[..., :2, :].sum(axis=(-2, -1), keepdims=True)
+        nothing = np.zeros((len(labelled), 0))
+        return Statistics(labelled, nothing, statistics.gaps, nothing).weighted(self.draws)
 
     def _ranking(self, ranking: Ranking) -> list[Estimates]:
         smaller = np.minimum(ranking.n_positive, ranking.n_negative)
