@@ -35,9 +35,22 @@ It is the same at any sparsity: what training anew changes by chance, not what i
 """
 
 
-def shrinkage(sparsity: float) -> float:
-    """Return λ, the share of the way to the base rate that a mean logit goes, in [0, 0.9]."""
-    return min(0.9, 0.123 * math.pow(decades(sparsity), 2.6))
+FEWER = 1.0
+"""Power of 2 / K by which λ falls with the number of classes."""
+
+
+def shrinkage(sparsity: float, n_classes: int = 2) -> float:
+    """Return λ, the share of the way to the base rate that a mean logit goes, in [0, 0.9].
+
+    An attribute is a choice between two classes; λ of K classes is (2 / K)^`FEWER` of that.
+
+    Examples
+    --------
+    >>> round(shrinkage(0.9), 3), round(shrinkage(0.9, 10), 3)
+    (0.123, 0.025)
+    """
+    share = min(0.9, 0.123 * math.pow(decades(sparsity), 2.6))
+    return share * math.pow(2 / n_classes, FEWER)
 
 
 def noise(sparsity: float) -> float:
