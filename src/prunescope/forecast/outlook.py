@@ -141,9 +141,11 @@ class Outlook:
         """
         others = np.where(named, 0.0, chances(mean, spread))
         turns = np.where(named, others.sum(axis=1, keepdims=True), others)
-        # tells apart what is too rare for a number
-        alone = _against_rival(named, mean, spread)
-        risk = np.where(turns > RAREST, ndtri(turns), np.minimum(alone, ndtri(RAREST)))
+        # what is all but sure is told apart by pairs of classes
+        alone = _by_pairs(named, mean, spread)
+        risk = ndtri(np.clip(turns, *SURE))
+        risk = np.where(turns < SURE[0], np.minimum(alone, risk), risk)
+        risk = np.where(turns > SURE[1], np.maximum(alone, risk), risk)
         return cls(np.asarray(risk, np.float32), mean, spread, turns)
 
     @cached_property
@@ -154,18 +156,16 @@ class Outlook:
         return np.asarray(ndtr(self.risk))
 
 
-RAREST = 1e-18
-"""Probability of a flip below which risks are told apart by the best rival alone."""
+SURE = (1e-13, 1 - 1e-13)
+"""Probabilities of a flip beyond which it is as good as sure what happens."""
 
 
-def _against_rival(named: NDArray[np.bool_], mean: Floats, spread: Floats) -> Floats:
-    """Return the risk (N, K) if each class had but one rival: the one that is expected highest."""
+def _by_pairs(named: NDArray[np.bool_], mean: Floats, spread: Floats) -> Floats:
+    """Return the risk (N, K) of each class against the named one alone, and of that the highest."""
     mean = np.broadcast_to(np.asarray(mean, np.float64), named.shape)
     variance = np.broadcast_to(np.square(np.asarray(spread, np.float64)), named.shape)
-    rows = np.arange(len(mean))
-    second, best = np.argsort(mean, axis=1, kind="stable")[:, -2:].T
-    rival = np.repeat(best[:, None], mean.shape[1], axis=1)
-    rival[rows, best] = second
-    ahead = mean - np.take_along_axis(mean, rival, axis=1)
-    ahead /= np.sqrt(variance + np.take_along_axis(variance, rival, axis=1))
-    return np.where(named, -ahead, ahead)
+    at = named.argmax(axis=1)[:, None]
+    ahead = mean - np.take_along_axis(mean, at, axis=1)
+    ahead /= np.sqrt(variance + np.take_along_axis(variance, at, axis=1))
+    best = np.where(named, -np.inf, ahead).max(axis=1, keepdims=True)
+    return np.where(named, best, ahead)
