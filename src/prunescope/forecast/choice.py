@@ -40,12 +40,13 @@ def chances(mean: Floats, spread: Floats) -> Floats:
     """
     mean = np.asarray(mean, np.float64)
     spread = np.broadcast_to(np.asarray(spread, np.float64), mean.shape)
-    found = np.zeros(mean.shape)
+    found: Floats = np.zeros(mean.shape)
     rows = max(1, MOST_CELLS // mean.shape[1])
     for start in range(0, len(mean), rows):
         part = slice(start, start + rows)
         _sum(mean[part], spread[part], found[part])
-    return found / found.sum(axis=1, keepdims=True)
+    found /= found.sum(axis=1, keepdims=True)
+    return found
 
 
 def _sum(mean: Floats, spread: Floats, found: Floats) -> None:

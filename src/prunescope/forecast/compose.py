@@ -271,9 +271,7 @@ def _calibrate(
         for sparsity in {_sparsity(model, case.sparsity) for model in others}
     }
     return Calibration.fit(
-        np.concatenate(
-            [given(risks[_sparsity(model, case.sparsity)], dense) for model in others]
-        ),
+        np.concatenate([given(risks[_sparsity(model, case.sparsity)], dense) for model in others]),
         np.concatenate([given(model.decisions != dense.decisions, dense) for model in others]),
         [model.name for model in others],
     )

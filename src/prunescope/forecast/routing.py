@@ -32,8 +32,8 @@ ROUTING_SCHEMA: dict[str, pl.DataType] = {
     "bias_amplification": pl.Float64(),
 }
 """Columns of the routing, a row per group: `routed` is the share of all answers; `flip_rate` what
-is left of the flips, as a share of all answers (of classes one for each sample); the others are means over attributes and runs, null
-where no attribute has a value."""
+is left of the flips, as a share of all answers (of classes one for each sample); the others are
+means over attributes and runs, null where no attribute has a value."""
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -57,7 +57,7 @@ def _of(
 ) -> Iterator[dict[str, Any]]:
     dense = happened.dense
     now = expected_counts(dense.samples, leanings.slices, dense.decisions.astype(np.float32))
-    places = {
+    places: dict[str, list[Floats | None]] = {
         "forecast": [places_of(happened.risk, dense)] * len(runs),
         "margin": [places_of(-abs(dense.logits), dense)] * len(runs),
         "oracle": [_first(flips, dense) for flips in runs],

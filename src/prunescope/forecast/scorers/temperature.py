@@ -29,8 +29,9 @@ def look(case: Case) -> Outlook:
             "scorer temperature calibrates logits on labels that are not those of the samples to "
             "forecast: give the dense model's predictions on a validation split"
         )
-    found = (class_temperature if case.of_classes else temperatures)(case.validation)
-    return Outlook(-abs(case.margins) / np.asarray(found, np.float32))
+    if case.of_classes:
+        return Outlook(-abs(case.margins) / np.float32(class_temperature(case.validation)))
+    return Outlook(-abs(case.margins) / temperatures(case.validation))
 
 
 def temperatures(validation: Predictions) -> Floats:
