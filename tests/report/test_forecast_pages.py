@@ -163,7 +163,7 @@ def test_pages_open_offline_without_an_error(visit, pages, name, width, kind):
 
 def test_hostile_names_are_text(visit, pages):
     page = visit(pages["hostile"][0])
-    assert HOSTILE in page.locator("#attributes th").all_inner_texts()[5]
+    assert HOSTILE in page.locator("#attributes th").all_inner_texts()[6]
     assert page.locator("img[src='x']").count() == 0
 
 
