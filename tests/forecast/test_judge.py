@@ -396,6 +396,23 @@ def test_of_classes_harm_churn_and_exemplars_are_of_images(chosen):
     )
 
 
+def test_of_classes_exemplars_need_not_be_about_the_class_that_the_first_model_names(chosen):
+    """Where two other dense seeds outvote the first, theirs is the commonest answer."""
+    rng = np.random.default_rng(8)
+    other = chosen.z + rng.normal(0, 0.7, chosen.z.shape)
+    seeds = [
+        chosen.pruned(other + shift, f"d{k}", sparsity=0.0, method="dense")
+        for k, shift in enumerate((0, 1e-4))
+    ]
+    found = score(chosen.forecast, chosen.sparse, dense_seeds=seeds, **FAST)
+    votes = np.sum([np.eye(4)[m.logits.argmax(axis=1)] for m in chosen.sparse], axis=0)
+    known = votes.max(axis=1) >= 2
+    differ = (votes.argmax(axis=1) != other.argmax(axis=1))[known]
+    [want] = found.of("cies", "auroc").filter(scorer="prior-shrink").to_dicts()
+    assert want["n"] == differ.sum()
+    assert want["value"] == pytest.approx(roc_auc_score(differ, chosen.risk[known]))
+
+
 def test_of_classes_reliability_and_routing_count_images(chosen):
     [whole] = chosen.score.reliability.filter(bin=0).to_dicts()
     p = chosen.forecast.probability[np.arange(1500), chosen.top]
