@@ -94,12 +94,15 @@ def test_prior_shrink_moves_log_odds_to_those_of_the_rates(classes):
         assert found[:, a] - found[:, b] == pytest.approx(want, abs=1e-4)
 
 
-def test_prior_shrink_ranks_changes_better_than_the_margin_where_logits_shrink(classes):
+def test_prior_shrink_ranks_changes_better_than_the_margin_where_logits_shrink(
+    classes, monkeypatch
+):
+    monkeypatch.setattr("prunescope.forecast.drift.FEWER", 0.0)  # far enough to be seen
     world = classes(4000)
     prior = np.log([world.rates.prevalence[c] for c in world.dense.attributes])
     share = shrinkage(SPARSITY, 4)
     flips = ((1 - share) * world.z + share * prior).argmax(1) != world.z.argmax(1)
-    assert 50 < flips.sum() < len(flips) / 2
+    assert 40 < flips.sum() < len(flips) / 2
     ap = {}
     for name in ("prior-shrink", "margin"):
         risk = SCORERS[name].look(case_of(world)).risk

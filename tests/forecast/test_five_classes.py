@@ -38,7 +38,7 @@ def test_expected_flips_and_shares_are_near_those_seen(real, scorer):
     true = dense.samples.labels.mean(axis=0)
     shares = np.array(whole.filter(metric="rare_value_ratio")["expected"]) * true
     assert shares.sum() == pytest.approx(1, abs=1e-9)
-    assert shares == pytest.approx(sparse.decisions.mean(axis=0), abs=0.02)
+    assert shares == pytest.approx(sparse.decisions.mean(axis=0), abs=0.03)
 
 
 @pytest.mark.parametrize("scorer", EXPECTING)

@@ -2,14 +2,14 @@
 
 A model of classes answers the one with the highest logit. With independent normal logits, P(class c
 is chosen) = ∫ f_c(t) Π_{j≠c} F_j(t) dt, of density f and distribution F. The integral of what is so
-smooth is exact to rounding by the plain sum over even steps, so nothing is drawn. Of two classes it
-is Φ(Δ / √(s₀² + s₁²)).
+smooth is exact to twelve digits by the plain sum over even steps, so nothing is drawn. Of two
+classes it is Φ(Δ / √(s₀² + s₁²)).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import log_ndtr
+from scipy.special import ndtr
 
 from prunescope.metrics.statistics import Floats
 
@@ -17,7 +17,7 @@ REACH = 8.0
 """Deviations beyond which nothing is looked for: rarer than 1e-15."""
 
 STEP = 0.6
-"""Step of the sum, in the least deviation: errors are of the size exp(-2 (π / 0.6)²) ≈ 1e-24."""
+"""Step of the sum, in the least deviation."""
 
 MOST_CELLS = 1 << 20
 """Samples × classes that are worked on at a time."""
@@ -52,16 +52,18 @@ def chances(mean: Floats, spread: Floats) -> Floats:
 def _sum(mean: Floats, spread: Floats, found: Floats) -> None:
     """Add up f_c(t) Π F_j(t) over a row's own steps, for the classes that may be chosen at all."""
     low = (mean - REACH * spread).max(axis=1)
-    high = mean + REACH * spread
-    row, column = np.nonzero(high > low[:, None])
+    best = mean.argmax(axis=1)[:, None]
+    ahead = np.take_along_axis(mean, best, axis=1) - mean
+    its = np.take_along_axis(spread, best, axis=1)
+    row, column = np.nonzero(ahead < REACH * np.hypot(spread, its))
     m, s = mean[row, column], spread[row, column]
     ends = np.unique(row, return_index=True)[1]
-    width = high.max(axis=1) - low
+    width = np.maximum.reduceat(m + REACH * s, ends) - low
     n = int(np.ceil((width / np.minimum.reduceat(s, ends)).max() / STEP)) + 1
     total = np.zeros(len(m))
     for t in np.linspace(0, 1, n):
-        x = ((low + t * width)[row] - m) / s
-        below = log_ndtr(x)
-        all_below = np.add.reduceat(below, ends)[row]
-        total += np.exp(all_below - below - np.square(x) / 2) / s
+        x = ((low + t * width)[row] - m) / s  # from -8 on, so that no F is 0
+        below = ndtr(x)
+        all_below = np.multiply.reduceat(below, ends)[row]
+        total += np.exp(-np.square(x) / 2) / (s * below) * all_below
     found[row, column] = total
