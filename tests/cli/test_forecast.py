@@ -1,5 +1,6 @@
 """`prunescope forecast` and `prunescope forecast score`, with good input and bad."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -61,6 +62,45 @@ def test_a_person_sees_attributes_answers_and_the_page(files, tmp_path, prunesco
     assert "two models are called dense" in ran.err
     ran = prunescope("forecast", "score", out, "--against", *files[1:], "--replicates", 100)
     assert "gap closed" in ran.out.replace("\n", " ")
+
+
+@pytest.fixture
+def of_classes(tmp_path):
+    """Write a dense model that chooses one of three classes, and a pruned one."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, (400, 3)) + np.log([0.6, 0.3, 0.1])
+    names, paths = ["cat", "dog", "owl"], []
+    truth = [names[c] for c in (z + rng.gumbel(0, 1, z.shape)).argmax(axis=1)]
+    for name, logits in (("dense", z), ("pruned", z + rng.normal(0, 0.6, z.shape))):
+        table = {"id": [f"i{k}" for k in range(400)], "y": truth}
+        table |= {f"logit__{c}": logits[:, k] for k, c in enumerate(names)}
+        paths.append(tmp_path / f"{name}.csv")
+        pl.DataFrame(table).write_csv(paths[-1])
+    return paths
+
+
+def test_of_classes_a_person_reads_of_images_and_what_they_become(of_classes, tmp_path, prunescope):
+    dense, pruned = of_classes
+    out = tmp_path / "out"
+    ran = prunescope("forecast", dense, "-o", out, "--review", 400)
+    assert ran.code == 0, ran.err
+    told = ran.out.replace("\n", " ")
+    assert "of the images will get another class" in told
+    assert "rather " in told
+    review = pl.read_csv(out / "review.csv")
+    assert review["id"].n_unique() == 400
+    assert (review["becomes"] != review["attribute"]).all()
+    data = prunescope("forecast", dense, "-o", out, "--json").json
+    assert {row["metric"] for row in data["attributes"]} == {
+        "flip_rate", "top1_flip_rate", "rare_value_ratio",
+    }  # fmt: skip
+    assert "with rarity" in data["plain"][0]
+    ran = prunescope("forecast", "score", out, "--against", pruned, "--replicates", 100)
+    assert "ranks flips" in ran.out.replace("\n", " ")
+    ran = prunescope("forecast", "score", out, "--against", pruned, "--replicates", 100, "--json")
+    texts = [one["text"] for one in ran.json["findings"]]
+    assert any("the margin" in text for text in texts)
+    assert any("not compared with the plainest rules" in text for text in texts)
 
 
 def test_probabilities_are_calibrated_on_a_pruned_model(files, tmp_path, prunescope):

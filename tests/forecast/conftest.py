@@ -51,3 +51,42 @@ def planted():
         return SimpleNamespace(dense=dense, rates=rates, pruned=pruned, z=logits, rng=rng)
 
     return make
+
+
+CLASSES = ("cat", "dog", "owl", "yak")
+SHARES = (0.5, 0.3, 0.15, 0.05)
+
+
+@pytest.fixture(scope="session")
+def classes():
+    """Return a function that makes a dense model of four classes, from common to rare."""
+
+    def make(n=3000, seed=0):
+        rng = np.random.default_rng(seed)
+        male = rng.random(n) < 0.5
+        drawn = np.log(SHARES) + rng.normal(0, 2, (n, 4)) + 0.5 * male[:, None] * np.eye(4)[1]
+        logits = drawn.astype(np.float32)
+        true = (logits + rng.gumbel(0, 1, logits.shape)).argmax(axis=1)
+        samples = Samples(
+            ids=pl.Series([f"image-{i}" for i in range(n)]),
+            attributes=CLASSES,
+            labels=np.eye(4, dtype=np.int8)[true],
+            groups={"Male": Group.from_series(pl.Series(male))},
+            task="multiclass",
+        )
+        rates = samples.rates()
+        known = {
+            "task": "multiclass",
+            "train_prevalence": dict(rates.prevalence),
+            "train_group_rates": {g: dict(v) for g, v in rates.group_rates.items()},
+        }
+
+        def pruned(sparse, name="sparse", sparsity=0.95, method="gmp-pt"):
+            how = Compression(method=method, sparsity=sparsity)
+            metadata = Metadata(name=name, task="multiclass", compression=how)
+            return Predictions(samples, np.asarray(sparse, np.float32), metadata)
+
+        dense = Predictions(samples, logits, Metadata(name="dense", **known))
+        return SimpleNamespace(dense=dense, rates=rates, pruned=pruned, z=logits, rng=rng)
+
+    return make

@@ -230,6 +230,48 @@ def test_two_classes_are_foretold_as_one_attribute(build):
         assert b.risk[:, 0] == pytest.approx(b.risk[:, 1], rel=1e-4, abs=1e-4)
 
 
+def test_of_classes_the_riskiest_are_images_with_what_they_become(classes, tmp_path):
+    world = classes(300)
+    found = forecast(world.dense, sparsity=0.95)
+    named = world.z.argmax(axis=1)
+    risk = found.risk[np.arange(300), named]
+    told = found.riskiest(300)
+    assert told["id"].n_unique() == 300
+    assert told["answer"].all()
+    assert told["risk"].to_list() == pytest.approx(sorted(risk, reverse=True))
+    cats = found.riskiest(999, "cat")
+    assert cats["id"].to_list() == told.filter(attribute="cat")["id"].to_list()
+    found.save(tmp_path)
+    assert Forecast.load(tmp_path).review(50).equals(found.review(50))
+    p = np.where(found.answer, -1, found.probability)
+    becomes = dict(found.review(300).select("id", "becomes").rows())
+    assert [becomes[f"image-{i}"] for i in range(300)] == [
+        world.dense.attributes[c] for c in p.argmax(axis=1)
+    ]
+    assert "4 classes" in repr(found)
+    assert forecast(world.dense, scorer="margin").review(3)["becomes"].null_count() == 0
+
+
+@pytest.mark.parametrize("scorer", ["margin", BEST["A"]])
+def test_of_classes_calibrated_chances_are_those_of_images_and_add_up(classes, scorer):
+    world = classes(8000)
+    sparse = world.pruned(0.6 * world.z + world.rng.normal(0, 1, world.z.shape))
+    fit, check = np.arange(4000), np.arange(4000, 8000)
+    found = forecast(
+        world.dense.take(check), sparsity=0.95, scorer=scorer,
+        validation=world.dense.take(fit), pruned_validation=[sparse.take(fit)],
+    )  # fmt: skip
+    assert found.info.calibration.n == 4000
+    answers = abs(found.answer - found.probability.astype(np.float64))
+    assert answers.sum(axis=1) == pytest.approx(np.ones(4000), abs=1e-6)
+    named = world.z.argmax(axis=1)[check]
+    p = found.probability[np.arange(4000), named]
+    flips = sparse.logits.argmax(axis=1)[check] != named
+    for low, high in ((0.05, 0.2), (0.2, 0.4), (0.4, 1.0)):
+        inside = (p > low) & (p <= high)
+        assert flips[inside].mean() == pytest.approx(p[inside].mean(), abs=0.06)
+
+
 def test_one_class_alone_is_refused(build):
     with pytest.raises(ConfigError, match="one class alone"):
         forecast(build([[1]] * 3, [[0.1]] * 3, task="multiclass"))

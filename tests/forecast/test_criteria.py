@@ -6,6 +6,7 @@ import pytest
 
 from prunescope.audit import audit
 from prunescope.audit.leaning import Leanings
+from prunescope.forecast.choice import chances
 from prunescope.forecast.criteria import expected_counts, expected_rows
 from prunescope.forecast.drift import rise_probability
 from prunescope.forecast.outlook import Outlook
@@ -54,6 +55,53 @@ def test_where_answers_are_certain_the_forecast_is_the_audit(planted):
     compared = known.filter(pl.col("delta").is_not_null())
     assert compared["change"].to_list() == pytest.approx(compared["delta"].to_list(), abs=1e-5)
     assert known.height > 20
+
+
+def test_of_classes_expected_shares_add_up_to_one_and_an_image_changes_once(classes):
+    world = classes(2000)
+    dense, slices = world.dense, Slices.of(world.dense.samples)
+    leanings = Leanings(dense.attributes, slices, world.rates, min_support=10)
+    spread = np.array([0.5, 1.0, 0.8, 1.5])
+    look = Outlook.choosing(dense.decisions, 0.8 * world.z, spread)
+    found = expected_rows(dense.samples, dense.decisions, leanings, [(0.95, look)])
+    whole = found.filter(pl.col("group").is_null())
+    true = dense.samples.labels.mean(axis=0)
+    rare = np.array([world.rates.prevalence[c] <= 0.5 for c in dense.attributes])
+    ratio = np.array(whole.filter(metric="rare_value_ratio")["expected"])
+    shares = np.where(rare, ratio * true, 1 - ratio * (1 - true))
+    assert shares.sum() == pytest.approx(1, abs=1e-9)
+    male = dense.samples.groups["Male"].to_series("m").to_numpy()
+    p = chances(0.8 * world.z, spread)[np.arange(2000), world.z.argmax(axis=1)]
+    for group, value, members in (
+        (None, None, np.full(2000, True)), ("Male", "True", male), ("Male", "False", ~male),
+    ):  # fmt: skip
+        [row] = found.filter(
+            pl.col("group").eq_missing(pl.lit(group)),
+            pl.col("group_value").eq_missing(pl.lit(value)),
+            metric="top1_flip_rate",
+        ).to_dicts()
+        assert row["attribute"] is None
+        assert row["n"] == members.sum()
+        assert row["dense"] == 0
+        assert row["expected"] == pytest.approx(1 - p[members].mean(), abs=1e-9)
+
+
+def test_where_classes_are_certain_the_forecast_is_the_audit(classes):
+    world = classes(2000)
+    dense, sparse = world.dense, world.pruned(0.7 * world.z + np.array([0.5, 0, 0, -1]))
+    leanings = Leanings(dense.attributes, Slices.of(dense.samples), world.rates, min_support=10)
+    sure = Outlook.choosing(dense.decisions, sparse.logits, np.float32(1e-5))
+    found = expected_rows(dense.samples, dense.decisions, leanings, [(0.95, sure)])
+    table = audit(dense, sparse, replicates=0).table
+    table = table.filter(pl.col("group").is_null(), model="sparse")
+    for metric, names in (("top1_flip_rate", [None]), ("rare_value_ratio", [*dense.attributes])):
+        mine = found.filter(pl.col("group").is_null(), metric=metric)
+        assert mine["attribute"].to_list() == names
+        for name, expected in mine.select("attribute", "expected").rows():
+            [seen] = table.filter(pl.col("attribute").eq_missing(pl.lit(name)), metric=metric)[
+                "value"
+            ]
+            assert expected == pytest.approx(seen, abs=1e-6)
 
 
 def test_an_estimate_that_cannot_be_made_says_why(build):

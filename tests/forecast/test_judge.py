@@ -334,3 +334,111 @@ def test_an_answer_on_the_threshold_is_not_a_flip(world):
 def test_nothing_to_score_against_is_an_error(world):
     with pytest.raises(ConfigError, match="no pruned model"):
         score(world.forecast, [], **FAST)
+
+
+@pytest.fixture(scope="module")
+def chosen(classes):
+    """Three pruned seeds of a model of classes, another dense seed, and the forecast."""
+    world = classes(1500)
+    rng = np.random.default_rng(5)
+    drift = 0.7 * world.z + 0.3 * np.log(
+        [world.rates.prevalence[c] for c in world.dense.attributes]
+    )
+    world.sparse = [
+        world.pruned(drift + rng.normal(0, 0.5, world.z.shape), f"s{k}") for k in range(3)
+    ]
+    noisy = world.z + rng.normal(0, 0.7, world.z.shape)
+    world.seed = world.pruned(noisy, "dense-2", sparsity=0.0, method="dense")
+    world.forecast = forecast(world.dense, sparsity=0.95, scorer="prior-shrink")
+    world.score = score(world.forecast, world.sparse, dense_seeds=[world.seed], **FAST)
+    world.top = world.z.argmax(axis=1)
+    world.changed = [m.logits.argmax(axis=1) != world.top for m in world.sparse]
+    world.risk = world.forecast.risk[np.arange(1500), world.top]
+    return world
+
+
+def test_of_classes_a_flip_is_a_change_of_an_images_answer(chosen):
+    best, second = np.sort(chosen.z, axis=1)[:, :-3:-1].T
+    for name, risk in (("prior-shrink", chosen.risk), ("margin", second - best)):
+        want = [average_precision_score(flips, risk) for flips in chosen.changed]
+        assert value(chosen, "flips", "average_precision", name) == pytest.approx(np.mean(want))
+    rows = chosen.score.of("flips", "average_precision")
+    assert set(rows["n"]) == {sum(flips.sum() for flips in chosen.changed)}
+    floor = value(chosen, "flips", "average_precision", "floor")
+    assert floor == pytest.approx(np.mean(chosen.changed))
+
+
+def test_of_classes_means_are_over_the_classes_that_are_named(chosen):
+    want = [
+        np.mean([roc_auc_score(flips[chosen.top == c], chosen.risk[chosen.top == c])
+                 for c in range(4)])
+        for flips in chosen.changed
+    ]  # fmt: skip
+    found = value(chosen, "flips", "auroc", "prior-shrink", "macro")
+    assert found == pytest.approx(np.mean(want))
+
+
+def test_of_classes_harm_churn_and_exemplars_are_of_images(chosen):
+    right = chosen.dense.samples.labels[np.arange(1500), chosen.top] == 1
+    want = [roc_auc_score(flips & right, chosen.risk) for flips in chosen.changed]
+    assert value(chosen, "harmful_flips", "auroc", "prior-shrink") == pytest.approx(np.mean(want))
+    other = chosen.seed.logits.argmax(axis=1)
+    found = chosen.score.of("churn", "auroc").filter(scorer="prior-shrink")
+    assert found["value"].to_list() == pytest.approx(
+        [roc_auc_score(other != chosen.top, chosen.risk)]
+    )
+    assert found["n"].to_list() == [(other != chosen.top).sum()]
+    votes = np.sum([np.eye(4)[m.logits.argmax(axis=1)] for m in chosen.sparse], axis=0)
+    known = (votes.max(axis=1) >= 2) & (other == chosen.top)
+    differ = votes.argmax(axis=1) != chosen.top
+    assert value(chosen, "cies", "auroc", "prior-shrink") == pytest.approx(
+        roc_auc_score(differ[known], chosen.risk[known])
+    )
+
+
+def test_of_classes_exemplars_need_not_be_about_the_class_that_the_first_model_names(chosen):
+    """Where two other dense seeds outvote the first, theirs is the commonest answer."""
+    rng = np.random.default_rng(8)
+    other = chosen.z + rng.normal(0, 0.7, chosen.z.shape)
+    seeds = [
+        chosen.pruned(other + shift, f"d{k}", sparsity=0.0, method="dense")
+        for k, shift in enumerate((0, 1e-4))
+    ]
+    found = score(chosen.forecast, chosen.sparse, dense_seeds=seeds, **FAST)
+    votes = np.sum([np.eye(4)[m.logits.argmax(axis=1)] for m in chosen.sparse], axis=0)
+    known = votes.max(axis=1) >= 2
+    differ = (votes.argmax(axis=1) != other.argmax(axis=1))[known]
+    [want] = found.of("cies", "auroc").filter(scorer="prior-shrink").to_dicts()
+    assert want["n"] == differ.sum()
+    assert want["value"] == pytest.approx(roc_auc_score(differ, chosen.risk[known]))
+
+
+def test_of_classes_reliability_and_routing_count_images(chosen):
+    [whole] = chosen.score.reliability.filter(bin=0).to_dicts()
+    p = chosen.forecast.probability[np.arange(1500), chosen.top]
+    assert whole["n"] == 1500
+    assert whole["predicted"] == pytest.approx(p.mean(dtype=float), rel=1e-6)
+    assert whole["observed"] == pytest.approx(np.mean(chosen.changed))
+    rows = chosen.score.routing.filter(routed=0.05)
+    left = dict(rows.select("order", "flip_rate").rows())
+    kept = np.argsort(-chosen.risk, kind="stable")[75:]
+    assert left["forecast"] == pytest.approx(
+        np.mean([f[kept].sum() / 1500 for f in chosen.changed])
+    )
+    assert left["random"] == pytest.approx(0.95 * np.mean(chosen.changed))
+    oracle = np.mean([max(0, flips.mean() - 0.05) for flips in chosen.changed])
+    assert left["oracle"] == pytest.approx(oracle, abs=1e-6)
+
+
+def test_how_far_the_margin_is_beaten_is_told_on_the_same_answers(chosen, world):
+    for one in (chosen, world):
+        for average in ("pooled", "macro"):
+            mine, margin = (
+                value(one, "flips", "average_precision", name, average)
+                for name in ("prior-shrink", "margin")
+            )
+            [row] = one.score.of("flips", "over_margin", average).to_dicts()
+            assert row["value"] == pytest.approx(mine - margin)
+            assert row["low"] < row["value"] < row["high"]
+    alone = forecast(world.dense, sparsity=0.95, scorer="margin")
+    assert "over_margin" not in set(score(alone, world.sparse, **FAST).table["measure"])

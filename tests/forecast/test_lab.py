@@ -1,5 +1,7 @@
 """Trials on tiny networks, whose outcome is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -52,6 +54,27 @@ def world():
     x = scored.images(np.arange(N)).reshape(N, -1) / 255
     weight = model.head.weight.detach().numpy()
     return lab, Case(dense, TrainRates({"a": 0.5, "b": 0.5}, {}), SPARSITY, lab=lab), x, weight
+
+
+def test_what_a_trial_adds_to_all_classes_alike_is_left_out(world):
+    """Else classes would seem to sway that only go up and down together."""
+    lab, _, _, _ = world
+    of_classes = replace(
+        lab, scored=replace(lab.scored, samples=replace(lab.scored.samples, task="multiclass"))
+    )
+
+    def louder(by):
+        def trial(model):
+            with torch.no_grad():
+                model.head.weight += by  # the same for both outputs
+
+        return trial
+
+    mean, deviation = of_classes.moments([louder(by) for by in (0.0, 1.0, -3.0)], 3)
+    dense = infer(lab.model, lab.scored)
+    assert mean == pytest.approx(dense - dense.mean(axis=1, keepdims=True), abs=1e-3)
+    assert abs(deviation).max() < 1e-3
+    assert lab.moments([louder(by) for by in (0.0, 1.0, -3.0)], 3)[1].max() > 1
 
 
 def test_moments_are_mean_and_deviation_over_trials(world):

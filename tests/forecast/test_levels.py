@@ -91,7 +91,12 @@ def test_rises_are_told_from_falls(world):
 
 def test_trivial_predictors_stand_beside_and_a_flip_rate_never_falls(world):
     levels = world[1].levels
-    assert set(levels["predictor"]) == {"forecast", "rarity", "error", "uncertainty", "skew"}
+    assert set(levels["predictor"]) == {
+        "forecast", "rarity", "dense", "error", "uncertainty", "skew",
+    }  # fmt: skip
+    assert set(levels.filter(predictor="dense")["metric"]) == {
+        "rare_value_ratio", "bias_amplification",
+    }  # fmt: skip
     assert set(levels.filter(predictor="skew")["metric"]) == {"bias_amplification"}
     assert levels.filter(metric="flip_rate")["auroc"].null_count() == 4
     trivial = levels.filter(pl.col("predictor") != "forecast")["auroc"].drop_nulls()

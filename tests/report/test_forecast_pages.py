@@ -103,6 +103,40 @@ def test_figures_of_the_page_are_those_of_the_forecast(worlds):
     assert "With 99% of the weights removed" in page.headline
 
 
+def test_of_classes_the_page_is_about_images(worlds):
+    told, judged, _ = worlds["classes"]
+    page = build_forecast(told)
+    [share] = told.at().filter(pl.col("group").is_null(), metric="top1_flip_rate")["expected"]
+    assert f"about {100 * share:.1f}% of the images will get another class" in page.headline
+    named = told.answer.argmax(axis=1)
+    risk = told.risk[np.arange(N), named]
+    assert page.images[0].id == told.ids[int(risk.argmax())]
+    for image in page.images:
+        [answer] = image.answers
+        assert answer.answer
+        assert answer.becomes != answer.attribute
+    assert "top1_flip_rate" in {curve.metric for curve in page.curves}
+    assert build_score(judged).task == "multiclass"
+
+
+def test_rarity_and_the_dense_figure_stand_beside_what_is_expected(worlds, tmp_path):
+    told, judged, _ = worlds["plain"]
+    page = build_forecast(told)
+    rates = told.info.metadata.train_prevalence
+    assert {fate.attribute: fate.rarity for fate in page.fates} == pytest.approx(
+        {name: min(rate, 1 - rate) for name, rate in rates.items()}
+    )
+    text = write_forecast(told, tmp_path).read_text()
+    assert "Rarer value in training" in text
+    assert page.plain
+    assert all(sentence.replace("'", "&#39;") in text for sentence in page.plain)
+    fared = build_score(judged)
+    shown = write_score(judged, tmp_path).read_text()
+    assert fared.findings
+    assert all(one.text.replace("'", "&#39;") in shown for one in fared.findings)
+    assert any("by rarity" in one.text for one in fared.findings)
+
+
 def test_curves_start_at_the_dense_model_and_are_over_the_same_attributes(worlds):
     page = build_forecast(worlds["plain"][0])
     for curve in page.curves:
@@ -163,7 +197,7 @@ def test_pages_open_offline_without_an_error(visit, pages, name, width, kind):
 
 def test_hostile_names_are_text(visit, pages):
     page = visit(pages["hostile"][0])
-    assert HOSTILE in page.locator("#attributes th").all_inner_texts()[5]
+    assert HOSTILE in page.locator("#attributes th").all_inner_texts()[6]
     assert page.locator("img[src='x']").count() == 0
 
 

@@ -154,6 +154,23 @@ def test_risk_is_that_of_the_riskiest_answer(pair, planted_risk):
         sample_table(dense, sparse, planted_risk(dense.take(np.array([0]))))
 
 
+CLASSES = ("cat", "dog", "owl")
+
+
+def test_of_classes_the_risk_is_about_the_class_that_is_named(build):
+    labels = [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    logits = [[0.0, 1.0, -1.0], [0.0, 1.0, 1.5], [3.0, 0.0, 0.0]]
+    rates = {"train_prevalence": dict(zip(CLASSES, (0.5, 0.3, 0.2), strict=True))}
+    dense, sparse = (
+        build(labels, z, names=CLASSES, task="multiclass", name=name, **rates)
+        for name, z in (("dense", logits), ("sparse", np.roll(logits, 1, axis=1)))
+    )
+    told = forecast(dense, sparsity=0.9)
+    table = sample_table(dense, sparse, told)
+    assert table["risk_attribute"].to_list() == [CLASSES[c] for c in (1, 2, 0)]
+    assert table["risk"].to_list() == told.risk[[0, 1, 2], [1, 2, 0]].tolist()
+
+
 @pytest.fixture
 def planted_risk():
     return lambda dense: forecast(dense, sparsity=0.9, scorer="margin")

@@ -163,6 +163,7 @@ N_ATTRIBUTES = 12
 
 def print_forecast(found: Forecast) -> None:
     """Print what attributes are in for, and the answers most at risk."""
+    from prunescope.forecast.plain import agreements, rarities
     from prunescope.report.numbers import SHARE
 
     info, console = found.info, Console(highlight=False)
@@ -173,25 +174,37 @@ def print_forecast(found: Forecast) -> None:
     whole = found.at().filter(pl.col("group").is_null())
     flips = whole.filter(metric="flip_rate").sort("expected", descending=True, nulls_last=True)
     ratios = {row["attribute"]: row for row in whole.filter(metric="rare_value_ratio").to_dicts()}
+    of_classes, rarity = info.task == "multiclass", rarities(found)
+    what = (
+        ("class", "images that leave or join") if of_classes else ("attribute", "answers that flip")
+    )
     table = Table(
-        "attribute", "answers that flip", "rare-value ratio", "expected", title="In for most flips"
+        *what, "rarer value in training", "rare-value ratio", "expected", title="In for most flips"
     )
     for row in flips.head(N_ATTRIBUTES).to_dicts():
-        ratio = ratios.get(row["attribute"], {})
-        figures = (row["expected"], ratio.get("dense"), ratio.get("expected"))
+        ratio, rare = ratios.get(row["attribute"], {}), rarity.get(row["attribute"])
+        figures = (row["expected"], rare, ratio.get("dense"), ratio.get("expected"))
         share, *others = ("–" if x is None else f"{x:.3f}" for x in figures)
         table.add_row(escape(row["attribute"]), share, *others)
     console.print(table)
-    for row in found.riskiest(N_FINDINGS).to_dicts():
+    for row in whole.filter(pl.col("expected").is_not_null(), metric="top1_flip_rate").to_dicts():
+        console.print(f"- {SHARE.value(row['expected'])} of the images will get another class")
+    for text in agreements(found):
+        console.print(f"- {text}", markup=False)
+    for row in found.review(N_FINDINGS).to_dicts():
         chance = row["probability"]
         told = "" if chance is None else f", flips with probability {SHARE.value(chance)}"
         answer = "yes" if row["answer"] else "no"
+        if of_classes:
+            answer = f"rather {row['becomes']}"
         text = f"- {row['id']}, {row['attribute']}: {answer}{told} ({row['why']})"
         console.print(text, markup=False)
 
 
 def forecast_data(found: Forecast) -> dict[str, Any]:
     """Return the same as plain values, for JSON."""
+    from prunescope.forecast.plain import agreements
+
     about = found.info.model_dump(
         mode="json", include={"model", "sparsity", "scorer", "tier", "probabilities", "n_samples"}
     )
@@ -199,11 +212,14 @@ def forecast_data(found: Forecast) -> dict[str, Any]:
         **about,
         "attributes": found.at().filter(pl.col("group_value").is_null()).to_dicts(),
         "riskiest": found.riskiest(N_FINDINGS).to_dicts(),
+        "plain": agreements(found),
     }
 
 
 def print_score(judged: Score) -> None:
-    """Print average precision of flips beside floor, margin and ceiling, and the gap closed."""
+    """Print average precision of flips beside floor, margin and ceiling, and what it is worth."""
+    from prunescope.forecast.plain import findings
+
     scorer = judged.info.forecast.scorer
     columns = list(dict.fromkeys(["floor", "margin", scorer, "ceiling"]))
     table = Table(
@@ -223,14 +239,20 @@ def print_score(judged: Score) -> None:
             escape(population),
             *("–" if cell is None or cell["value"] is None else _cell(cell) for cell in cells),
         )
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for text, _ in findings(judged):
+        console.print(f"- {text}", markup=False)
 
 
 def score_data(judged: Score) -> dict[str, Any]:
     """Return the figures as plain values, for JSON."""
+    from prunescope.forecast.plain import findings
+
     return {
         "scorer": judged.info.forecast.scorer,
         "runs": judged.info.runs,
         "figures": judged.table.to_dicts(),
         "levels": judged.levels.to_dicts(),
+        "findings": [finding._asdict() for finding in findings(judged)],
     }

@@ -17,7 +17,7 @@ from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError, one_of, shorten
 from prunescope.forecast.calibration import Calibration
 from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA, expected_rows
-from prunescope.forecast.outlook import Outlook
+from prunescope.forecast.outlook import Outlook, given, margins
 from prunescope.forecast.result import Forecast, ForecastInfo
 from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
 from prunescope.forecast.workshop import Workshop
@@ -139,15 +139,14 @@ def forecast(
     calibration = _calibrate(chosen, case, workshop, pruned_validation, notes)
     probability, source = outlook.flip_probability, "the scorer's own"
     if calibration is not None:
-        probability, source = (
-            calibration(outlook.risk),
-            f"calibrated on {shorten(calibration.names)}",
-        )
+        probability = calibrated(calibration, dense, outlook)
+        source = f"calibrated on {shorten(calibration.names)}"
     identity = list(identity) if identity is not None else _groups(dense)
     slices = Slices.of(dense.samples, identity)
     warnings += check_groups({g: dense.samples.groups[g].values for g in identity}, None)
     leanings = Leanings(dense.attributes, slices, rates, min_support)
     attributes = _attributes(case, leanings, name, outlook, seed)
+    expected = _expected_margins(case, outlook)
     reasons = tuple(dict.fromkeys((FAR, NEAR, chosen.why or NEAR)))
     return Forecast(
         info=ForecastInfo(
@@ -181,8 +180,8 @@ def forecast(
         probability=None if probability is None else probability.astype(np.float32, copy=False),
         margin=case.margins,
         answer=dense.decisions,
-        expected=_whole(outlook.mean, outlook.risk.shape),
-        why=_why(case, outlook),
+        expected=expected,
+        why=_why(case, expected),
         attributes=attributes,
     )
 
@@ -272,10 +271,26 @@ def _calibrate(
         for sparsity in {_sparsity(model, case.sparsity) for model in others}
     }
     return Calibration.fit(
-        np.concatenate([risks[_sparsity(model, case.sparsity)] for model in others]),
-        np.concatenate([model.decisions != dense.decisions for model in others]),
+        np.concatenate([given(risks[_sparsity(model, case.sparsity)], dense) for model in others]),
+        np.concatenate([given(model.decisions != dense.decisions, dense) for model in others]),
         [model.name for model in others],
     )
+
+
+def calibrated(calibration: Calibration, dense: Predictions, outlook: Outlook) -> Floats:
+    """Return calibrated probabilities of a flip (N, A).
+
+    Of classes that of the class that is named; the others share it as the scorer sees their
+    chances, or as the dense model does where the scorer has none.
+    """
+    found = calibration(outlook.risk)
+    if dense.samples.task == "multilabel":
+        return found
+    named, own = dense.decisions, outlook.flip_probability
+    others = np.where(named, 0, dense.probabilities if own is None else own)
+    total = others.sum(axis=1, keepdims=True)
+    share = np.divide(others, total, out=np.full(others.shape, 0.0), where=total > 0)
+    return np.where(named, found, share * given(found, dense))
 
 
 def _sparsity(model: Predictions, planned: float) -> float:
@@ -313,16 +328,20 @@ def _signed(rows: pl.DataFrame, scorer: str) -> pl.DataFrame:
     return rows.with_columns(scorer=pl.lit(scorer), tier=pl.lit(SCORERS[scorer].tier, pl.String))
 
 
-def _why(case: Case, outlook: Outlook) -> NDArray[np.uint8]:
+def _expected_margins(case: Case, outlook: Outlook) -> Floats | None:
+    """Return the signed margins (N, A) that are expected, if any are."""
+    if outlook.mean is None:
+        return None
+    mean = np.broadcast_to(outlook.mean, outlook.risk.shape)
+    return margins(case.dense, mean) if case.of_classes else mean
+
+
+def _why(case: Case, expected: Floats | None) -> NDArray[np.uint8]:
     """Say why an answer is at risk: a position in the reasons."""
     distance = abs(case.margins)
     why = np.zeros(distance.shape, np.uint8)
-    if outlook.mean is not None:
-        towards = np.where(case.dense.decisions, outlook.mean, -outlook.mean)
+    if expected is not None:
+        towards = np.where(case.dense.decisions, expected, -expected)
         why[towards < distance / 2] = 2
     why[distance < np.log(BAND[1] / BAND[0])] = 1
     return why
-
-
-def _whole(mean: Floats | None, shape: tuple[int, ...]) -> Floats | None:
-    return None if mean is None else np.broadcast_to(mean, shape)

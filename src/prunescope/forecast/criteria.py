@@ -39,7 +39,8 @@ ATTRIBUTE_SCHEMA: dict[str, pl.DataType] = {
 }
 """Columns of what is expected of attributes and groups. `dense` is the dense model's value,
 `change` is expected - dense, and `probability` that the metric rises; null where it is not known. A
-group without a value belongs to a metric that compares the group's values."""
+group without a value belongs to a metric that compares the group's values; a row without an
+attribute is about the one answer of each image, where classes are chosen."""
 
 
 def expected_counts(samples: Samples, slices: Slices, p: Floats) -> Floats:
@@ -119,22 +120,32 @@ def chance(outlook: Outlook) -> Floats:
 
 
 def _flips(samples: Samples, leanings: Leanings, outlook: Outlook, sparsity: float) -> pl.DataFrame:
-    """Lay out the expected share of answers that flip, by slice and attribute."""
+    """Lay out the expected share of answers that flip, by slice and attribute.
+
+    An image has one class: by slice the share of images that get another answer, too.
+    """
     flips = chance(outlook)
+    kinds: list[tuple[str, tuple[str | None, ...], Floats]] = [
+        ("flip_rate", leanings.attributes, flips)
+    ]
+    if samples.task == "multiclass":  # each change has one class that is left and one that is taken
+        kinds.append(("top1_flip_rate", (None,), flips.sum(axis=1, keepdims=True) / 2))
     members = list(leanings.slices.members(samples))
     sizes = np.array([[len(rows)] for rows in members])
-    sums = np.array([flips[rows].sum(axis=0) for rows in members])
-    shares = divide(sums, sizes)
-    estimates = estimate(
-        "flip_rate",
-        leanings.attributes,
-        Measure(np.zeros_like(shares), sizes),
-        shares,
-        min_support=leanings.min_support,
-        basis="samples",
-        undefined="no samples",
-    )
-    return _rows(estimates, leanings.slices, sparsity, shares)
+    parts = []
+    for metric, attributes, values in kinds:
+        shares = divide(np.array([values[rows].sum(axis=0) for rows in members]), sizes)
+        estimates = estimate(
+            metric,
+            attributes,
+            Measure(np.zeros_like(shares), sizes),
+            shares,
+            min_support=leanings.min_support,
+            basis="samples",
+            undefined="no samples",
+        )
+        parts.append(_rows(estimates, leanings.slices, sparsity, shares))
+    return pl.concat(parts)
 
 
 def _rows(estimates: Estimates, slices: Slices, sparsity: float, expected: Floats) -> pl.DataFrame:

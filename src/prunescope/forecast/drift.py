@@ -3,7 +3,8 @@
 Everything follows from the sparsity alone, counted in decades of removed weights: 1 at 90%, 2 at
 99%. The numbers were chosen on the validation split of real faces: shrinkage, jitter and rises by
 examples/forecast/rule.py, the sizes of noise and cuts among a few that were tried by hand. They
-have not been changed since; docs/results/forecast tells how they fare on others.
+have not been changed since; docs/results/forecast tells how they fare on others. How shrinkage
+depends on the number of classes was chosen on digits and drawn faces.
 """
 
 from __future__ import annotations
@@ -35,9 +36,22 @@ It is the same at any sparsity: what training anew changes by chance, not what i
 """
 
 
-def shrinkage(sparsity: float) -> float:
-    """Return λ, the share of the way to the base rate that a mean logit goes, in [0, 0.9]."""
-    return min(0.9, 0.123 * math.pow(decades(sparsity), 2.6))
+FEWER = 2.5
+"""Power of 2 / K by which λ falls with the number of classes: by examples/forecast/classes.py."""
+
+
+def shrinkage(sparsity: float, n_classes: int = 2) -> float:
+    """Return λ, the share of the way to the base rate that a mean logit goes, in [0, 0.9].
+
+    An attribute is a choice between two classes; λ of K classes is (2 / K)^`FEWER` of that.
+
+    Examples
+    --------
+    >>> round(shrinkage(0.9), 3), round(shrinkage(0.9, 10), 3)
+    (0.123, 0.002)
+    """
+    share = min(0.9, 0.123 * math.pow(decades(sparsity), 2.6))
+    return share * math.pow(2 / n_classes, FEWER)
 
 
 def noise(sparsity: float) -> float:

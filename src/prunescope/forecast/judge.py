@@ -35,7 +35,7 @@ from prunescope.forecast.ranking import LEFT_OUT, Figure, Resampling, grade
 from prunescope.forecast.reliability import reliability_rows
 from prunescope.forecast.result import Forecast
 from prunescope.forecast.routing import routing_rows
-from prunescope.forecast.score_result import SCORE_SCHEMA, Score, ScoreInfo
+from prunescope.forecast.score_result import OVER_MARGIN, SCORE_SCHEMA, Score, ScoreInfo
 from prunescope.metrics.agreement import TIED, modal
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
@@ -151,14 +151,17 @@ class Judge:
         return np.asarray(dense.decisions == (dense.samples.labels == 1))
 
     @cached_property
+    def _churned(self) -> list[NDArray[np.uint8]]:
+        seeds, dense = self.happened.seeds, self.happened.dense
+        return [self._code(seed.decisions != dense.decisions) for seed in seeds]
+
+    @cached_property
     def churn(self) -> dict[str, Figures]:
         """How well the risks foretell other dense seeds; empty where there are none."""
-        seeds, dense = self.happened.seeds, self.happened.dense
-        targets = [(seed.decisions != dense.decisions).astype(np.uint8) for seed in seeds]
-        if not targets:
+        if not self._churned:
             return {}
         return {
-            name: _mean([grade(risk, target, self.resampling) for target in targets])
+            name: _mean([grade(risk, target, self.resampling) for target in self._churned])
             for name, risk in self.risks.items()
         }
 
@@ -196,9 +199,7 @@ class Judge:
             code = self._exemplars(population)
             yield "cies", self._graded(code), int((code == 1).sum())
         if self.churn:
-            dense = self.happened.dense
-            turned = [(seed.decisions != dense.decisions).sum() for seed in self.happened.seeds]
-            yield "churn", self.churn, int(np.sum(turned))
+            yield "churn", self.churn, sum(int((code == 1).sum()) for code in self._churned)
 
     def _graded(self, code: NDArray[np.uint8]) -> dict[str, Figures]:
         return {name: grade(risk, code, self.resampling) for name, risk in self.risks.items()}
@@ -210,11 +211,24 @@ class Judge:
         return self.risks | {"ceiling": np.where(self.happened.dense.decisions, -ceiling, ceiling)}
 
     def _flips(self, run: Run) -> NDArray[np.uint8]:
-        return run.flips.astype(np.uint8)
+        return self._code(run.flips)
 
     def _harmful(self, run: Run) -> NDArray[np.uint8]:
         known = self.happened.dense.samples.labels != UNKNOWN
-        return np.where(known, run.flips & self.right, LEFT_OUT).astype(np.uint8)
+        return self._code(run.flips & self.right, known)
+
+    def _code(
+        self, happened: NDArray[np.bool_], known: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.uint8]:
+        """Return what happened to answers (N, A), others left out.
+
+        Of classes an image has one answer: it stands in the place of the class that the dense model
+        names, so that means over classes are over these.
+        """
+        told = np.ones(happened.shape, bool) if known is None else known
+        if self.happened.dense.samples.task == "multiclass":
+            told = told & self.happened.dense.decisions
+        return np.where(told, happened, LEFT_OUT).astype(np.uint8)
 
     def _exemplars(self, population: Population) -> NDArray[np.uint8]:
         """Compare the commonest answers of dense and of pruned seeds; ties are left out."""
@@ -227,7 +241,10 @@ class Judge:
             modal(np.mean([model.decisions for model in side], axis=0), task) for side in sides
         )
         tied = (dense == TIED) | (pruned == TIED)
-        return np.where(tied, LEFT_OUT, dense != pruned).astype(np.uint8)
+        differ = dense != pruned
+        if task == "multiclass":  # the commonest dense answer need not be the first dense model's
+            differ = np.broadcast_to(differ.any(axis=1, keepdims=True), differ.shape)
+        return self._code(differ, ~tied)
 
     def _over_churn(self, graded: Mapping[str, Figures]) -> dict[str, Figures]:
         """Add by how much each scorer foretells flips better than churn."""
@@ -244,6 +261,10 @@ class Judge:
             for (measure, average), figure in figures.items():
                 yield self._row(target, measure, average, name, figure, n)
         for average in ("pooled", "macro"):
+            if self.name != "margin":
+                mine, margin = (graded[k]["average_precision", average] for k in
+                                (self.name, "margin"))  # fmt: skip
+                yield self._row(target, OVER_MARGIN, average, self.name, mine.minus(margin), n)
             if "ceiling" in graded:
                 gap = _gap(*(graded[k]["average_precision", average] for k in
                              (self.name, "margin", "ceiling")))  # fmt: skip

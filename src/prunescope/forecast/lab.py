@@ -77,11 +77,17 @@ class Lab:
                 batch_size=BATCH_NORM_BATCH_SIZE,
                 seed=self.seed,
             )
-            before = infer(model, self.scored, device=self.device) - mean
+            before = self._comparable(infer(model, self.scored, device=self.device)) - mean
             mean += before / done
             squares += before * (before - before / done)
             self._tell(done, n, "trials")
         return mean, np.sqrt(squares / max(n - 1, 1))
+
+    def _comparable(self, logits: Floats) -> Floats:
+        """Take the mean off the logits of classes, which says nothing and may differ by trial."""
+        if self.scored.samples.task == "multilabel":
+            return logits
+        return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
     def augmented(self, shift: int) -> Floats:
         """Return the mean logits of each image, its mirror image and four moved ones: (N, A)."""

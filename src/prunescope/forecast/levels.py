@@ -1,10 +1,10 @@
 """Whether attributes and groups fared as expected, beside predictors that cost nothing.
 
 A *predictor* gives every attribute (and group) a number; here it is ranked against the change that
-was seen. The forecast's is the change that it expects. The trivial ones are the rarity of the
-rarer value in training, the dense model's error, its share of uncertain answers and, of bias
-amplification, the skew: how unlike the training rates of a group's sides are. The direction of
-these is chosen afterwards, in their favour.
+was seen. The forecast's is the change that it expects. The trivial ones are the plainest rules (the
+rarity of the rarer value in training, and the dense model's own figure), the dense model's error,
+its share of uncertain answers and, of bias amplification, the skew: how unlike the training rates
+of a group's sides are. The direction of these is chosen afterwards, in their favour.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ expected."""
 KEY = ["metric", "attribute", "group"]
 RISING = ("rare_value_ratio", "bias_amplification")
 """Metrics that can rise or fall; a flip rate only rises."""
+
+RULES = ("rarity", "dense")
+"""The plainest predictors: a forecast that is no better than these is not worth its trouble."""
 
 OF_GROUPS = "bias_amplification"
 """The one metric that is looked at by attribute × group; the others are by attribute."""
@@ -135,8 +138,10 @@ def _of(
     )
     for metric in ("flip_rate", *RISING):
         of_metric = points.filter(metric=metric)
-        for predictor in ("forecast", "rarity", "error", "uncertainty", "skew"):
+        for predictor in ("forecast", *RULES, "error", "uncertainty", "skew"):
             if predictor == "skew" and metric != OF_GROUPS:
+                continue
+            if predictor == "dense" and metric == "flip_rate":  # it flips nothing
                 continue
             usable = of_metric.filter(pl.col(predictor).is_not_null())
             yield {

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from prunescope.forecast.happened import Happened
+from prunescope.forecast.outlook import given
 
 RELIABILITY_SCHEMA: dict[str, pl.DataType] = {
     "population": pl.String(),
@@ -34,12 +35,14 @@ def reliability_rows(happened: Happened) -> pl.DataFrame:
 def _rows(happened: Happened) -> Iterator[dict[str, Any]]:
     if happened.probability is None:
         return
-    p = happened.probability.ravel().astype(np.float64)
+    p = given(happened.probability, happened.dense).ravel().astype(np.float64)
     order = np.argsort(p, kind="stable")
     ends = [round(edge * len(p)) for edge in EDGES]
     bins = [order, *(order[a:b] for a, b in pairwise(ends))]
     for population in happened.populations:
-        flips = np.mean([run.flips.ravel() for run in population.runs], axis=0)
+        flips = np.mean(
+            [given(run.flips, happened.dense).ravel() for run in population.runs], axis=0
+        )
         for number, members in enumerate(bins):
             if len(members):
                 yield {

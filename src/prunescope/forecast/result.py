@@ -39,7 +39,8 @@ SAMPLE_SCHEMA: dict[str, pl.DataType] = {
 """Columns of the answers at risk, one row per sample and attribute. `risk`: higher = likelier to
 flip; `probability` of flipping, null where uncalibrated; `rank` 1 = most at risk of all answers;
 `answer` and signed `margin` of the dense model; `expected` margin of the sparse one, null where the
-scorer only ranks; `why` in words."""
+scorer only ranks; `why` in words. Of classes the one that is named flips where the image's answer
+changes, and another where it becomes the answer."""
 
 REVIEW_COLUMNS = ["rank", "id", "attribute", "answer", "probability", "margin", "expected", "why"]
 
@@ -70,6 +71,11 @@ class ForecastInfo(BaseModel):
     seconds: float
     warnings: list[str] = []
     notes: list[str] = []
+
+    @property
+    def nouns(self) -> str:
+        """What the model answers, in the plural."""
+        return "classes" if self.task == "multiclass" else "attributes"
 
 
 FILES = ResultFolder(
@@ -134,20 +140,42 @@ class Forecast:
     def riskiest(self, n: int = 100, attribute: str | None = None) -> pl.DataFrame:
         """Return the `n` answers most at risk, of all or of one attribute; the riskiest first.
 
+        Of classes an image's answer is the class that the dense model names.
+
         Raises
         ------
         ConfigError
             There is no such attribute.
         """
-        if attribute is None:
-            chosen = self._order[:n]
-        elif attribute in self.info.attributes:
-            column = self.info.attributes.index(attribute)
-            rows = np.argsort(self.rank[:, column])[:n]
-            chosen = rows * len(self.info.attributes) + column
-        else:
-            raise ConfigError(one_of("attribute", attribute, self.info.attributes))
-        return self._frame(chosen)
+        names = self.info.attributes
+        if attribute is not None and attribute not in names:
+            raise ConfigError(one_of("attribute", attribute, names))
+        chosen = self._order
+        if self.info.task == "multiclass":
+            chosen = chosen[self.answer.ravel()[chosen]]
+        if attribute is not None:
+            chosen = chosen[chosen % len(names) == names.index(attribute)]
+        return self._frame(chosen[:n])
+
+    @cached_property
+    def rivals(self) -> NDArray[np.int64]:
+        """The class that each image's answer would rather become: (N,), where classes are chosen.
+
+        It is the one beside the named that is likeliest to be the answer.
+        """
+        return np.asarray(np.where(self.answer, -np.inf, self.risk).argmax(axis=1))
+
+    def review(self, n: int = 1000) -> pl.DataFrame:
+        """Return the `n` riskiest answers for a person to look at: `REVIEW_COLUMNS`.
+
+        Where classes are chosen ``becomes`` says which class each image would rather get.
+        """
+        table = self.riskiest(n).select(REVIEW_COLUMNS)
+        if self.info.task == "multilabel":
+            return table
+        classes = pl.Series(self.info.attributes, dtype=pl.String)
+        rivals = pl.DataFrame({"id": self.ids, "becomes": classes.gather(self.rivals)})
+        return table.join(rivals, on="id", how="left", maintain_order="left")
 
     def _frame(self, cells: NDArray[np.int64]) -> pl.DataFrame:
         """Lay out some answers, by their place in row-major order."""
@@ -195,7 +223,7 @@ class Forecast:
             The name ends otherwise.
         """
         path = Path(path)
-        table = self.riskiest(n).select(REVIEW_COLUMNS)
+        table = self.review(n)
         if path.suffix not in (".csv", ".parquet"):
             raise ConfigError(f"{path}: expected a file that ends in .csv or .parquet")
         with replacing(path) as beside:
@@ -263,10 +291,10 @@ class Forecast:
     def __repr__(self) -> str:
         return (
             f"Forecast({self.info.model!r} at {self.info.sparsity:.1%}: {self.info.n_samples:,} "
-            f"samples × {len(self.info.attributes)} attributes, {self.info.scorer}, tier "
+            f"samples × {len(self.info.attributes)} {self.info.nouns}, {self.info.scorer}, tier "
             f"{self.info.tier})"
         )
 
     def _repr_html_(self) -> str:
         """Show the riskiest answers in a notebook."""
-        return rendered(repr(self), self.riskiest(10).select(REVIEW_COLUMNS))
+        return rendered(repr(self), self.review(10))

@@ -17,6 +17,7 @@ from prunescope.audit.leaning import Leanings
 from prunescope.audit.subject import rates_of
 from prunescope.forecast.criteria import expected_counts
 from prunescope.forecast.happened import Happened
+from prunescope.forecast.outlook import given
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
@@ -31,8 +32,8 @@ ROUTING_SCHEMA: dict[str, pl.DataType] = {
     "bias_amplification": pl.Float64(),
 }
 """Columns of the routing, a row per group: `routed` is the share of all answers; `flip_rate` what
-is left of the flips, as a share of all answers; the others are means over attributes and runs, null
-where no attribute has a value."""
+is left of the flips, as a share of all answers (of classes one for each sample); the others are
+means over attributes and runs, null where no attribute has a value."""
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -56,15 +57,18 @@ def _of(
 ) -> Iterator[dict[str, Any]]:
     dense = happened.dense
     now = expected_counts(dense.samples, leanings.slices, dense.decisions.astype(np.float32))
-    orders = {
-        "forecast": places_of(happened.risk, dense),
-        "margin": places_of(-abs(dense.logits), dense),
-        "oracle": None,
-        "random": None,
+    places: dict[str, list[Floats | None]] = {
+        "forecast": [places_of(happened.risk, dense)] * len(runs),
+        "margin": [places_of(-abs(dense.logits), dense)] * len(runs),
+        "oracle": [_first(flips, dense) for flips in runs],
+        "random": [None] * len(runs),
     }
-    for order, places in orders.items():
+    for order, of_runs in places.items():
         for share in SHARES:
-            left = [left_of(order, places, flips, share) for flips in runs]
+            left = [
+                left_of(order, place, flips, share)
+                for place, flips in zip(of_runs, runs, strict=True)
+            ]
             then = np.stack(
                 [
                     expected_counts(dense.samples, leanings.slices, abs(dense.decisions - kept))
@@ -76,7 +80,7 @@ def _of(
                 "population": name,
                 "order": order,
                 "routed": share,
-                "flip_rate": float(np.mean(left)),
+                "flip_rate": float(np.mean([given(kept, dense) for kept in left])),
                 "rare_value_ratio": mean_of(ratio.replicates[:, 0], ratio.ok[0]),
             }
             groups: list[str | None] = [*leanings.slices.group_names()]
@@ -88,6 +92,13 @@ def _of(
                 yield {**shared, "group": group, "bias_amplification": lean}
 
 
+def _first(flips: NDArray[np.bool_], dense: Predictions) -> Floats | None:
+    """Return the oracle's places of classes: the samples that change come first."""
+    if dense.samples.task == "multilabel":
+        return None
+    return places_of(flips.astype(np.float32), dense)
+
+
 def places_of(risk: Floats, dense: Predictions) -> Floats:
     """Return the place of each answer by falling risk, in shares of all answers: (N, A).
 
@@ -95,8 +106,7 @@ def places_of(risk: Floats, dense: Predictions) -> Floats:
     that the dense model names.
     """
     if dense.samples.task == "multiclass":
-        named = risk[np.arange(len(risk)), dense.decisions.argmax(axis=1)]
-        risk = np.repeat(named[:, None], risk.shape[1], axis=1)
+        risk = np.repeat(given(risk, dense), risk.shape[1], axis=1)
     places = np.empty(risk.size)
     places[np.argsort(-risk, axis=None, kind="stable")] = np.arange(risk.size) / risk.size
     return places.reshape(risk.shape)

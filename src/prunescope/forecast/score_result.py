@@ -35,6 +35,9 @@ SCORE_SCHEMA: dict[str, pl.DataType] = {
 """Columns of the score. `scorer` is the forecast's, ``floor``, ``margin`` or ``ceiling``; `n`
 counts the answers of all runs to which the target happened."""
 
+OVER_MARGIN = "over_margin"
+"""Measure: the scorer's average precision less the margin's, on the same answers."""
+
 TABLES = ("table", "levels", "reliability", "routing")
 
 

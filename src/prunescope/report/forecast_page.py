@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from markupsafe import Markup
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from prunescope import __version__
@@ -15,6 +16,7 @@ from prunescope.data import Dataset
 from prunescope.errors import shorten
 from prunescope.files import replacing
 from prunescope.forecast import Forecast
+from prunescope.forecast.plain import agreements, rarities
 from prunescope.report.html import page
 from prunescope.report.numbers import SHARE, counted, removed
 from prunescope.report.thumbnails import thumbnails
@@ -30,6 +32,7 @@ class Fate(BaseModel):
 
     attribute: str
     group: str | None = None
+    rarity: float | None = None
     flips: float | None = None
     dense: float | None = None
     expected: float | None = None
@@ -38,10 +41,11 @@ class Fate(BaseModel):
 
 
 class AtRisk(BaseModel):
-    """One answer at risk."""
+    """One answer at risk; where classes are chosen with the class that it would rather become."""
 
     attribute: str
     answer: bool
+    becomes: str | None = None
     chance: float | None
     margin: float
     expected: float | None
@@ -87,6 +91,7 @@ class ForecastPage(BaseModel):
     fates: list[Fate]
     leanings: list[Fate]
     leanings_scorer: str | None
+    plain: list[str]
     curves: list[CurveOf]
     images: list[Image]
     thumbnails: dict[str, str]
@@ -124,9 +129,10 @@ def build_forecast(
         n_attributes=len(info.attributes),
         warnings=info.warnings,
         notes=info.notes,
-        fates=_fates(planned),
+        fates=_fates(planned, rarities(forecast)),
         leanings=leanings,
         leanings_scorer=next(iter(planned["scorer"].to_list()), None),
+        plain=agreements(forecast),
         curves=_curves(forecast),
         images=images,
         thumbnails=pictures,
@@ -138,28 +144,38 @@ def _headline(forecast: Forecast) -> str:
     """Say in one sentence what is to be expected."""
     info, planned = forecast.info, forecast.at()
     overall = planned.filter(pl.col("group").is_null())
-    flips = overall.filter(metric="flip_rate")["expected"].drop_nulls().to_list()
+    of_classes = info.task == "multiclass"
+    metric = "top1_flip_rate" if of_classes else "flip_rate"
+    flips = overall.filter(metric=metric)["expected"].drop_nulls().to_list()
     ratio = overall.filter(pl.col("metric") == "rare_value_ratio", pl.col("change") < 0)
     losing = ratio.sort("change")["attribute"].to_list()
     if not flips:
         return f"{info.n_samples} images are too few to tell what pruning would break."
     text = f"With {removed(info.sparsity)} of the weights removed"
-    text += f", about {SHARE.value(sum(flips) / len(flips))} of the answers will flip"
+    share = SHARE.value(sum(flips) / len(flips))
+    names = shorten(losing, 3)
+    if of_classes:
+        text += f", about {share} of the images will get another class"
+        rarer = f"; {counted(len(losing), 'class')} will be named less often, most of all {names}"
+    else:
+        text += f", about {share} of the answers will flip"
+        rarer = f"; rarer answers become rarer still for {counted(len(losing), 'attribute')}, "
+        rarer += f"most of all {names}"
     if losing:
-        text += f"; rarer answers become rarer still for {counted(len(losing), WORD[info.task])}, "
-        text += f"most of all {shorten(losing, 3)}"
+        text += rarer
     return text + "."
 
 
-def _fates(planned: pl.DataFrame) -> list[Fate]:
-    """Return what each attribute is in for: most flips first."""
+def _fates(planned: pl.DataFrame, rarity: dict[str, float]) -> list[Fate]:
+    """Return what each attribute is in for, beside how rare it is: most flips first."""
     whole = planned.filter(pl.col("group").is_null())
     flips = whole.filter(metric="flip_rate").select("attribute", flips="expected")
     ratio = whole.filter(metric="rare_value_ratio").select(
         "attribute", "dense", "expected", "reason", rises="probability"
     )
     rows = flips.join(ratio, on="attribute", how="left", maintain_order="left")
-    return [Fate(**row) for row in rows.sort("flips", descending=True, nulls_last=True).to_dicts()]
+    ordered = rows.sort("flips", descending=True, nulls_last=True).to_dicts()
+    return [Fate(**row, rarity=rarity.get(row["attribute"])) for row in ordered]
 
 
 def _leanings(planned: pl.DataFrame) -> list[Fate]:
@@ -200,34 +216,41 @@ def _curves(forecast: Forecast) -> list[CurveOf]:
 
 def _images(forecast: Forecast) -> list[Image]:
     """Return the images with the most expected flips, or the riskiest answers."""
+    of_classes = forecast.info.task == "multiclass"
     by_image = (
         forecast.risk.max(axis=1)
-        if forecast.probability is None
+        if forecast.probability is None or of_classes
         else forecast.probability.sum(axis=1)
     )
     chosen = np.argsort(-by_image, kind="stable")[:MOST_IMAGES]
     found = []
     for row in chosen:
         order = np.argsort(-forecast.risk[row], kind="stable")
+        if of_classes:
+            order = np.flatnonzero(forecast.answer[row])
         chances = None if forecast.probability is None else forecast.probability[row]
         more = 0 if chances is None else int((chances[order[MOST_ANSWERS:]] >= 0.5).sum())
-        answers = [
-            AtRisk(
-                attribute=forecast.info.attributes[a],
-                answer=bool(forecast.answer[row, a]),
-                chance=None if chances is None else round(float(chances[a]), 3),
-                margin=round(float(forecast.margin[row, a]), 2),
-                expected=(
-                    None
-                    if forecast.expected is None
-                    else round(float(forecast.expected[row, a]), 2)
-                ),
-                why=forecast.info.reasons[forecast.why[row, a]],
-            )
-            for a in order[:MOST_ANSWERS]
-        ]
+        answers = [_at_risk(forecast, int(row), int(a)) for a in order[:MOST_ANSWERS]]
         found.append(Image(id=forecast.ids[int(row)], answers=answers, more=more))
     return found
+
+
+def _at_risk(forecast: Forecast, row: int, a: int) -> AtRisk:
+    """Tell of one answer."""
+    names, of_classes = forecast.info.attributes, forecast.info.task == "multiclass"
+
+    def number(table: NDArray[Any] | None, digits: int) -> float | None:
+        return None if table is None else round(float(table[row, a]), digits)
+
+    return AtRisk(
+        attribute=names[a],
+        answer=bool(forecast.answer[row, a]),
+        becomes=names[forecast.rivals[row]] if of_classes else None,
+        chance=number(forecast.probability, 3),
+        margin=round(float(forecast.margin[row, a]), 2),
+        expected=number(forecast.expected, 2),
+        why=forecast.info.reasons[forecast.why[row, a]],
+    )
 
 
 def forecast_html(told: ForecastPage) -> str:
@@ -237,8 +260,9 @@ def forecast_html(told: ForecastPage) -> str:
     kept = Scale(
         "weights left, %", log=True, ticks=(100, 50, 20, 10, 5, 2, 1), factor=100, reverse=True
     )
+    flips = "top1_flip_rate" if told.noun == "class" else "flip_rate"
     titles = {
-        "flip_rate": "answers that flip, %",
+        flips: "answers that flip, %",
         "rare_value_ratio": "rare-value ratio",
         "bias_amplification": "bias amplification, points",
     }

@@ -114,7 +114,9 @@ def sample_table(
     if forecast is not None:
         risk = risk_of(forecast, models[0], models[0])
         columns["risk"] = pl.Series(risk.max(axis=1))
-        columns["risk_attribute"] = _named(samples.attributes, risk.argmax(axis=1))
+        classes = samples.task == "multiclass"  # whose risk is that of the named one
+        riskiest = models[0].decisions if classes else risk
+        columns["risk_attribute"] = _named(samples.attributes, riskiest.argmax(axis=1))
     first = {"id": samples.ids}
     if samples.images is not None:
         first["filepath"] = samples.images

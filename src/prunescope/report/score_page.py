@@ -10,8 +10,10 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from prunescope import __version__
+from prunescope.data.samples import Task
 from prunescope.files import replacing
 from prunescope.forecast import Score
+from prunescope.forecast.plain import Finding, findings
 from prunescope.report.html import page
 from prunescope.report.numbers import SHARE
 
@@ -44,6 +46,7 @@ class ScorePage(BaseModel):
     format_version: Literal[1] = 1
     title: str
     headline: str
+    task: Task
     scorer: str
     tier: str
     model: str
@@ -54,6 +57,7 @@ class ScorePage(BaseModel):
     confidence: float
     replicates: int
     notes: list[str]
+    findings: list[Finding]
     figures: list[dict[str, Any]]
     gaps: list[dict[str, Any]]
     levels: list[dict[str, Any]]
@@ -85,6 +89,7 @@ def build_score(score: Score, *, title: str | None = None) -> ScorePage:
     return ScorePage(
         title=title or f"How the forecast for {info.forecast.model} fared",
         headline=_headline(gaps, figures, info.forecast.scorer),
+        task=info.forecast.task,
         scorer=info.forecast.scorer,
         tier=info.forecast.tier,
         model=info.forecast.model,
@@ -95,6 +100,7 @@ def build_score(score: Score, *, title: str | None = None) -> ScorePage:
         confidence=info.confidence,
         replicates=info.replicates,
         notes=info.notes,
+        findings=findings(score),
         figures=figures,
         gaps=gaps,
         levels=score.levels.to_dicts(),

@@ -11,9 +11,12 @@ from prunescope.metrics.statistics import BAND
 
 
 def look(case: Case) -> Outlook:
-    """Risk = 1 inside the band, 0 outside."""
+    """Risk = 1 inside the band, 0 outside; the class that is named is uncertain below it, too."""
     p = case.dense.probabilities
-    return Outlook(((p > BAND[0]) & (p < BAND[1])).astype(np.float32))
+    above = p > BAND[0]
+    if case.of_classes:
+        above |= case.dense.decisions
+    return Outlook((above & (p < BAND[1])).astype(np.float32))
 
 
 UNCERTAIN_BAND = Scorer("A", "whether the probability lies between {} and {}".format(*BAND), look)

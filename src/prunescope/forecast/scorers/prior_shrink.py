@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.forecast.drift import shrinkage
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.scorer import Case, Scorer
 from prunescope.metrics.statistics import Floats
@@ -21,7 +20,7 @@ def look(case: Case) -> Outlook:
 
 def shrunk(case: Case, prior: Floats) -> Outlook:
     """Expect logits that have gone a share λ of the way to a prior, (A,) or (N, A)."""
-    share = np.float32(shrinkage(case.sparsity))
+    share = np.float32(case.share)
     typical = np.sqrt(np.mean(np.square(case.spread)))
     return case.outlook((1 - share) * case.logits + share * prior, typical)
 

@@ -12,7 +12,7 @@ from scipy.special import logit
 
 from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError
-from prunescope.forecast.drift import JITTER
+from prunescope.forecast.drift import JITTER, shrinkage
 from prunescope.forecast.outlook import Outlook, margins
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
@@ -58,6 +58,11 @@ class Case:
     lab: Lab | None = None
 
     @property
+    def of_classes(self) -> bool:
+        """Whether one class is chosen for each sample."""
+        return self.dense.samples.task == "multiclass"
+
+    @property
     def margins(self) -> Floats:
         """Signed margins of the dense model: (N, A)."""
         return margins(self.dense)
@@ -72,10 +77,10 @@ class Case:
 
         So two classes give the margins that one attribute gives.
         """
-        z = logits.astype(np.float32, copy=False)
-        if self.dense.samples.task == "multilabel":
-            return z
-        return np.asarray(z - z.mean(axis=-1, keepdims=True))
+        if not self.of_classes:
+            return logits.astype(np.float32, copy=False)
+        z = np.asarray(logits, np.float64)  # subtracted before digits are dropped
+        return np.asarray(z - z.mean(axis=-1, keepdims=True), np.float32)
 
     def base_rates(self) -> Floats:
         """Return the base rate of each attribute as a logit: (A,)."""
@@ -84,16 +89,39 @@ class Case:
     def rate_logits(self, rates: Floats) -> Floats:
         """Return logits (..., A) of rates, which are first kept `RAREST` away from 0 and 1."""
         clipped = np.clip(rates, RAREST, 1 - RAREST)
-        if self.dense.samples.task == "multilabel":
+        if not self.of_classes:
             return np.asarray(logit(clipped), np.float32)
         return self.comparable(np.asarray(np.log(clipped)))
 
+    @property
+    def share(self) -> float:
+        """λ: how far mean logits go to the base rate."""
+        return shrinkage(self.sparsity, self.n_rivals)
+
+    @property
+    def n_rivals(self) -> int:
+        """How many answers exclude each other: an attribute's two, or all classes."""
+        return max(2, len(self.dense.attributes)) if self.of_classes else 2
+
     @cached_property
     def spread(self) -> Floats:
-        """Standard deviation of sparse margins around their expectation, by attribute: (A,)."""
-        deviation = np.std(self.margins, axis=0)
+        """Standard deviation of sparse answers around their expectation: (A,).
+
+        Of the margins of attributes; of the logits of classes, as if these were independent.
+        """
+        values = self.logits if self.of_classes else self.margins
+        deviation = self.uncentred(np.std(values, axis=0))
         typical = np.sqrt(np.mean(np.square(deviation)))
         return np.asarray(np.maximum(JITTER * np.maximum(deviation, NARROWEST * typical), TINY))
+
+    def uncentred(self, deviation: Floats) -> Floats:
+        """Return the deviation that independent logits have before their mean is taken off.
+
+        That of K classes is √(K / (K - 1)) of what is left; attributes keep theirs.
+        """
+        if not self.of_classes:
+            return deviation
+        return np.asarray(deviation * np.float32(np.sqrt(self.n_rivals / (self.n_rivals - 1))))
 
     def need_lab(self, scorer: str) -> Lab:
         """Return the lab, or raise a `ConfigError` where there is none."""
@@ -106,12 +134,17 @@ class Case:
 
     def outlook(self, logits: Floats, spread: Floats | None = None) -> Outlook:
         """Expect these sparse logits (N, A), give or take a deviation; default: `spread`."""
-        give = self.spread if spread is None else spread
-        return Outlook.expecting(self.dense.decisions, margins(self.dense, logits), give)
+        expected = self.comparable(logits) if self.of_classes else margins(self.dense, logits)
+        return self._expecting(expected, self.spread if spread is None else spread)
+
+    def _expecting(self, mean: Floats, spread: Floats) -> Outlook:
+        read = Outlook.choosing if self.of_classes else Outlook.expecting
+        return read(self.dense.decisions, mean, spread)
 
     def after(self, logits: Floats, deviation: Floats) -> Outlook:
         """Expect the mean logits of trials, with their deviation and that of any pruned model."""
-        return self.outlook(logits, np.sqrt(np.square(deviation) + np.square(self.spread)))
+        of_trials = self.uncentred(deviation)
+        return self.outlook(logits, np.sqrt(np.square(of_trials) + np.square(self.spread)))
 
     def between(self, *outlooks: Outlook) -> Outlook:
         """Expect the mean of several expectations, with the root mean square of their spreads."""
@@ -120,7 +153,7 @@ class Case:
         assert len(means) == len(squares) == len(outlooks)
         mean = sum(means[1:], means[0]) / np.float32(len(means))
         spread = np.sqrt(sum(squares[1:], squares[0]) / np.float32(len(squares)))
-        return Outlook.expecting(self.dense.decisions, mean, spread)
+        return self._expecting(mean, spread)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.forecast.drift import shrinkage
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.scorer import TINY, Case, Scorer
 from prunescope.metrics.statistics import Floats
@@ -30,7 +29,7 @@ def spectral_shrink(case: Case, z: Floats) -> Outlook:
     into principal components over the attributes. Component k, of variance w_k, keeps
     (1 - λ/2)·(w_k / w_1)^(λ/2) of itself, and the mean moves to (1 - λ)·μ + λ·logit π.
     """
-    share = shrinkage(case.sparsity)
+    share = case.share
     mean = z.mean(axis=0)
     deviation = np.maximum(z.std(axis=0), TINY)
     scaled = (z - mean) / deviation

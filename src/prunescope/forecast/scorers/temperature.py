@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError
@@ -22,12 +23,14 @@ COLDEST, HOTTEST = 0.05, 20.0
 
 
 def look(case: Case) -> Outlook:
-    """Risk = -abs(margin) / T, a temperature T for each attribute."""
+    """Risk = -abs(margin) / T, a temperature T for each attribute, or one for all classes."""
     if case.validation is None:
         raise ConfigError(
             "scorer temperature calibrates logits on labels that are not those of the samples to "
             "forecast: give the dense model's predictions on a validation split"
         )
+    if case.of_classes:
+        return Outlook(-abs(case.margins) / np.float32(class_temperature(case.validation)))
     return Outlook(-abs(case.margins) / temperatures(case.validation))
 
 
@@ -61,6 +64,20 @@ def temperatures(validation: Predictions) -> Floats:
 
 def _cross_entropy(signed: Floats, heat: float) -> float:
     return float(np.logaddexp(0, signed * heat).mean())
+
+
+def class_temperature(validation: Predictions) -> float:
+    """Return the temperature of softmax that fits the labelled samples best; 1 where none is.
+
+    One for all classes: it leaves the order of the margins as it is.
+    """
+    labels = validation.samples.labels
+    known = (labels == 1).any(axis=1)
+    if not known.any():
+        return 1.0
+    z, true = validation.logits[known].astype(np.float64), labels[known].argmax(axis=1)
+    z = z - z[np.arange(len(z)), true, None]  # of the rivals over the true class
+    return best_temperature(lambda heat: float(logsumexp(z * heat, axis=1).mean()))
 
 
 def best_temperature(loss: Callable[[float], float]) -> float:
