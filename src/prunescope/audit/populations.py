@@ -44,7 +44,7 @@ ORDER = (NOT_APPLICABLE, INSUFFICIENT, UNDEFINED)
 FEWEST = 8
 """Rows of a metric that a line is drawn through; with fewer, one of slope 1."""
 
-FREEDOMS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 40.0, 80.0, 200.0, 1e6)
+FREEDOMS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1e6)
 """Degrees of freedom of the prior that are tried."""
 
 CLOSE, MOST_STEPS = 1e-3, 40
@@ -112,7 +112,9 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
     """Fit the prior variance over seeds of every row, and its degrees of freedom.
 
     s² / s₀² has the F distribution with m - 1 and d₀ degrees of freedom (Smyth, 2004), and log s₀²
-    lies on a line of its metric through log v: lines and d₀ are those of the highest likelihood.
+    lies on a line of its metric through log v: the line of the highest likelihood. d₀ is the
+    harmonic mean over the values tried, by their likelihood: few rows leave it open, and then it
+    is not taken for large.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
     (1.0, True)
     """
     pairs = list(zip(spreads, apart, strict=True))
-    best, most = Prior([np.full(s2.shape, np.nan) for s2 in spreads], 0.0), -np.inf
+    tried, fits = [], []
     for df in FREEDOMS:
         lines, likelihood = [], 0.0
         for s2, v in pairs:
@@ -143,9 +145,16 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
             level, slope, fit = _line(np.log(s2[usable]), x[usable], m - 1, df)
             likelihood += fit
             lines.append(np.exp(level + slope * x))
-        if likelihood > most and any(np.isfinite(line).any() for line in lines):
-            best, most = Prior(lines, df), likelihood
-    return best
+        tried.append(lines)
+        fits.append(likelihood)
+    n = [int(np.isfinite(line).sum()) for line in tried[0]]
+    if not any(n):
+        return Prior(tried[0], 0.0)
+    # metrics and slices repeat each other: they count as the rows of one metric
+    weights = np.exp((np.array(fits) - max(fits)) * max(n) / sum(n))
+    df = float(weights.sum() / (weights / np.array(FREEDOMS)).sum())
+    chosen = tried[int(np.abs(np.log(np.array(FREEDOMS) / df)).argmin())]
+    return Prior(chosen, df)
 
 
 def _line(y: Floats, x: Floats, d: float, df: float) -> tuple[float, float, float]:
