@@ -9,12 +9,12 @@ RECIPE = "steps: 4\nbatch_size: 16\nlearning_rate: 0.1\nwarmup: 0.0\n"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, seed):
     """A folder with faces written as files, and a recipe of four steps."""
     from prunescope.data import export_dataset, synthetic_faces
 
     folder = tmp_path_factory.mktemp("models")
-    export_dataset(synthetic_faces(48, 8, 24, size=32), folder / "faces")
+    export_dataset(synthetic_faces(48, 8, 24, size=32, seed=seed), folder / "faces")
     (folder / "tiny.yaml").write_text(RECIPE)
     return folder
 

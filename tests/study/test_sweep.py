@@ -14,9 +14,11 @@ TINY = Recipe(steps=20, batch_size=16, learning_rate=0.1, warmup=0.0)
 
 
 @pytest.fixture
-def sweep(tmp_path):
+def sweep(tmp_path, seed):
     return Sweep(
-        data=DataConfig(n_train=48, n_val=4, n_test=120, size=32, cache=tmp_path / "cache"),
+        data=DataConfig(
+            n_train=48, n_val=4, n_test=120, size=32, seed=seed, cache=tmp_path / "cache"
+        ),
         arch="resnet_small",
         dense=TINY,
         pruned=TINY,

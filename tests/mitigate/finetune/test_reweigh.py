@@ -108,7 +108,7 @@ def test_the_weighted_loss_replaces_the_label_loss_and_is_mixed_by_distillation(
 
 
 def test_bad_input_is_refused(planted, pruned):
-    with pytest.raises(ConfigError, match="weights of 3 samples for 1200"):
+    with pytest.raises(ConfigError, match=f"weights of 3 samples for {len(planted)}"):
         state_loss(planted, pruned, [Reweigh(torch.ones(3, 2))])
     with pytest.raises(ConfigError, match=r"ratio of weights of 0\.5"):
         balance_labels(planted.samples, 0.5)
