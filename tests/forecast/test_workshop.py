@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from prunescope.data import synthetic_faces
 from prunescope.errors import DataError
