@@ -233,7 +233,7 @@ def test_thresholds_are_folded_into_what_is_predicted(folder, dense, prunescope)
     assert ran.code == 0, ran.err
     plain, moved = (Predictions.load(folder / f"{name}.parquet") for name in ("plain", "moved"))
     shift = [{"Smiling": 0.5, "Male": -0.25}.get(a, 0.0) for a in plain.attributes]
-    assert moved.logits == pytest.approx(plain.logits - shift, abs=1e-6)
+    assert moved.logits == pytest.approx(plain.logits - shift, rel=1e-6, abs=1e-6)
     (folder / "t.json").write_text('{"Smilin": 0.5}')
     ran = prunescope(
         "predict", dense, "-o", folder / "no.parquet", "--thresholds", folder / "t.json"
