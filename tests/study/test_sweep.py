@@ -25,7 +25,7 @@ def sweep(network, tmp_path, seed):
             cache=tmp_path / "cache",
             attributes=("Smiling", "Bald", "Male"),
             groups=("Male",),
-        ),  # fmt: skip
+        ),
         arch="tiny_network:build",
         dense=TINY,
         pruned=TINY,
