@@ -90,7 +90,7 @@ def test_unlabelled_cells_do_not_hinder_learning(dots, seed):
 def test_planted_classes_are_learned(dots, seed):
     model = Brightness()
     recipe = Recipe(steps=60, batch_size=32, optimizer="adam", learning_rate=0.1, seed=seed)
-    run(model, dots(n=128, task="multiclass", unlabelled=0.2), recipe)
+    run(model, dots(n=128, task="multiclass", unlabelled=0.6), recipe)
     unseen = dots(n=200, task="multiclass", seed=9)
     answers = infer(model, unseen, device="cpu").argmax(1)
     assert (answers == unseen.samples.labels.argmax(1)).mean() > 0.97
