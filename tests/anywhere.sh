@@ -51,11 +51,11 @@ me=$(id -u)
 as "an old processor" "$me" 1 ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
     OPENBLAS_CORETYPE=Nehalem OMP_NUM_THREADS=1
 as "a newer one, two threads" "$me" 2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
-    OPENBLAS_CORETYPE=Haswell OMP_NUM_THREADS=2
+    OPENBLAS_CORETYPE=Haswell OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
 if [ "$me" != 0 ]; then
     as "this one" "$me" 3 OMP_NUM_THREADS=1
     echo "== root alone can take another user: run as $me"
-elif setpriv --reuid=$stranger --regid=$stranger --clear-groups "$python" -c "import torch"; then
+elif setpriv --reuid=$stranger --regid=$stranger --clear-groups "$python" -c "import ssl, torch"; then
     as "another user" "$stranger" 3 OMP_NUM_THREADS=1 LC_ALL=C
 else
     failed="$failed 'another user, who may not read $python or what it imports'"
