@@ -4,13 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TESTS ?= tests/models tests/training tests/pruning tests/forecast tests/mitigate tests/study tests/cli tests/test_examples.py src
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test check lint types clean
+.PHONY: help demo smoke test test-anywhere check lint types clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
 $(VENV)/train: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +32,9 @@ smoke: $(VENV)/dev ## make all kinds of runs of a study, small ones, and its rep
 
 test: $(VENV)/dev ## run the tests and the doctests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-anywhere: $(VENV)/dev ## run the tests that train as other machines would (half an hour)
+	sh tests/anywhere.sh $(BIN)/python $(TESTS)
 
 check: lint types test ## style, types and tests: what CI runs beside demo and smoke
 

@@ -1,5 +1,7 @@
 """What tests of several packages share."""
 
+import os
+import random
 import shutil
 from contextlib import contextmanager
 from importlib.resources import files
@@ -19,6 +21,21 @@ WIDTHS = {"desktop": 1280, "phone": 390}
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("seeded")
+
+
+def pytest_collection_modifyitems(items):
+    """Run files, and the tests of each, in an order drawn by $PRUNESCOPE_TEST_ORDER."""
+    if drawn := os.environ.get("PRUNESCOPE_TEST_ORDER"):
+        rng = random.Random(drawn)
+        place = {path: rng.random() for path in sorted({item.path for item in items})}
+        rng.shuffle(items)
+        items.sort(key=lambda item: place[item.path])
+
+
+@pytest.fixture(scope="session")
+def seed():
+    """Where what a test trains or plants begins; its truth may not depend on it."""
+    return int(os.environ.get("PRUNESCOPE_TEST_SEED", "0"))
 
 
 @pytest.fixture

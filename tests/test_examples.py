@@ -24,9 +24,9 @@ def load(name):
 
 
 @pytest.fixture
-def table(tmp_path):
+def table(tmp_path, seed):
     """Write faces as encoded images with labels, split and identity."""
-    faces = synthetic_faces(64, 4, 150, size=32)
+    faces = synthetic_faces(64, 4, 150, size=32, seed=seed)
     encoded = []
     for row, pixels in enumerate(faces.pixels):
         file = io.BytesIO()
@@ -40,7 +40,6 @@ def table(tmp_path):
     return path
 
 
-@pytest.mark.filterwarnings("ignore:pruning to sparsity .* leaves no weight")
 def test_celeba64_runs_and_its_tables_are_written(table, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     out, results = tmp_path / "out", tmp_path / "results"
@@ -84,7 +83,6 @@ def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
     assert "gmp-ri 95%" in (results / "README.md").read_text()
 
 
-@pytest.mark.filterwarnings("ignore:pruning to sparsity .* leaves no weight")
 def test_finetuning_is_compared_with_its_control(table, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES / "forecast"))
     monkeypatch.syspath_prepend(str(EXAMPLES / "mitigate"))

@@ -9,11 +9,11 @@ RECIPE = "steps: 3\nbatch_size: 16\nlearning_rate: 0.05\nwarmup: 0.0\n"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, seed):
     from prunescope.data import export_dataset, synthetic_faces
 
     folder = tmp_path_factory.mktemp("finetune")
-    export_dataset(synthetic_faces(48, 8, 24, size=32), folder / "faces")
+    export_dataset(synthetic_faces(48, 8, 24, size=32, seed=seed), folder / "faces")
     (folder / "tiny.yaml").write_text(RECIPE)
     return folder
 

@@ -9,10 +9,10 @@ from prunescope.training import Recipe
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, seed):
     """A folder with a model that has seen some drawn faces, and a recipe of two steps."""
     folder = tmp_path_factory.mktemp("search")
-    data = DataConfig(n_train=32, n_val=60, n_test=60, size=32, cache=folder / "cache")
+    data = DataConfig(n_train=32, n_val=60, n_test=60, size=32, seed=seed, cache=folder / "cache")
     tiny = Recipe(steps=2, batch_size=16, learning_rate=0.1, warmup=0.0)
     train = load_dataset(data).split("train")
     train_model(train, "resnet_small", tiny, folder / "dense", data=data)

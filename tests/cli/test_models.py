@@ -9,12 +9,12 @@ RECIPE = "steps: 4\nbatch_size: 16\nlearning_rate: 0.1\nwarmup: 0.0\n"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, seed):
     """A folder with faces written as files, and a recipe of four steps."""
     from prunescope.data import export_dataset, synthetic_faces
 
     folder = tmp_path_factory.mktemp("models")
-    export_dataset(synthetic_faces(48, 8, 24, size=32), folder / "faces")
+    export_dataset(synthetic_faces(48, 8, 24, size=32, seed=seed), folder / "faces")
     (folder / "tiny.yaml").write_text(RECIPE)
     return folder
 
@@ -233,7 +233,7 @@ def test_thresholds_are_folded_into_what_is_predicted(folder, dense, prunescope)
     assert ran.code == 0, ran.err
     plain, moved = (Predictions.load(folder / f"{name}.parquet") for name in ("plain", "moved"))
     shift = [{"Smiling": 0.5, "Male": -0.25}.get(a, 0.0) for a in plain.attributes]
-    assert moved.logits == pytest.approx(plain.logits - shift, abs=1e-6)
+    assert moved.logits == pytest.approx(plain.logits - shift, rel=1e-6, abs=1e-6)
     (folder / "t.json").write_text('{"Smilin": 0.5}')
     ran = prunescope(
         "predict", dense, "-o", folder / "no.parquet", "--thresholds", folder / "t.json"

@@ -8,7 +8,7 @@ from prunescope.predictions import Predictions
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, seed):
     """A folder with faces as files, and a dense and a pruned model."""
     from prunescope.data import DataConfig, export_dataset, load_dataset, synthetic_faces
     from prunescope.models import Provenance, build_model, save_checkpoint
@@ -17,12 +17,13 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quantize")
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(folder / "cache"))
-    export_dataset(synthetic_faces(48, 8, 24, size=32), folder / "faces")
+    export_dataset(synthetic_faces(48, 8, 24, size=32, seed=seed), folder / "faces")
     config = DataConfig(
         source=str(folder / "faces"), size=32, attributes=("Male", "Smiling"), groups=("Male",)
     )
     train = load_dataset(config).split("train")
-    model = build_model("resnet_small", train.samples.attributes, image_size=32).eval()
+    names = train.samples.attributes
+    model = build_model("resnet_small", names, image_size=32, seed=seed).eval()
     save_checkpoint(folder / "dense", model, Provenance.of(model, train, seed=3, data=config))
     masks = Masks({name: mask & (torch.rand(mask.shape) > 0.5) for name, mask in
                    Masks.dense(model).items()})  # fmt: skip

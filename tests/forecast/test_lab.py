@@ -33,13 +33,12 @@ class Linear(nn.Module):
 
 
 @pytest.fixture
-def world():
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
+def world(seed):
+    rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (2 * N, 3, SIDE, SIDE), np.uint8)
     model = Linear().eval()
     with torch.no_grad():
-        model.head.weight.copy_(torch.randn(2, 48, generator=torch.Generator().manual_seed(0)))
+        model.head.weight.copy_(torch.randn(2, 48, generator=torch.Generator().manual_seed(seed)))
     samples = Samples(
         pl.Series([str(i) for i in range(2 * N)]),
         ("a", "b"),

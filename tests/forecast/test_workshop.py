@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from prunescope.data import synthetic_faces
 from prunescope.errors import DataError
@@ -16,10 +15,10 @@ FAST = Recipe(steps=20, batch_size=16, learning_rate=0.1)
 
 
 @pytest.fixture(scope="module")
-def world():
-    torch.manual_seed(0)
-    faces = synthetic_faces(64, 40, 60, size=32)
-    model = build_model("resnet_small", faces.samples.attributes, image_size=32).eval()
+def world(seed):
+    faces = synthetic_faces(64, 40, 60, size=32, seed=seed)
+    names = faces.samples.attributes
+    model = build_model("resnet_small", names, image_size=32, seed=seed).eval()
     answers = {
         split: Predictions(
             faces.split(split).samples, infer(model, faces.split(split)), Metadata(name="dense")
@@ -70,7 +69,7 @@ def test_calibration_asks_the_model_about_the_validation_split(world):
 
 def test_predictions_of_another_model_are_refused(world):
     faces, _, answers = world
-    other = build_model("resnet_small", faces.samples.attributes, image_size=32, seed=5)
+    other = build_model("resnet_small", faces.samples.attributes, image_size=32, seed=99)
     with pytest.raises(DataError, match="give the model that made them"):
         forecast(answers["test"], model=other, dataset=faces)
 

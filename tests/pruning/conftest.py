@@ -26,8 +26,8 @@ class TinyNet(nn.Module):
 
 
 @pytest.fixture
-def fresh():
-    torch.manual_seed(0)
+def fresh(seed):
+    torch.manual_seed(seed)
     return TinyNet()
 
 
@@ -41,8 +41,8 @@ def trained(fresh):
 
 
 @pytest.fixture
-def dataset():
-    rng = np.random.default_rng(0)
+def dataset(seed):
+    rng = np.random.default_rng(seed)
     n = 64
     labels = rng.integers(0, 2, (n, 2)).astype(np.int8)
     pixels = rng.integers(0, 256, (n, 3, 6, 6), np.uint8)

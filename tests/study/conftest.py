@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -11,6 +12,7 @@ TINY = """
 name: tiny
 data:
   size: 32
+  seed: SEED
   n_train: 48
   n_val: 12
   n_test: 40
@@ -48,17 +50,17 @@ def network(tmp_path, monkeypatch):
     """Put the module of a tiny network where it can be imported, here and in other processes."""
     (tmp_path / "tiny_network.py").write_text(NETWORK)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
 @pytest.fixture
-def write_study(network):
+def write_study(network, seed):
     """Return a function that writes a study, the tiny one with some text replaced."""
 
     def write(*changes, name="study.yaml"):
-        text = TINY
+        text = TINY.replace("SEED", str(seed))
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)

@@ -13,11 +13,13 @@ RECIPE = Recipe(steps=4, batch_size=16, learning_rate=0.1, warmup=0.0)
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(tmp_path_factory, seed):
     folder = tmp_path_factory.mktemp("measures")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(folder / "cache"))
-        config = DataConfig(source="synthetic", n_train=160, n_val=40, n_test=40, size=32, seed=3)
+        config = DataConfig(
+            source="synthetic", n_train=160, n_val=40, n_test=40, size=32, seed=seed
+        )
         dataset = load_dataset(config)
         train = dataset.split("train")
         dense = train_model(train, "resnet_small", RECIPE, folder / "dense", data=config)

@@ -22,10 +22,10 @@ EASY, IMPOSSIBLE = Budget.parse(["accuracy >= 0"]), Budget.parse(["accuracy >= 1
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(tmp_path_factory, seed):
     """Faces, and a model that has seen some of them."""
     folder = tmp_path_factory.mktemp("search")
-    data = DataConfig(n_train=32, n_val=60, n_test=60, size=32, cache=folder / "cache")
+    data = DataConfig(n_train=32, n_val=60, n_test=60, size=32, seed=seed, cache=folder / "cache")
     dataset = load_dataset(data)
     dense = train_model(dataset.split("train"), "resnet_small", TINY, folder / "dense", data=data)
     return dense, dataset

@@ -14,10 +14,19 @@ TINY = Recipe(steps=20, batch_size=16, learning_rate=0.1, warmup=0.0)
 
 
 @pytest.fixture
-def sweep(tmp_path):
+def sweep(network, tmp_path, seed):
     return Sweep(
-        data=DataConfig(n_train=48, n_val=4, n_test=120, size=32, cache=tmp_path / "cache"),
-        arch="resnet_small",
+        data=DataConfig(
+            n_train=48,
+            n_val=4,
+            n_test=120,
+            size=32,
+            seed=seed,
+            cache=tmp_path / "cache",
+            attributes=("Smiling", "Bald", "Male"),
+            groups=("Male",),
+        ),
+        arch="tiny_network:build",
         dense=TINY,
         pruned=TINY,
         methods=["gmp-pt"],
@@ -47,7 +56,9 @@ def test_a_sweep_leaves_models_answers_audit_and_page(sweep, tmp_path):
     [overall] = [r for r in churn.to_dicts() if r["attribute"] is None and r["group"] is None]
     assert overall["value"] == pytest.approx(differ)
 
-    sparse = load_checkpoint(tmp_path / "out" / "models" / "gmp-pt-90")
+    sparse = load_checkpoint(
+        tmp_path / "out" / "models" / "gmp-pt-90", factory="tiny_network:build"
+    )
     total = sum(mask.numel() for mask in sparse.masks.values())
     assert sum(int(mask.sum()) for mask in sparse.masks.values()) == round(0.1 * total)
 

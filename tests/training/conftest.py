@@ -20,11 +20,12 @@ def one_thread():
 
 
 @pytest.fixture
-def dots():
+def dots(seed):
     """Return a function that makes images in which attribute k is the brightness of channel k."""
+    base = seed
 
     def make(n=64, size=8, n_attributes=3, task="multilabel", unlabelled=0.0, seed=0):
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng([base, seed])
         if task == "multilabel":
             labels = rng.integers(0, 2, (n, n_attributes)).astype(np.int8)
         else:
@@ -54,12 +55,13 @@ def dots():
 
 
 @pytest.fixture
-def network():
+def network(seed):
     """Return a function that makes a convolutional network with everything that has state."""
+    base = 1000 * seed
 
     def make(n_outputs=3, seed=0, dropout=0.2):
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
+            torch.manual_seed(base + seed)
             return nn.Sequential(
                 nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(8),

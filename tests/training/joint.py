@@ -1,5 +1,6 @@
 """A process of a joint training: prunes the networks of `test_processes`, and writes them."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ from prunescope.data.samples import Samples
 from prunescope.pruning import prune
 from prunescope.training import Distill, Processes, Recipe
 
+SEED = int(os.environ.get("PRUNESCOPE_TEST_SEED", "0"))
 RECIPE = Recipe(steps=24, batch_size=16, learning_rate=0.05)
 METHODS = {
     "gmp-ri": {},
@@ -27,7 +29,7 @@ METHODS = {
 
 def dots():
     """Images whose brightness tells the first attribute; some labels are unknown."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(SEED)
     labels = rng.integers(0, 2, (64, 2)).astype(np.int8)
     labels[rng.random((64, 2)) < 0.3] = -1
     pixels = rng.integers(0, 256, (64, 3, 6, 6), np.uint8)
@@ -39,7 +41,7 @@ def dots():
 
 
 def network(normalized):
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     norm = nn.BatchNorm2d(8) if normalized else nn.Identity()
     return nn.Sequential(nn.Conv2d(3, 8, 3), norm, nn.ReLU(), nn.Flatten(), nn.Linear(128, 2))
 

@@ -16,7 +16,7 @@ from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Group, Samples
 from prunescope.pruning import Masks
 
-N, SHARE_OF_B = 1200, 0.2
+N, SHARE_OF_B = 4800, 0.2
 
 
 class Channels(nn.Module):
@@ -43,8 +43,8 @@ class Oracle(Channels):
 
 
 @pytest.fixture(scope="session")
-def planted():
-    rng = np.random.default_rng(0)
+def planted(seed):
+    rng = np.random.default_rng(seed)
     in_b = rng.random(N) < SHARE_OF_B
     x = rng.normal(0, 1, (N, 3)).clip(-2.4, 2.4)
     x[:, 2] = np.where(in_b, 2.0, -2.0)
@@ -67,8 +67,8 @@ def planted():
 
 
 @pytest.fixture
-def pruned():
-    torch.manual_seed(0)
+def pruned(seed):
+    torch.manual_seed(seed)
     model = Channels()
     masks = Masks({"head.weight": torch.tensor([[True, True, False]] * 2)})
     masks.apply_(model)

@@ -9,7 +9,7 @@ from prunescope.pruning import Masks
 from prunescope.training import Callback, Distill, Recipe, infer
 
 RECIPE = Recipe(
-    steps=120, batch_size=100, learning_rate=1.0, warmup=0.0, flip=False, deterministic=True
+    steps=120, batch_size=400, learning_rate=1.0, warmup=0.0, flip=False, deterministic=True
 )
 CHOICES = {
     "constrain": {"groups": "side", "constraint": Constraint(tolerance=0.0, rate=0.05, buffer=100)},
