@@ -44,8 +44,11 @@ ORDER = (NOT_APPLICABLE, INSUFFICIENT, UNDEFINED)
 FEWEST = 8
 """Rows of a metric that a line is drawn through; with fewer, one of slope 1."""
 
-FREEDOMS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1e6)
+FREEDOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Degrees of freedom of the prior that are tried."""
+
+MANY = 1e6
+"""Degrees of freedom of a prior that all rows share: its line is the mean of s²."""
 
 CLOSE, MOST_STEPS = 1e-3, 40
 """A line is found to this accuracy of log s₀², in so many steps."""
@@ -112,9 +115,10 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
     """Fit the prior variance over seeds of every row, and its degrees of freedom.
 
     s² / s₀² has the F distribution with m - 1 and d₀ degrees of freedom (Smyth, 2004), and log s₀²
-    lies on a line of its metric through log v: the line of the highest likelihood. d₀ is the
-    harmonic mean over the values tried, by their likelihood: few rows leave it open, and then it
-    is not taken for large.
+    lies on a line of its metric through log v. d₀ is the harmonic mean over the values tried, by
+    their likelihood: few rows leave it open, and then it is not taken for large. The prior is the
+    mean of s² along the line, not the scale of its distribution: what that errs by is on the safe
+    side of rows that vary more than most.
 
     Parameters
     ----------
@@ -129,12 +133,12 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
 
     >>> s2 = np.random.default_rng(0).chisquare(1, 2000)
     >>> prior = fit_prior(2, [s2], [np.ones(2000)])
-    >>> round(float(prior.variance[0][0]), 1), prior.df > 100
-    (1.0, True)
+    >>> round(float(prior.variance[0][0]), 1), round(prior.df)
+    (1.0, 16)
     """
     pairs = list(zip(spreads, apart, strict=True))
-    tried, fits = [], []
-    for df in FREEDOMS:
+    fits, lines = [], []
+    for df in (*FREEDOMS, MANY):
         lines, likelihood = [], 0.0
         for s2, v in pairs:
             usable = np.isfinite(s2) & np.isfinite(v) & (s2 > 0) & (v > 0)
@@ -145,16 +149,14 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
             level, slope, fit = _line(np.log(s2[usable]), x[usable], m - 1, df)
             likelihood += fit
             lines.append(np.exp(level + slope * x))
-        tried.append(lines)
         fits.append(likelihood)
-    n = [int(np.isfinite(line).sum()) for line in tried[0]]
+    n = [int(np.isfinite(line).sum()) for line in lines]
     if not any(n):
-        return Prior(tried[0], 0.0)
+        return Prior(lines, 0.0)
     # metrics and slices repeat each other: they count as the rows of one metric
-    weights = np.exp((np.array(fits) - max(fits)) * max(n) / sum(n))
-    df = float(weights.sum() / (weights / np.array(FREEDOMS)).sum())
-    chosen = tried[int(np.abs(np.log(np.array(FREEDOMS) / df)).argmin())]
-    return Prior(chosen, df)
+    some = np.array(fits[:-1])
+    weights = np.exp((some - some.max()) * max(n) / sum(n))
+    return Prior(lines, float(weights.sum() / (weights / np.array(FREEDOMS)).sum()))
 
 
 def _line(y: Floats, x: Floats, d: float, df: float) -> tuple[float, float, float]:
