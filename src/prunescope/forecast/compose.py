@@ -279,7 +279,7 @@ def _calibrate(
 
 
 def _sparsity(model: Predictions, planned: float) -> float:
-    return model.metadata.compression.sparsity or planned
+    return model.metadata.compression.removed or planned
 
 
 def _attributes(
