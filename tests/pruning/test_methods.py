@@ -66,6 +66,7 @@ def test_every_method_reaches_its_exact_sparsity(models, dataset, method):
     chosen = METHODS[method]
     told = {"method": method, "sparsity": 0.8, "score": chosen.score, "pattern": "unstructured"}
     told |= {"distribution": chosen.distribution, "ignore": [], "seed": 0}
+    told |= {"weights_kept": 67 / 336, "weights_before": 336}
     if chosen.score == "taylor":
         told["calibration_images"] = 32
     assert pruned.compression == told
@@ -133,7 +134,7 @@ def test_what_is_left_is_counted_among_all_weights(models, dataset):
     pruned = run(models, dataset, "one-shot", 0.5, recipe=None, ignore="head")
     named = prunable_weights(pruned.model)
     n, kept = (sum(map(f, named.values())) for f in (torch.numel, torch.count_nonzero))
-    assert pruned.compression["weights_kept"] == pytest.approx(int(kept) / n) > 0.5
+    assert pruned.compression["weights_kept"] == int(kept) / n > 0.5
     assert pruned.compression["weights_before"] == n
     assert "channels_kept" not in pruned.compression
 
