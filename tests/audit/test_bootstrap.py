@@ -119,7 +119,7 @@ def test_ranking_of_replicates_without_a_class_is_not_defined():
 def test_units_are_samples_or_clusters(build):
     who = {"who": ["q", None, "p", "q", None], "age": [None] * 5}
     samples = build([[1]] * 5, [[0.0]] * 5, groups=who).samples
-    assert units_of(samples, None).tolist() == [0, 1, 2, 3, 4]
+    assert len(set(units_of(samples, None).tolist())) == 5
     units = units_of(samples, "who").tolist()
     assert units[0] == units[3]
     assert len(set(units)) == 4

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from prunescope.audit.bootstrap import count_units, number_units
 from prunescope.audit.conclude import conclude
 from prunescope.audit.result import Audit, Settings
 from prunescope.audit.subject import (
@@ -20,10 +22,11 @@ from prunescope.audit.subject import (
     told,
     with_trigger,
 )
-from prunescope.audit.tally import N_RANK_BLOCKS, ROWS, Plan, Tally, count_all
+from prunescope.audit.tally import N_RANK_BLOCKS, ROWS, Plan, Tally, clusters_of, count_all
 from prunescope.data.samples import Group, TrainRates, check_crossing
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.metrics import Layout, Slices
+from prunescope.predictions.repeats import check_unique
 from prunescope.predictions.shards import Shards
 
 MOST_BYTES = 512 * 2**20
@@ -100,7 +103,9 @@ def audit_files(
     slices = Slices.of_values(values, frozenset(incomplete & set(names)))
 
     n_blocks = _n_blocks(chosen, len(slices), len(first.attributes), len(dense), len(models))
-    layout = Layout(slices, min(n_blocks, first.n), chosen.n_bins, chosen.band)
+    check_unique(first)
+    units = _units(first, chosen.cluster, n_blocks)
+    layout = Layout(slices, n_blocks if units is None else len(units), chosen.n_bins, chosen.band)
     subject = Subject(
         metadata,
         len(dense),
@@ -120,6 +125,7 @@ def audit_files(
         len(dense),
         chosen.cluster,
         chosen.seed,
+        units,
         chosen.n_affected,
         rows,
     )
@@ -157,6 +163,18 @@ def _cluster(first: Shards, settings: Settings) -> str | None:
         raise ConfigError(one_of("cluster column", named, first.groups))
     own = first.metadata.dataset.cluster
     return named or (own if own in first.groups else None)
+
+
+def _units(first: Shards, cluster: str | None, most: int) -> NDArray[np.uint64] | None:
+    """Return the numbers of all units, in order; None where they are more than `most`."""
+    if cluster is None and first.n > most:
+        return None
+    columns = ["id"] if cluster is None else ["id", f"group__{cluster}"]
+    numbers = (
+        number_units(part["id"], clusters_of(part, cluster, first))
+        for _, part in first.parts(columns)
+    )
+    return count_units(numbers, most)[1]
 
 
 def _n_blocks(

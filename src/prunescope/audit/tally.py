@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from scipy.special import logit
 
 from prunescope.audit.affected import Affected, most_affected, worst_first
-from prunescope.audit.bootstrap import deal
+from prunescope.audit.bootstrap import deal, number_units
 from prunescope.audit.cies import CIE_SCHEMA
 from prunescope.audit.enrichment import ENRICHMENT_SCHEMA
 from prunescope.audit.evidence import Exemplars
@@ -91,6 +91,8 @@ class Plan:
     cluster : str, optional
     seed : int
         Deals units into blocks.
+    units : array (K,), optional
+        The numbers of all units, in order, where each has a block of its own.
     n_affected : int
         Most affected images to keep of each change.
     rows : int
@@ -106,6 +108,7 @@ class Plan:
     n_dense: int = 1
     cluster: str | None = None
     seed: int = 0
+    units: NDArray[np.uint64] | None = None
     n_affected: int = 24
     rows: int = ROWS
 
@@ -297,12 +300,11 @@ def count_part(plan: Plan, start: int, part: Part | None = None) -> Tally:
     """Count one part of the data: the rows from `start` on, read here unless they are given."""
     first, layout = plan.models[0], plan.layout
     batch, rest = read_part(plan, start) if part is None else part
-    rows = np.arange(start, start + batch.n, dtype=np.uint64)
-    units = rows if plan.cluster is None else _clusters(rest.to_series(), rows)
-    if first.n <= layout.n_blocks and plan.cluster is None:
-        blocks = rows.astype(np.int64)
-    else:
+    units = number_units(batch.ids, clusters_of(rest, plan.cluster, first))
+    if plan.units is None:
         blocks = deal(units, layout.n_blocks, plan.seed)
+    else:
+        blocks = np.searchsorted(plan.units, units)
     counter, models = Counter(batch, layout, blocks), batch.models
 
     def of_model(i: int) -> dict[str, Additive]:
@@ -343,10 +345,9 @@ def _top_ones(plan: Plan, batch: Batch, blocks: NDArray[np.int64]) -> dict[str, 
     return sums
 
 
-def _clusters(column: pl.Series, rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the number of each sample's unit: its cluster, or its row where that is unknown."""
-    names = column.cast(pl.String)
-    return np.where(names.is_null().to_numpy(), rows, names.hash().to_numpy())
+def clusters_of(rows: pl.DataFrame, cluster: str | None, source: Shards) -> Group | None:
+    """Return the clusters of some rows, if samples are resampled by any."""
+    return None if cluster is None else Group.from_series(rows[f"group__{cluster}"], source.name)
 
 
 def _histogram(batch: Batch, answers: Answers, blocks: NDArray[np.int64]) -> NDArray[np.uint32]:
