@@ -53,9 +53,11 @@ def audit_files(
 ) -> Audit:
     """Compare compressed models with dense ones, reading a part of their files at a time.
 
-    The same as `audit`, but for three things: samples must stand in the same order in every file
-    (labels and groups are taken from the first); AUC and average precision come from a fine
-    histogram of the scores, and say by how much they may be off; exemplars are counted, not listed.
+    The same as `audit`, but for what the result says of itself: AUC and average precision come from
+    a fine histogram of the scores, and their rows say by how much they may be off; exemplars are
+    counted, not listed, nor is which class became which; where statistics would take too much
+    memory, samples are dealt into fewer blocks, and a note says so. Samples must stand in the same
+    order in every file; labels and groups are taken from the first.
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def audit_files(
     Raises
     ------
     DataError
-        Files do not fit together, or hold what they may not.
+        Files do not fit together, or hold what they may not: an id twice, for example.
     ConfigError
         A setting makes no sense.
     """
@@ -133,8 +135,14 @@ def audit_files(
     train, more = rates_of(metadata, train_rates, lambda: tally.rates(first.attributes, slices))
     notes.append(
         f"The {first.n:,} rows were read {min(rows, first.n):,} at a time: AUC and average "
-        "precision come from a histogram of the scores."
+        "precision come from a histogram of the scores; exemplars, and which class became which, "
+        "are not listed."
     )
+    if chosen.replicates and n_blocks < chosen.blocks and units is None:
+        notes.append(
+            f"Samples were dealt into {n_blocks} blocks instead of {chosen.blocks}, for memory: "
+            "intervals are by chance a little wider or narrower."
+        )
     return conclude(subject.with_rates(train), tally, first.n, notes, [*warnings, *more])
 
 

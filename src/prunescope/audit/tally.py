@@ -23,7 +23,8 @@ from scipy.special import logit
 from prunescope.audit.affected import Affected, most_affected, worst_first
 from prunescope.audit.bootstrap import deal, number_units
 from prunescope.audit.cies import CIE_SCHEMA
-from prunescope.audit.enrichment import ENRICHMENT_SCHEMA
+from prunescope.audit.enrichment import ENRICHMENT_SCHEMA, GROUP_METRIC, RARE_METRIC
+from prunescope.audit.estimates import UNDEFINED
 from prunescope.audit.evidence import Exemplars
 from prunescope.audit.result import CONFUSION_SCHEMA
 from prunescope.data.samples import Group, GroupValue, TrainRates
@@ -54,6 +55,11 @@ from prunescope.predictions.shards import Shards, batch_of
 
 N_RANK_BLOCKS = 32
 """Blocks of a score histogram, which is large."""
+
+NOT_LISTED = (
+    "files were read a part at a time, so that exemplars are counted but not kept: read them at "
+    "once to see whom they gather in"
+)
 
 ROWS = 1 << 18
 """Rows that are read at once."""
@@ -190,8 +196,12 @@ class Tally:
         min_support: int,
         confidence: float,
     ) -> Exemplars:
-        """Return empty lists: samples are not kept."""
-        return Exemplars(pl.DataFrame(schema=CIE_SCHEMA), pl.DataFrame(schema=ENRICHMENT_SCHEMA))
+        """Say that exemplars are not listed: samples are not kept."""
+        about = {"n": int(self.slice_sizes[0]), "status": UNDEFINED, "reason": NOT_LISTED}
+        gathered = [{"metric": metric, **about} for metric in (GROUP_METRIC, RARE_METRIC)]
+        return Exemplars(
+            pl.DataFrame(schema=CIE_SCHEMA), pl.DataFrame(gathered, schema=ENRICHMENT_SCHEMA)
+        )
 
     def top_one(self, model: int) -> Statistics:
         """Return what the top answers of a multi-class model add up to."""
