@@ -1,5 +1,4 @@
 import re
-
 from dataclasses import replace
 
 import numpy as np
@@ -59,8 +58,8 @@ def test_accuracy_and_flips_are_told_in_numbers(harmed):
 def test_churn_is_told_where_two_dense_models_are_there(pooled):
     flips = only(findings(pooled), "flip_rate", "3.2% of answers")
     assert re.search(
-        r"Two dense models differ in 0% \(churn\), so compression changes more than a new seed does: "
-        r"\+3\.2 points \(\+2\.\d to \+3\.\d\)\.$",
+        r"Two dense models differ in 0% \(churn\), so compression changes more than a new seed "
+        r"does: \+3\.2 points \(\+2\.\d to \+3\.\d\)\.$",
         flips.text,
     )
 
