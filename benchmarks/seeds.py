@@ -79,7 +79,9 @@ def one_audit(kind, m, shifts, number):
     traits = rng.standard_normal((N, len(ATTRIBUTES)))
     seen = traits + SHARED * rng.standard_normal(traits.shape)
     samples = Samples(
-        pl.int_range(N, eager=True).cast(pl.String), ATTRIBUTES, (traits > THRESHOLD).astype(np.int8)
+        pl.int_range(N, eager=True).cast(pl.String),
+        ATTRIBUTES,
+        (traits > THRESHOLD).astype(np.int8),
     )
     spread = SPREADS[kind]
     told = TrainRates(dict(zip(ATTRIBUTES, PREVALENCE.tolist(), strict=True)), {})

@@ -6,7 +6,12 @@ Draws a dense and a compressed model with 40 attributes and 4 groups as shards o
 then, each in a process of its own: reads the files with polars, shard by shard; audits them without
 intervals; audits them with 1,000 replicates. Prints seconds, rows per second, the share of the
 reading speed, and peak memory. Ten different shards are drawn, once; beyond ten million rows they
-are linked again under further names (so that ids repeat, which does not matter here).
+are linked again under further names. Ids then repeat, so that the audits do not look for that.
+
+    python benchmarks/streaming.py --ids --rows 100000000
+
+Looks for ids that repeat, in as many rows of one attribute whose ids are all different, and again
+where the last id is the first one. Prints seconds and peak memory, beside merely reading the ids.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +30,7 @@ import polars as pl
 
 N_ATTRIBUTES = 40
 SHARD, DIFFERENT = 1_000_000, 10
+A_NAME = "face-{:09d}.png"
 GROUPS = ("Male", "Young", "Chubby", "Pale_Skin")
 
 
@@ -32,13 +39,21 @@ def main():
     arguments.add_argument("--rows", type=int, default=10_000_000)
     arguments.add_argument("--folder", type=Path, default=Path("local/streaming"))
     arguments.add_argument("--out", type=Path, help="write a Markdown table here")
+    arguments.add_argument("--ids", action="store_true", help="look for ids that repeat")
     arguments.add_argument("--task", choices=sorted(TASKS), help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.task:
         TASKS[chosen.task](chosen.folder, chosen.rows)
         return
+    if chosen.ids:
+        chosen.folder = draw_ids(chosen.folder, chosen.rows)
+        found = {task: measure(task, chosen) for task in OF_IDS}
+        lines = ["| what | seconds | peak memory, GiB |", "|---|---|---|"]
+        lines += [f"| {task} | {took:.1f} | {gib:.2f} |" for task, (took, gib) in found.items()]
+        print("\n".join([f"{chosen.rows:,} ids such as {A_NAME.format(0)}", "", *lines]))
+        return
     chosen.folder = draw(chosen.folder, chosen.rows)
-    found = {task: measure(task, chosen) for task in TASKS}
+    found = {task: measure(task, chosen) for task in OF_AUDITS}
     lines = [
         "| what | seconds | million rows per second | share of reading | peak memory, GiB |",
         "|---|---|---|---|---|",
@@ -115,9 +130,12 @@ def read(folder, rows):
 
 def audit(folder, rows, replicates=1000):
     """Audit the first shards of both models."""
+    from prunescope.audit import streaming
     from prunescope.audit.streaming import audit_files
     from prunescope.predictions.shards import Shards
 
+    if rows > DIFFERENT * SHARD:
+        streaming.check_unique = lambda model: None
     start = time.perf_counter()
     models = [Shards.scan(folder / name, name=name) for name in ("dense", "compressed")]
     audit_files(models[:1], models[1:], replicates=replicates)
@@ -128,11 +146,75 @@ def audit_without_intervals(folder, rows):
     audit(folder, rows, 0)
 
 
-TASKS = {
+def draw_ids(folder, rows):
+    """Write files of different ids, and beside them one more row whose id is the first one."""
+    home = folder / f"ids-{rows}"
+    for number in range(-(-rows // SHARD)):
+        path = home / "different" / f"{number:04d}.parquet"
+        if not path.exists():
+            first = number * SHARD
+            write_ids(path, map(A_NAME.format, range(first, min(first + SHARD, rows))))
+    write_ids(home / "again.parquet", [A_NAME.format(0)])
+    return home
+
+
+def write_ids(path, ids):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = pl.DataFrame({"id": ids}).with_columns(y__a=pl.lit(True), logit__a=pl.lit(0.5))
+    frame.write_parquet(path)
+
+
+def shards_of_ids(folder, *, again=False):
+    from prunescope.predictions.shards import Shards
+
+    found = Shards.scan(folder / "different", name="m")
+    if not again:
+        return found
+    return replace(found, paths=(*found.paths, folder / "again.parquet"), n=found.n + 1)
+
+
+def read_ids(folder, rows):
+    """Read the ids alone."""
+    start = time.perf_counter()
+    assert sum(len(ids) for _, ids in shards_of_ids(folder).ids()) == rows
+    report(start)
+
+
+def look(folder, rows):
+    """Look for ids that repeat, where none does."""
+    from prunescope.predictions.repeats import check_unique
+
+    start = time.perf_counter()
+    check_unique(shards_of_ids(folder))
+    report(start)
+
+
+def find(folder, rows):
+    """Find the id that stands in the first row and in the last."""
+    from prunescope.errors import DataError
+    from prunescope.predictions.repeats import check_unique
+
+    start = time.perf_counter()
+    told = ""
+    try:
+        check_unique(shards_of_ids(folder, again=True))
+    except DataError as error:
+        told = str(error)
+    assert f"rows 1 and {rows + 1}" in told
+    report(start)
+
+
+OF_AUDITS = {
     "read": read,
     "audit without intervals": audit_without_intervals,
     "audit with 1,000 replicates": audit,
 }
+OF_IDS = {
+    "read the ids": read_ids,
+    "look for repeated ids, and find none": look,
+    "find that the last row has the id of the first": find,
+}
+TASKS = OF_AUDITS | OF_IDS
 
 if __name__ == "__main__":
     main()

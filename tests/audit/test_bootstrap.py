@@ -1,10 +1,19 @@
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prunescope.audit.bootstrap import blocks_of, deal, draw, units_of
+from prunescope.audit import bootstrap
+from prunescope.audit.bootstrap import (
+    blocks_of,
+    count_units,
+    deal,
+    draw,
+    number_units,
+    units_of,
+)
 from prunescope.errors import ConfigError
 from prunescope.metrics import rank
 
@@ -119,12 +128,59 @@ def test_ranking_of_replicates_without_a_class_is_not_defined():
 def test_units_are_samples_or_clusters(build):
     who = {"who": ["q", None, "p", "q", None], "age": [None] * 5}
     samples = build([[1]] * 5, [[0.0]] * 5, groups=who).samples
-    assert units_of(samples, None).tolist() == [0, 1, 2, 3, 4]
+    assert len(set(units_of(samples, None).tolist())) == 5
     units = units_of(samples, "who").tolist()
     assert units[0] == units[3]
     assert len(set(units)) == 4
     assert len(set(units_of(samples, "age").tolist())) == 5
     assert samples.groups["who"].codes.tolist() == [1, -1, 0, 1, -1]
+
+
+def test_a_name_of_a_cluster_is_no_id(build):
+    samples = build([[1]] * 2, [[0.0]] * 2, groups={"who": ["s1", None]}).samples
+    assert samples.ids.to_list() == ["s0", "s1"]
+    assert len(set(units_of(samples, "who").tolist())) == 2
+
+
+@given(seed=SEEDS, cluster=st.sampled_from([None, "who"]), most=st.integers(1, 60))
+def test_blocks_go_with_samples_not_with_rows(build, seed, cluster, most):
+    rng = np.random.default_rng(seed)
+    who = [None if k == 3 else f"p{k}" for k in rng.integers(0, 20, 40)]
+    samples = build(np.ones((40, 1)), np.zeros((40, 1)), groups={"who": who}).samples
+    order = rng.permutation(40)
+    shuffled = samples.take(order)
+    before, n = blocks_of(units_of(samples, cluster), most, seed)
+    after, m = blocks_of(units_of(shuffled, cluster), most, seed)
+    assert n == m
+    assert np.array_equal(before[order], after)
+
+
+@given(
+    seed=SEEDS, n=st.integers(0, 60), k=st.integers(1, 40), held=st.integers(1, 80),
+    cuts=st.lists(st.integers(0, 60), max_size=5),
+)  # fmt: skip
+def test_units_are_counted_part_by_part(seed, n, k, held, cuts):
+    rng = np.random.default_rng(seed)
+    units = rng.integers(0, 2**64, k, np.uint64)[rng.integers(0, k, n)]
+    parts = np.split(units, sorted(cuts))
+    there = np.unique(units)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "HELD", max(held, len(there)))
+        for most in (len(there), len(there) - 1):
+            found, numbers = count_units(parts, most)
+            assert found == len(there)
+            assert (numbers is None) == (most < len(there))
+            if numbers is not None:
+                assert np.array_equal(numbers, there)
+
+
+def test_many_units_are_estimated_from_the_least_of_their_numbers(monkeypatch):
+    monkeypatch.setattr(bootstrap, "HELD", 4096)
+    units = number_units(pl.Series(np.arange(100_000)))
+    parts = np.array_split(np.concatenate([units, units[::-1]]), 30)
+    found, numbers = count_units(parts, 512)
+    assert found == pytest.approx(100_000, rel=4 / np.sqrt(4096))
+    assert numbers is None
 
 
 def test_an_unknown_cluster_is_an_error(build):

@@ -17,9 +17,10 @@ from prunescope.predictions import Compression
 
 FAST = {"replicates": 100}
 STATUSES = {"ok", "insufficient_support", "undefined", "not_applicable"}
-# Resampling inflates these (a noisy difference is never below 0): the percentile interval may lie
-# beside the value.
+# Resampling inflates these (a noisy difference is never below 0, a rate in a denominator may come
+# near 0): the percentile interval may lie beside the value.
 BIASED = [
+    "rare_value_ratio",
     "ece",
     "correlation_shift",
     "demographic_parity_difference",

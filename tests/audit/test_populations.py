@@ -149,3 +149,20 @@ def test_the_spread_of_a_mean_is_that_of_samples_and_of_seeds(m, seed):
     noise = rng.normal(0, 1 / np.sqrt(m), 4000) + draws * mean.error
     wanted = np.subtract(*np.quantile(noise, [0.75, 0.25]))
     assert np.subtract(*np.quantile(drawn, [0.75, 0.25])) == pytest.approx(wanted, rel=0.1)
+
+
+def test_seeds_are_pooled_by_what_was_asked_for_and_told_by_what_was_counted(build):
+    """Channels were removed by rank over all layers, so that seeds differ in their weights."""
+    rng = np.random.default_rng(1)
+    labels = (rng.random((60, 1)) < 0.5).astype(int)
+    dense = build(labels, 3.0 * labels - 1.5, name="dense")
+    kept = (0.251, 0.248)
+    pruned = [
+        build(labels, rng.normal(0, 1, labels.shape), name=f"s{seed}", seed=seed,
+              compression=Compression(method="structured", sparsity=0.5, weights_kept=share))
+        for seed, share in enumerate(kept)
+    ]  # fmt: skip
+    found = audit(dense, pruned, replicates=0, n_affected=0)
+    assert [p.name for p in found.info.populations] == ["structured 0.5 (2 seeds)"]
+    told = dict(found.table.select("model", "sparsity").unique().rows())
+    assert (told["s0"], told["s1"], told["dense"]) == (0.749, 0.752, 0.0)

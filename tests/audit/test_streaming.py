@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from prunescope.audit import audit, tally
+from prunescope.audit import SCHEMA, audit, streaming, tally
 from prunescope.audit.streaming import audit_files
 from prunescope.audit.tally import Tally, count_part
 from prunescope.errors import ConfigError, DataError
@@ -80,6 +80,111 @@ def test_several_classes_are_streamed_too(build, tmp_path_factory, seed):
     assert_frame_equal(
         found.table.filter(exact), wanted.table.filter(exact), check_exact=False, abs_tol=1e-6
     )
+
+
+def world(build, rng, task, n=80, a=3):
+    """Return two dense and two compressed models of two seeds, with ids in no order."""
+    labels = (rng.random((n, a)) < 0.4).astype(int)
+    if task == "multiclass":
+        labels = np.eye(a, dtype=int)[rng.integers(0, a, n)]
+    groups = {
+        "g": rng.choice(["x", "y"], n).tolist(),
+        "who": [None if k == 3 else f"p{k}" for k in rng.integers(0, n // 3, n)],
+        "club": rng.integers(0, 9, n).tolist(),
+    }
+    order = rng.permutation(n)
+    noise = rng.normal(0, 1.5, (4, n, a))
+    made = [
+        build(labels, labels + one, name=f"m{k}", task=task, groups=groups)
+        for k, one in enumerate(noise)
+    ]
+    return [model.take(order) for model in seeds(made)]
+
+
+def different(one, other, *, ignore=()):
+    """Return the rows of one table that the other lacks or has another of."""
+    numbers = [name for name, kind in SCHEMA.items() if kind == pl.Float64 and name not in ignore]
+    both = one.join(other, on=KEY, nulls_equal=True, how="full", suffix=":2", coalesce=True)
+    apart = [(pl.col(name) - pl.col(f"{name}:2")).abs().fill_null(0) > 1e-6 for name in numbers] + [
+        pl.col(name).is_null() != pl.col(f"{name}:2").is_null() for name in numbers
+    ]
+    words = [
+        pl.col(name).ne_missing(pl.col(f"{name}:2"))
+        for name in SCHEMA
+        if name not in (*KEY, *numbers, *ignore)
+    ]
+    return both.filter(pl.any_horizontal(*apart, *words))
+
+
+OPTIONS = st.sampled_from([
+    {}, {"blocks": 16}, {"cluster": "who"}, {"cluster": "who", "blocks": 16}, {"cluster": "club"},
+    {"replicates": 0},
+])  # fmt: skip
+
+
+@SAME_FOLDER
+@given(
+    seed=st.integers(0, 2**32 - 1), task=st.sampled_from(["multilabel", "multiclass"]),
+    rows=st.sampled_from([7, 100]), options=OPTIONS,
+)  # fmt: skip
+def test_streamed_is_in_memory_but_for_what_rows_state(
+    build, tmp_path_factory, seed, task, rows, options
+):
+    models = world(build, np.random.default_rng(seed), task)
+    files = scans(models, tmp_path_factory.mktemp("files"), parts=2)
+    told = {**FAST, "identity": ["g"], **options}
+    wanted = audit(models[:2], models[2:], **told).table
+    found = audit_files(files[:2], files[2:], rows=rows, **told).table
+    apart = different(wanted, found, ignore=["reason"])
+    assert set(apart["metric"]) <= {*RANKING, "cie_odds_ratio", "cie_rare_odds_ratio"}
+    stated = found.filter(
+        pl.col("metric").is_in(apart["metric"].unique().implode()),
+        pl.col("status") != "insufficient_support", pl.col("seed").is_not_null(),
+    )  # fmt: skip
+    assert stated["reason"].str.contains("histogram|undefined|no ").all()
+    cies = found.filter(pl.col("metric").str.ends_with("odds_ratio"))
+    assert cies["reason"].str.starts_with("files were read a part at a time").all()
+    assert set(cies["metric"]) == {"cie_odds_ratio", "cie_rare_odds_ratio"}
+
+
+@SAME_FOLDER
+@given(
+    seed=st.integers(0, 2**32 - 1), task=st.sampled_from(["multilabel", "multiclass"]),
+    options=OPTIONS,
+)  # fmt: skip
+def test_the_order_of_rows_does_not_matter(build, tmp_path_factory, seed, task, options):
+    rng = np.random.default_rng(seed)
+    models = world(build, rng, task)
+    order = rng.permutation(len(models[0].samples))
+    shuffled = [model.take(order) for model in models]
+    told = {**FAST, "identity": ["g"], **options}
+    here, there = (audit(of[:2], of[2:], **told).table for of in (models, shuffled))
+    assert different(here, there).is_empty()
+    folder = tmp_path_factory.mktemp("files")
+    first, second = (
+        audit_files(files[:2], files[2:], rows=30, **told).table
+        for files in (scans(models, folder / "1"), scans(shuffled, folder / "2"))
+    )
+    assert different(first, second).is_empty()
+
+
+def test_ids_that_repeat_are_refused(build, tmp_path):
+    model = build([[1]] * 6, [[1.0]] * 6, name="d")
+    folder = tmp_path / "d"
+    for number, rows in enumerate(([0, 1, 2, 3], [4, 2, 5])):
+        model.take(np.array(rows)).save(folder / f"{number}.parquet")
+    files = Shards.scan(folder, name="d")
+    other = Shards.scan(folder, name="s")
+    with pytest.raises(DataError, match="d: id 's2' stands in rows 3 and 6: ids must be unique"):
+        audit_files([files], [other], **FAST)
+
+
+def test_fewer_blocks_than_asked_for_are_told(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "MOST_BYTES", 1)
+    labels = np.ones((200, 1), int)
+    files = scans([build(labels, labels * 1.0, name=name) for name in "ds"], tmp_path)
+    notes = audit_files(files[:1], files[1:], **FAST).info.notes
+    assert "Samples were dealt into 64 blocks instead of 512, for memory" in notes[-1]
 
 
 def test_more_samples_than_blocks_and_clusters(build, tmp_path):

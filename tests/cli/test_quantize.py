@@ -44,7 +44,7 @@ def test_quantise_and_predict(folder, prunescope, tmp_path, parent, method, spar
                      "--json")  # fmt: skip
     assert ran.code == 0, ran.err
     assert ran.json["method"] == method
-    assert ran.json["sparsity"] == sparsity
+    assert (ran.json["sparsity"], ran.json["bits"]) == (sparsity, 8)
     assert ran.json["calibration"] == {"n_batches": 2, "batch_size": 16, "seed": 0}
     assert 0.25 < ran.json["bytes"] / ran.json["bytes_before"] < 0.26
     assert {"bias", "add", "relu", "sub"} < {part["operation"] for part in ran.json["stays_float"]}
@@ -52,7 +52,8 @@ def test_quantise_and_predict(folder, prunescope, tmp_path, parent, method, spar
     assert ran.code == 0, ran.err
     found = Predictions.load(tmp_path / "int8.parquet")
     assert found.metadata.compression.method == method
-    assert found.metadata.compression.sparsity == sparsity
+    assert found.metadata.compression.removed == found.metadata.compression.sparsity == sparsity
+    assert found.metadata.compression.bits == 8
     assert found.metadata.seed == 3
     made, before = (load_checkpoint(path).provenance for path in (out, folder / parent))
     assert made.train_prevalence == before.train_prevalence

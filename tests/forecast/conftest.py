@@ -39,8 +39,8 @@ def planted():
             "train_group_rates": {g: dict(v) for g, v in rates.group_rates.items()},
         }
 
-        def pruned(sparse, name="sparse", sparsity=0.95, method="gmp-pt", **more):
-            how = Compression(method=method, sparsity=sparsity)
+        def pruned(sparse, name="sparse", sparsity=0.95, method="gmp-pt", kept=None, **more):
+            how = Compression(method=method, sparsity=sparsity, weights_kept=kept)
             return Predictions(
                 samples,
                 np.asarray(sparse, np.float32),

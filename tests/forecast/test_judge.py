@@ -291,6 +291,17 @@ def test_files_that_do_not_tell_how_they_were_pruned_stand_for_themselves(world)
     assert set(found.levels["expected_at"].drop_nulls()) <= {0.95}
 
 
+def test_runs_of_one_request_are_one_population_and_told_by_what_was_counted(world):
+    """Seeds of which channels were removed differ in the weights that are left."""
+    runs = [
+        world.pruned(m.logits, f"s{k}", sparsity=0.8, method="structured", kept=0.049 + k / 1000)
+        for k, m in enumerate(world.sparse)
+    ]
+    found = score(world.forecast, runs, **FAST)
+    assert list(found.info.runs) == ["structured 95.1%"]
+    assert set(found.table["sparsity"].drop_nulls()) == {0.951}
+
+
 def test_groups_that_were_not_forecast_are_left_out(world):
     from dataclasses import replace
 

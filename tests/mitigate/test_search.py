@@ -23,16 +23,17 @@ class Lab:
     The interval reaches `width` to both sides.
     """
 
-    def __init__(self, loss, width=0.01, on_test=0.0):
+    def __init__(self, loss, width=0.01, on_test=0.0, removed=lambda _method, sparsity: sparsity):
         self.loss, self.width, self.on_test = loss, width, on_test
+        self.removed = removed
         self.tried = []
 
     def __call__(self, method, sparsity, split):
         self.tried.append((method, sparsity, split))
         delta = -self.loss(method, sparsity) - (self.on_test if split == "test" else 0)
         row = {
-            "model": "sparse", "method": method, "sparsity": sparsity, "metric": "accuracy",
-            "status": "ok", "delta": delta, "delta_low": delta - self.width,
+            "model": "sparse", "method": method, "sparsity": self.removed(method, sparsity),
+            "metric": "accuracy", "status": "ok", "delta": delta, "delta_low": delta - self.width,
             "delta_high": delta + self.width,
         }  # fmt: skip
         return pl.DataFrame([row], SCHEMA)
@@ -115,6 +116,25 @@ def test_the_method_that_holds_further_is_chosen_and_in_a_tie_the_deeper_one():
     found = highest_sparsity(BUDGET, tie, ["gmp-pt", "imp", "rigl"])
     assert found.info.choice.method == "imp"
     assert found.info.choice.excess == pytest.approx(0.01 + 0.01 - 0.05)
+
+
+def test_methods_are_compared_by_the_weights_that_they_remove():
+    """Half of the channels are three quarters of the weights: more than 60% of the weights."""
+
+    def loss(method, sparsity):
+        return 0.1 if sparsity > {"structured": 0.5, "gmp-pt": 0.6}[method] else 0.01
+
+    def removed(method, sparsity):
+        return 1 - (1 - sparsity) ** 2 if method == "structured" else sparsity
+
+    lab = Lab(loss, removed=removed)
+    found = highest_sparsity(BUDGET, lab, ["gmp-pt", "structured"], [0.5, 0.6, 0.7])
+    choice = found.info.choice
+    assert (choice.method, choice.sparsity, choice.removed) == ("structured", 0.5, 0.75)
+    assert found.info.reason == (
+        "structured at 50%, which removes 75% of the weights, keeps the budget on val; on test: "
+        "confirmed"
+    )
 
 
 def test_test_may_refuse_and_no_second_choice_is_made():

@@ -1,9 +1,11 @@
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
-from prunescope.predictions.ids import explain
+from prunescope.predictions.ids import explain, hash_texts
 
 
 def why(mine, theirs):
@@ -75,3 +77,42 @@ def test_the_change_that_is_named_makes_ids_agree(names, around):
     before, after = around
     text = why([before + name + after for name in names], names)
     assert f"so that {before + names[0] + after!r} becomes {names[0]!r}" in text
+
+
+def by_hand(text, salt=0):
+    """Hash a text as documented, number by number."""
+    whole, golden = 2**64 - 1, 0x9E3779B97F4A7C15
+
+    def mixed(x):
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & whole
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & whole
+        return x ^ (x >> 31)
+
+    data = text.encode()
+    found = mixed((len(data) + (salt << 32) + golden) & whole)
+    for at in range(0, len(data), 8):
+        word = int.from_bytes(data[at : at + 8].ljust(8, b"\0"), "little")
+        found = (mixed(found ^ word) + golden) & whole
+    return mixed(found)
+
+
+@given(st.lists(st.text(max_size=40), max_size=12), st.integers(0, 3))
+def test_texts_hash_as_documented(texts, salt):
+    found = hash_texts(pl.Series(texts, dtype=pl.String), salt).tolist()
+    assert found == [by_hand(text, salt) for text in texts]
+
+
+def test_hashes_stay_as_they_are():
+    """Another value would deal samples into other blocks than earlier versions did."""
+    found = hash_texts(pl.Series(["face-0001.png", ""])).tolist()
+    assert found == [18319137616357418326, 5197578548964807871]
+
+
+def test_hashes_look_random():
+    hashes = hash_texts(pl.Series(np.arange(100_000)))
+    assert len(set(hashes.tolist())) == 100_000
+    for shift in range(0, 64, 4):
+        counts = np.bincount((hashes >> np.uint64(shift)).astype(np.int64) & 15, minlength=16)
+        assert chisquare(counts).pvalue > 1e-6
+    other = hash_texts(pl.Series(np.arange(100_000)), salt=1)
+    assert not np.intersect1d(hashes, other).size

@@ -66,6 +66,7 @@ def test_every_method_reaches_its_exact_sparsity(models, dataset, method):
     chosen = METHODS[method]
     told = {"method": method, "sparsity": 0.8, "score": chosen.score, "pattern": "unstructured"}
     told |= {"distribution": chosen.distribution, "ignore": [], "seed": 0}
+    told |= {"weights_kept": 67 / 336, "weights_before": 336}
     if chosen.score == "taylor":
         told["calibration_images"] = 32
     assert pruned.compression == told
@@ -127,6 +128,15 @@ def test_one_shot_without_a_recipe_changes_masked_weights_and_statistics_alone(m
 def test_zero_sparsity_is_dense_training(models, dataset):
     pruned = run(models, dataset, "gmp-ri", 0.0)
     assert pruned.masks == Masks.dense(models["random"])
+
+
+def test_what_is_left_is_counted_among_all_weights(models, dataset):
+    pruned = run(models, dataset, "one-shot", 0.5, recipe=None, ignore="head")
+    named = prunable_weights(pruned.model)
+    n, kept = (sum(map(f, named.values())) for f in (torch.numel, torch.count_nonzero))
+    assert pruned.compression["weights_kept"] == int(kept) / n > 0.5
+    assert pruned.compression["weights_before"] == n
+    assert "channels_kept" not in pruned.compression
 
 
 def test_ignored_layers_stay_dense_and_do_not_count(models, dataset):
@@ -381,6 +391,12 @@ def test_structured_leaves_fewer_channels_and_no_masks(models, dataset):
     assert pruned.model.head.weight.shape == (2, 3)
     assert models["dense"].stem.weight.shape == (4, 3, 3, 3)
     assert infer(pruned.model, dataset, device="cpu").shape == (64, 2)
+    before, after = (
+        (4 * 3 * 9, 6 * 4 * 9, 2 * 6),
+        (2 * 3 * 9, 3 * 2 * 9, 2 * 3),
+    )
+    assert pruned.compression["weights_kept"] == sum(after) / sum(before)
+    assert pruned.compression["channels_kept"] == 0.5
 
 
 def test_structured_resumes_and_distils(models, dataset, tmp_path):
@@ -507,7 +523,11 @@ def test_the_layer_of_the_answers_keeps_its_channels(models, dataset):
     kept = {name: mask.flatten(1).any(dim=1).sum().item() for name, mask in pruned.masks.items()}
     assert kept == {"stem.weight": 2, "body.weight": 3}  # of 4 and 6; the head is not touched
     assert pruned.compression["ignore"] == ["head"]
-    assert pruned.compression["weights_pruned"] == pytest.approx(0.5)
+    whole = {name: weight.numel() for name, weight in models["dense"].named_parameters()}
+    left = whole["stem.weight"] / 2 + whole["body.weight"] / 2 + whole["head.weight"]
+    there = sum(whole[f"{layer}.weight"] for layer in ("stem", "body", "head"))
+    assert pruned.compression["weights_kept"] == left / there
+    assert pruned.compression["channels_kept"] == 0.5  # the answers are no channels
 
 
 def test_frozen_layers_and_layers_off_the_way(models, dataset):

@@ -140,6 +140,25 @@ def harmed():
 
 
 @pytest.fixture(scope="session")
+def counted():
+    """Models whose files tell what was counted: channels removed, weights pruned, int8."""
+    samples = faces()
+    told = {
+        "narrow": {
+            "method": "structured", "sparsity": 0.5, "weights_kept": 0.2513, "channels_kept": 0.5
+        },
+        "sparse": {"method": "gmp", "sparsity": 0.6, "weights_kept": 0.40003},
+        "small": {"method": "int8", "weights_kept": 1.0, "bits": 8},
+    }  # fmt: skip
+    models = []
+    for name, how in told.items():
+        made = model(samples, forget_bald(samples, right(samples)), name)
+        metadata = made.metadata.model_copy(update={"compression": Compression(**how)})
+        models.append(replace(made, metadata=metadata))
+    return run(model(samples, right(samples), "dense"), models, replicates=100)
+
+
+@pytest.fixture(scope="session")
 def unharmed():
     """One model whose answers are those of the dense one."""
     samples = faces()

@@ -8,8 +8,8 @@ from prunescope.report.findings import SEVERITIES
 from prunescope.report.structure import Finding
 
 
-def compressed(name, sparsity):
-    how = Compression(method="gmp", sparsity=sparsity)
+def compressed(name, sparsity, **counted):
+    how = Compression(method="gmp", sparsity=sparsity, **counted)
     return ModelInfo(name=name, baseline="dense", metadata=Metadata(name=name, compression=how))
 
 
@@ -90,3 +90,20 @@ def test_reports_decide(harmed, unharmed, few, many):
         for method in ("gmp", "one-shot")
         for sparsity in (0.5, 0.8, 0.95)
     }
+
+
+def test_models_that_keep_all_weights_go_by_name():
+    assert told("none", "none", "severe", sparsities=[0.0, 0.5, 0.6]) == (
+        "Ship a and up to 50% of weights removed; not beyond."
+    )
+    assert told("severe", "none", "none", sparsities=[0.0, 0.5, 0.6]) == (
+        "Ship up to 60% of weights removed; not a."
+    )
+
+
+def test_the_share_is_the_counted_one():
+    models = [compressed("a", 0.5, weights_kept=0.25), compressed("b", 0.6)]
+    severities = {"a": "severe", "b": "none"}
+    assert decide(models, severities, [], "a").text == (
+        "Ship up to 60% of weights removed; not beyond."
+    )

@@ -25,6 +25,13 @@ def test_a_curve_has_a_point_per_model_with_a_value(many):
     assert at_95 == pytest.approx([240 / 300 - 240 / 360] * 2)
 
 
+def test_curves_stand_at_what_was_counted_and_what_keeps_all_weights_is_not_on_them(counted):
+    drawn = figures.curves(counted, Table(counted), roles(counted.info))
+    accuracy = next(curve for curve in drawn if curve.metric == "accuracy")
+    places = {(point.method, point.sparsity) for point in accuracy.points}
+    assert places == {("dense", 0.0), ("structured", 0.749), ("gmp", 0.6)}
+
+
 def test_a_point_says_over_how_many_attributes_it_is(many):
     curves = {c.metric: c for c in figures.curves(many, Table(many), roles(many.info))}
     assert {point.over for point in curves["accuracy"].points} == {4}

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -56,9 +57,10 @@ def test_accuracy_and_flips_are_told_in_numbers(harmed):
 
 def test_churn_is_told_where_two_dense_models_are_there(pooled):
     flips = only(findings(pooled), "flip_rate", "3.2% of answers")
-    assert flips.text.endswith(
-        "Two dense models differ in 0% (churn), so compression changes more than a new seed does: "
-        "+3.2 points (+2.8 to +3.7)."
+    assert re.search(
+        r"Two dense models differ in 0% \(churn\), so compression changes more than a new seed "
+        r"does: \+3\.2 points \(\+2\.\d to \+3\.\d\)\.$",
+        flips.text,
     )
 
 

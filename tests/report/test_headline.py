@@ -6,8 +6,8 @@ from prunescope.report.headline import headline, severity_of, story, subjects
 from prunescope.report.structure import Estimate, Finding
 
 
-def info(name, sparsity=0.9, method="gmp"):
-    how = Compression(method=method, sparsity=sparsity)
+def info(name, sparsity=0.9, method="gmp", **counted):
+    how = Compression(method=method, sparsity=sparsity, **counted)
     return ModelInfo(name=name, baseline="dense", metadata=Metadata(name=name, compression=how))
 
 
@@ -154,3 +154,22 @@ def test_a_story_begins_with_accuracy(row, findings, text):
 def test_notes_have_no_part_in_the_severity():
     assert severity_of([found("note", "x"), found("slight", "y")]) == "slight"
     assert severity_of([found("note", "x"), found("none", "y")]) == "none"
+
+
+def test_what_was_removed_is_told_as_counted():
+    narrow = info("narrow", 0.5, "structured", weights_kept=0.25, channels_kept=0.5)
+    alone = "75% of weights removed (50% of the channels): story of narrow."
+    assert say([narrow], ["none"]) == (alone, "narrow")
+    assert say([narrow, info("a", 0.6)], ["severe", "none"]) == (
+        "No damage can be told from chance up to 60% of weights removed; at 75% (50% of the "
+        "channels): story of narrow.",
+        "narrow",
+    )
+
+
+def test_what_keeps_all_weights_is_not_told_by_a_share():
+    models = [info("int8", 0.0, "int8", bits=8), info("a", 0.6)]
+    assert say(models, ["none", "none"])[0] == (
+        "No damage can be told from chance for any of the models."
+    )
+    assert say(models, ["severe", "none"]) == ("int8: story of int8.", "int8")

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from prunescope.report import build, to_html, words
+from prunescope.report import build, to_html, to_markdown, to_model_card, words
 from prunescope.report.cells import STATUS, Axis, cell_tip, effect, line_tip, strength, tip
 from prunescope.report.glossary import GLOSSARY, VERDICTS
 from prunescope.report.html import flat
@@ -400,3 +400,19 @@ def test_hostile_names_do_nothing_in_any_section(rendered, planted, name):
     for names in re.findall(r"data-names='([^']+)'", text):
         assert json.loads(names) == report.correlations.attributes
         assert "<" not in names
+
+
+def test_what_was_removed_is_the_same_in_every_rendering(counted):
+    report = build(counted)
+    html, markdown, card = to_html(report), to_markdown(report), to_model_card(report)
+    for text in (html, markdown):
+        assert "75% of weights removed (50% of the channels)" in text
+    assert "- narrow: structured, 75% of weights removed (50% of the channels), comp" in card
+    assert "- small: int8, 8 bits a weight, compared with dense" in card
+    assert "| narrow | 75% |" in markdown
+    assert "| small | – (8 bits) |" in markdown
+    assert "Not here, as all their weights are kept: small." in html
+    assert "Not known of, or all weights kept by, small." in html
+    for text in (html, markdown, card):
+        assert "50% of weights" not in text
+        assert not re.search(r"\b0% of weights", text)

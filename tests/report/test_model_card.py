@@ -47,7 +47,7 @@ def test_the_sections_and_what_they_say(harmed):
     made = section(text, HEADINGS[-1])
     assert "- 95% intervals from 400 bootstrap resamples" in made
     assert "seed 1;" in made
-    assert "- sparse95: gmp, sparsity 0.95, compared with dense" in made
+    assert "- sparse95: gmp, 95% of weights removed, compared with dense" in made
     assert "[More Information Needed]" not in text
 
 

@@ -30,6 +30,16 @@ def test_what_was_not_tested_or_not_removed_is_left_out(ungrouped, few, single, 
     assert build(single).trade_off.costs == []
 
 
+def test_weights_kept_are_those_counted_and_say_nothing_of_int8(counted):
+    told = build(counted).trade_off
+    kept = {point.model: point.costs for point in told.points}
+    assert kept == {"dense": [100.0], "narrow": [25.1], "sparse": [40.0], "small": [None]}
+    assert told.without(0, 0) == ["small"]
+    gain = Gain(("weights, MB",), {"dense": [4.0], "small": [1.0]})
+    sized = {point.model: point.costs for point in build(counted, gain=gain).trade_off.points}
+    assert sized["small"] == [1.0, None]
+
+
 def test_a_population_costs_what_its_measured_members_do(seeds):
     gain = Gain(
         ("time per image, ms",),

@@ -10,12 +10,24 @@ thousand. All models of an audit share the draws, so that differences between mo
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.data.samples import UNKNOWN, Group, Samples
 from prunescope.errors import ConfigError, one_of
+from prunescope.predictions.ids import GOLDEN, hash_texts, mix
+
+HELD = 1 << 22
+"""Units that are told apart at once, to count them."""
+
+LARGEST = np.uint64(2**64 - 1)
+
+OF_CLUSTER = 1
+"""Salt of clusters' names: none is taken for the sample of that id."""
 
 FloatMatrix = NDArray[np.float32]
 
@@ -51,37 +63,89 @@ def deal(units: NDArray[np.uint64], n_blocks: int, seed: int = 0) -> NDArray[np.
     >>> bool(blocks[0] == blocks[2]), bool((blocks < 1000).all())
     (True, True)
     """
-    mixed = units + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & (2**64 - 1))
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
+    mixed = mix(units + np.uint64((seed + 1) * int(GOLDEN) & (2**64 - 1)))
     return (mixed % np.uint64(n_blocks)).astype(np.int64)
 
 
 def units_of(samples: Samples, cluster: str | None) -> NDArray[np.uint64]:
-    """Give each sample the number of its unit: its row, or a number that stands for its cluster.
-
-    A sample whose cluster is unknown is a unit of its own.
+    """Give each sample the number of its unit, see `number_units`.
 
     Raises
     ------
     ConfigError
         ``cluster`` is not a group of the samples.
     """
-    rows = np.arange(len(samples), dtype=np.uint64)
-    if cluster is None:
-        return rows
-    if cluster not in samples.groups:
+    if cluster is not None and cluster not in samples.groups:
         raise ConfigError(one_of("cluster column", cluster, samples.groups))
-    group = samples.groups[cluster]
-    names = pl.Series(list(group.values)).cast(pl.String).hash().to_numpy()
-    if not len(names):
-        return rows
-    return np.where(group.codes == UNKNOWN, rows, names[group.codes])
+    return number_units(samples.ids, None if cluster is None else samples.groups[cluster])
+
+
+def number_units(ids: pl.Series, clusters: Group | None = None) -> NDArray[np.uint64]:
+    """Give each sample the number of its unit: a hash of its cluster's name or, alone, of its id.
+
+    So it does not matter in which order samples stand, nor how many are read at once. A sample
+    whose cluster is unknown is a unit of its own.
+
+    Examples
+    --------
+    >>> who = Group.from_series(pl.Series(["p", None, "p"]))
+    >>> first, second, third = number_units(pl.Series(["a", "b", "c"]), who)
+    >>> bool(first == third), bool(first == second)
+    (True, False)
+    """
+    units = hash_texts(ids)
+    if clusters is not None and clusters.values:
+        known = clusters.codes != UNKNOWN
+        names = hash_texts(pl.Series(list(clusters.values)), salt=OF_CLUSTER)
+        units[known] = names[clusters.codes[known]]
+    return units
+
+
+def count_units(
+    parts: Iterable[NDArray[np.uint64]], most: int
+) -> tuple[int, NDArray[np.uint64] | None]:
+    """Count the units of samples that come part by part.
+
+    More than `HELD` are estimated from where the `HELD` least of their numbers end, which is off by
+    1 / √`HELD`, 0.05%.
+
+    Parameters
+    ----------
+    parts : iterable of arrays of uint64
+        Numbers of the samples' units, see `number_units`.
+    most : int
+
+    Returns
+    -------
+    n : int
+        Units.
+    numbers : array (n,) or None
+        Those of the units, in order; None where they are more than `most`.
+
+    Examples
+    --------
+    >>> count_units([np.array([5, 9], np.uint64), np.array([5], np.uint64)], most=2)
+    (2, array([5, 9], dtype=uint64))
+    """
+    held, limit = np.zeros(0, np.uint64), LARGEST
+    waiting: list[NDArray[np.uint64]] = []
+    for part in itertools.chain(parts, [None]):
+        if part is not None:
+            waiting.append(np.unique(part[part <= limit]))
+        if part is None or sum(map(len, waiting)) > max(len(held), HELD // 4):
+            held = np.unique(np.concatenate([held, *waiting]))
+            waiting = []
+            if len(held) > HELD:
+                held, limit = held[:HELD], held[HELD - 1]
+    if limit < LARGEST:
+        return round((HELD - 1) * 2**64 / int(limit)), None
+    return len(held), held if len(held) <= most else None
 
 
 def blocks_of(units: NDArray[np.uint64], most: int, seed: int) -> tuple[NDArray[np.int64], int]:
     """Return the block of each sample and the number of blocks: one per unit, at most `most`.
+
+    Where each unit has a block, these stand in the order of the units' numbers.
 
     Examples
     --------

@@ -363,7 +363,7 @@ class _Conclude:
         parts = [rows(one, slices, confidence, comparison) for one, comparison in found]
         parts += beside
         how = metadata.compression
-        told = {"method": how.method, "sparsity": how.sparsity, "seed": metadata.seed}
+        told = {"method": how.method, "sparsity": how.removed, "seed": metadata.seed}
         table = add_q_values(to_frame(parts, model=name, **told))
         return add_verdicts(table, self.settings.alpha, dict(self.settings.min_effect))
 

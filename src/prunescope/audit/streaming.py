@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from prunescope.audit.bootstrap import count_units, number_units
 from prunescope.audit.conclude import conclude
 from prunescope.audit.result import Audit, Settings
 from prunescope.audit.subject import (
@@ -20,10 +22,11 @@ from prunescope.audit.subject import (
     told,
     with_trigger,
 )
-from prunescope.audit.tally import ROWS, Plan, Tally, count_all
+from prunescope.audit.tally import ROWS, Plan, Tally, clusters_of, count_all
 from prunescope.data.samples import Group, TrainRates, check_crossing
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.metrics import Layout, Slices
+from prunescope.predictions.repeats import check_unique
 from prunescope.predictions.shards import Shards
 
 MOST_BYTES = 512 * 2**20
@@ -50,9 +53,11 @@ def audit_files(
 ) -> Audit:
     """Compare compressed models with dense ones, reading a part of their files at a time.
 
-    The same as `audit`, but for three things: samples must stand in the same order in every file
-    (labels and groups are taken from the first); AUC and average precision come from a fine
-    histogram of the scores, and say by how much they may be off; exemplars are counted, not listed.
+    The same as `audit`, but for what the result says of itself: AUC and average precision come from
+    a fine histogram of the scores, and their rows say by how much they may be off; exemplars are
+    counted, not listed, nor is which class became which; where statistics would take too much
+    memory, samples are dealt into fewer blocks, and a note says so. Samples must stand in the same
+    order in every file; labels and groups are taken from the first.
 
     Parameters
     ----------
@@ -70,7 +75,7 @@ def audit_files(
     Raises
     ------
     DataError
-        Files do not fit together, or hold what they may not.
+        Files do not fit together, or hold what they may not: an id twice, for example.
     ConfigError
         A setting makes no sense.
     """
@@ -100,7 +105,9 @@ def audit_files(
     slices = Slices.of_values(values, frozenset(incomplete & set(names)))
 
     n_blocks = _n_blocks(chosen, len(slices), len(first.attributes), len(dense), len(models))
-    layout = Layout(slices, min(n_blocks, first.n), chosen.n_bins, chosen.band)
+    check_unique(first)
+    units = _units(first, chosen.cluster, n_blocks)
+    layout = Layout(slices, n_blocks if units is None else len(units), chosen.n_bins, chosen.band)
     subject = Subject(
         metadata,
         len(dense),
@@ -119,6 +126,7 @@ def audit_files(
         len(dense),
         chosen.cluster,
         chosen.seed,
+        units,
         chosen.n_affected,
         rows,
     )
@@ -126,8 +134,14 @@ def audit_files(
     train, more = rates_of(metadata, train_rates, lambda: tally.rates(first.attributes, slices))
     notes.append(
         f"The {first.n:,} rows were read {min(rows, first.n):,} at a time: AUC and average "
-        "precision come from a histogram of the scores."
+        "precision come from a histogram of the scores; exemplars, and which class became which, "
+        "are not listed."
     )
+    if chosen.replicates and n_blocks < chosen.blocks and units is None:
+        notes.append(
+            f"Samples were dealt into {n_blocks} blocks instead of {chosen.blocks}, for memory: "
+            "intervals are by chance a little wider or narrower."
+        )
     return conclude(subject.with_rates(train), tally, first.n, notes, [*warnings, *more])
 
 
@@ -156,6 +170,18 @@ def _cluster(first: Shards, settings: Settings) -> str | None:
         raise ConfigError(one_of("cluster column", named, first.groups))
     own = first.metadata.dataset.cluster
     return named or (own if own in first.groups else None)
+
+
+def _units(first: Shards, cluster: str | None, most: int) -> NDArray[np.uint64] | None:
+    """Return the numbers of all units, in order; None where they are more than `most`."""
+    if cluster is None and first.n > most:
+        return None
+    columns = ["id"] if cluster is None else ["id", f"group__{cluster}"]
+    numbers = (
+        number_units(part["id"], clusters_of(part, cluster, first))
+        for _, part in first.parts(columns)
+    )
+    return count_units(numbers, most)[1]
 
 
 def _n_blocks(

@@ -21,9 +21,10 @@ from safetensors.numpy import save_file
 from scipy.special import logit
 
 from prunescope.audit.affected import Affected, most_affected, worst_first
-from prunescope.audit.bootstrap import deal
+from prunescope.audit.bootstrap import deal, number_units
 from prunescope.audit.cies import CIE_SCHEMA
-from prunescope.audit.enrichment import ENRICHMENT_SCHEMA
+from prunescope.audit.enrichment import ENRICHMENT_SCHEMA, GROUP_METRIC, RARE_METRIC
+from prunescope.audit.estimates import UNDEFINED
 from prunescope.audit.evidence import Exemplars
 from prunescope.audit.result import CONFUSION_SCHEMA
 from prunescope.data.samples import Group, GroupValue, TrainRates
@@ -60,6 +61,11 @@ N_RANK_BLOCKS = 32
 N_UNIT_BITS = 1 << 14
 """Bits of a set of clusters: sizes up to some 80,000 are told to within two percent."""
 
+NOT_LISTED = (
+    "files were read a part at a time, so that exemplars are counted but not kept: read them at "
+    "once to see whom they gather in"
+)
+
 ROWS = 1 << 18
 """Rows that are read at once."""
 
@@ -89,6 +95,8 @@ class Plan:
     cluster : str, optional
     seed : int
         Deals units into blocks.
+    units : array (K,), optional
+        The numbers of all units, in order, where each has a block of its own.
     n_affected : int
         Most affected images to keep of each change.
     rows : int
@@ -104,6 +112,7 @@ class Plan:
     n_dense: int = 1
     cluster: str | None = None
     seed: int = 0
+    units: NDArray[np.uint64] | None = None
     n_affected: int = 24
     rows: int = ROWS
 
@@ -159,7 +168,8 @@ class Tally:
         """Return about how many clusters estimates rest on."""
         if "units" not in self.sums:
             return None
-        return UnitCounts.of(iter(self._sum(Held, "units").held), hashed=True)
+        sets = self._sum(Held, "units").held
+        return UnitCounts.of(iter(sets), hashed=sets.shape[-1] == N_UNIT_BITS)
 
     def statistics(self, model: int) -> Statistics:
         """Return what one model's answers add up to."""
@@ -191,8 +201,12 @@ class Tally:
         min_support: int,
         confidence: float,
     ) -> Exemplars:
-        """Return empty lists: samples are not kept."""
-        return Exemplars(pl.DataFrame(schema=CIE_SCHEMA), pl.DataFrame(schema=ENRICHMENT_SCHEMA))
+        """Say that exemplars are not listed: samples are not kept."""
+        about = {"n": int(self.slice_sizes[0]), "status": UNDEFINED, "reason": NOT_LISTED}
+        gathered = [{"metric": metric, **about} for metric in (GROUP_METRIC, RARE_METRIC)]
+        return Exemplars(
+            pl.DataFrame(schema=CIE_SCHEMA), pl.DataFrame(gathered, schema=ENRICHMENT_SCHEMA)
+        )
 
     def top_one(self, model: int) -> Statistics:
         """Return what the top answers of a multi-class model add up to."""
@@ -302,12 +316,11 @@ def count_part(plan: Plan, start: int, part: Part | None = None) -> Tally:
     """Count one part of the data: the rows from `start` on, read here unless they are given."""
     first, layout = plan.models[0], plan.layout
     batch, rest = read_part(plan, start) if part is None else part
-    rows = np.arange(start, start + batch.n, dtype=np.uint64)
-    units = rows if plan.cluster is None else _clusters(rest.to_series(), rows)
-    if first.n <= layout.n_blocks and plan.cluster is None:
-        blocks = rows.astype(np.int64)
-    else:
+    units = number_units(batch.ids, clusters_of(rest, plan.cluster, first))
+    if plan.units is None:
         blocks = deal(units, layout.n_blocks, plan.seed)
+    else:
+        blocks = np.searchsorted(plan.units, units)
     counter, models = Counter(batch, layout, blocks), batch.models
 
     def of_model(i: int) -> dict[str, Additive]:
@@ -317,8 +330,10 @@ def count_part(plan: Plan, start: int, part: Part | None = None) -> Tally:
 
     sums: dict[str, Additive] = {"labels": counter.labels()}
     if plan.cluster is not None:
-        bits = deal(units, N_UNIT_BITS, plan.seed + 1)
-        sums["units"] = Held(np.stack(list(held(batch, layout.slices, bits, N_UNIT_BITS))))
+        bits, n_bits = blocks, layout.n_blocks
+        if plan.units is None:
+            bits, n_bits = deal(units, N_UNIT_BITS, plan.seed + 1), N_UNIT_BITS
+        sums["units"] = Held(np.stack(list(held(batch, layout.slices, bits, n_bits))))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(of_model, range(len(models))):
             sums |= found
@@ -351,10 +366,9 @@ def _top_ones(plan: Plan, batch: Batch, blocks: NDArray[np.int64]) -> dict[str, 
     return sums
 
 
-def _clusters(column: pl.Series, rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the number of each sample's unit: its cluster, or its row where that is unknown."""
-    names = column.cast(pl.String)
-    return np.where(names.is_null().to_numpy(), rows, names.hash().to_numpy())
+def clusters_of(rows: pl.DataFrame, cluster: str | None, source: Shards) -> Group | None:
+    """Return the clusters of some rows, if samples are resampled by any."""
+    return None if cluster is None else Group.from_series(rows[f"group__{cluster}"], source.name)
 
 
 def _histogram(

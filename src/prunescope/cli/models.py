@@ -322,6 +322,8 @@ def report_model(
     if made.masks is None:
         n = sum(parameter.numel() for parameter in made.model.parameters())
         text = f"{compression['method']} model in {out}: {n:,} parameters"
+        if (kept := compression.get("weights_kept")) is not None:
+            text += f", {100 * kept:.3g}% of the weights kept"
         result(as_json, {"folder": str(out), **compression, **more}, text)
         return
     masks = Masks(made.masks)

@@ -340,14 +340,22 @@ def check_ids(ids: pl.Series, source: str = "") -> None:
     Traceback (most recent call last):
     prunescope.errors.DataError: faces.csv: id 'a' stands in rows 1 and 3: ids must be unique
     """
-    where = f"{source}: " if source else ""
     if ids.null_count():
-        row = int(ids.is_null().arg_true()[0]) + 1
-        raise DataError(f"{where}row {row} has no id: every sample needs one")
+        raise absent_id(int(ids.is_null().arg_true()[0]) + 1, source)
     if ids.n_unique() == len(ids):
         return
     first = ids.filter(ids.is_duplicated())[0]
     rows = (ids == first).arg_true() + 1
-    raise DataError(
-        f"{where}id {first!r} stands in rows {rows[0]} and {rows[1]}: ids must be unique"
-    )
+    raise repeated_id(first, rows[0], rows[1], source)
+
+
+def absent_id(row: int, source: str = "") -> DataError:
+    """Say that a row, counted from 1, has no id."""
+    where = f"{source}: " if source else ""
+    return DataError(f"{where}row {row} has no id: every sample needs one")
+
+
+def repeated_id(id_: str, first: int, second: int, source: str = "") -> DataError:
+    """Say that an id stands in two rows, counted from 1."""
+    where = f"{source}: " if source else ""
+    return DataError(f"{where}id {id_!r} stands in rows {first} and {second}: ids must be unique")

@@ -294,7 +294,7 @@ def calibrated(calibration: Calibration, dense: Predictions, outlook: Outlook) -
 
 
 def _sparsity(model: Predictions, planned: float) -> float:
-    return model.metadata.compression.sparsity or planned
+    return model.metadata.compression.removed or planned
 
 
 def _attributes(

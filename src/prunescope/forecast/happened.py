@@ -33,7 +33,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Population:
-    """Runs of one method and sparsity, which differ by chance alone."""
+    """Runs of one method and request, which differ by chance alone.
+
+    ``sparsity`` is the share of the weights that the first one lacks.
+    """
 
     method: str
     sparsity: float
@@ -140,19 +143,21 @@ def _check_copies(runs: Sequence[Run]) -> None:
 
 
 def _populations(runs: Sequence[Run], planned: float) -> tuple[list[Population], list[str]]:
-    """Put runs of one method, pattern and sparsity together; name those that do not tell."""
+    """Put runs of one method, pattern and request together; name those that do not tell."""
     kinds: dict[tuple[float, str], list[Run]] = {}
+    shares: dict[tuple[float, str], float] = {}
     untold = []
     for run in runs:
         how = run.model.metadata.compression
         pattern = getattr(how, "pattern", "unstructured")
-        method, sparsity = how.method, how.sparsity
+        method, asked, gone = how.method, how.sparsity, how.removed
         if method == Compression().method:
             untold.append(run.name)
-            method, sparsity = run.name, planned
+            method, asked, gone = run.name, planned, planned
         elif pattern not in ("unstructured", "structured"):
             method = f"{method} {pattern}"
-        kinds.setdefault((sparsity, method), []).append(run)
-    ordered = sorted(kinds.items(), key=lambda item: item[0])
-    found = [Population(method, sparsity, tuple(of)) for (sparsity, method), of in ordered]
-    return found, untold
+        # Seeds are asked for the same; what is counted of them may differ a little.
+        shares.setdefault((asked, method), gone)
+        kinds.setdefault((asked, method), []).append(run)
+    found = [Population(kind[1], shares[kind], tuple(of)) for kind, of in kinds.items()]
+    return sorted(found, key=lambda one: (one.sparsity, one.method)), untold

@@ -132,7 +132,7 @@ def judge(
     info = ComparisonInfo(
         dense=dense.name,
         pruned=pruned.name,
-        sparsity=pruned.metadata.compression.sparsity,
+        sparsity=pruned.metadata.compression.removed,
         n_samples=state.info.n_samples,
         measures=tuple(ranked),
         settings=state.info.settings.model_dump(mode="json"),

@@ -100,7 +100,7 @@ def _named(score: str, pruned: Predictions, dense: Predictions) -> tuple[Floats,
     if score not in NAMED:
         raise ConfigError(one_of("score", score, NAMED))
     rates, _ = rates_of([dense.metadata], None, dense.samples.rates)
-    sparsity = pruned.metadata.compression.sparsity
+    sparsity = pruned.metadata.compression.removed
     return SCORERS[score].look(Case(dense, rates, sparsity)).risk, dense
 
 

@@ -106,7 +106,7 @@ def highest_sparsity(
 
     A candidate holds if every row does that a constraint is about, by the interval's end on
     validation; a row that cannot be told does not hold. Of several methods the one that holds at
-    the highest sparsity is chosen, in a tie the one whose worst row lies deeper inside its limit.
+    most weights removed is chosen, in a tie the one whose worst row lies deeper inside its limit.
     The choice, and nothing else, is judged on test by the same constraints: where test does not
     confirm it, no other is chosen, as test would then have chosen it.
 
@@ -115,7 +115,8 @@ def highest_sparsity(
     budget : Budget
     evaluate : callable
         Maps method, sparsity and split (``val`` or ``test``) to an audit table, in which one model
-        is compressed. Called once for each trial.
+        is compressed; its column ``sparsity``, if there is one, tells the share of the weights that
+        are gone. Called once for each trial.
     methods : sequence of str
     sparsities : iterable of float
         Candidates, each in (0, 1).
@@ -144,7 +145,7 @@ def highest_sparsity(
     trials = _Trials(budget, evaluate)
     found = [trials.highest(method, candidates, order) for method in methods]
     held = [choice for choice in found if choice is not None]
-    choice = max(held, key=lambda choice: (choice.sparsity, -choice.excess), default=None)
+    choice = max(held, key=_depth, default=None)
     confirmation = None
     if choice is None:
         lowest = candidates[0]
@@ -156,7 +157,10 @@ def highest_sparsity(
     else:
         on_test = trials.run(choice.method, choice.sparsity, TEST)
         confirmation = CONFIRMATIONS[on_test]
-        reason = f"{_named(choice.method, choice.sparsity)} keeps the budget on {VALIDATION}; "
+        reason = _named(choice.method, choice.sparsity)
+        if abs(_gone(choice) - choice.sparsity) > 0.01 * (1 - choice.sparsity):
+            reason += f", which removes {100 * _gone(choice):.4g}% of the weights,"
+        reason += f" keeps the budget on {VALIDATION}; "
         reason += f"on {TEST}: {confirmation}"
         if on_test != "met":
             reason += f", {trials.failure(choice.method, choice.sparsity, TEST)}"
@@ -179,10 +183,14 @@ class _Trials:
     budget: Budget
     evaluate: Evaluate
     judged: dict[tuple[str, float, str], pl.DataFrame] = field(default_factory=dict)
+    removed: dict[tuple[str, float], float] = field(default_factory=dict)
 
     def run(self, method: str, sparsity: float, split: str) -> Outcome:
         """Make a trial and judge it."""
-        judged = self.budget.judge(self.evaluate(method, sparsity, split))
+        table = self.evaluate(method, sparsity, split)
+        judged = self.budget.judge(table)
+        if "sparsity" in table.columns:
+            self.removed[method, sparsity] = table["sparsity"][0]
         self.judged[method, sparsity, split] = judged
         return outcome(judged)
 
@@ -196,7 +204,8 @@ class _Trials:
         sparsity = candidates[count - 1]
         excess = self.judged[method, sparsity, VALIDATION]["excess"].max()
         assert isinstance(excess, float)
-        return Choice(method=method, sparsity=sparsity, excess=excess)
+        removed = self.removed.get((method, sparsity), sparsity)
+        return Choice(method=method, sparsity=sparsity, removed=removed, excess=excess)
 
     def failure(self, method: str, sparsity: float, split: str) -> str:
         """Say what a trial that does not hold hangs on."""
@@ -215,6 +224,16 @@ class _Trials:
             )
             for trial, judged in self.judged.items()
         )
+
+
+def _gone(choice: Choice) -> float:
+    """Return the share of the weights that a choice lacks."""
+    return choice.sparsity if choice.removed is None else choice.removed
+
+
+def _depth(choice: Choice) -> tuple[float, float]:
+    """Return what choices are compared by: weights removed, then how safely the budget is kept."""
+    return _gone(choice), -choice.excess
 
 
 def _named(method: str, sparsity: float) -> str:

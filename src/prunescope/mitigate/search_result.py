@@ -25,10 +25,15 @@ Confirmation = Literal["confirmed", "not confirmed", "cannot tell"]
 
 
 class Choice(BaseModel):
-    """The model that was chosen; `excess` is the worst of its rows on validation."""
+    """The model that was chosen; `excess` is the worst of its rows on validation.
+
+    `sparsity` is as asked for, `removed` the share of the weights that is gone, as counted; null in
+    results of 0.1.0.
+    """
 
     method: str
     sparsity: float
+    removed: float | None = None
     excess: float
 
 

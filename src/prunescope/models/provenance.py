@@ -48,7 +48,7 @@ class Provenance(BaseModel):
     recipe : dict or None
         How it was trained; None if it was not.
     compression : dict
-        Its ``method`` and ``sparsity``, and what else the method was told.
+        Its ``method`` and ``sparsity``, what is left as counted, and what else the method was told.
     seed : int or None
     parent : str or None
         `weights_digest` of the model that it was pruned from; None if it started from fresh ones.

@@ -11,13 +11,45 @@ from prunescope.data.samples import Task, TrainRates
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
+Kept: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+
+
 class Compression(BaseModel):
-    """How a model was made small; `sparsity` is the share of weights removed, in [0, 1)."""
+    """How a model was made small: what was asked for, and what is left as counted.
+
+    ``sparsity`` is the request, in [0, 1): a share of the weights or, where channels are removed,
+    of the channels. ``weights_kept`` and ``channels_kept`` are shares of the dense model's that are
+    left, in (0, 1]; ``bits`` is the width of a quantised weight. Each is None where the file does
+    not tell. Weights are those of all convolutions and linear layers, biases and normalisation
+    apart, also in layers that pruning was told to ignore; channels those that these layers give,
+    the model's answers apart.
+
+    Examples
+    --------
+    >>> Compression(method="structured", sparsity=0.5, weights_kept=0.2513).removed
+    0.749
+    >>> Compression(method="gmp-pt", sparsity=0.95).removed
+    0.95
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     method: str = "dense"
     sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weights_kept: Kept | None = None
+    channels_kept: Kept | None = None
+    bits: Annotated[int, Field(gt=0)] | None = None
+
+    @property
+    def removed(self) -> float:
+        """Share of the weights that are gone: as counted, else as asked for.
+
+        What is left counts to three digits, so that models of one request, whose numbers of weights
+        are rounded, stand at one place.
+        """
+        if self.weights_kept is None:
+            return self.sparsity
+        return round(1 - float(f"{self.weights_kept:.3g}"), 12)
 
 
 class DatasetInfo(BaseModel):
@@ -37,6 +69,9 @@ class Metadata(BaseModel):
     ``train_group_rates`` maps group → value as a string → attribute → that share. ``fitted_on`` is
     the `sketch` of the ids that thresholds or calibration were fitted to, if the answers have any:
     nothing can be judged or proved on those.
+
+    History of the format: 1 (0.1.0) first. Files of format 1 may tell ``weights_kept``,
+    ``channels_kept`` and ``bits`` of a compression, and need not.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -6,7 +6,7 @@ A model may be kept in several files of the same columns (shards): a folder or a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from prunescope.data.labels import read_classes
-from prunescope.data.samples import UNKNOWN, Group, GroupValue, Task, read_labels
+from prunescope.data.samples import (
+    UNKNOWN,
+    Group,
+    GroupValue,
+    Task,
+    absent_id,
+    read_labels,
+    read_text,
+)
 from prunescope.errors import DataError
 from prunescope.predictions.adjustment import (
     Adjustment,
@@ -32,6 +40,9 @@ from prunescope.predictions.tables import MISSING, check_matched, require_column
 
 SOME = 1000
 """Rows that are looked at to tell what is wrong with a file's columns."""
+
+AT_ONCE = 1 << 20
+"""Rows of a few columns that are read at once."""
 
 ALMOST_0 = 1e-12
 """Distance that probabilities are kept from 0 and 1."""
@@ -184,6 +195,27 @@ class Shards:
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(f"{self.name}: cannot be read: {reason}") from error
+
+    def parts(
+        self, columns: Sequence[str], start: int = 0, rows: int = AT_ONCE
+    ) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Yield some columns part by part, each with its first row."""
+        for first in range(start, self.n, rows):
+            yield first, self.rows(first, rows, columns)
+
+    def ids(self, start: int = 0) -> Iterator[tuple[int, pl.Series]]:
+        """Yield the ids as text part by part, each with its first row.
+
+        Raises
+        ------
+        DataError
+            A row has none.
+        """
+        for first, frame in self.parts(["id"], start):
+            ids = read_text(frame["id"], self.name)
+            if ids.null_count():
+                raise absent_id(first + int(ids.is_null().arg_true()[0]) + 1, self.name)
+            yield first, ids
 
     def answers(self, frame: pl.DataFrame, start: int) -> Answers:
         """Take the answers out of some rows, which begin at row `start`."""

@@ -18,6 +18,7 @@ from prunescope.models import check_float
 from prunescope.pruning.calibration import N_IMAGES, Calibration
 from prunescope.pruning.distributions import PerLayer
 from prunescope.pruning.layers import layer_of, prunable_weights
+from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods import METHODS, Job, Method
 from prunescope.pruning.pruner import Criterion
@@ -51,7 +52,8 @@ class Pruned:
     recipe : Recipe or None
         How it was trained; None where it was not.
     compression : dict
-        What was asked for, in plain values: method, sparsity, and what the method was told.
+        In plain values: method and sparsity as asked for, what is left as counted (`count_left`),
+        and what the method was told.
     history : History or None
         Of the training; None where there was none.
     """
@@ -228,9 +230,12 @@ def prune(
         progress=progress,
     )
     made = chosen.run(job)
+    by_channel = made.masks is None or criterion.pattern == "channel"
+    answers = _outputs(model, dataset) if by_channel else None
     compression = {
         "method": method,
         "sparsity": float(sparsity),
+        **count_left(model, made.model, made.masks, answers),
         "score": criterion.score,
         "distribution": "per-layer" if layers else criterion.distribution,
         "pattern": criterion.pattern if made.masks is not None else "structured",
@@ -239,8 +244,6 @@ def prune(
     }
     if layers:
         compression["layer_sparsity"] = dict(layers)
-    if criterion.pattern == "channel" and made.masks is not None:
-        compression["weights_pruned"] = made.masks.sparsity  # the sparsity is of channels
     if criterion.calibration is not None:
         compression["calibration_images"] = calibration_images
     if group is not None:

@@ -84,7 +84,9 @@ def build(
             name=name,
             baseline=model.baseline,
             method=model.metadata.compression.method,
-            sparsity=model.metadata.compression.sparsity,
+            sparsity=model.metadata.compression.removed,
+            channels_kept=model.metadata.compression.channels_kept,
+            bits=model.metadata.compression.bits,
             seed=model.metadata.seed,
             figures=[row for row in rows if row is not None],
             subject=names.get(name),
@@ -96,7 +98,7 @@ def build(
 
     ordered = sorted(
         [*cast.dense, *cast.compressed],
-        key=lambda m: (m.baseline is not None, m.metadata.compression.sparsity),
+        key=lambda m: (m.baseline is not None, m.metadata.compression.removed),
     )
     models = [one for model in ordered for one in (model, *cast.members.get(model.name, []))]
     first = sorted(of, key=lambda name: (name != featured, SEVERITIES.index(severities[name])))

@@ -76,18 +76,20 @@ def _rest(kinds: Sequence[Answer], parts: Sequence[str]) -> list[str]:
 
 
 def _part(kind: Answer, models: Sequence[ModelInfo], answers: Mapping[str, Answer]) -> str:
-    """Name the models with an answer: by sparsity where that says which, else by name."""
+    """Name the models with an answer: by the share removed where that says which, else by name.
+
+    Those that keep all weights, such as quantised ones, go by name.
+    """
     places = {answer: place for place, answer in enumerate(WORDS)}
-    sparsity = {model.name: model.metadata.compression.sparsity for model in models}
-    chosen = [name for name in sparsity if answers[name] == kind]
+    shares = {model.name: model.metadata.compression.removed for model in models}
+    chosen = [name for name in shares if answers[name] == kind]
+    whole = [name for name in chosen if not shares[name]]
     if kind in ("ship", "care"):
-        most = max(sparsity[name] for name in chosen)
-        below = [name for name in sparsity if sparsity[name] <= most]
+        most = max(shares[name] for name in chosen)
+        below = [name for name in shares if 0 < shares[name] <= most]
         if most > 0 and all(places[answers[name]] <= places[kind] for name in below):
-            return f"up to {removed(most)} of weights removed"
-    spared = max(
-        (sparsity[name] for name in sparsity if answers[name] in ("ship", "care")), default=0
-    )
-    if kind == "stop" and 0 < spared < min(sparsity[name] for name in chosen):
+            return listing([*whole, f"up to {removed(most)} of weights removed"])
+    spared = max((shares[name] for name in shares if answers[name] in ("ship", "care")), default=0)
+    if kind == "stop" and 0 < spared < min(shares[name] for name in chosen):
         return "beyond"
     return listing(chosen)

@@ -54,13 +54,13 @@ def curves(audit: Audit, table: Table, cast: Roles) -> list[Curve]:
         churns = [p.estimate.baseline for p in points if metric in FLIPS and not p.member]
         churn = next((level for level in churns if level is not None), None)
         found.append(Curve(metric=metric, group=group, points=points, churn=churn))
-    return [curve for curve in found if curve.points]
+    return [curve for curve in found if any(not point.dense for point in curve.points)]
 
 
 def _points(
     models: list[ModelInfo], table: Table, metric: str, group: str | None
 ) -> list[CurvePoint]:
-    """Return one point per model that has a value."""
+    """Return one point per model that has a value, and that is dense or lacks weights."""
     result = []
     for model in models:
         if group is None:
@@ -73,10 +73,12 @@ def _points(
         if row is None or row.value is None:
             continue
         how = model.metadata.compression
+        if model.baseline is not None and not how.removed:
+            continue
         result.append(
             CurvePoint(
                 method=how.method,
-                sparsity=how.sparsity,
+                sparsity=how.removed,
                 dense=model.baseline is None,
                 over=sum(_averaged(part, row) for part in parts),
                 estimate=row,

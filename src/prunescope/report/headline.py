@@ -7,7 +7,7 @@ from collections import Counter
 from prunescope.audit import ModelInfo
 from prunescope.report.findings import SEVERITIES
 from prunescope.report.glossary import GLOSSARY
-from prunescope.report.numbers import removed
+from prunescope.report.numbers import removal, removed
 from prunescope.report.structure import Estimate, Finding, Severity
 
 WORTH_A_HEADLINE: tuple[Severity, ...] = ("severe", "moderate")
@@ -25,19 +25,19 @@ def subjects(compressed: list[ModelInfo]) -> dict[str, str]:
         models share that.
     """
     made = {model.name: model.metadata.compression for model in compressed}
-    sparsities = Counter(removed(c.sparsity) for c in made.values() if c.sparsity > 0)
-    alike = Counter((removed(c.sparsity), c.method) for c in made.values())
+    shares = Counter(removed(c.removed) for c in made.values() if c.removed > 0)
+    alike = Counter((removed(c.removed), c.method) for c in made.values())
     result = {}
     for name, how in made.items():
-        share = removed(how.sparsity)
-        if how.sparsity <= 0:
+        share = removed(how.removed)
+        if how.removed <= 0:
             result[name] = name
-        elif sparsities[share] == 1:
-            result[name] = f"{share} of weights removed"
+        elif shares[share] == 1:
+            result[name] = removal(how)
         elif alike[share, how.method] == 1:
-            result[name] = f"{share} of weights removed by {how.method}"
+            result[name] = f"{removal(how)} by {how.method}"
         else:
-            result[name] = f"{share} of weights removed ({name})"
+            result[name] = f"{removal(how)} ({name})"
     return result
 
 
@@ -92,8 +92,8 @@ def headline(
 ) -> tuple[str, str]:
     """Say the whole audit in a sentence, and name the model that it is most about.
 
-    With several models: up to which sparsity nothing serious is supported, and what happens at
-    the first at which something is.
+    With several models: up to which share of the weights removed nothing serious is supported, and
+    what happens at the first at which something is.
     """
     names = subjects(compressed)
     if len(compressed) == 1:
@@ -105,21 +105,22 @@ def headline(
 
     compared = [m for m in compressed if severities[m.name] != "unknown"]
     if not compared:
-        name = max(compressed, key=lambda m: m.metadata.compression.sparsity).name
+        name = max(compressed, key=lambda m: m.metadata.compression.removed).name
         return f"{names[name]}: {stories[name]}.", name
-    by_sparsity = sorted(compared, key=lambda m: m.metadata.compression.sparsity)
+    by_removed = sorted(compared, key=lambda m: m.metadata.compression.removed)
     harmed = [m for m in compressed if severities[m.name] in WORTH_A_HEADLINE]
     if not harmed:
-        most = by_sparsity[-1]
-        share = removed(most.metadata.compression.sparsity)
-        where = f"up to {share} of weights removed" if share != "0%" else "for any of the models"
-        return f"{_clear(by_sparsity, severities)} {where}.", most.name
-    first = min(m.metadata.compression.sparsity for m in harmed)
-    spared = [m for m in by_sparsity if m.metadata.compression.sparsity < first]
-    subject = worst([m for m in harmed if m.metadata.compression.sparsity == first])
+        most = by_removed[-1]
+        share = removed(most.metadata.compression.removed)
+        pruned = all(model.metadata.compression.removed > 0 for model in by_removed)
+        where = f"up to {share} of weights removed" if pruned else "for any of the models"
+        return f"{_clear(by_removed, severities)} {where}.", most.name
+    first = min(m.metadata.compression.removed for m in harmed)
+    spared = [m for m in by_removed if m.metadata.compression.removed < first]
+    subject = worst([m for m in harmed if m.metadata.compression.removed == first])
     at, told = names[subject.name], stories[subject.name]
-    if spared and spared[-1].metadata.compression.sparsity > 0:
-        upto = removed(spared[-1].metadata.compression.sparsity)
+    if spared and spared[-1].metadata.compression.removed > 0:
+        upto = removed(spared[-1].metadata.compression.removed)
         clear = _clear(spared, severities)
         at = at.replace(" of weights removed", "", 1)
         return f"{clear} up to {upto} of weights removed; at {at}: {told}.", subject.name

@@ -48,6 +48,7 @@ from prunescope.report.numbers import (
 from prunescope.report.records import Link, Triangle
 from prunescope.report.structure import Curve, Report
 from prunescope.report.svg import N_COLOURS, colour
+from prunescope.report.tradeoff import KEPT
 
 FULL_CORRELATION, FULL_CHANGE = 0.6, 0.3
 """Correlation, and change of one, from which a cell has its full colour."""
@@ -96,6 +97,8 @@ def to_html(report: Report) -> str:
         ("report.js", "explore.js"),
         report=report,
         trades=trades,
+        KEPT=KEPT,
+        whole=[model.name for model in report.compressed if not model.sparsity],
         packed=packed(report.estimates),
         n_shown=min(len(report.estimates), MOST_SHOWN),
         series=series,

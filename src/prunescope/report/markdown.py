@@ -86,7 +86,9 @@ def key_figures(report: Report) -> list[str]:
 
 
 def _removed(model: ModelSummary) -> str:
-    return removed(model.sparsity) if model.sparsity > 0 else "–"
+    if model.sparsity > 0:
+        return removed(model.sparsity)
+    return "–" if model.bits is None else f"– ({model.bits} bits)"
 
 
 def _cell(model: ModelSummary, metric: str) -> str:

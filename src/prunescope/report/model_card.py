@@ -5,9 +5,10 @@ Headings are those of Hugging Face's template: *Bias, Risks, and Limitations* an
 
 from __future__ import annotations
 
+from prunescope.predictions import Compression
 from prunescope.report.glossary import legend
 from prunescope.report.markdown import escape, found_in, how_to_read, key_figures
-from prunescope.report.numbers import counted, listing
+from prunescope.report.numbers import counted, listing, removal
 from prunescope.report.structure import Gap, Report
 
 MOST_NAMES = 60
@@ -132,9 +133,16 @@ def _provenance(report: Report) -> list[str]:
         lines.append("- no intervals: nothing was resampled")
     for one in made.models:
         if "compared with" in one:
-            how = one.get("compression", {})
+            how = Compression.model_validate(one.get("compression", {}))
             lines.append(
-                f"- {escape(one['name'])}: {escape(str(how.get('method')))}, sparsity "
-                f"{how.get('sparsity', 0):g}, compared with {escape(one['compared with'])}"
+                f"- {escape(one['name'])}: {escape(how.method)}{_done(how)}, compared with "
+                f"{escape(one['compared with'])}"
             )
     return lines + [f"- {escape(note)}" for note in made.notes]
+
+
+def _done(how: Compression) -> str:
+    """Say after a method what it did."""
+    parts = [removal(how)] if how.removed > 0 else []
+    parts += [] if how.bits is None else [f"{how.bits} bits a weight"]
+    return "".join(f", {part}" for part in parts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prunescope.predictions import Compression
+
 MINUS = "−"
 MOST_DIGITS = 6
 LARGE = 1000
@@ -130,6 +132,20 @@ def removed(sparsity: float) -> str:
         if abs(round(percent, places) - percent) <= 0.01 * (100 - percent):
             break
     return f"{round(percent, places):.{places}f}%"
+
+
+def removal(how: Compression, weights: str = " of weights removed") -> str:
+    """Say what was removed: the share of the weights as counted and, if told, of the channels.
+
+    Examples
+    --------
+    >>> removal(Compression(sparsity=0.5, weights_kept=0.2513, channels_kept=0.5))
+    '75% of weights removed (50% of the channels)'
+    """
+    text = removed(how.removed) + weights
+    if how.channels_kept is not None and how.channels_kept < 1:
+        text += f" ({removed(round(1 - how.channels_kept, 12))} of the channels)"
+    return text
 
 
 def listing(items: list[str], limit: int = 3) -> str:

@@ -65,13 +65,16 @@ class ModelSummary(Frozen):
     `members` are the models of a population, `population` is that of a member. The report's story
     is about populations and about models that belong to none; `headline`, `subject` and `severity`
     are null for others and for dense ones. `subject` says in words what was done to it: "95% of
-    weights removed".
+    weights removed". `sparsity` is the share of the weights that is gone as counted, where the file
+    tells, else as asked for; `channels_kept` and `bits` are what the file tells.
     """
 
     name: str
     baseline: str | None
     method: str
     sparsity: float
+    channels_kept: float | None = None
+    bits: int | None = None
     seed: int | None
     figures: list[Estimate]
     subject: str | None = None
@@ -83,6 +86,8 @@ class ModelSummary(Frozen):
 
 class CurvePoint(Frozen):
     """One model on a curve; `over` counts the attributes that its mean is over.
+
+    `sparsity` is as in `ModelSummary`.
 
     A `member` of a population stands beside the population's own point.
     """
@@ -96,7 +101,10 @@ class CurvePoint(Frozen):
 
 
 class Curve(Frozen):
-    """One metric of all models, against sparsity; `group` is null for a figure over all images.
+    """One metric against sparsity; `group` is null for a figure over all images.
+
+    It has points of dense models and of those without some of the weights: what keeps them all, as
+    a quantised model does, has no place there.
 
     `churn`, on the curve of flips, is the share that two dense models differ in.
     """

@@ -22,7 +22,8 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
     """Measure each model's worst damage, and what is left of its weights, size and time.
 
     Damages are those of the findings' rules, so that dense has none and the limits are theirs. What
-    no compressed model was tested for is left out, and weights where none are removed.
+    no compressed model was tested for is left out, and weights where none are removed: of a model
+    that keeps them all, as a quantised one does, their share says nothing.
 
     Raises
     ------
@@ -42,14 +43,15 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
         for rule in map(by_name.__getitem__, MEASURES)
         if any(_worst(rule, table, model.name) is not None for model in cast.compressed)
     ]
-    pruned = any(model.metadata.compression.sparsity > 0 for model in cast.compressed)
+    pruned = any(model.metadata.compression.removed > 0 for model in cast.compressed)
 
-    def point(name: str, sparsity: float, *, dense: bool) -> TradePoint:
+    def point(name: str, share: float, *, dense: bool) -> TradePoint:
         measured = gain.of(cast.models_of(name)) if gain else []
+        kept = round(100 * (1 - share), 6) if share > 0 or dense else None
         return TradePoint(
             model=name,
             dense=dense,
-            costs=[*measured, *([round(100 * (1 - sparsity), 6)] if pruned else [])],
+            costs=[*measured, *([kept] if pruned else [])],
             damages=[0.0 if dense else _worst(rule, table, name) for rule in rules],
         )
 
@@ -66,7 +68,7 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
             for rule in rules
         ],
         points=[
-            point(model.name, model.metadata.compression.sparsity, dense=dense)
+            point(model.name, model.metadata.compression.removed, dense=dense)
             for model, dense in models
         ],
     )

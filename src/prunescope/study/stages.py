@@ -161,6 +161,7 @@ def prune_model(
         weights_digest,
     )
     from prunescope.pruning import METHODS, prune
+    from prunescope.pruning.left import left_after
 
     check_target(out)
     _check_attributes(dense, dataset)
@@ -188,7 +189,9 @@ def prune_model(
         pruned.model,
         dataset,
         recipe=pruned.recipe,
-        compression=pruned.compression if fresh else _after(dense, pruned.compression),
+        compression=pruned.compression
+        if fresh
+        else _after(dense, left_after(dense.provenance.compression, pruned.compression)),
         seed=pruned.compression["seed"] if fresh else dense.provenance.seed,
         parent=None if fresh else weights_digest(dense.model),
         data=data,
@@ -285,7 +288,8 @@ def quantize_model(
 ) -> Checkpoint:
     """Quantise a dense or pruned model to int8 and save it.
 
-    Its compression has the sparsity and all else of the parent's, and ``+int8`` in its method.
+    Its compression has the sparsity and all else of the parent's, ``+int8`` in its method, and the
+    width of its weights in ``bits``.
 
     Parameters
     ----------
@@ -307,11 +311,11 @@ def quantize_model(
     check_target(out)
     _check_attributes(parent, dataset)
     quantized = quantize(parent.model, dataset, **choices)
-    before = parent.provenance.compression
+    told = {**parent.provenance.compression, "method": "int8", "bits": 8, "calibration": choices}
     provenance = Provenance.of(
         quantized,
         dataset,
-        compression=_after(parent, {**before, "method": "int8", "calibration": choices}),
+        compression=_after(parent, told),
         seed=parent.provenance.seed,
         parent=weights_digest(parent.model),
         data=data,

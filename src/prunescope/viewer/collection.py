@@ -18,7 +18,7 @@ from prunescope.forecast import Forecast
 from prunescope.predictions import Predictions, align
 from prunescope.predictions.ids import ABSENT, places_of
 from prunescope.report import Report, build
-from prunescope.report.numbers import removed
+from prunescope.report.numbers import removal
 
 Flags = NDArray[np.bool_]
 
@@ -246,7 +246,7 @@ class Collection:
 def _model(info: ModelInfo, answers: Predictions) -> Model:
     """Keep of a model's answers what is shown of them."""
     how = info.metadata.compression
-    about = how.method if not how.sparsity else f"{how.method}, {removed(how.sparsity)} removed"
+    about = f"{how.method}, {removal(how, ' removed')}" if how.removed else how.method
     seed = info.metadata.seed
     odds = answers.log_odds.astype(np.float32)
     cuts = 0.0 if answers.thresholds is None else answers.thresholds

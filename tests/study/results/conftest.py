@@ -163,10 +163,11 @@ def tables(tmp_path):
 
     They are told as (setting, method, sparsity, metric, attribute, group) → a value for each seed,
     or a reason why there is none. Means over seeds come with an interval of 0.01 to either side;
-    models that nothing is told of are not audited.
+    models that nothing is told of are not audited. `counted` tells what is left of their weights
+    and channels: (setting, method, sparsity) → shares for each seed.
     """
 
-    def write(values, text=TABLES, names=("Bald", "Smiling"), sides=("True",)):
+    def write(values, text=TABLES, names=("Bald", "Smiling"), sides=("True",), counted=()):
         study, source = parse_study(text, Path("study.yaml"))
         plan = make_plan(study, Outline(tuple(names), ("Male",), {"train": 9, "val": 9, "test": 9}),
                          source)  # fmt: skip
@@ -178,28 +179,35 @@ def tables(tmp_path):
                     {key[:2] for key in mine}]  # fmt: skip
             if runs:
                 known = setting.data.attributes or tuple(names)
-                audits[setting.name] = _audit(known, runs, mine, sides)
+                left = {key[1:]: kept for key, kept in dict(counted).items()
+                        if key[0] == setting.name}  # fmt: skip
+                audits[setting.name] = _audit(known, runs, mine, sides, left)
         return StudyResults(store, plan, audits)
 
     return write
 
 
-def _audit(names, runs, values, sides):
+def _audit(names, runs, values, sides, counted):
     """Return an audit of some runs with these values."""
     arms = {}
     for run in runs:
         arms.setdefault((run.method, run.sparsity), []).append(run)
+    made = {}
+    for (method, sparsity), of in arms.items():
+        kept = counted.get((method, sparsity), [None] * len(of))
+        for run, share in zip(of, kept, strict=True):
+            made[run.name] = Compression(
+                method=method, sparsity=sparsity, weights_kept=share,
+                channels_kept=share and share**0.5,
+            )  # fmt: skip
     models = [
         ModelInfo(
             name=run.name,
             baseline=None if run.method == "dense" else f"dense-s{run.seed}",
-            metadata=Metadata(
-                name=run.name, seed=run.seed,
-                compression=Compression(method=run.method, sparsity=run.sparsity),
-            ),
+            metadata=Metadata(name=run.name, seed=run.seed, compression=made[run.name]),
         )
         for run in runs
-    ]  # fmt: skip
+    ]
     many = {arm: f"{arm[0]} {arm[1]} ({len(of)} seeds)" for arm, of in arms.items() if of[1:]}
     populations = [
         PopulationInfo(
@@ -215,8 +223,9 @@ def _audit(names, runs, values, sides):
         dense = values.get(("dense", 0.0, metric, attribute, group))
         leaning = metric.endswith("bias_amplification") and attribute is not None
         for side in sides if metric == "cie_odds_ratio" else ("True" if leaning else None,):
-            about = {"method": method, "sparsity": sparsity, "metric": metric, "group": group,
-                     "attribute": attribute, "group_value": side, "n": 9}  # fmt: skip
+            about = {"method": method, "sparsity": made[arms[arm][0].name].removed,
+                     "metric": metric, "group": group, "attribute": attribute,
+                     "group_value": side, "n": 9}  # fmt: skip
             if isinstance(told, str):
                 found = about | {"status": "undefined", "reason": told}
                 rows += [found | {"model": run.name} for run in arms[arm]]
@@ -224,6 +233,7 @@ def _audit(names, runs, values, sides):
                 continue
             for run, value in zip(arms[arm], told, strict=True):
                 rows.append(about | {"model": run.name, "seed": run.seed, "value": value,
+                                     "sparsity": made[run.name].removed,
                                      "status": "ok"})  # fmt: skip
             mean = sum(told) / len(told)
             pooled = {"value": mean, "low": mean - 0.01, "high": mean + 0.01}

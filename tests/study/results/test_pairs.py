@@ -60,3 +60,19 @@ def test_single_attributes_that_are_not_finished_are_told(tables):
     results = tables(RATIO, TEXT)
     assert beside(results) == []
     assert missing(results).startswith("None of 1 attribute trained alone")
+
+
+def test_models_of_one_request_stand_beside_each_other_whatever_is_counted(tables):
+    """A model of one attribute has another last layer, and so another share of its weights."""
+    text = TEXT.replace("gmp-pt", "structured")
+    told = {
+        (name, "structured" if how == "gmp-pt" else how, *rest): values
+        for (name, how, *rest), values in (RATIO | ALONE).items()
+    }
+    shares = {
+        (S, "structured", 0.99): [0.011, 0.012],
+        (f"{S}-Bald", "structured", 0.99): [0.013] * 2,
+    }
+    [one] = beside(tables(told, text, counted=shares))
+    assert one.title == "resnet_small: structured, 98.9% removed"
+    assert one.name == "resnet_small-beside-structured-99"

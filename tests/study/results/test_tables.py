@@ -3,6 +3,7 @@
 import pytest
 
 from prunescope.study.results import Claim
+from prunescope.study.results.claims.figures import Figures
 from prunescope.study.results.rows import Rows
 from prunescope.study.results.tables import (
     attribute_table,
@@ -81,3 +82,30 @@ def test_claims_are_a_row_each():
     table = claims_table([claim])
     assert table.rows == [["1 Kept", "–", "held", "t", "e"]]
     assert table.frame()["verdict"].to_list() == ["held"]
+
+
+NARROW = """
+name: narrow
+data: {groups: [Male]}
+base: {architectures: resnet_small, methods: structured, sparsities: 0.9, seeds: [0, 1]}
+"""
+
+
+def test_what_was_removed_is_what_was_counted(tables):
+    told = {
+        (S, "dense", 0.0, "accuracy", None, None): [0.91, 0.93],
+        (S, "structured", 0.9, "accuracy", None, None): [0.9, 0.8],
+    }
+    results = tables(told, NARROW, counted={(S, "structured", 0.9): [0.0098, 0.0101]})
+    rows = rows_of(results)
+    assert [row[:2] for row in key_table(rows).rows] == [["dense", "–"], ["structured", "99.02%"]]
+    [member] = rows.pruned
+    assert (member.sparsity, member.asked) == (0.9902, 0.9)
+    assert rows.mark(member, "accuracy").sparsity == 0.9902
+    # Claims know the model by what was asked for, and judge it by what was counted.
+    figures = Figures(results, results.joint[0])
+    assert figures.arms == (("structured", 0.9),)
+    assert figures.seeds("accuracy", figures.arms[0]) == [0.9, 0.8]
+    assert list(figures.at(0.99)) == [("structured", 0.9)]
+    assert figures.word(("structured", 0.9)) == "structured 99.02%"
+    assert figures.word(("dense", 0.0)) == "dense"

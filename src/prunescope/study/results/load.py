@@ -73,11 +73,6 @@ class StudyResults:
         populations = self.audits[setting.name].info.populations
         return {member for population in populations for member in population.members}
 
-    def pooled(self, setting: Setting) -> pl.DataFrame:
-        """Return the rows of one audit, with the mean over seeds in place of single models."""
-        members = self.members(setting)
-        return self.audits[setting.name].table.filter(~pl.col("model").is_in(members))
-
     def predictions(self, run: Run, split: str | None = None) -> Predictions:
         """Load a run's answers, by default to the audited split."""
         return self.store.predictions(run, split or self.plan.study.audit.split)

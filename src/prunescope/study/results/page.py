@@ -198,7 +198,7 @@ def _facts(results: StudyResults) -> list[str]:
         f"data: {data.source}",
         listing(list(dict.fromkeys(setting.arch for setting in settings)), 6),
         listing(list(places_of(results)) or ["no pruning"], 8),
-        f"{', '.join(steps)} removed" if steps else "",
+        f"sparsity {', '.join(steps)}" if steps else "",
         counted(len({run.seed for run in runs}), "seed"),
         f"{counted(n_single, 'attribute')} trained alone" if n_single else "",
         f"{counted(n_planted, 'backdoor')}" if n_planted else "",

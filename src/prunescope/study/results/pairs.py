@@ -74,8 +74,8 @@ def _compared(together: Rows, member: Member, alone: dict[str, Rows]) -> Iterato
     for metric, group in told:
         rows = []
         for attribute, single in alone.items():
-            here = (member.method, member.sparsity)
-            other = next((m for m in single.everyone if (m.method, m.sparsity) == here), None)
+            here = (member.method, member.asked)
+            other = next((m for m in single.everyone if (m.method, m.asked) == here), None)
             first = together.mark(member, metric, attribute, group)
             second = None if other is None else single.mark(other, metric, attribute, group)
             if first is not None and second is not None:
@@ -100,7 +100,7 @@ def _beside(results: StudyResults, joint: Setting, member: Member, pairs: list[P
     most = max(len(pair.rows) for pair in pairs)
     listed = "; ".join(_closer(pair) for pair in pairs if pair.target is not None)
     return Beside(
-        name=f"{joint.name}-beside-{model_name(member.method, member.sparsity)}",
+        name=f"{joint.name}-beside-{model_name(member.method, member.asked)}",
         title=f"{joint.arch}: {which}",
         caption=f"{counted(most, 'attribute')}, means over {counted(len(member.seeds), 'seed')} of "
         f"the joint model, with intervals where they are known. {listed}",

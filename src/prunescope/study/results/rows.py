@@ -36,6 +36,9 @@ class Member:
     ----------
     name, method : str
     sparsity : float
+        Share of the weights that is gone, as counted.
+    asked : float
+        As the plan asks: models of one request belong together.
     seeds : tuple of str
         The single models behind a mean; itself where there is one seed.
     """
@@ -43,6 +46,7 @@ class Member:
     name: str
     method: str
     sparsity: float
+    asked: float
     seeds: tuple[str, ...]
 
 
@@ -73,7 +77,7 @@ class Rows:
         def members(models: Iterable[ModelInfo]) -> list[Member]:
             told = ((model.name, model.metadata.compression) for model in models)
             found = [
-                Member(name, how.method, how.sparsity, tuple(cast.models_of(name)))
+                Member(name, how.method, how.removed, how.sparsity, tuple(cast.models_of(name)))
                 for name, how in told
             ]
             order = methods_of(setting)

@@ -15,7 +15,7 @@ from prunescope.mitigate import fit_adjustment
 from prunescope.predictions import Predictions, adjust
 from prunescope.study.plan import DENSE, Run
 from prunescope.study.results.claim import Claim, Verdict
-from prunescope.study.results.claims.figures import Arm, Figures, word
+from prunescope.study.results.claims.figures import Arm, Figures
 from prunescope.study.results.claims.verdicts import (
     DRAWS,
     LEVEL,
@@ -43,15 +43,15 @@ def exemplars_uncertain(figures: Figures) -> Claim:
     for arm in figures.at(0, MILD):
         found = in_band(dense, _population(figures, arm))
         verdicts.append(found.at_least(0.95))
-        lines.append(f"{word(arm)}: {found.plain()}")
+        lines.append(f"{figures.word(arm)}: {found.plain()}")
     for method in figures.methods:
         last = figures.sparsest(method)
         first = min((arm for arm in figures.arms if arm[0] == method), key=lambda arm: arm[1])
-        if last[1] < 0.99 or first == last:
+        if figures.shares[last] < 0.99 or first == last:
             continue
         fewer = in_band(dense, _population(figures, last), beside=_population(figures, first))
         verdicts.append((-fewer).above(0))
-        lines.append(f"{word(last)} less {word(first)}: {fewer}")
+        lines.append(f"{figures.word(last)} less {figures.word(first)}: {fewer}")
     return figures.claim(
         "7",
         "Exemplars lie in the dense model's uncertain band",
@@ -127,13 +127,15 @@ def thresholds_help(figures: Figures) -> list[Claim]:
         shown = figures_of(pairs)
         ratio, ratio_after = shown["rare_value_ratio"]
         nearer = abs(np.array(ratio) - 1) - abs(np.array(ratio_after) - 1)
-        _tell("6a", arm, nearer, ratio, ratio_after, verdicts, lines)
+        _tell("6a", figures.word(arm), nearer, ratio, ratio_after, verdicts, lines)
         leaning, leaning_after = shown["bias_amplification"]
         less = abs(np.array(leaning)) - abs(np.array(leaning_after))
-        _tell("6b", arm, less, leaning, leaning_after, verdicts, lines)
+        _tell("6b", figures.word(arm), less, leaning, leaning_after, verdicts, lines)
         same = shown["auc"][0] == shown["auc"][1]
         verdicts["6c"].append("held" if same else "failed")
-        lines["6c"].append(f"{word(arm)}: AUC {np.mean(shown['auc'][0]):.6f} before and after")
+        lines["6c"].append(
+            f"{figures.word(arm)}: AUC {np.mean(shown['auc'][0]):.6f} before and after"
+        )
     return [
         figures.claim(
             key, title, test + expected, all_of(verdicts[key]),
@@ -183,7 +185,7 @@ def figures_of(
 
 def _tell(
     key: str,
-    arm: Arm,
+    name: str,
     gained: NDArray[np.float64],
     before: Sequence[float],
     after: Sequence[float],
@@ -192,9 +194,7 @@ def _tell(
 ) -> None:
     found = over_seeds(list(gained))
     verdicts[key].append(found.above(0))
-    lines[key].append(
-        f"{word(arm)}: {np.nanmean(before):.3f} → {np.nanmean(after):.3f}, gained {found}"
-    )
+    lines[key].append(f"{name}: {np.nanmean(before):.3f} → {np.nanmean(after):.3f}, gained {found}")
 
 
 def _calibrated(figures: Figures, run: Run) -> Predictions:

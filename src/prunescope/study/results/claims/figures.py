@@ -17,7 +17,7 @@ from prunescope.study.results.claims.verdicts import UNKNOWN, Interval
 from prunescope.study.results.load import StudyResults
 
 Arm = tuple[str, float]
-"""A method and a sparsity."""
+"""A method and a sparsity, as the plan asks for it."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,24 @@ class Figures:
     results: StudyResults
     setting: Setting
 
-    @property
+    @cached_property
     def table(self) -> pl.DataFrame:
-        """All rows of the audit."""
-        return self.results.audits[self.setting.name].table
+        """All rows of the audit; their sparsity is as asked for, so that seeds belong together."""
+        audit = self.results.audits[self.setting.name]
+        asked = {one.name: one.metadata.compression.sparsity for one in audit.info.models}
+        asked |= {one.name: asked[one.members[0]] for one in audit.info.populations}
+        sparsity = pl.col("model").replace_strict(asked, return_dtype=pl.Float64)
+        return audit.table.with_columns(sparsity.alias("sparsity"))
+
+    @cached_property
+    def shares(self) -> dict[Arm, float]:
+        """What each arm lacks: of the weights, as counted, where channels were asked for."""
+        models = self.results.audits[self.setting.name].info.models
+        found: dict[Arm, float] = {}
+        for how in (model.metadata.compression for model in models):
+            share = how.sparsity if how.channels_kept is None else how.removed
+            found.setdefault((how.method, how.sparsity), share)
+        return found
 
     @cached_property
     def some_answers(self) -> Predictions:
@@ -46,7 +60,8 @@ class Figures:
     @cached_property
     def pooled(self) -> pl.DataFrame:
         """The rows of means over seeds; of single models where there is one seed."""
-        return self.results.pooled(self.setting)
+        members = self.results.members(self.setting)
+        return self.table.filter(~pl.col("model").is_in(members))
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -84,8 +99,12 @@ class Figures:
         )
 
     def at(self, low: float, high: float = 1.0) -> Iterator[Arm]:
-        """Yield the arms with a sparsity in [low, high]."""
-        return (arm for arm in self.arms if low <= arm[1] <= high)
+        """Yield the arms that lack a share of the weights in [low, high]."""
+        return (arm for arm in self.arms if low <= self.shares[arm] <= high)
+
+    def word(self, arm: Arm) -> str:
+        """Name an arm: its method and the share that it lacks; the dense model lacks none."""
+        return arm[0] if arm[0] == DENSE else f"{arm[0]} {100 * self.shares[arm]:.4g}%"
 
     def rows(self, metric: str, arm: Arm, *, group: str | None = None) -> pl.DataFrame:
         """Return the pooled rows of a metric, by attribute."""
@@ -137,14 +156,3 @@ class Figures:
 
 def _number(value: float | None) -> float:
     return np.nan if value is None else float(value)
-
-
-def word(arm: Arm) -> str:
-    """Name a method and a sparsity; the dense model has none.
-
-    Examples
-    --------
-    >>> word(("gmp-pt", 0.995)), word(("dense", 0.0))
-    ('gmp-pt 99.5%', 'dense')
-    """
-    return arm[0] if arm[0] == DENSE else f"{arm[0]} {100 * arm[1]:.4g}%"

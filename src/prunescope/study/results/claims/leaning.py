@@ -13,7 +13,7 @@ from prunescope.audit import audit
 from prunescope.predictions import Predictions
 from prunescope.study.plan import DENSE
 from prunescope.study.results.claim import Claim, Verdict
-from prunescope.study.results.claims.figures import Arm, Figures, word
+from prunescope.study.results.claims.figures import Arm, Figures
 from prunescope.study.results.claims.verdicts import (
     UNKNOWN,
     Interval,
@@ -39,7 +39,7 @@ def mild_within_seeds(figures: Figures) -> Claim:
         for arm in figures.at(0, 0.95):
             change = figures.change(METRIC, arm, group=group)
             verdicts.append("undecided" if np.isnan(spread) else change.within(spread))
-            lines.append(f"{group}, {word(arm)}: {change} (seeds {spread:.3f} apart)")
+            lines.append(f"{group}, {figures.word(arm)}: {change} (seeds {spread:.3f} apart)")
     return figures.claim(
         "5a", "Through 95%, bias amplification stays within the dense seeds' spread",
         "for every group and every sparsity up to 95%, the interval of the mean change lies within "
@@ -55,7 +55,7 @@ def extreme_leans(figures: Figures) -> Claim:
         for group in figures.groups:
             change = over_attributes(_changes(figures, arm, group), median=True)
             verdicts.append(change.above(0))
-            lines.append(f"{word(arm)}, {group}: median change {change}")
+            lines.append(f"{figures.word(arm)}, {group}: median change {change}")
     return figures.claim(
         "5b", "From 99%, bias amplification rises",
         "the median over attributes of the change is above 0 for every group (bootstrap over "
@@ -72,7 +72,7 @@ def largest_for_male(figures: Figures) -> Claim:
         for group in others:
             found = between_attributes(*(_changes(figures, arm, of) for of in ("Male", group)))
             verdicts.append(found.above(0))
-            lines.append(f"{word(arm)}: Male less {group} {found}")
+            lines.append(f"{figures.word(arm)}: Male less {group} {found}")
     return figures.claim(
         "5c", "The rise is largest for Male",
         "at 99% and above, the mean change by Male is larger than by every other group (bootstrap "
@@ -92,7 +92,7 @@ def joint_less_biased(joint: Figures, single: Sequence[Figures]) -> Claim:
         )  # each attribute is in one of them
         more = between_seeds(apart, jointly)
         verdicts.append(more.above(0))
-        lines.append(f"{word(arm)}, {len(names)} attributes: single less joint {more}")
+        lines.append(f"{joint.word(arm)}, {len(names)} attributes: single less joint {more}")
     return Claim(
         key="8", title="Joint training is less biased than single attributes",
         setting=joint.setting.name,
@@ -114,17 +114,17 @@ def backdoor_taken(planted: Sequence[Figures], arch: str) -> list[Claim]:
         for arm in ((DENSE, 0.0), *figures.arms):
             found = _planted(figures, arm, ("value", "low", "high"))
             above.append(found.above(0))
-            told["9a"].append(f"{kind}, {word(arm)}: {found}")
+            told["9a"].append(f"{kind}, {figures.word(arm)}: {found}")
         for method in figures.methods:
             last = figures.sparsest(method)
             change = _planted(figures, last, ("delta", "delta_low", "delta_high"))
             rises.append(change.above(0))
-            told["9b"].append(f"{kind}, {word(last)}: {change} from dense")
+            told["9b"].append(f"{kind}, {figures.word(last)}: {change} from dense")
         for other in [one for one in weak if _kind(one) == kind]:
             for arm in ((DENSE, 0.0), *(arm for arm in figures.arms if arm in other.arms)):
                 more = between_seeds(*(_planted_seeds(one, arm) for one in (figures, other)))
                 weaker.append(more.above(0))
-                told["9c"].append(f"{kind}, {word(arm)}: {more}")
+                told["9c"].append(f"{kind}, {figures.word(arm)}: {more}")
     parts = (
         ("9a", "Backdoor bias amplification is above 0 at 5/95",
          "for dense and pruned models of every trigger", all_of(above)),
@@ -144,7 +144,7 @@ def backdoor_taken(planted: Sequence[Figures], arch: str) -> list[Claim]:
 
 def shuffled_groups(figures: Figures) -> Claim:
     """Negative control: by groups that are dealt at random, nothing leans."""
-    results, last = figures.results, max(figures.arms, key=lambda arm: arm[1])
+    results, last = figures.results, max(figures.arms, key=figures.shares.__getitem__)
     arms = {DENSE: (DENSE, 0.0), "sparse": last}
     models = {
         side: [
@@ -169,7 +169,7 @@ def shuffled_groups(figures: Figures) -> Claim:
         "groups",
         "By shuffled groups nothing leans",
         f"with the groups of the samples dealt anew, {SHUFFLES} times, the mean change of bias "
-        f"amplification at {word(last)} lies within 0.01 of 0 (Student over the shuffles)",
+        f"amplification at {figures.word(last)} lies within 0.01 of 0 (Student over the shuffles)",
         all_of(change.within(0.01) for change in told.values()),
         [f"{group}: {change}" for group, change in told.items()],
     )

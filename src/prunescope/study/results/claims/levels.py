@@ -10,7 +10,7 @@ from prunescope.metrics import interdependence
 from prunescope.metrics.statistics import moments
 from prunescope.study.plan import DENSE, INT8
 from prunescope.study.results.claim import Claim, Verdict
-from prunescope.study.results.claims.figures import Arm, Figures, word
+from prunescope.study.results.claims.figures import Arm, Figures
 from prunescope.study.results.claims.verdicts import (
     all_of,
     between_attributes,
@@ -28,7 +28,7 @@ def accuracy_kept(figures: Figures) -> Claim:
     for arm in figures.at(0, 0.9):
         accuracy, auc = figures.change("accuracy", arm), figures.change("auc", arm)
         verdicts += [accuracy.at_least(-0.005), auc.at_least(-0.01)]
-        lines.append(f"{word(arm)}: accuracy {accuracy}, AUC {auc}")
+        lines.append(f"{figures.word(arm)}: accuracy {accuracy}, AUC {auc}")
     return figures.claim(
         "1", "Accuracy is kept through 90%",
         "at every sparsity up to 90%, mean accuracy is at most 0.005 and AUC at most 0.01 below "
@@ -44,7 +44,7 @@ def uncertainty_rises(figures: Figures) -> Claim:
         change = figures.change("uncertainty", arm)
         verdicts.append(change.minus(0.3 * dense).at_least(0))
         lines.append(
-            f"{word(arm)}: {(dense + change.value) / dense:.2f} "
+            f"{figures.word(arm)}: {(dense + change.value) / dense:.2f} "
             f"[{(dense + change.low) / dense:.2f}, {(dense + change.high) / dense:.2f}] × dense"
         )
     return figures.claim(
@@ -63,12 +63,12 @@ def interdependence_above_labels(figures: Figures) -> Claim:
     for arm in ((DENSE, 0.0), *figures.arms):
         found = figures.value("interdependence", arm)
         verdicts.append(found.minus(of_labels).above(0))
-        lines.append(f"{word(arm)} {found.plain()}")
+        lines.append(f"{figures.word(arm)} {found.plain()}")
     for method in figures.methods:
         last = figures.sparsest(method)
         change = figures.change("interdependence", last)
         verdicts.append("held" if change.low * change.high > 0 else "undecided")
-        lines.append(f"change at {word(last)}: {change}")
+        lines.append(f"change at {figures.word(last)}: {change}")
     return figures.claim(
         "3", "Interdependence is above that of the labels, and changes",
         "the mean R² of an attribute's answers on the others is above that of the labels at every "
@@ -90,8 +90,8 @@ def rare_values_lost(figures: Figures) -> Claim:
         apart = between_attributes(deltas[is_rare], deltas[~is_rare])
         verdicts += [below.above(0.5), (-apart).above(0)]
         lines.append(
-            f"{word(arm)}: {below.plain()} of {rows.height} attributes below 1 and below dense; "
-            f"change of rare ones less that of others {apart}"
+            f"{figures.word(arm)}: {below.plain()} of {rows.height} attributes below 1 and below "
+            f"dense; change of rare ones less that of others {apart}"
         )
     return figures.claim(
         "4", "Rare values are no longer predicted",
@@ -134,7 +134,7 @@ def seeds_differ_less(figures: Figures) -> Claim:
             change = figures.change(metric, last)
             size = change if change.value > 0 else -change
             verdicts.append("undecided" if np.isnan(apart) else size.above(apart))
-            lines.append(f"{metric}: dense seeds {apart:.3f} apart; {word(last)} {change}")
+            lines.append(f"{metric}: dense seeds {apart:.3f} apart; {figures.word(last)} {change}")
     return figures.claim(
         "seeds", "Dense seeds differ less than pruning changes",
         "the largest difference between dense seeds in uncertainty and rare-value ratio is smaller "
