@@ -214,8 +214,8 @@ def _check(
         )
     if group is not None and group not in validation.samples.groups:
         raise ConfigError(one_of("group", group, validation.samples.groups))
-    # criteria for classes have the targets of their namesakes, or none
-    target = CRITERIA[criterion].target if criterion in CRITERIA else None
+    chosen = CRITERIA.get(criterion or "")  # those for classes need no more than their namesakes
+    target = None if chosen is None else chosen.target
     if target == "dense" and dense is None:
         raise ConfigError(
             f"criterion {criterion} follows the dense model: give its predictions on the same "
