@@ -1,0 +1,66 @@
+"""Climbing by classes, against every cut tried by hand and scikit-learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, recall_score
+
+from prunescope.mitigate.climb import climb, total
+from prunescope.mitigate.offsets import CLASS_CRITERIA
+
+SCORES = {"macro-recall": recall_score, "macro-f1": f1_score}
+
+
+def drawn(seed, n=60, k=3, whole=False):
+    """Return logits, and a class of each of n images; none lacks images."""
+    rng = np.random.default_rng(seed)
+    true = np.append(np.arange(k), rng.choice(k, n - k, p=rng.dirichlet(np.ones(k))))
+    z = rng.normal(0, 1, (n, k)) + 2 * np.eye(k)[true] + rng.normal(0, 1.5, k)
+    return (z.round() if whole else z), true
+
+
+def by_hand(criterion, true, answers):
+    """Return the figure that the criterion raises, as another library tells it."""
+    k = true.max() + 1
+    if criterion in SCORES:
+        return SCORES[criterion](true, answers, labels=range(k), average="macro", zero_division=0)
+    rates = (np.bincount(one, minlength=k) / len(one) for one in (true, answers))
+    return -abs(np.subtract(*rates)).sum() / k
+
+
+@pytest.mark.parametrize("criterion", ["prevalence", "macro-recall", "macro-f1"])
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.booleans(), st.integers(2, 4))
+def test_no_cut_of_one_class_alone_is_better(criterion, seed, whole, k):
+    z, true = drawn(seed, n=25, k=k, whole=whole)
+    score = CLASS_CRITERIA[criterion].score(np.bincount(true))
+    b = climb(z, true, score, np.zeros(k), np.arange(k))
+    reached = by_hand(criterion, true, (z + b).argmax(axis=1))
+    assert reached >= by_hand(criterion, true, z.argmax(axis=1)) - 1e-12
+    assert total(score, (z + b).argmax(axis=1), true, k) / k == pytest.approx(reached)
+    for one in range(k):
+        gaps = np.unique(np.delete(z + b, one, axis=1).max(axis=1) - z[:, one])
+        for cut in [gaps[0] - 1, *((gaps[1:] + gaps[:-1]) / 2), gaps[-1] + 1]:
+            moved = b.copy()
+            moved[one] = cut
+            assert by_hand(criterion, true, (z + moved).argmax(axis=1)) <= reached + 1e-9
+
+
+def test_what_is_best_already_stays():
+    z, true = np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([0, 1])
+    score = CLASS_CRITERIA["macro-recall"].score(np.bincount(true))
+    start = np.array([0.7, -0.1])
+    assert climb(z, true, score, start, np.arange(2)).tolist() == start.tolist()
+
+
+def test_of_equal_cuts_the_nearest_is_taken():
+    # class 0 should have the first image alone: its offset may lie between -3 and 4
+    z = np.array([[0.0, -3.0], [0.0, 4.0]])
+    true = np.array([0, 1])
+    score = CLASS_CRITERIA["macro-recall"].score(np.bincount(true))
+    assert climb(z, true, score, np.array([-7.0, 0.0]), np.arange(2)).tolist() == [0.5, 0.0]
+    far = np.array([[0.0, -3.0], [0.0, 9.0], [0.0, 1.0], [0.0, 2.0]])
+    true = np.array([0, 1, 0, 1])
+    # one mistake at least: without it between 1 and 2
+    assert climb(far, true, score, np.array([0.0, 0.0]), np.arange(2)).tolist() == [1.5, 0.0]
