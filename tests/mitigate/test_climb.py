@@ -64,3 +64,14 @@ def test_of_equal_cuts_the_nearest_is_taken():
     true = np.array([0, 1, 0, 1])
     # one mistake at least: without it between 1 and 2
     assert climb(far, true, score, np.array([0.0, 0.0]), np.arange(2)).tolist() == [1.5, 0.0]
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_a_search_that_ends_early_finds_the_same_cuts(monkeypatch, k):
+    """Of the mean recall: the others lose more than one class can gain, and never win it back."""
+    z, true = drawn(3, n=400, k=k)
+    score = CLASS_CRITERIA["macro-recall"].score(np.bincount(true))
+    whole = climb(z, true, score, np.zeros(k), np.arange(k))
+    monkeypatch.setattr("prunescope.mitigate.climb.FIRST", 2)
+    assert climb(z, true, score, np.zeros(k), np.arange(k)).tolist() == whole.tolist()
+    assert whole.any()

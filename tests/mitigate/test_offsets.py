@@ -202,6 +202,23 @@ def test_a_class_without_images_keeps_its_logit_and_is_named(build, world):
     assert few.table["reason"][0] == "fewer than two classes have 10 samples"
 
 
+def test_a_class_that_is_left_aside_may_not_take_what_the_others_gain(build):
+    """The yak has one image and stands just below the cat: where cats are lowered it takes them."""
+    rng = np.random.default_rng(0)
+    true = np.append(rng.choice(2, 400, p=[0.8, 0.2]), 2)
+    cat = rng.normal(0, 1, 401) + 2.5 * (true == 0) + 1
+    dog = rng.normal(0, 1, 401) + 2.5 * (true == 1)
+    z = np.stack([cat, dog, cat - 0.001], axis=1)
+    model = build(np.eye(3)[true], z, task="multiclass", name="m", names=("cat", "dog", "yak"))
+    found = fit_adjustment(model, criterion="macro-recall")
+    whole = found.table.row(0, named=True)
+    assert whole["value"] >= whole["before"] == pytest.approx(recall_score(
+        true, chosen(model), labels=[0, 1], average="macro"
+    ))  # fmt: skip
+    assert whole["status"] == "no_threshold"
+    assert set(found.adjustment.offsets.values()) == {0.0}
+
+
 def test_images_without_a_label_do_not_count(build, world):
     dense, sparse, true = world("val", n=1000)
     labels = np.eye(4)[true]

@@ -87,3 +87,9 @@ def test_classes_that_are_all_but_one_share_what_is_theirs():
 def test_images_of_one_logit_move_together():
     z = np.zeros((3000, 2))
     assert matching_offsets(z, np.array([1000, 2000])).tolist() == [0.0, 0.0]
+
+
+def test_a_class_that_is_free_to_move_stands_as_close_as_can_be():
+    """Classes 0 and 1 leave room 1 and stand alike; class 2 may stand 3 to 9 above them."""
+    z = np.array([[0.0, -1, -10], [-1, 0, -10], [2, 2, 0]])
+    assert matching_offsets(z, np.ones(3, int)) == pytest.approx([-1, -1, 2])

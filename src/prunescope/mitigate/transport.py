@@ -155,8 +155,8 @@ class _Plan:
 def _roomiest(least: Floats) -> Floats:
     """Return the offsets that keep all answers with the most room: b_k - b_j ≤ least_jk - room.
 
-    The most room is the least mean cost of a cycle (Karp, 1978). Of the offsets that leave it, the
-    middle of the highest and the lowest.
+    The most room is the least mean cost of a cycle (Karp, 1978). Of the offsets that leave it those
+    are taken that are as close to the highest one as can be.
     """
     k = len(least)
     ways = np.zeros((k + 1, k))
@@ -165,17 +165,10 @@ def _roomiest(least: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         means = (ways[k] - ways[:k]) / np.arange(k, 0, -1)[:, None]
     room = np.nanmax(means, axis=0).min()
-    high, low = _potentials(least - room), -_potentials(least.T - room)
-    b = (high - high.mean() + low - low.mean()) / 2
-    return np.asarray(b - b.mean())
-
-
-def _potentials(cost: Floats) -> Floats:
-    """Return the highest b ≤ 0 with b_k - b_j ≤ cost_jk (Bellman and Ford)."""
-    b = np.zeros(len(cost))
-    for _ in range(len(cost)):
-        nearer = np.minimum(b, (b[:, None] + cost).min(axis=0))
+    b = np.zeros(k)
+    for _ in range(k):  # Bellman and Ford
+        nearer = np.minimum(b, (b[:, None] + least - room).min(axis=0))
         if (nearer == b).all():
             break
         b = nearer
-    return b
+    return np.asarray(b - b.mean())
