@@ -126,7 +126,7 @@ def test_the_highest_mean_f1_is_higher_on_other_data_too(world):
 def test_few_offsets_of_a_grid_are_better(build, criterion, score):
     """All offsets of three classes tried: the climb ends as high, or within a sample or two."""
     short = []
-    for seed in range(20):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         true = np.append(np.arange(3), rng.choice(3, 40, p=rng.dirichlet(np.ones(3))))
         z = rng.normal(0, 1, (43, 3)) + 2 * np.eye(3)[true] + rng.normal(0, 1.5, 3)
@@ -167,7 +167,7 @@ def test_the_order_of_the_classes_does_not_matter_and_the_choice_is_the_same_aga
 )  # fmt: skip
 @pytest.mark.parametrize("whole", [False, True])
 def test_two_classes_are_one_attribute(build, mine, theirs, whole):
-    for seed in range(8):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         labels = (rng.random(300) < 0.2).astype(int)
         z = rng.normal(0, 1, (300, 2)) + np.stack([1 - labels, labels], axis=1) - [0, 1.5]
@@ -179,7 +179,7 @@ def test_two_classes_are_one_attribute(build, mine, theirs, whole):
         offset = fit_adjustment(pair[0], criterion=mine, dense=pair[1]).adjustment.offsets
         threshold = fit_adjustment(alone[0], criterion=theirs, dense=alone[1]).adjustment.thresholds
         assert offset["a0"] - offset["a1"] == pytest.approx(threshold["a0"], abs=1e-9)
-        assert offset["a0"] == -offset["a1"]
+        assert offset["a0"] == pytest.approx(-offset["a1"])
 
 
 def test_a_class_without_images_keeps_its_logit_and_is_named(build, world):
