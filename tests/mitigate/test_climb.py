@@ -60,10 +60,17 @@ def test_of_equal_cuts_the_nearest_is_taken():
     true = np.array([0, 1])
     score = CLASS_CRITERIA["macro-recall"].score(np.bincount(true))
     assert climb(z, true, score, np.array([-7.0, 0.0]), np.arange(2)).tolist() == [0.5, 0.0]
-    far = np.array([[0.0, -3.0], [0.0, 9.0], [0.0, 1.0], [0.0, 2.0]])
+    # class 0 should have the first of four, or the first three: one mistake either way
+    z = np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0], [0.0, 4.0]])
     true = np.array([0, 1, 0, 1])
-    # one mistake at least: without it between 1 and 2
-    assert climb(far, true, score, np.array([0.0, 0.0]), np.arange(2)).tolist() == [1.5, 0.0]
+    for now, nearest in ((0.0, 1.5), (9.0, 3.5)):
+        assert climb(
+            z,
+            true,
+            CLASS_CRITERIA["macro-recall"].score(np.array([2, 2])),
+            np.array([now, 0.0]),
+            np.arange(2),
+        ).tolist() == [nearest, 0.0]
 
 
 @pytest.mark.parametrize("k", [2, 5])
