@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score
 
-from prunescope.mitigate.climb import climb, total
+from prunescope.mitigate.climb import _Tops, climb, total
 from prunescope.mitigate.offsets import CLASS_CRITERIA
 
 SCORES = {"macro-recall": recall_score, "macro-f1": f1_score}
@@ -82,3 +82,17 @@ def test_a_search_that_ends_early_finds_the_same_cuts(monkeypatch, k):
     monkeypatch.setattr("prunescope.mitigate.climb.FIRST", 2)
     assert climb(z, true, score, np.zeros(k), np.arange(k)).tolist() == whole.tolist()
     assert whole.any()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_two_highest_are_known_after_every_move(whole):
+    z, true = drawn(5, n=200, k=5, whole=whole)
+    rng, b = np.random.default_rng(0), np.zeros(5)
+    tops = _Tops(z, true, b)
+    for k in rng.integers(0, 5, 30):
+        b[k] = np.round(rng.normal(0, 3), 0 if whole else 9)
+        tops.move(int(k), b)
+        afresh = _Tops(z, true, b)
+        for name in ("first", "second", "high", "next", "given", "hits"):
+            assert getattr(tops, name).tolist() == getattr(afresh, name).tolist(), name
+    assert tops.first.tolist() == (z + b).argmax(axis=1).tolist()
