@@ -134,14 +134,18 @@ def highest(criterion, true, z, grid):
 
 
 @pytest.mark.parametrize(
-    ("criterion", "score"), [("macro-recall", recall_score), ("macro-f1", f1_score)]
+    ("criterion", "score", "hard"),
+    [("macro-recall", recall_score, (55, 272)), ("macro-f1", f1_score, (128, 231))],
 )
-def test_few_offsets_of_a_grid_are_better(build, criterion, score):
-    """All offsets of three classes tried: the climb ends as high, or within a sample or two."""
+def test_few_offsets_of_a_grid_are_better(build, criterion, score, hard):
+    """All offsets of three classes tried: the climb ends as high, or within a sample or two.
+
+    Of the hard ones one is reached from no offsets alone, the other from those of prevalence alone.
+    """
     steps = np.linspace(-6, 6, 41)
     grid = np.array([(0, u, v) for u, v in product(steps, repeat=2)])
     short = []
-    for seed in (*range(20), 55, 128, 231, 272):  # the last four need one start or the other
+    for seed in (*range(20), *hard):
         rng = np.random.default_rng(seed)
         true = np.append(np.arange(3), rng.choice(3, 40, p=rng.dirichlet(np.ones(3))))
         z = rng.normal(0, 1, (43, 3)) + 2 * np.eye(3)[true] + rng.normal(0, 1.5, 3)
