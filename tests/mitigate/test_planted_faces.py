@@ -12,8 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from prunescope.data import DataConfig, load_dataset
 from prunescope.data.synthetic import ATTRIBUTES, prevalence, true_rates
-from prunescope.mitigate import MEASURES
-from prunescope.mitigate.measures import take
+from prunescope.mitigate.measures import measures_for, take
 from prunescope.study import Models, prune_model, train_model
 from prunescope.study.sweep import silent
 from prunescope.training import Recipe
@@ -42,7 +41,7 @@ def world(tmp_path_factory):
     )
     models = Models(pruned, dense, dataset, TUNED, folder / "out", data=config, group="Male")
     scene = models.scene(silent)
-    candidates = [take(scene, name) for name in MEASURES] + models.train(TRAINED, silent)
+    candidates = [take(scene, name) for name in measures_for(scene)] + models.train(TRAINED, silent)
     made = {one.name: one.test for one in candidates}
     return scene, {"nothing": scene.pruned_test, **made}
 

@@ -124,7 +124,8 @@ def _cut(tops: _Tops, k: int, score: Score, now: float, best: float) -> float | 
     Class k takes, one after the other, the images whose gap its offset exceeds. The search ends
     where the other classes have lost more than one class can gain.
     """
-    z, n, n_classes = tops.z[:, k].astype(np.float64), len(tops.z), tops.z.shape[1]
+    z: Floats = tops.z[:, k].astype(np.float64)
+    n, n_classes = tops.z.shape
     mine = np.flatnonzero(tops.first == k)
     rival, gaps = tops.second[mine], np.asarray(tops.high - z)
     gaps[mine] = tops.next[mine] - z[mine]
@@ -144,10 +145,10 @@ def _cut(tops: _Tops, k: int, score: Score, now: float, best: float) -> float | 
     right = np.append(0, (labels == k).cumsum())
     sums = others + score(right, np.arange(size + 1), np.full(size + 1, k))
     least = 8 * np.spacing(max(abs(tops.high[near]).max(), abs(z[near]).max()))
-    at, sums = _at(gaps[near], sums, float(least), size == n)
-    if sums.max() <= best + ROUNDING:
+    at, reached = _at(gaps[near], sums, float(least), size == n)
+    if reached.max() <= best + ROUNDING:
         return None
-    equals = at[sums >= sums.max() - ROUNDING]
+    equals = at[reached >= reached.max() - ROUNDING]
     return float(equals[abs(equals - now).argmin()])
 
 
