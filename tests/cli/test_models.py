@@ -1,5 +1,8 @@
 """From drawn faces to predictions by the commands alone."""
 
+import json
+
+import numpy as np
 import polars as pl
 import pytest
 
@@ -241,6 +244,27 @@ def test_thresholds_are_folded_into_what_is_predicted(folder, dense, prunescope)
     assert ran.code == 2
     assert "unknown attribute 'Smilin': did you mean Smiling" in ran.err
     assert not (folder / "no.parquet").exists()
+
+
+def test_offsets_are_added_to_the_classes_that_are_predicted(folder, prunescope):
+    table = pl.read_csv(folder / "faces" / "labels.csv")
+    who = pl.when(Male=1).then(pl.lit("man")).otherwise(pl.lit("woman")).alias("who")
+    table.select("image", "split", who).write_csv(folder / "faces" / "who.csv")
+    (folder / "who.yaml").write_text("source: faces/who.csv\nlabel: who\nsize: 32\n")
+    ran = prunescope(
+        "train", "-o", folder / "who", "--data", folder / "who.yaml", "--recipe",
+        folder / "tiny.yaml",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    told = {"offsets": {"man": 0.5, "woman": -0.5}}
+    (folder / "o.json").write_text(json.dumps({"adjustments": {"m": told}}))
+    for name, more in (("before", ()), ("after", ("--thresholds", folder / "o.json"))):
+        ran = prunescope("predict", folder / "who", "-o", folder / f"{name}.parquet", "--name", "m",
+                         *more)  # fmt: skip
+        assert ran.code == 0, ran.err
+    plain, moved = (Predictions.load(folder / f"{name}.parquet") for name in ("before", "after"))
+    assert plain.attributes == ("man", "woman")
+    np.testing.assert_allclose(moved.logits, plain.logits + np.array([0.5, -0.5]), atol=1e-12)
 
 
 def test_measures_are_compared_from_the_models_alone(folder, dense, prunescope):

@@ -15,8 +15,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from prunescope.data.samples import Group, Samples
 from prunescope.data.synthetic import ATTRIBUTES, correlation, prevalence, thresholds, true_rates
-from prunescope.mitigate import MEASURES, Scene
-from prunescope.mitigate.measures import take
+from prunescope.mitigate import Scene
+from prunescope.mitigate.measures import measures_for, take
 from prunescope.predictions import Metadata, Predictions
 
 N = {"val": 8000, "test": 8000}
@@ -77,7 +77,7 @@ def world(seed):
     scene = Scene(dense[0], pruned[0], dense[1], pruned[1], group="Male")
     return scene, {
         "nothing": scene.pruned_test,
-        **{name: take(scene, name).test for name in MEASURES if not name.startswith("route")},
+        **{name: take(scene, name).test for name in measures_for(scene) if not name.startswith("route")},
     }
 
 

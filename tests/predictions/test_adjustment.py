@@ -125,6 +125,11 @@ def test_plain_thresholds_are_adjustments(tmp_path):
         ({"adjustments": {"m": {"tresholds": {}}}}, "m.tresholds: Extra inputs are not permitted"),
         ({"adjustments": {"m": {"thresholds": {"a": "x"}}}}, "should be a valid number"),
         ({"adjustments": {"m": {"by_value": {"True": {}}}}}, "need the group's name"),
+        ({"adjustments": {"m": {"thresholds": {"a": 1}, "offsets": {"a": 1}}}}, "expected one"),
+        (
+            {"adjustments": {"m": {"offsets": {"a": 1}, "by_value": {"x": {}}}}},
+            "offsets by value need",
+        ),
         ({"adjustments": {"m": {}}, "format_version": 2}, "format_version: Input should be 1"),
     ],
 )
@@ -236,3 +241,69 @@ def test_the_audit_says_when_it_looks_at_what_thresholds_were_fitted_to(build):
     elsewhere = mine.model_copy(update={"fitted_on": sketch(["other"])})
     quiet = audit(dense, adjust(sparse, elsewhere), replicates=0).info.warnings
     assert not any("fitted to these samples" in w for w in quiet)
+
+
+def pets(build, n=200, seed=0, **options):
+    """Return answers of a model of classes, drawn at random."""
+    rng = np.random.default_rng(seed)
+    labels = np.eye(3)[rng.choice(3, n, p=[0.6, 0.3, 0.1])]
+    z = (labels * 2 + rng.normal(0, 1.5, (n, 3))).astype("f4")
+    options = {"name": "pets", "names": ("cat", "dog", "owl")} | options
+    return build(
+        labels, z, task="multiclass", groups={"town": rng.choice(["a", "b"], n)}, **options
+    )
+
+
+BY_TOWN = Adjustment(
+    offsets={"cat": -1.0, "owl": 0.5},
+    group="town",
+    by_value={"a": {"owl": 2.0}, "b": {}},
+    curves=dict.fromkeys(("cat", "dog", "owl"), Curve(knots=(0, 1), values=(0, 0.5))),
+)
+
+
+def test_offsets_are_added_on_the_curves_scale_by_the_groups_value(build):
+    model = pets(build)
+    found = adjust(model, BY_TOWN)
+    assert found.thresholds is None
+    assert settle(found) is found
+    for z, new, town in zip(model.logits, found.logits, model.samples.groups["town"].codes,
+                            strict=True):  # fmt: skip
+        own = [-1.0, 0.0, [2.0, 0.5][town]]
+        assert new.tolist() == [float(x) / 2 + b for x, b in zip(z, own, strict=True)]
+    everyone = adjust(model, Adjustment(offsets={"owl": 100.0}))
+    assert everyone.decisions.sum(axis=0).tolist() == [0, 0, len(model.samples)]
+
+
+@pytest.mark.parametrize("mine", [Adjustment(offsets={"dog": 1.25, "owl": 0.5}), BY_TOWN])
+def test_classes_larger_than_memory_are_answered_alike(build, tmp_path, mine):
+    dense, sparse = pets(build, name="dense"), pets(build, seed=0)
+    sparse = replace(sparse, logits=sparse.logits - np.array([0, 1, 1], "f4"))
+    for model in (dense, sparse):
+        model.save(tmp_path / f"{model.name}.parquet")
+    whole = audit(dense, adjust(sparse, mine), replicates=0)
+    shards = Shards.scan(tmp_path / "pets.parquet").adjusted(mine)
+    parts = audit_files([tmp_path / "dense.parquet"], [shards], replicates=0, rows=64)
+    ranked = pl.col("metric").is_in(["auc", "average_precision"])
+    key = ["model", "metric", "attribute", "group", "group_value"]
+    left, right = (a.table.filter(~ranked).select(*key, "value").sort(key) for a in (whole, parts))
+    both = left.join(right, on=key, nulls_equal=True)
+    assert both.filter(metric="tpr", model="pets").height > 3
+    np.testing.assert_allclose(both["value"], both["value_right"], atol=1e-12, equal_nan=True)
+    moved = audit(dense, sparse, replicates=0).table.filter(~ranked).select(*key, "value").sort(key)
+    assert not moved["value"].equals(left["value"])
+
+
+def test_offsets_are_for_classes_alone(build):
+    model = build([[1, 1]], [[0.0, 0.0]], names=("Bald", "Male"), name="sparse")
+    with pytest.raises(DataError, match=r"sparse answers attributes.*leave out the offsets"):
+        adjust(model, Adjustment(offsets={"Bald": 1.0}))
+    by_value = {"a": {"cat": 1.0}, "b": {}}
+    with pytest.raises(DataError, match=r"pets is multiclass.*leave out the thresholds"):
+        adjust(pets(build), Adjustment(group="town", by_value=by_value))
+    with pytest.raises(DataError, match=r"unknown attribute 'cow'"):
+        adjust(pets(build), Adjustment(offsets={"cow": 1.0}))
+    with pytest.raises(DataError, match=r"the offsets of pets depend on 'farm'"):
+        adjust(pets(build), Adjustment(offsets={"cat": 1.0}, group="farm"))
+    with pytest.warns(PrunescopeWarning, match="town = b has no offsets of its own"):
+        adjust(pets(build), Adjustment(offsets={"cat": 1.0}, group="town", by_value={"a": {}}))

@@ -1,9 +1,9 @@
 """What helps: measures against what pruning broke, each with its price and its proof.
 
-*Adjustments* move thresholds or calibrate logits; *routing* sends the riskiest answers to the dense
-model or to a person; *search* prunes as far as a budget allows; *fine-tuning* trains the pruned
-model again with another aim. All are fitted on a validation split and judged on another one, where
-`compare` puts them side by side.
+*Adjustments* move thresholds, add offsets to the logits of classes, or calibrate; *routing* sends
+the riskiest answers to the dense model or to a person; *search* prunes as far as a budget allows;
+*fine-tuning* trains the pruned model again with another aim. All are fitted on a validation split
+and judged on another one, where `compare` puts them side by side.
 """
 
 from prunescope.mitigate.adjust import THRESHOLD_SCHEMA, FittedAdjustment, fit_adjustment
@@ -18,6 +18,7 @@ from prunescope.mitigate.comparison_result import (
 )
 from prunescope.mitigate.curves import CURVE_SCHEMA
 from prunescope.mitigate.measures import MEASURES, Candidate, Measure, Scene, measures_for
+from prunescope.mitigate.offsets import CLASS_CRITERIA, CLASS_FLOORS, ClassCriterion
 from prunescope.mitigate.overrides import Overrides, OverridesInfo
 from prunescope.mitigate.risk import OWN_MARGIN
 from prunescope.mitigate.route_effects import judge_route
@@ -29,6 +30,8 @@ from prunescope.mitigate.thresholds import CRITERIA, FLOORS, Criterion, Floor
 
 __all__ = [
     "CALIBRATIONS",
+    "CLASS_CRITERIA",
+    "CLASS_FLOORS",
     "CRITERIA",
     "CURVE_SCHEMA",
     "EFFECT_SCHEMA",
@@ -42,6 +45,7 @@ __all__ = [
     "Candidate",
     "Certificate",
     "Choice",
+    "ClassCriterion",
     "Comparison",
     "ComparisonInfo",
     "Criterion",

@@ -143,11 +143,14 @@ def _routing(to: To, *, whole: bool = False) -> Callable[[Scene, str], Candidate
 
 MEASURES: Mapping[str, Measure] = {
     "prevalence": Measure(
-        "thresholds: as many yes as labels say", _adjusting(criterion="prevalence")
+        "thresholds or offsets: answered as often as labels say",
+        _adjusting(criterion="prevalence"),
+        tasks=("multilabel", "multiclass"),
     ),
     "dense-rate": Measure(
-        "thresholds: as many yes as the dense model's",
+        "thresholds or offsets: answered as often as by the dense model",
         _adjusting(criterion="dense-rate"),
+        tasks=("multilabel", "multiclass"),
         labels=False,
     ),
     "dense-tpr": Measure(
@@ -157,10 +160,21 @@ MEASURES: Mapping[str, Measure] = {
     "balanced-accuracy": Measure(
         "thresholds: highest balanced accuracy", _adjusting(criterion="balanced-accuracy")
     ),
+    "macro-recall": Measure(
+        "offsets: highest mean recall over classes",
+        _adjusting(criterion="macro-recall"),
+        tasks=("multiclass",),
+    ),
+    "macro-f1": Measure(
+        "offsets: highest mean F1 over classes",
+        _adjusting(criterion="macro-f1"),
+        tasks=("multiclass",),
+    ),
     "group-prevalence": Measure(
-        "thresholds by group: as many yes as labels say",
+        "thresholds or offsets by group: answered as often as labels say",
         _adjusting(criterion="prevalence", by_group=True),
         by_group=True,
+        tasks=("multilabel", "multiclass"),
     ),
     "group-equal-tpr": Measure(
         "thresholds by group: true positive rates as high as the highest",
@@ -218,7 +232,8 @@ def take(scene: Scene, name: str) -> Candidate:
     """
     measure, task = MEASURES[name], scene.pruned_test.samples.task
     if task not in measure.tasks:
-        raise ConfigError(f"measure {name} is not for a {task} task")
+        others = ", ".join(key for key, one in MEASURES.items() if task in one.tasks)
+        raise ConfigError(f"measure {name} is not for a {task} task; for it are {others}")
     if measure.by_group and scene.group is None:
         raise ConfigError(f"measure {name} treats the values of a group apart: name one")
     found = measure.run(scene, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,7 +99,7 @@ class Floor:
     Parameters
     ----------
     metric : str
-        A key of `FLOORS`.
+        A key of `FLOORS` or, of classes, of `CLASS_FLOORS`.
     least : float
         The value, or the change from the thresholds that the model has.
     change : bool
@@ -115,7 +115,7 @@ class Floor:
     change: bool
 
     @classmethod
-    def parse(cls, text: str) -> Floor:
+    def parse(cls, text: str, metrics: Collection[str] = FLOORS) -> Floor:
         """Read ``METRIC >= NUMBER``, a constraint of a budget; a number with a sign is a change.
 
         Raises
@@ -133,26 +133,31 @@ class Floor:
             raise ConfigError(expected) from error
         if found.operator != ">=" or found.where != OVERALL:
             raise ConfigError(expected)
-        if found.metric not in FLOORS:
-            raise ConfigError(f"floor {text!r}: {one_of('metric', found.metric, sorted(FLOORS))}")
+        if found.metric not in metrics:
+            raise ConfigError(f"floor {text!r}: {one_of('metric', found.metric, sorted(metrics))}")
         if abs(found.limit) > 1:
             raise ConfigError(f"{expected}; {found.metric} is a share of at most 1")
         return cls(found.metric, found.limit, found.relative)
 
     def holds(self, counts: Floats, now: Floats) -> NDArray[np.bool_]:
-        """Tell at which of T thresholds it holds, given counts (T, 3, 2) and those now (3, 2).
+        """Tell at which of T thresholds it holds, given counts (T, 3, 2) and those now (3, 2)."""
+        metric = FLOORS[self.metric]
+        return self.kept(metric(counts).value, metric(now).value)
+
+    def kept(self, value: Floats, now: Floats) -> NDArray[np.bool_]:
+        """Tell for which values it holds, given those now.
 
         A change from what is not defined, as without labels, is no change.
         """
-        metric = FLOORS[self.metric]
-        least = self.least + (metric(now).value if self.change else 0.0)
-        if np.isnan(least):
-            return np.ones(len(counts), bool)
-        return np.asarray(metric(counts).value >= least - ROUNDING)
+        least = self.least + (now if self.change else np.zeros_like(now))
+        return np.asarray(np.isnan(least) | (value >= least - ROUNDING))
 
 
 ROUNDING = 1e-12
 """Floors that are missed by no more hold."""
+
+NO_THRESHOLD = "no_threshold"
+"""Status of a threshold, or an offset, that stays because every other one breaks a floor."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,10 @@ class Curve(BaseModel):
 
 
 class Adjustment(BaseModel):
-    """What turns one model's logits into answers: yes where curve(z) > threshold.
+    """What turns one model's logits into answers.
+
+    An attribute is answered yes where curve(z) > threshold; of classes the one is chosen whose
+    curve(z) + offset is highest.
 
     Parameters
     ----------
@@ -79,13 +82,16 @@ class Adjustment(BaseModel):
         Attribute → `Curve` that calibrates its logits; others stay as they are.
     thresholds : dict
         Attribute → threshold on the curve's scale; default: 0.
+    offsets : dict
+        Class → what is added to its logit, on the curve's scale; default: 0. Only their differences
+        count; those that are fitted have mean 0.
     group : str, optional
         The group whose value must be known of each sample when it is answered.
     by_value : dict
-        The group's value, as text → attribute → threshold, in place of that above. Samples of
-        another value, or of none, get that above.
+        The group's value, as text → attribute or class → threshold or offset, in place of that
+        above. Samples of another value, or of none, get that above.
     criterion, calibration : str, optional
-        How thresholds and curves were found.
+        How thresholds or offsets, and curves, were found.
     fitted_on : tuple of str
         The `sketch` of the ids of the samples that they were fitted to.
 
@@ -99,6 +105,7 @@ class Adjustment(BaseModel):
 
     curves: dict[str, Curve] = {}
     thresholds: dict[str, float] = {}
+    offsets: dict[str, float] = {}
     group: str | None = None
     by_value: dict[str, dict[str, float]] = {}
     criterion: str | None = None
@@ -108,8 +115,15 @@ class Adjustment(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Adjustment:
         if self.by_value and self.group is None:
-            raise ValueError("thresholds by value need the group's name")
+            raise ValueError(f"{self.kind} by value need the group's name")
+        if self.thresholds and self.offsets:
+            raise ValueError("thresholds are for attributes and offsets for classes: expected one")
         return self
+
+    @property
+    def kind(self) -> Literal["thresholds", "offsets"]:
+        """What it holds, beside curves."""
+        return "offsets" if self.offsets else "thresholds"
 
     @property
     def needs(self) -> str:
@@ -118,17 +132,18 @@ class Adjustment(BaseModel):
 
     @property
     def attributes(self) -> list[str]:
-        """The attributes that it names."""
+        """The attributes, or classes, that it names."""
         by_value = (name for named in self.by_value.values() for name in named)
-        return list(dict.fromkeys([*self.curves, *self.thresholds, *by_value]))
+        return list(dict.fromkeys([*self.curves, *self.thresholds, *self.offsets, *by_value]))
 
     def limits(
         self, attributes: Collection[str], group: Group | None = None
     ) -> NDArray[np.float64] | None:
-        """Return the thresholds: (A,), or (N, A) where they depend on a group; None: all are 0."""
-        if not self.thresholds and not self.by_value:
+        """Return thresholds or offsets: (A,), (N, A) where they depend on a group; None: all 0."""
+        named = self.offsets or self.thresholds
+        if not named and not self.by_value:
             return None
-        usual = np.array([self.thresholds.get(a, 0.0) for a in attributes])
+        usual = np.array([named.get(a, 0.0) for a in attributes])
         if group is None:
             return usual
         table = [
@@ -220,6 +235,9 @@ def _content(path: Path) -> object:
 def adjust(predictions: Predictions, adjustment: Adjustment) -> Predictions:
     """Return a model's predictions with its logits mapped, in float64, and with its thresholds.
 
+    Offsets are added to the logits of classes: what comes out are the model's logits from then on,
+    and probabilities are their softmax.
+
     Parameters
     ----------
     predictions : Predictions
@@ -231,8 +249,8 @@ def adjust(predictions: Predictions, adjustment: Adjustment) -> Predictions:
     ------
     DataError
         It names attributes that the model has not, needs a group that the samples have not or whose
-        values it does not know, would change which class of a multi-class model has the highest
-        logit, or the predictions are adjusted already.
+        values it does not know, has thresholds or several curves for classes or offsets for
+        attributes, or the predictions are adjusted already.
 
     Examples
     --------
@@ -258,6 +276,8 @@ def adjust(predictions: Predictions, adjustment: Adjustment) -> Predictions:
     if limits is None and predictions.thresholds is not None:
         limits = mapped(predictions.thresholds)
     logits = mapped(predictions.logits) if adjustment.curves else predictions.logits
+    if adjustment.offsets and limits is not None:
+        logits, limits = np.asarray(logits, np.float64) + limits, None
     return replace(predictions, logits=logits, thresholds=limits, metadata=metadata)
 
 
@@ -298,7 +318,7 @@ def check_adjustment(
     Warns
     -----
     PrunescopeWarning
-        Values of the group have no thresholds of their own.
+        Values of the group have no thresholds or offsets of their own.
     """
     model = metadata.name or "model"
     Adjustments(adjustments={EVERY_MODEL: adjustment}).check((), attributes)
@@ -311,11 +331,16 @@ def check_adjustment(
         _check_group(adjustment, adjustment.group, model, groups)
     adjusted = metadata.model_copy(update={"fitted_on": adjustment.fitted_on or metadata.fitted_on})
     if task == "multilabel":
+        if adjustment.offsets:
+            raise DataError(
+                f"{model} answers attributes, each by its threshold: leave out the offsets, which "
+                "are for classes"
+            )
         return adjusted
-    if adjustment.thresholds or adjustment.by_value:
+    if adjustment.thresholds or (adjustment.by_value and not adjustment.offsets):
         raise DataError(
             f"{model} is multiclass: its answer is the class with the highest logit; leave out the "
-            "thresholds"
+            "thresholds (classes have offsets: prunescope mitigate thresholds)"
         )
     shapes = {adjustment.curves.get(name) for name in attributes}
     if len(shapes) > 1:
@@ -332,7 +357,7 @@ def _check_group(
     """Raise or warn where thresholds by group are not for the values that samples have."""
     if group not in groups:
         raise DataError(
-            f"the thresholds of {model} depend on {group!r}, which must be known of "
+            f"the {adjustment.kind} of {model} depend on {group!r}, which must be known of "
             f"each sample; its groups are {shorten(groups) or 'none'}"
         )
     if not adjustment.by_value:
@@ -341,13 +366,13 @@ def _check_group(
     without = [value for value in found if value not in adjustment.by_value]
     if without and len(without) == len(found):
         raise DataError(
-            f"the thresholds of {model} are for {group} = "
+            f"the {adjustment.kind} of {model} are for {group} = "
             f"{shorten(adjustment.by_value)}; the samples say {shorten(found)}: write its values "
             "alike"
         )
     if without:
         warnings.warn(
-            f"{model}: {group} = {shorten(without)} has no thresholds of its own, and "
+            f"{model}: {group} = {shorten(without)} has no {adjustment.kind} of its own, and "
             "gets those of all samples",
             PrunescopeWarning,
             stacklevel=3,

@@ -243,10 +243,12 @@ class Shards:
         limits = self._limits(self.adjustment, frame)
         if self.adjustment.curves:
             logits = map_columns(self.adjustment, self.attributes, logits)
+        if self.adjustment.offsets and limits is not None:
+            return Answers([z + b for z, b in zip(logits, limits, strict=True)], self.task)
         return Answers(logits, self.task, limits)
 
     def _limits(self, adjustment: Adjustment, frame: pl.DataFrame) -> NDArray[np.float64] | None:
-        """Return the thresholds of some rows: (A,) or (A, n)."""
+        """Return the thresholds or offsets of some rows: (A,) or (A, n)."""
         group = None
         if adjustment.group is not None:
             group = Group.from_series(frame[f"group__{adjustment.group}"], self.name)

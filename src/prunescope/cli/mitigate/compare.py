@@ -41,7 +41,9 @@ def compare(
         str | None,
         typer.Option(
             help="By commas: prevalence, dense-rate, dense-tpr, f1, balanced-accuracy, "
-            "temperature, isotonic, route-dense, route-images, route-person; with --group also "
+            "temperature, isotonic, route-dense, route-images, route-person; for classes also "
+            "macro-recall, macro-f1, and of those before prevalence, dense-rate, temperature, "
+            "route-dense, route-person; with --group also "
             "group-prevalence, group-equal-tpr; with --models also finetune-none, "
             "finetune-distill, finetune-balance-labels; with both also finetune-constrain, "
             "finetune-balance-groups.",

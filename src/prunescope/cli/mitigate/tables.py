@@ -28,7 +28,22 @@ SHOWN = {
 MARKS = {"better": "+", "worse": "−"}
 
 N_THRESHOLDS = 12
-"""Thresholds to list."""
+"""Thresholds or offsets to list."""
+
+HEADS = {
+    "thresholds": {
+        "attribute": "attribute", "group": "of", "threshold_before": "before",
+        "threshold": "threshold", "before": "then", "value": "now", "target": "target",
+    },
+    "offsets": {
+        "attribute": "class", "group": "of", "offset": "offset", "before": "then", "value": "now",
+        "target": "target",
+    },
+}  # fmt: skip
+"""Columns to print of each kind of adjustment, and their heads."""
+
+KINDS = {"thresholds": "attributes", "offsets": "classes"}
+"""What each kind of adjustment is of."""
 
 
 def print_comparison(found: Comparison) -> None:
@@ -87,34 +102,41 @@ def comparison_data(found: Comparison) -> dict[str, Any]:
 
 
 def print_adjustment(fitted: FittedAdjustment) -> None:
-    """Print the thresholds that moved most, and what must be known to apply them."""
+    """Print the thresholds or offsets that moved most, and what must be known to apply them."""
     console, adjustment = Console(highlight=False), fitted.adjustment
-    rows = fitted.table.with_columns(moved=(pl.col("threshold") - pl.col("threshold_before")).abs())
+    moved = pl.coalesce("offset", pl.col("threshold") - pl.col("threshold_before")).abs()
+    everyone = pl.col("attribute").is_null()  # a row over all classes, which stays on top
+    rows = fitted.table.sort(everyone, moved, descending=True, nulls_last=True, maintain_order=True)
     if rows.height:
-        title = f"{escape(fitted.model)}: {adjustment.criterion}, thresholds that move most"
-        table = Table(
-            "attribute", "of", "before", "threshold", "then", "now", "target", title=title
-        )
-        for row in rows.sort("moved", descending=True).head(N_THRESHOLDS).to_dicts():
-            value = row["group_value"]
-            of = "all" if value is None else f"{row['group']}={value}"
-            figures = (
-                row[k] for k in ("threshold_before", "threshold", "before", "value", "target")
-            )
-            cells = ("–" if figure is None else f"{figure:.3f}" for figure in figures)
-            table.add_row(escape(row["attribute"]), escape(of), *cells)
+        heads = HEADS[adjustment.kind]
+        title = f"{escape(fitted.model)}: {adjustment.criterion}, {adjustment.kind} that move most"
+        table = Table(*heads.values(), title=title)
+        for row in rows.head(N_THRESHOLDS).to_dicts():
+            told = row | {"attribute": row["attribute"] or "all", "group": _of_whom(row)}
+            table.add_row(*map(_cell, (told[name] for name in heads)))
         console.print(table)
     if adjustment.calibration is not None:
         text = f"{fitted.model}: {adjustment.calibration} curves for {len(adjustment.curves)}"
-        console.print(f"{text} attributes", markup=False)
+        console.print(f"{text} {KINDS[adjustment.kind]}", markup=False)
+    for row in rows.filter(everyone, pl.col("reason") != "").to_dicts():
+        console.print(f"offsets of {_of_whom(row)}: {row['reason']}", markup=False)
     kept = [
-        row["attribute"] + (f" of {row['group']}={row['group_value']}" if row["group"] else "")
-        + f" ({row['reason']})"
-        for row in fitted.table.filter(pl.col("status") != "ok").to_dicts()
-    ]  # fmt: skip
+        row["attribute"] + (f" of {_of_whom(row)}" if row["group"] else "") + f" ({row['reason']})"
+        for row in fitted.table.filter(~everyone, pl.col("status") != "ok").to_dicts()
+    ]
     if kept:
         console.print(f"not fitted: {shorten(kept)}", markup=False)
     console.print(f"needs {adjustment.needs} when it answers", markup=False)
+
+
+def _cell(content: str | float | None) -> str:
+    if isinstance(content, str):
+        return escape(content)
+    return "–" if content is None else f"{content:.3f}"
+
+
+def _of_whom(row: dict[str, Any]) -> str:
+    return "all" if row["group"] is None else f"{row['group']}={row['group_value']}"
 
 
 def print_route(found: Route) -> None:

@@ -20,11 +20,15 @@ def thresholds(
         str | None,
         typer.Option(
             help="prevalence, dense-rate, dense-tpr, f1, balanced-accuracy; with --group also "
-            "equal-tpr, equal-balanced-accuracy."
+            "equal-tpr, equal-balanced-accuracy. For classes: prevalence, dense-rate, "
+            "macro-recall, macro-f1."
         ),
     ] = None,
     calibrate: Annotated[
-        str | None, typer.Option(help="temperature or isotonic: logits become log-odds.")
+        str | None,
+        typer.Option(
+            help="temperature or isotonic: logits become log-odds. For classes: temperature."
+        ),
     ] = None,
     dense: Annotated[
         str | None, typer.Option(help="Predictions of the dense model on the same split.")
@@ -32,15 +36,16 @@ def thresholds(
     group: Annotated[
         str | None,
         typer.Option(
-            help="Give each value of this group its own thresholds: it must then be known of each "
-            "sample that is answered."
+            help="Give each value of this group its own thresholds or offsets: it must then be "
+            "known of each sample that is answered."
         ),
     ] = None,
     floor: Annotated[
         list[str] | None,
         typer.Option(
-            help="What no threshold may fall below: 'tpr >= 0.8', or 'tpr >= -0.02' for a change.",
-            show_default="with --group 'balanced_accuracy >= -0'",
+            help="What no threshold or offset may lead to less of: 'tpr >= 0.8', or "
+            "'tpr >= -0.02' for a change. For classes also 'macro_recall', 'top1_accuracy'.",
+            show_default="with --group 'balanced_accuracy >= -0'; for classes 'macro_recall >= -0'",
         ),
     ] = None,
     test: options.Test = None,
@@ -55,6 +60,8 @@ def thresholds(
     as_json: options.Json = False,
 ) -> None:
     """Choose thresholds, or calibrate, on a validation split: a file for `audit --thresholds`.
+
+    A model of classes gets offsets, which are added to the logits of its classes.
 
     With --test, tells what that does to data that fitted nothing.
     """
