@@ -228,8 +228,8 @@ class Measurer:
 
     def _structure(self, point: Statistics, replicates: Statistics) -> list[Estimates]:
         size = len(self.attributes)
-        if size > MOST_PAIRED:
-            return [self._too_many_pairs(point, metric) for metric in STRUCTURE]
+        if not point.pairs.size:
+            return [self._no_pairs(point, metric) for metric in STRUCTURE]
         explained = interdependence(point.predicted)
         linked = self._estimate(
             "interdependence",
@@ -257,13 +257,15 @@ class Measurer:
         )
         return [linked, shift]
 
-    def _too_many_pairs(self, point: Statistics, metric: str) -> Estimates:
+    def _no_pairs(self, point: Statistics, metric: str) -> Estimates:
         """Say that a metric of pairs is not computed."""
         size = len(self.attributes)
         n = point.counts[0].sum(axis=(-2, -1))
         nothing = np.full((len(self.weights), size), np.nan, np.float32)
         result = self._estimate(metric, Measure(np.full(size, np.nan), n), Measure(nothing, n), "")
         reason = f"{size} attributes: pairs are compared up to {MOST_PAIRED}"
+        if size <= MOST_PAIRED:
+            reason = "one class is chosen: its answer follows from the others"
         return result.explain(np.ones(size, bool), NOT_APPLICABLE, reason)
 
     def _backdoor(self, point: Statistics, replicates: Statistics) -> Estimates:
