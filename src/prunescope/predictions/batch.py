@@ -17,7 +17,7 @@ from prunescope.predictions.scores import sigmoid
 
 EVERY = slice(None)
 
-CELLS = 1 << 17
+CELLS = 1 << 15
 """Numbers that are worked on at once, so that they stay in the cache."""
 
 
