@@ -173,7 +173,7 @@ def _judged(points: pl.DataFrame, predictor: str, metric: str) -> dict[str, Any]
     found["n_rising"] = int(rising.sum())
     if rising.all() or not rising.any():
         return found | {"reason": "all change the same way"}
-    auroc = float(rank([x], rising[None].astype(np.uint8)).auc[0])
+    auroc = float(rank([x], rising[None].astype(np.uint8)).auc[0, 0])
     if predictor == "forecast":
         p = points["probability"].to_numpy()
         found["brier"] = float(np.mean((p - rising) ** 2))

@@ -83,10 +83,10 @@ def grade(
     for average, (risks, targets, of_block) in (("pooled", flat), ("macro", apart)):
         ranking = rank(list(risks), targets, of_block, n_blocks)
         drawn = ranking.replicates(weights)
-        usable = (ranking.n_positive > 0) & (ranking.n_negative > 0)
+        usable = ((ranking.n_positive > 0) & (ranking.n_negative > 0))[0]
         for measure, value, replicates in (
-            ("average_precision", ranking.average_precision, drawn[1]),
-            ("auroc", ranking.auc, drawn[0]),
+            ("average_precision", ranking.average_precision[0], drawn[1]),
+            ("auroc", ranking.auc[0], drawn[0]),
         ):
             found[measure, average] = _over(value, replicates, usable)
         recalls = [
