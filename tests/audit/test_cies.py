@@ -132,9 +132,9 @@ def test_cies_by_hand(models):
     assert found.compared[:, 0].tolist() == [True, True, True, True, False, True]
     assert found.cie[:, 0].tolist() == [True, True, True, True, False, True]
     assert found.harmful[:, 0].tolist() == [True, False, True, False, False, False]
-    assert found.dense_share[:, 0].round(3).tolist() == [1, 0.667, 0.333, 0.667, 1, 0.333]
-    assert found.compressed_share[:, 0].tolist() == [0, 0, 1, 0, 0.5, 1]
-    assert (found.n_dense, found.n_compressed) == (3, 2)
+    shares = [side.yes_share[:, 0].round(3).tolist() for side in found.populations]
+    assert shares == [[1, 0.667, 0.333, 0.667, 1, 0.333], [0, 0, 1, 0, 0.5, 1]]
+    assert [len(side) for side in found.populations] == [3, 2]
 
 
 @given(seed=SEEDS, n=SIZES, n_dense=MODELS, n_compressed=MODELS)
@@ -437,7 +437,7 @@ def test_the_list_holds_every_cie_once(draw, draw_classes, seed, n, count, share
             for row in modal.iter_rows(named=True):
                 cell = int(row["id"][1:]), names.index(row["attribute"])
                 assert row["label_may_be_wrong"] == doubted[cell]
-                assert row["dense_share"] == pytest.approx(found.dense_share[cell])
+                assert row["dense_share"] == pytest.approx(found.populations[0].yes_share[cell])
                 assert (row["dense"] == "True") == (row["dense_share"] > 0.5)
         agreement = rank_agreement(dense, sparse)
         ranked = listed.filter(definition="rank_correlation")

@@ -15,27 +15,30 @@ def both(predictions, blocks, n_blocks):
     slices = Slices.of(samples)
     labels = np.where(samples.labels < 0, 2, samples.labels).astype(np.uint8).T
     n, a = samples.labels.shape
-    numbers = slices.numbers(samples.groups, n)
+    cells = [(one, one.cells(samples.groups, n)) for one in slices.partitions()]
     parts = []
     for rows in (slice(None, n // 2), slice(n // 2, None)):
         part = Histogram.empty(n_blocks, len(slices), a)
+        here = [(one, of_all[rows]) for one, of_all in cells]
         for column in range(a):
             found = bucket(predictions.logits[rows, column])
-            part.count(column, found, labels[column, rows], blocks[rows], numbers[:, rows])
+            part.count(column, found, labels[column, rows], blocks[rows], here)
         parts.append(part)
     exact = rank(list(predictions.logits.T), labels, blocks, n_blocks, slices, samples.groups)
     return exact, rank_histogram(parts[0] + parts[1])
 
 
 @settings(max_examples=20)
-@given(seed=SEEDS, n=st.integers(1, 60))
-def test_a_histogram_bounds_its_error(draw, build, seed, n):
+@given(seed=SEEDS, n=st.integers(1, 60), joint=st.booleans())
+def test_a_histogram_bounds_its_error(draw, build, seed, n, joint):
     """Scores so close that many share a bucket."""
     predictions, rng = draw(seed, n=n), np.random.default_rng(seed)
     scores = predictions.logits / 50 + rng.normal(0, 0.01, (n, 3))
-    groups = {"g": rng.choice(["x", "y"], n).tolist()}
+    groups = {"g": rng.choice(["x", "y"], n).tolist(), "h": rng.choice(["z", None], n).tolist()}
     close = build(predictions.samples.labels, scores, groups=groups)
-    exact, found = both(close, rng.integers(0, 4, n), 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prunescope.metrics.slices.MOST_CELLS", 128 if joint else 1)
+        exact, found = both(close, rng.integers(0, 4, n), 4)
     for name in ("auc", "average_precision"):
         value, error = getattr(found, name), getattr(found, f"{name}_error")
         assert (np.isnan(value) == np.isnan(getattr(exact, name))).all()

@@ -77,7 +77,11 @@ def world(seed):
     scene = Scene(dense[0], pruned[0], dense[1], pruned[1], group="Male")
     return scene, {
         "nothing": scene.pruned_test,
-        **{name: take(scene, name).test for name in measures_for(scene) if not name.startswith("route")},
+        **{
+            name: take(scene, name).test
+            for name in measures_for(scene)
+            if not name.startswith("route")
+        },
     }
 
 

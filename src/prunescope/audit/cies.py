@@ -37,7 +37,6 @@ from prunescope.metrics.agreement import (
     lowest_agreement,
     rank_agreement,
 )
-from prunescope.metrics.statistics import Floats
 
 CIE_SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -72,28 +71,23 @@ class Cies:
     ----------
     dense, compressed : array (N, A) of int8
         Modal answers: 1 yes, 0 no, -1 tied.
-    dense_share, compressed_share : array (N, A)
-        Share of the population's models that answer yes, in [0, 1].
     compared : array (N, A) of bool
         Neither side is tied.
     cie : array (N, A) of bool
         Compared, and the modal answers differ.
     harmful : array (N, A) of bool
         A CIE whose label is known, where the dense modal answer is right and the compressed wrong.
-    n_dense, n_compressed : int
-        How many models each population has. With one each, a CIE is a flip, and nothing tells it
-        from what two seeds differ by.
+    populations : pair of Population
+        The dense and the compressed one. With one model each, a CIE is a flip, and nothing tells
+        it from what two seeds differ by.
     """
 
     dense: NDArray[np.int8]
     compressed: NDArray[np.int8]
-    dense_share: Floats
-    compressed_share: Floats
     compared: NDArray[np.bool_]
     cie: NDArray[np.bool_]
     harmful: NDArray[np.bool_]
-    n_dense: int
-    n_compressed: int
+    populations: tuple[Population, Population]
 
 
 def find_cies(dense: Population, compressed: Population) -> Cies:
@@ -118,8 +112,8 @@ def find_cies(dense: Population, compressed: Population) -> Cies:
     >>> dense = [model(1.0, -1), model(2.0, -3), model(-1.0, -2)]
     >>> compressed = [model(-1.0, -1), model(-2.0, 4), model(-1.0, -2)]
     >>> found = find_cies(Population(dense), Population(compressed))
-    >>> found.cie[:, 0].tolist(), found.harmful[:, 0].tolist(), found.n_dense
-    ([True, False], [True, False], 3)
+    >>> found.cie[:, 0].tolist(), found.harmful[:, 0].tolist()
+    ([True, False], [True, False])
     """
     check_same_samples(dense.models[0], compressed.models[0])
     before, after = dense.modal_answers, compressed.modal_answers
@@ -128,13 +122,10 @@ def find_cies(dense: Population, compressed: Population) -> Cies:
     return Cies(
         dense=before,
         compressed=after,
-        dense_share=dense.yes_share,
-        compressed_share=compressed.yes_share,
         compared=compared,
         cie=cie,
         harmful=cie & (before == dense.samples.labels),
-        n_dense=len(dense),
-        n_compressed=len(compressed),
+        populations=(dense, compressed),
     )
 
 
@@ -195,11 +186,10 @@ def list_cies(
     """
     found = find_cies(dense, compressed)
     samples = dense.samples
-    before, after = dense.mean_probabilities, compressed.mean_probabilities
     agreement = rank_agreement(dense, compressed)
     doubted = dense.label_may_be_wrong(confidence)
 
-    modal_rows, modal_columns = _most_changed(found, before, after, samples.task)
+    modal_rows, modal_columns = _most_changed(found, samples.task)
     lowest = np.flatnonzero(lowest_agreement(agreement, share))
     lowest = lowest[np.argsort(agreement[lowest], kind="stable")]
     rows = np.concatenate([modal_rows, lowest])
@@ -212,9 +202,10 @@ def list_cies(
         attribute = columns
         suspect = np.where(columns == NONE, suspect, doubted[rows, columns])
 
-    def at_cell(values: Floats) -> Floats:
-        return np.where(columns == NONE, np.nan, values[rows, columns])
-
+    shares, probabilities = (
+        np.where(columns == NONE, np.nan, told)
+        for told in zip(*(side.at(rows, columns) for side in found.populations), strict=True)
+    )
     place = pl.Series(rows, dtype=pl.Int64)
     told = pl.Series((label != NONE) & (old != NONE) & (new != NONE))
     harmful = pl.Series((old == label) & (new != label))
@@ -228,10 +219,10 @@ def list_cies(
         "label": _pick(words, label),
         "dense": _pick(words, old),
         "compressed": _pick(words, new),
-        "dense_share": at_cell(found.dense_share),
-        "compressed_share": at_cell(found.compressed_share),
-        "dense_probability": at_cell(before),
-        "compressed_probability": at_cell(after),
+        "dense_share": shares[0],
+        "compressed_share": shares[1],
+        "dense_probability": probabilities[0],
+        "compressed_probability": probabilities[1],
         "rank_correlation": agreement[rows],
         "harmful": harmful.set(~told, None),
         "label_may_be_wrong": suspect,
@@ -239,15 +230,16 @@ def list_cies(
     return pl.DataFrame(data, schema=CIE_SCHEMA).with_columns(pl.selectors.float().fill_nan(None))
 
 
-def _most_changed(found: Cies, before: Floats, after: Floats, task: Task) -> tuple[Places, Places]:
+def _most_changed(found: Cies, task: Task) -> tuple[Places, Places]:
     """Return rows and columns of the modal CIEs, the most changed first."""
     rows, columns = np.nonzero(found.cie)
     if task == "multiclass":  # of the sample's two columns, that of the class it lost
         lost = found.dense[rows, columns] == 1
         rows, columns = rows[lost], columns[lost]
-    share = np.abs(found.compressed_share[rows, columns] - found.dense_share[rows, columns])
-    votes = np.rint(share * (found.n_dense * found.n_compressed))  # whole, and the rest is below 1
-    moved = np.abs(after[rows, columns] - before[rows, columns])
+    dense, compressed = found.populations
+    (before, p_before), (after, p_after) = (side.at(rows, columns) for side in found.populations)
+    votes = np.rint(np.abs(after - before) * (len(dense) * len(compressed)))  # whole,
+    moved = np.abs(p_after - p_before)  # and this is below 1
     order = np.argsort(-(2 * votes + moved), kind="stable")
     return rows[order], columns[order]
 

@@ -28,6 +28,7 @@ from prunescope.audit.estimates import INSUFFICIENT, OK, UNDEFINED
 from prunescope.data.samples import UNKNOWN, Samples
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import Floats
+from prunescope.predictions.batch import CELLS
 
 GROUP_METRIC = "cie_odds_ratio"
 RARE_METRIC = "cie_rare_odds_ratio"
@@ -119,15 +120,19 @@ def over_representation(
     """
     cie = np.column_stack([cie, cie.any(axis=1)])
     compared = np.column_stack([compared, compared.any(axis=1)])
-    parts = np.hstack([cie, compared & ~cie]).astype(np.float32)  # exact up to 16 million samples
-    attributes = (*samples.attributes, None)
+    attributes, step = (*samples.attributes, None), max(1, CELLS // cie.shape[1])
     cells: list[Cell] = []
     tables = [np.zeros((0, 2, 2), np.int64)]
     for group in slices.group_names():
         values = slices.values[slices.of_group(group)]
         members = samples.groups[group].codes == np.arange(len(values))[:, None]  # (values, N)
-        inside = np.rint(members.astype(np.float32) @ parts).astype(np.int64)
-        inside = inside.reshape(len(values), 2, -1).swapaxes(1, 2)
+        inside = np.zeros((len(values), len(attributes), 2), np.int64)
+        for start in range(0, len(cie), step):  # exact, as a piece is below 16 million samples
+            rows = slice(start, start + step)
+            parts = cie[rows], compared[rows] & ~cie[rows]
+            for k, part in enumerate(parts):
+                found = members[:, rows].astype(np.float32) @ part.astype(np.float32)
+                inside[..., k] += np.rint(found).astype(np.int64)
         outside = inside.sum(axis=0) - inside
         tables.append(np.stack([inside, outside], axis=-2).reshape(-1, 2, 2))
         cells += [(a, group, str(value)) for value in values for a in attributes]

@@ -142,10 +142,11 @@ class InMemory:
 
     def ranking(self, model: int) -> Ranking:
         """Rank the samples by one model's scores, exactly."""
-        scores = list(self._models[model].log_odds.T)
-        labels, groups = self._batch.labels, self._batch.groups
-        n_blocks, slices = self._layout.n_blocks, self._layout.slices
-        return rank(scores, labels, self._blocks, n_blocks, slices, groups)
+        batch, layout = self._batch, self._layout
+        scores = batch.models[model].log_odds
+        return rank(
+            scores, batch.labels, self._blocks, layout.n_blocks, layout.slices, batch.groups
+        )
 
     def affected(self, before: int, after: int, limit: int) -> list[Affected]:
         """Return the images whose answers changed most."""

@@ -137,7 +137,8 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
     (1.0, 16)
     """
     pairs = list(zip(spreads, apart, strict=True))
-    fits, lines = [], []
+    fits: list[float] = []
+    lines: list[Floats] = []
     for df in (*FREEDOMS, MANY):
         lines, likelihood = [], 0.0
         for s2, v in pairs:

@@ -376,7 +376,8 @@ def _histogram(
 ) -> Histogram:
     """Count the scores of labelled samples."""
     found = Histogram.empty(N_RANK_BLOCKS, len(slices), len(batch.labels))
-    numbers, blocks = slices.numbers(batch.groups, batch.n), blocks % N_RANK_BLOCKS
+    parts = [(one, one.cells(batch.groups, batch.n)) for one in slices.partitions()]
+    blocks = blocks % N_RANK_BLOCKS
     buckets = np.empty(batch.n, np.int64)
     for a, labels in enumerate(batch.labels):
         for start in range(0, batch.n, PIECE):
@@ -385,7 +386,7 @@ def _histogram(
             if answers.task == "multiclass":
                 scores = logit(np.clip(answers.probabilities(a, rows), 1e-300, 1 - 1e-16))
             buckets[rows] = bucket(scores)
-        found.count(a, buckets, labels, blocks, numbers)
+        found.count(a, buckets, labels, blocks, parts)
     return found
 
 

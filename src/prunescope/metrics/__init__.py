@@ -14,6 +14,7 @@ from prunescope.metrics.calibration import (
     uncertainty,
 )
 from prunescope.metrics.classes import macro_f1, macro_recall, present
+from prunescope.metrics.counting import Counter, count
 from prunescope.metrics.flips import (
     exemplar_rate,
     flip_rate,
@@ -37,14 +38,12 @@ from prunescope.metrics.rates import (
 )
 from prunescope.metrics.slices import Slices
 from prunescope.metrics.statistics import (
-    Counter,
     Labels,
     Layout,
     Measure,
     Moments,
     Statistics,
     Transitions,
-    count,
 )
 from prunescope.metrics.structure import (
     correlation,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from prunescope.data.samples import UNKNOWN, Task
 from prunescope.errors import ConfigError, DataError
 from prunescope.metrics.statistics import Floats, divide
 from prunescope.predictions import Predictions
+from prunescope.predictions.batch import CELLS
+
+Places = NDArray[np.intp]
 
 TIED = -1
 """Modal answer of a population that gives two answers equally often."""
@@ -24,21 +28,8 @@ class Population:
     Parameters
     ----------
     models : sequence of Predictions
-        On the same samples and attributes, in one order.
-
-    Attributes
-    ----------
-    yes_share : array (N, A)
-        Share of the models that answer yes, in [0, 1].
-    modal_answers : array (N, A) of int8
-        The answer that most models give: 1 yes, 0 no, -1 where as many models say yes as no. For
-        a multi-class task the row is one-hot, 1 at the class that most models choose, and all -1
-        where two classes are chosen equally often.
-    mean_probabilities : array (N, A)
-        Averaged over the models, in [0, 1].
-    ranks : array (N, A)
-        Rank of each attribute of a sample by mean probability, centred and doubled, so that ranks
-        are whole numbers and their sums exact; ties share their mean rank.
+        On the same samples and attributes, in one order. Of all their answers, only what is asked
+        for is kept: the rest is worked out for some samples at a time.
 
     Raises
     ------
@@ -65,13 +56,65 @@ class Population:
             check_same_samples(models[0], model)
         self.models = tuple(models)
         self.samples = models[0].samples
-        self.yes_share: Floats = _mean([model.decisions for model in models])
-        self.modal_answers = modal(self.yes_share, self.samples.task)
-        self.mean_probabilities: Floats = _mean([model.probabilities for model in models])
-        self.ranks = _ranks(self.mean_probabilities)
 
     def __len__(self) -> int:
         return len(self.models)
+
+    @cached_property
+    def yes_share(self) -> Floats:
+        """Share of the models that answer yes: (N, A), in [0, 1]."""
+        return self._yes_share(slice(None))
+
+    @cached_property
+    def mean_probabilities(self) -> Floats:
+        """Averaged over the models: (N, A), in [0, 1]."""
+        return self._mean_probabilities(slice(None))
+
+    @cached_property
+    def modal_answers(self) -> NDArray[np.int8]:
+        """The answer that most models give: (N, A), 1 yes, 0 no, -1 where as many say yes as no.
+
+        For a multi-class task a row is one-hot, 1 at the class that most models choose, and all -1
+        where two classes are chosen equally often.
+        """
+        found = np.empty(self.samples.labels.shape, np.int8)
+        for rows in self._pieces():
+            found[rows] = modal(self._yes_share(rows), self.samples.task)
+        return found
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int32]:
+        """Rank of each attribute of a sample by mean probability: (N, A), centred and doubled.
+
+        So ranks are whole numbers, and their sums exact; ties share their mean rank.
+        """
+        found = np.empty(self.samples.labels.shape, np.int32)
+        for rows in self._pieces():
+            found[rows] = _ranks(self._mean_probabilities(rows))
+        return found
+
+    def at(self, rows: Places, columns: Places) -> tuple[Floats, Floats]:
+        """Return the shares that answer yes and the mean probabilities in some cells, (n,) each."""
+        shares, probabilities = np.empty((2, len(rows)))
+        for piece in self._pieces():
+            here = np.flatnonzero((rows >= piece.start) & (rows < piece.stop))
+            if len(here):
+                cells = rows[here] - piece.start, columns[here]
+                shares[here] = self._yes_share(piece)[cells]
+                probabilities[here] = self._mean_probabilities(piece)[cells]
+        return shares, probabilities
+
+    def _pieces(self) -> Iterator[slice]:
+        """Yield the samples that are worked on at once."""
+        n, a = self.samples.labels.shape
+        step = max(1, CELLS // a)
+        return (slice(start, start + step) for start in range(0, n, step))
+
+    def _yes_share(self, rows: slice) -> Floats:
+        return _mean([model.decisions_of(rows) for model in self.models])
+
+    def _mean_probabilities(self, rows: slice) -> Floats:
+        return _mean([model.probabilities_of(rows) for model in self.models])
 
     def label_may_be_wrong(self, confidence: float = 0.9) -> NDArray[np.bool_]:
         """Mark the labels (N, A) that every model contradicts with confidence.
@@ -100,21 +143,21 @@ class Population:
             raise ConfigError(
                 f"confidence is {confidence}: expected a probability above 0, at most 1"
             )
-        labels, share = self.samples.labels, self.yes_share
-        doubted: NDArray[np.bool_] = np.where(labels == 1, share == 0, share == 1)
-        doubted &= labels != UNKNOWN
-        if self.samples.task == "multiclass":
-            doubted &= (share == 1).any(axis=1, keepdims=True)
-            for model in self.models:
-                doubted &= model.probabilities.max(axis=1, keepdims=True) >= confidence
-            return doubted
-        cells = np.nonzero(doubted)
-        for model in self.models:
-            p = model.probabilities[cells]
-            sure = np.where(model.decisions[cells], p, 1 - p) >= confidence
-            cells = tuple(places[sure] for places in cells)
-        doubted[:] = False
-        doubted[cells] = True
+        doubted = np.empty(self.samples.labels.shape, bool)
+        for rows in self._pieces():
+            labels, share = self.samples.labels[rows], self._yes_share(rows)
+            found = np.where(labels == 1, share == 0, share == 1) & (labels != UNKNOWN)
+            if self.samples.task == "multiclass":
+                found &= (share == 1).any(axis=1, keepdims=True)
+            if found.any():
+                for model in self.models:
+                    p = model.probabilities_of(rows)
+                    if self.samples.task == "multiclass":
+                        sure = p.max(axis=1, keepdims=True) >= confidence
+                    else:
+                        sure = np.where(model.decisions_of(rows), p, 1 - p) >= confidence
+                    found &= sure
+            doubted[rows] = found
         return doubted
 
 
@@ -205,7 +248,10 @@ def rank_agreement(dense: Population, compressed: Population) -> Floats:
     """
     check_same_samples(dense.models[0], compressed.models[0])
     x, y = dense.ranks, compressed.ranks  # whole numbers: one order gives exactly 1
-    own, theirs, both = (np.einsum("na,na->n", *pair) for pair in ((x, x), (y, y), (x, y)))
+    own, theirs, both = (
+        np.einsum("na,na->n", *pair, dtype=np.float64, casting="safe")
+        for pair in ((x, x), (y, y), (x, y))
+    )
     return np.clip(divide(both, np.sqrt(own * theirs)), -1.0, 1.0)
 
 

@@ -6,13 +6,16 @@ them comes from wide ones, as a count for every block, slice and bucket is large
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.metrics.ranking import UNLABELLED, Ranked, Ranking, collect
+from prunescope.metrics.ranking import Ranked, Ranking, collect
+from prunescope.metrics.slices import Partition
 from prunescope.metrics.statistics import Additive, divide
 from prunescope.metrics.tied import FALSE, TRUE, Tied, curve, hidden, influence
 
@@ -59,7 +62,7 @@ class Histogram(Additive):
         buckets: NDArray[np.int64],
         labels: NDArray[np.uint8],
         blocks: NDArray[np.int64],
-        numbers: NDArray[np.signedinteger[Any]],
+        parts: Sequence[tuple[Partition, NDArray[np.int64]]],
     ) -> None:
         """Count n samples by their scores of one attribute.
 
@@ -71,25 +74,23 @@ class Histogram(Additive):
         labels : array (n,) of uint8
             1, 0, or 2 = unlabelled and left out.
         blocks : array (n,) of int
-        numbers : array (G + 1, n) of int
-            From `Slices.numbers`.
+        parts : sequence of pairs
+            Partitions that make up the slices, and the cell of each sample: (n,).
         """
-        n_blocks = len(self.wide)
+        n_slices = self.wide.shape[1]
         place = buckets + labels * np.int64(N_BUCKETS)
-        wide_place = place // (N_BUCKETS // N_WIDE) + blocks * (2 * N_WIDE)
-        for of_group in numbers:
-            inside = np.flatnonzero((of_group >= 0) & (labels != UNLABELLED))
-            if not len(inside):
-                continue
-            slices = of_group[inside].astype(np.int64)
-            first, last = slices.min(), slices.max() + 1
-            slices -= first
-            narrow, wide = (table[:, first:last, attribute] for table in (self.narrow, self.wide))
-            at = slices * (2 * N_BUCKETS) + place[inside]
-            narrow += np.bincount(at, minlength=narrow.size).reshape(narrow.shape).astype(np.uint32)
-            at = slices * (2 * N_WIDE * n_blocks) + wide_place[inside]
-            found = np.bincount(at, minlength=wide.size).reshape(-1, n_blocks, 2, N_WIDE)
-            wide += found.swapaxes(0, 1).astype(np.uint32)
+        wide_place = place // (N_BUCKETS // N_WIDE) + blocks * (3 * N_WIDE)
+        for partition, cells in parts:
+            members = partition.membership.astype(np.float64)
+            for table, at, n_buckets in (
+                (self.narrow[:, :, attribute], place, N_BUCKETS),
+                (self.wide[:, :, attribute], wide_place, N_WIDE),
+            ):
+                shape = members.shape[1], len(table), 3, n_buckets
+                found = np.bincount(cells * math.prod(shape[1:]) + at, minlength=math.prod(shape))
+                labelled = found.reshape(shape)[:, :, :2].reshape(shape[0], -1)
+                of_slices = (members @ labelled).reshape(n_slices, len(table), 2, n_buckets)
+                table += of_slices.swapaxes(0, 1).astype(np.uint32)
 
 
 def rank_histogram(histogram: Histogram) -> Ranking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,9 @@ from prunescope.metrics.statistics import PIECE, Additive, Floats, divide
 from prunescope.metrics.tied import FALSE, TRUE, Tied, curve, influence
 
 UNLABELLED = 2
+
+AT_ONCE = 16
+"""Attributes whose scores are asked for at once: those of classes lie side by side in memory."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def collect(found: Sequence[Ranked]) -> Ranking:
 
 
 def rank(
-    scores: Sequence[NDArray[np.floating[Any]]],
+    scores: Sequence[Floats] | Floats,
     labels: NDArray[np.uint8],
     blocks: NDArray[np.int64] | None = None,
     n_blocks: int = 1,
@@ -125,7 +129,7 @@ def rank(
     Parameters
     ----------
     scores : sequence of A arrays (N,)
-        Higher = rather true.
+        Higher = rather true. Some are asked for at a time, by threads.
     labels : array (A, N) of uint8
         1, 0, or 2 = unlabelled and left out.
     blocks : array (N,) of int, optional
@@ -146,8 +150,14 @@ def rank(
     numbers = slices.numbers(groups or {}, n)
     blocks = np.zeros(n, np.int64) if blocks is None else blocks
     work = _Work(labels, blocks, n_blocks, slices, numbers)
+
+    def some(first: int) -> list[Ranked]:
+        part = scores[first : first + AT_ONCE]
+        return [work.ranked(of_one, a) for a, of_one in enumerate(part, first)]
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return collect(list(pool.map(lambda a: work.ranked(scores[a], a), range(len(labels)))))
+        parts = pool.map(some, range(0, len(labels), AT_ONCE))
+        return collect(list(itertools.chain.from_iterable(parts)))
 
 
 class _Work:
@@ -174,9 +184,9 @@ class _Work:
         self.starts = [0, *starts, len(slices)]  # of the slices of each row of numbers
         self.size = self._count(np.arange(labels.shape[1]))
 
-    def ranked(self, scores: NDArray[np.floating[Any]], a: int) -> Ranked:
+    def ranked(self, scores: Floats, a: int) -> Ranked:
         """Rank the samples of one attribute."""
-        label, scores = self.labels[a], np.asarray(scores)
+        label, scores = self.labels[a], np.ascontiguousarray(scores)
         is_true, is_known = label == TRUE, label != UNLABELLED
         true = np.flatnonzero(is_true)
         by_label = np.stack([self.size, self._count(true)])
@@ -199,7 +209,7 @@ class _Work:
 
     def _part(
         self,
-        scores: NDArray[np.floating[Any]],
+        scores: Floats,
         is_true: NDArray[np.bool_],
         rows: NDArray[np.intp],
         by_label: Floats,
@@ -251,7 +261,7 @@ class _Work:
 
 
 def _tied(
-    scores: NDArray[np.floating[Any]],
+    scores: Floats,
     is_true: NDArray[np.bool_],
     slices: NDArray[np.int64],
     n_true: Floats,
@@ -280,7 +290,7 @@ def _tied(
     return begins, Tied(at, counts[0], counts[1], counts[2], counts[3], n_true, n_false)
 
 
-def _fall(scores: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
+def _fall(scores: Floats) -> NDArray[np.intp]:
     """Return the order of falling scores."""
     if scores.dtype != np.float32:
         return np.argsort(-scores)

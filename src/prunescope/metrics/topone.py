@@ -18,12 +18,12 @@ from prunescope.predictions.batch import Answers, Batch
 
 def top_answers(answers: Answers) -> NDArray[np.int64]:
     """Return the class with the highest logit of each sample (ties: the first): (n,)."""
-    return np.asarray(answers.decisions.argmax(axis=0))
+    return answers.top.best
 
 
 def true_classes(batch: Batch) -> NDArray[np.int64]:
     """Return the class of each sample, -1 where unlabelled: (n,)."""
-    return np.where((batch.labels == 2).all(axis=0), -1, (batch.labels == 1).argmax(axis=0))
+    return batch.truth
 
 
 def as_attribute(batch: Batch, model: int) -> Batch:
@@ -34,8 +34,7 @@ def as_attribute(batch: Batch, model: int) -> Batch:
     answers = batch.models[model]
     top, truth = top_answers(answers), true_classes(batch)
     labels = np.where(truth < 0, 2, top == truth).astype(np.uint8)[None]
-    shares = np.stack([answers.probabilities(a) for a in range(len(answers.logits))])
-    confidence = np.clip(shares.max(axis=0), 0, 1 - 1e-16)
+    confidence = np.clip(1 / answers.top.total, 0, 1 - 1e-16)
     return replace(batch, labels=labels, models=(Answers([logit(confidence)]),))
 
 

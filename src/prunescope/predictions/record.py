@@ -118,9 +118,13 @@ class Predictions:
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """P(attribute): sigmoid of the logits, or softmax over the classes; (N, A) in [0, 1]."""
+        return self.probabilities_of(slice(None))
+
+    def probabilities_of(self, rows: slice) -> NDArray[np.float64]:
+        """Return the probabilities of some of the samples: (r, A)."""
         if self.samples.task == "multiclass":
-            return np.asarray(softmax(self.logits.astype(np.float64), axis=1))
-        return sigmoid(self.logits)
+            return np.asarray(softmax(self.logits[rows].astype(np.float64), axis=1))
+        return sigmoid(self.logits[rows])
 
     @cached_property
     def log_odds(self) -> NDArray[np.floating[Any]]:
@@ -143,10 +147,16 @@ class Predictions:
     @cached_property
     def decisions(self) -> NDArray[np.bool_]:
         """Answers (N, A): logit > threshold, or the class with the highest logit (ties: first)."""
+        return self.decisions_of(slice(None))
+
+    def decisions_of(self, rows: slice) -> NDArray[np.bool_]:
+        """Return the answers to some of the samples: (r, A)."""
+        logits, limits = self.logits[rows], self.thresholds
         if self.samples.task == "multiclass":
-            best = self.logits.argmax(axis=1)
-            return np.asarray(best[:, None] == np.arange(self.logits.shape[1]))
-        return np.asarray(self.logits > (0 if self.thresholds is None else self.thresholds))
+            return np.asarray(logits.argmax(axis=1)[:, None] == np.arange(logits.shape[1]))
+        if limits is not None and limits.ndim == 2:
+            limits = limits[rows]
+        return np.asarray(logits > (0 if limits is None else limits))
 
     def take(self, rows: NDArray[Any]) -> Predictions:
         """Return the predictions for some samples (indices or a boolean mask)."""
