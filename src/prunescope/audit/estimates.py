@@ -146,7 +146,7 @@ class Estimates:
     bias : array, optional
         How far chance moves the value, at most: up, or down where below 0.
     excess : array, optional
-        How far chance moves the value up on average: taken off before an interval is formed.
+        How far chance moves the value up on average: taken off the ends of its interval.
     extreme : object, optional
         What the value is the largest of (`prunescope.audit.extremes.Extreme`).
     """
@@ -239,10 +239,7 @@ class Estimates:
         units = self.rests.effective
         if self.trials is not None:  # of the units it rests on, those that it is the share of
             units = units * divide(self.trials, self.support)
-        centre = self.value
-        if self.excess is not None:
-            centre = np.maximum(centre - self.excess, 0)
-        return self.around(*of_value(scale, centre, *variance, units, confidence))
+        return self.around(*of_value(scale, self.value, *variance, units, confidence))
 
     def around(self, low: Floats, high: Floats) -> Ends:
         """Return the ends with what chance may have moved, where it moves the value one way.
@@ -252,8 +249,9 @@ class Estimates:
         if self.bias is None and self.excess is None:
             return low, high
         bias = np.zeros(self.value.shape) if self.bias is None else self.bias
+        excess = 0 if self.excess is None else self.excess
         most = np.inf if scale_of(self.metric) == "positive" else 1
-        low, high = low - np.maximum(bias, 0), high - np.minimum(bias, 0)
+        low, high = low - excess - np.maximum(bias, 0), high - excess - np.minimum(bias, 0)
         low, high = np.minimum(low, self.value), np.maximum(high, self.value)
         return np.clip(low, 0, most), np.clip(high, 0, most)
 

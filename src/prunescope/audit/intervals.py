@@ -113,13 +113,11 @@ def of_value(
     if scale == "signed":
         low, high = of_value("share", (value + 1) / 2, variance / 4, df, units, confidence)
         return 2 * low - 1, 2 * high - 1
-    steady = variance <= 0
+    binomial = value * (1 - value) if scale == "share" else value**2
+    steady = (variance <= 0) | (value <= 0) | (binomial <= 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if scale == "share":
-            n = np.where(steady, units, value * (1 - value) / variance)
-            return of_share(value, n, t)
-        n = np.where(steady | (value <= 0), units, value**2 / variance)
-    return of_ratio(value, n, t)
+        n = np.where(steady, units, binomial / variance)
+    return of_share(value, n, t) if scale == "share" else of_ratio(value, n, t)
 
 
 def of_change(
