@@ -384,7 +384,10 @@ def summarize(
         excess=excess,
         extreme=None,
     )
-    return replace(summary, excess=summary.spread.bias) if of_pairs else summary
+    if not of_pairs:
+        return summary
+    chance = summary.spread_of(replicates**2, value**2).bias  # adds its variance to each square
+    return replace(summary, excess=value - np.sqrt(np.maximum(value**2 - chance, 0)))
 
 
 def _commonest(statuses: NDArray[Any]) -> str:
