@@ -231,7 +231,7 @@ class Estimates:
         if lines.size:
             tail = (1 - confidence) / 2
             ends = np.quantile(lines, (tail, 1 - tail), axis=1)
-            low[self.ok], high[self.ok] = ends
+            low[self.ok], high[self.ok] = np.clip(ends, 0, 1)
         return np.fmin(low, self.value), np.fmax(high, self.value)
 
     def _scored(self, confidence: float) -> Ends:
