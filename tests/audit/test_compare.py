@@ -7,29 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from scipy.special import logit
+from scipy.stats import binomtest, norm
 
 from prunescope.audit import SCHEMA, audit
-from prunescope.audit.bootstrap import draw as weights_of
-from prunescope.audit.significance import Spread
+from prunescope.audit.intervals import of_paired
 from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Compression
 
 FAST = {"replicates": 100}
 STATUSES = {"ok", "insufficient_support", "undefined", "not_applicable"}
-# Resampling inflates these (a noisy difference is never below 0, a rate in a denominator may come
-# near 0): the percentile interval may lie beside the value.
-BIASED = [
-    "rare_value_ratio",
-    "ece",
-    "correlation_shift",
-    "demographic_parity_difference",
-    "equal_opportunity_difference",
-    "equalized_odds_difference",
-    "accuracy_difference",
-    "ece_difference",
-    "worst_group_accuracy",
-]
+SIGNED = ("bias_amplification", "backdoor_bias_amplification", "excess_accuracy_gap",
+          "excess_top1_gap")  # fmt: skip
+LEAST = dict.fromkeys(SIGNED, -1)
+ENDLESS = {"rare_value_ratio", "correlation_shift", "cie_odds_ratio", "cie_rare_odds_ratio"}
+PERCENTILES = {"ece", "top_label_ece", "ece_difference"}
+"""Metrics whose intervals may have no width where no sample is on either side of a bin."""
 
 
 def check(result):
@@ -48,10 +41,19 @@ def check(result):
     assert silent.null_count().row(0) == (silent.height,) * 6
     for low, value, high in (("low", "value", "high"), ("delta_low", "delta", "delta_high")):
         told = table.filter(pl.col(low).is_not_null())
-        assert (told[low] <= told[high]).all()
-        sure = told.filter(~pl.col("metric").is_in(BIASED))
-        outside = (pl.col(low) > pl.col(value) + 1e-6) | (pl.col(high) < pl.col(value) - 1e-6)
-        assert not sure.filter(outside).height
+        outside = (pl.col(low) > pl.col(value) + 1e-9) | (pl.col(high) < pl.col(value) - 1e-9)
+        assert not told.filter(outside).height
+        still = told.filter(pl.col(low) >= pl.col(high), ~pl.col("metric").is_in(PERCENTILES))
+        assert not still.height, still
+    if table["low"].count():
+        cells = table.filter(ok, ~pl.col("metric").str.starts_with("cie_"))
+        assert cells.select(pl.col("low", "high").null_count()).row(0) == (0, 0)
+    least = pl.col("metric").replace_strict(LEAST, default=0, return_dtype=pl.Float64)
+    assert table.filter(pl.col("low") < least - 1e-9).is_empty()
+    assert table.filter(pl.col("high") > 1 + 1e-9, ~pl.col("metric").is_in(ENDLESS)).is_empty()
+    bounded = table.filter(~pl.col("metric").is_in([*ENDLESS, *LEAST]))
+    assert bounded.filter((pl.col("delta_low") < -1) | (pl.col("delta_high") > 1)).is_empty()
+    assert (table["units"].drop_nulls() <= table["n"].max()).all()
     assert table["p_value"].drop_nulls().is_between(0, 1).all()
     both = table.filter(pl.col("p_value").is_not_null())
     assert (both["q_value"] >= both["p_value"] - 1e-12).all()
@@ -276,37 +278,171 @@ def test_a_model_compared_with_itself_did_not_change(planted, build):
     )
     table = audit(dense, twin, **FAST).table.filter(pl.col("delta").is_not_null())
     assert table.height > 40
-    for column in ("delta", "delta_low", "delta_high"):
-        assert (table[column] == 0).all()
+    assert (table["delta"] == 0).all()
     assert (table["p_value"] == 1).all()
     assert (table["q_value"] == 1).all()
+    assert (table["delta_low"] < 0).all()
+    assert (table["delta_high"] > 0).all()
+    # of 400 samples none changed: up to z² / (400 + z²) may have
+    row = only(table.filter(pl.col("group").is_null()), "accuracy")
+    reach = norm.ppf(0.975) ** 2
+    assert row["delta_high"] == pytest.approx(reach / (400 + reach), abs=1e-9)
 
 
-def test_the_interval_of_accuracy_is_binomial(build):
-    """Width 2 · 1.96 · √(p(1 - p)/n)."""
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_the_interval_of_accuracy_is_wilsons_and_of_its_change_tangos(build, confidence):
     labels = np.ones((400, 1))
-    logits = np.where(np.arange(400) < 320, 1.0, -1.0)[:, None]
-    dense, sparse = build(labels, logits, name="d"), build(labels, -logits, name="s")
-    table = audit(dense, sparse, replicates=2000).table
-    [row] = table.filter(metric="accuracy", attribute="a0", model="d").iter_rows(named=True)
-    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 400), rel=0.1)
-    wide = audit(dense, sparse, replicates=2000, confidence=0.99).table
-    [other] = wide.filter(metric="accuracy", attribute="a0", model="d").iter_rows(named=True)
-    assert other["high"] - other["low"] == pytest.approx(
-        2 * 2.576 * np.sqrt(0.8 * 0.2 / 400), rel=0.1
+    right = np.where(np.arange(400) < 320, 1.0, -1.0)[:, None]
+    dense = build(labels, right, name="d")
+    sparse = build(labels, np.roll(right, 10), name="s")
+    table = audit(dense, sparse, confidence=confidence, **FAST).table
+    rows = table.filter(metric="accuracy", attribute="a0")
+    wanted = binomtest(320, 400).proportion_ci(confidence, method="wilson")
+    for low, high in rows.select("low", "high").iter_rows():
+        assert (low, high) == pytest.approx((wanted.low, wanted.high))
+    z = norm.ppf((1 + confidence) / 2)
+    ends = of_paired(np.array(10.0), np.array(10.0), np.array(400.0), np.array(z))
+    found = rows.filter(model="s").select("delta_low", "delta_high").row(0)
+    assert found == pytest.approx([end.item() for end in ends])
+    assert rows["p_value"].drop_nulls().to_list() == [1]
+
+
+# Units
+
+
+def clustered(build, who, seed=0, n=240, copies=1):
+    """A dense and a compressed model on samples of clusters, each several times over."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, (n, 2))
+    logits = [labels * 2 - 1 + rng.normal(0, 1.5, (n, 2)) for _ in range(2)]
+    groups = {"who": who, "g": [bool(int(w) % 2) for w in who]}
+    repeat = np.repeat(np.arange(n), copies)
+    return [
+        build(
+            labels[repeat],
+            z[repeat],
+            name=name,
+            groups={k: [v[i] for i in repeat] for k, v in groups.items()},
+            cluster="who",
+        )
+        for z, name in zip(logits, "ds", strict=True)
+    ]
+
+
+def test_copies_of_each_image_tell_no_more_than_one(build):
+    """A person with six copies of an image is known as well as one with the image alone."""
+    who = [str(i) for i in range(240)]
+    one, six = (
+        audit(*clustered(build, who, copies=k), identity=["g"], **FAST).table for k in (1, 6)
     )
+    assert (six["n"] == 6 * one["n"]).all()
+    assert (six["units"] == one["units"]).filter(six["units"].is_not_null()).all()
+    exact = ~pl.col("metric").is_in(["interdependence"])
+    ends = ["metric", "value", "low", "high", "delta", "delta_low", "delta_high", "p_value"]
+    assert_frame_equal(
+        six.filter(exact).select(ends), one.filter(exact).select(ends), check_exact=False,
+        abs_tol=1e-6,
+    )  # fmt: skip
 
 
-def test_the_interval_of_accuracy_covers_the_truth():
-    """95% intervals of a rate of 0.8 on 200 samples hold 0.8 about 95 times of 100."""
-    weights = weights_of(200, 400, seed=0)
-    right = np.random.default_rng(0).random((200, 500)) < 0.8
-    low, high = Spread((weights @ right / 200).T).interval(0.95)
-    assert 0.92 < np.mean((low <= 0.8) & (high >= 0.8)) < 0.975
+def test_units_are_counted_exactly(build):
+    rng = np.random.default_rng(1)
+    who = [str(i) for i in rng.integers(0, 60, 240)]
+    models = clustered(build, who)
+    labels, who = models[0].samples.labels, np.array(who)
+    side = np.array([int(w) % 2 for w in who])
+    table = audit(*models, identity=["g"], **FAST).table
+    kinds = {
+        "selection_rate": labels >= 0, "accuracy": labels >= 0, "tpr": labels == 1,
+        "fpr": labels == 0, "flip_rate": labels >= 0,
+    }  # fmt: skip
+    for metric, kind in kinds.items():
+        rows = table.filter(pl.col("attribute").is_not_null(), metric=metric, model="s")
+        assert rows.height == 6
+        for row in rows.iter_rows(named=True):
+            mine = kind[:, int(row["attribute"][1])]
+            if row["group_value"] is not None:
+                mine = mine & (side == (row["group_value"] == "True"))
+            assert (row["n"], row["units"]) == (mine.sum(), len(set(who[mine]))), row
+    both = table.filter(pl.col("group").is_null(), metric="auc", attribute="a0", model="s")
+    smaller = min(len(set(who[labels[:, 0] == y])) for y in (0, 1))
+    assert both["units"].to_list() == [smaller]
+    gap = table.filter(metric="accuracy_difference", attribute="a0", model="s")
+    assert gap["units"].item() in [len(set(who[side == v])) for v in (0, 1)]
+
+
+def test_one_person_of_many_images_is_too_little(build):
+    table = audit(*clustered(build, ["7"] * 240), identity=["g"], **FAST).table
+    measured = table.filter(~pl.col("status").is_in(["undefined", "not_applicable"]))
+    assert set(measured["status"]) == {"insufficient_support"}
+    assert set(measured["verdict"]) == {"insufficient support"}
+    row = table.filter(pl.col("group").is_null(), metric="accuracy", attribute="a0", model="s")
+    assert row["reason"].to_list() == [
+        "240 labelled samples, which come from 1 clusters: at least 10 are needed"
+    ]
+
+
+def test_a_side_of_few_persons_is_too_little_however_many_images(build):
+    """True samples come from nine persons, false ones from a hundred and one."""
+    n = 1100
+    label = (np.arange(n) < 540).astype(int)[:, None]
+    who = [str(i % 9) if i < 540 else str(9 + i % 101) for i in range(n)]
+    rng = np.random.default_rng(0)
+    models = [
+        build(label, label * 2 - 1 + rng.normal(size=label.shape), name=name,
+              groups={"who": who}, cluster="who")
+        for name in "ds"
+    ]  # fmt: skip
+    table = audit(*models, **FAST).table.filter(attribute="a0", model="s")
+    status = dict(table.select("metric", "status").iter_rows())
+    few = {"tpr", "fnr", "auc", "balanced_accuracy", "average_precision", "rare_value_ratio"}
+    assert {m for m, s in status.items() if s == "insufficient_support"} == few
+    reason = dict(table.select("metric", "reason").iter_rows())
+    told = "540 true positives, which come from 9 clusters: at least 10 are needed"
+    assert reason["tpr"] == told
+
+
+def test_mcnemars_p_value_is_exact_without_clusters_alone(build):
+    who = [str(i) for i in range(240)]
+    models = clustered(build, who, seed=3)
+    free = audit(*models, cluster=None, identity=[], **FAST)
+    assert free.info.settings.cluster == "who"
+    alone = [
+        build(m.samples.labels, m.logits, name=name) for m, name in zip(models, "ds", strict=True)
+    ]
+    right = [(m.decisions[:, 0] == m.samples.labels[:, 0]) for m in models]
+    lost, gained = sum(right[0] & ~right[1]), sum(~right[0] & right[1])
+    wanted = binomtest(int(lost), int(lost + gained)).pvalue
+
+    def p_values(result):
+        rows = result.table.filter(
+            pl.col("group").is_null(), metric="accuracy", attribute="a0", model="s"
+        )
+        return rows["p_value"].to_list()
+
+    assert p_values(audit(*alone, **FAST)) == pytest.approx([wanted])
+    assert p_values(free) == pytest.approx([wanted], rel=0.35)
+    assert p_values(free) != pytest.approx([wanted])
+
+
+def test_another_group_changes_nothing_that_is_told_without_it(draw):
+    """Families are by group: verdicts on attributes do not hang on what else is looked at."""
+    rng = np.random.default_rng(0)
+    dense, sparse = draw(4, n=120, a=6, models=2)
+    noise = rng.random(dense.logits.shape) < 0.2
+    sparse = sparse.__class__(
+        sparse.samples, np.where(noise, -dense.logits - 1, dense.logits), sparse.metadata
+    )
+    every = audit(dense, sparse, min_support=5, **FAST).table
+    assert every["verdict"].is_in(["worse"]).sum() > 5
+    for groups in ([], ["Male"], ["town", "Male"]):
+        some = audit(dense, sparse, identity=groups, min_support=5, **FAST).table
+        mine = every.filter(pl.col("group").is_null() | pl.col("group").is_in(groups))
+        assert_frame_equal(some, mine, check_row_order=False)
 
 
 def test_one_sample_of_many_classes_counts_for_each(build):
-    """Classes are measured one against the rest."""
+    """Recall is that of a class; one class is chosen, so accuracy is of the one answer."""
     truth = np.array([0, 1, 2, 2] * 10)
     answer = np.array([0, 1, 1, 2] * 10)
     dense = build(np.eye(3)[truth], np.eye(3)[truth], task="multiclass", name="d")
@@ -314,8 +450,9 @@ def test_one_sample_of_many_classes_counts_for_each(build):
     table = check(audit(dense, sparse, **FAST)).filter(model="s")
     recall = dict(table.filter(metric="tpr").select("attribute", "value").iter_rows())
     assert recall == pytest.approx({"a0": 1, "a1": 1, "a2": 0.5, None: 2.5 / 3})
-    accuracy = dict(table.filter(metric="accuracy").select("attribute", "value").iter_rows())
-    assert accuracy == pytest.approx({"a0": 1, "a1": 0.75, "a2": 0.75, None: 2.5 / 3})
+    assert set(table.filter(metric="accuracy")["status"]) == {"not_applicable"}
+    accuracy = dict(table.filter(metric="top1_accuracy").select("attribute", "value").iter_rows())
+    assert accuracy == pytest.approx({None: 0.75})
 
 
 # Pairing, clusters, groups
@@ -371,22 +508,6 @@ def test_churn_takes_two_dense_models(draw):
     [row] = audit(dense, sparse, **FAST).table.filter(metric="churn").iter_rows(named=True)
     assert (row["model"], row["status"], row["value"]) == ("model1", "undefined", None)
     assert row["reason"] == "it takes two dense models of different seeds"
-
-
-def test_duplicated_rows_are_no_news_when_they_are_clustered(build):
-    rng = np.random.default_rng(0)
-    labels = np.repeat(rng.integers(0, 2, (100, 1)), 9, axis=0)
-    logits = np.repeat(rng.normal(0, 1, (100, 1)), 9, axis=0) + labels
-    who = {"who": np.repeat(np.arange(100), 9).tolist()}
-    dense = build(labels, logits, groups=who, name="d")
-    sparse = build(labels, -logits, groups=who, name="s")
-
-    def width(**options):
-        table = audit(dense, sparse, replicates=400, identity=[], **options).table
-        [row] = table.filter(metric="accuracy", attribute="a0", model="d").iter_rows(named=True)
-        return row["high"] - row["low"]
-
-    assert width(cluster="who") == pytest.approx(3 * width(), rel=0.2)
 
 
 def test_the_cluster_of_the_files_is_used_and_is_no_group(build):

@@ -158,7 +158,7 @@ def test_differences_between_groups_and_to_all(told):
     assert gap("between_groups", None)["difference"] == pytest.approx(0.4)
     for arguments, message in (
         (("acuracy",), "unknown metric by group 'acuracy': did you mean accuracy"),
-        (("auc",), "unknown metric by group 'auc'"),
+        (("interdependence",), "unknown metric by group 'interdependence'"),
         (("accuracy", "ratio"), "unknown method 'ratio'"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -200,9 +200,19 @@ def test_more_samples_than_blocks_and_clusters(build, tmp_path):
         wanted = audit(*models, blocks=100, **options, **FAST)
         found = audit_files(files[:1], files[1:], blocks=100, **options, rows=250, **FAST)
         exact = ~pl.col("metric").is_in(RANKING)
-        assert_frame_equal(
-            found.table.filter(exact), wanted.table.filter(exact), check_exact=False, abs_tol=1e-6
-        )
+        mine, other = (one.table.filter(exact) for one in (found, wanted))
+        if "cluster" in options:
+            # how many clusters there are is estimated: intervals and p-values follow
+            counted = (mine["units"] - other["units"]).abs() <= 0.02 * other["units"]
+            assert counted.all()
+            assert counted.null_count() == (mine["status"] == "undefined").sum() == 2
+            ends = ["low", "high", "delta_low", "delta_high"]
+            assert_frame_equal(
+                mine.select(ends), other.select(ends), check_exact=False, abs_tol=2e-3
+            )
+            guessed = ["units", *ends, "p_value", "q_value"]
+            mine, other = mine.drop(guessed), other.drop(guessed)
+        assert_frame_equal(mine, other, check_exact=False, abs_tol=1e-6)
 
 
 def test_ranking_says_by_how_much_it_may_be_off(build, tmp_path):

@@ -250,7 +250,8 @@ def test_damage_planted_among_women_is_found_at_its_size(build):
         ).info.choice
         return choice and choice.sparsity
 
-    assert answer("accuracy[Male=True] >= +0") == 0.95
+    assert answer("accuracy[Male=True] >= -0.01") == 0.95
+    assert answer("accuracy[Male=True] >= +0") is None  # 500 right answers rule no loss out
     assert answer("accuracy[Male=False] >= -0.25") == 0.95
     assert answer("accuracy[Male=False] >= -0.19") == 0.9
     assert answer("accuracy[Male=False] >= -0.065") == 0.8  # 0.06 lies inside, its interval not

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.estimates import Estimates, scale_of
-from prunescope.audit.intervals import Ends, of_change, of_paired, student, two_sided
+from prunescope.audit.intervals import REACH, Ends, of_change, of_paired, student, two_sided
 from prunescope.audit.jackknife import Spread
 from prunescope.metrics.statistics import Floats, divide
 
@@ -91,9 +91,9 @@ class Comparison:
         elif self.pairs is not None:
             low, high = self._paired(confidence)
         else:
-            found = self.spread
+            found, scale = self.spread, scale_of(self.estimates.metric)
             low, high = of_change(
-                scale_of(self.estimates.metric),
+                scale,
                 self.delta,
                 found.variance,
                 found.df,
@@ -101,7 +101,8 @@ class Comparison:
                 confidence,
             )
             if self.bias is not None:
-                low, high = low - self.bias, high + self.bias
+                reach = REACH[scale]
+                low, high = np.fmax(low - self.bias, -reach), np.fmin(high + self.bias, reach)
         return np.where(self.told, low, np.nan), np.where(self.told, high, np.nan)
 
     def _paired(self, confidence: float) -> Ends:

@@ -15,7 +15,13 @@ from prunescope.audit.affected import Affected
 from prunescope.audit.bootstrap import draw
 from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero, tested
 from prunescope.audit.correlations import correlation_rows
-from prunescope.audit.estimates import CORRELATION_SHIFT, UNDEFINED, Estimates, summarize
+from prunescope.audit.estimates import (
+    CORRELATION_SHIFT,
+    TOP_ONE_METRICS,
+    UNDEFINED,
+    Estimates,
+    summarize,
+)
 from prunescope.audit.evidence import Evidence
 from prunescope.audit.exemplars import exemplars
 from prunescope.audit.extremes import change_of
@@ -229,6 +235,8 @@ class _Conclude:
             if one.metric != CORRELATION_SHIFT:
                 changes[one.metric] = self._change(dense, one, pairs, changes)
                 found.append((one, changes[one.metric]))
+            if self._of_one_answer(one):
+                continue
             beside = summary if np.array_equal(both, dense.ok) else self._summary(dense, both)
             mine = self._summary(one, both)
             found.append((mine, compare(mine, beside)))
@@ -301,8 +309,14 @@ class _Conclude:
     def _summary(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
         return summarize(estimates, usable, self.sizes, self.measurer.slice_support)
 
+    def _of_one_answer(self, one: Estimates) -> bool:
+        """Tell whether what stands over all classes is not a mean, but of the one answer."""
+        return self.multiclass and one.metric in TOP_ONE_METRICS
+
     def _with_summary(self, one: Estimates, usable: NDArray[np.bool_]) -> list[Estimates]:
         """Return the estimates, and their summary; of pairs of attributes the summary alone."""
+        if self._of_one_answer(one):
+            return [one]
         summary = self._summary(one, usable)
         return [summary] if one.metric == CORRELATION_SHIFT else [one, summary]
 

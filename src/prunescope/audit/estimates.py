@@ -146,7 +146,7 @@ class Estimates:
     bias : array, optional
         How far chance moves the value, at most: up, or down where below 0.
     excess : array, optional
-        How far chance moves the value up on average: taken off before an interval is formed.
+        How far chance moves the value up on average: taken off the ends of its interval.
     extreme : object, optional
         What the value is the largest of (`prunescope.audit.extremes.Extreme`).
     """
@@ -231,7 +231,7 @@ class Estimates:
         if lines.size:
             tail = (1 - confidence) / 2
             ends = np.quantile(lines, (tail, 1 - tail), axis=1)
-            low[self.ok], high[self.ok] = ends
+            low[self.ok], high[self.ok] = np.clip(ends, 0, 1)
         return np.fmin(low, self.value), np.fmax(high, self.value)
 
     def _scored(self, confidence: float) -> Ends:
@@ -239,10 +239,7 @@ class Estimates:
         units = self.rests.effective
         if self.trials is not None:  # of the units it rests on, those that it is the share of
             units = units * divide(self.trials, self.support)
-        centre = self.value
-        if self.excess is not None:
-            centre = np.maximum(centre - self.excess, 0)
-        return self.around(*of_value(scale, centre, *variance, units, confidence))
+        return self.around(*of_value(scale, self.value, *variance, units, confidence))
 
     def around(self, low: Floats, high: Floats) -> Ends:
         """Return the ends with what chance may have moved, where it moves the value one way.
@@ -252,8 +249,9 @@ class Estimates:
         if self.bias is None and self.excess is None:
             return low, high
         bias = np.zeros(self.value.shape) if self.bias is None else self.bias
+        excess = 0 if self.excess is None else self.excess
         most = np.inf if scale_of(self.metric) == "positive" else 1
-        low, high = low - np.maximum(bias, 0), high - np.minimum(bias, 0)
+        low, high = low - excess - np.maximum(bias, 0), high - excess - np.minimum(bias, 0)
         low, high = np.minimum(low, self.value), np.maximum(high, self.value)
         return np.clip(low, 0, most), np.clip(high, 0, most)
 
@@ -386,7 +384,10 @@ def summarize(
         excess=excess,
         extreme=None,
     )
-    return replace(summary, excess=summary.spread.bias) if of_pairs else summary
+    if not of_pairs:
+        return summary
+    chance = summary.spread_of(replicates**2, value**2).bias  # adds its variance to each square
+    return replace(summary, excess=value - np.sqrt(np.maximum(value**2 - chance, 0)))
 
 
 def _commonest(statuses: NDArray[Any]) -> str:

@@ -18,6 +18,7 @@ Newcombe (2001), Logit confidence intervals and the inverse sinh transformation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,9 @@ from prunescope.metrics.statistics import Floats, divide
 
 Scale = Literal["share", "signed", "positive"]
 """The range of a metric: [0, 1], [-1, 1], or 0 and more."""
+
+REACH: Mapping[Scale, float] = {"share": 1.0, "signed": 2.0, "positive": np.inf}
+"""How far apart two values of a metric can lie."""
 
 Ends = tuple[Floats, Floats]
 
@@ -113,13 +117,11 @@ def of_value(
     if scale == "signed":
         low, high = of_value("share", (value + 1) / 2, variance / 4, df, units, confidence)
         return 2 * low - 1, 2 * high - 1
-    steady = variance <= 0
+    binomial = value * (1 - value) if scale == "share" else value**2
+    steady = (variance <= 0) | (value <= 0) | (binomial <= 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if scale == "share":
-            n = np.where(steady, units, value * (1 - value) / variance)
-            return of_share(value, n, t)
-        n = np.where(steady | (value <= 0), units, value**2 / variance)
-    return of_ratio(value, n, t)
+        n = np.where(steady, units, binomial / variance)
+    return of_share(value, n, t) if scale == "share" else of_ratio(value, n, t)
 
 
 def of_change(
@@ -138,7 +140,7 @@ def of_change(
     t = student(df, confidence)
     unseen = divide(t * t, units + t * t)
     half = np.where(variance > 0, t * np.sqrt(variance), unseen)
-    reach = {"share": 1.0, "signed": 2.0, "positive": np.inf}[scale]
+    reach = REACH[scale]
     return np.clip(delta - half, -reach, reach), np.clip(delta + half, -reach, reach)
 
 

@@ -103,6 +103,7 @@ def spread(value: Floats, replicates: Floats, blocks: Floats, limit: Floats) -> 
     fourth = square.sum(axis=0)
     unsteady = fourth - second**2 / m
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = np.where(unsteady > 1e-9 * second**2, 2 * second**2 / unsteady, np.inf)
+        told = (second > 0) & (unsteady > 1e-9 * second**2)
+        df = np.where(told, 2 * second**2 / unsteady, np.inf)
     df = np.clip(df, 1, np.maximum(limit, 1))
     return Spread((m - 1) / m * second, df, (m - 1) / m * total)

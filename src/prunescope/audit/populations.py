@@ -342,7 +342,7 @@ def _about(mean: Estimates, found: Moderated, confidence: float) -> Ends:
     """Return the intervals of means over seeds, inside the metric's range."""
     low, high = of_value(
         scale_of(mean.metric),
-        mean.value if mean.excess is None else np.maximum(mean.value - mean.excess, 0),
+        mean.value,
         found.variance,
         found.df,
         mean.rests.effective,
