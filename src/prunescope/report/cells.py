@@ -109,7 +109,8 @@ def _told(row: Estimate, change: str) -> list[str]:
     if row.q_value is not None:
         parts.append(f"q {row.q_value:.2g}" if row.q_value >= LEAST_Q else f"q <{LEAST_Q:g}")
     if row.n is not None:
-        parts.append(f"n {row.n:,}")
+        apart = row.units is not None and row.units < row.n
+        parts.append(f"n {row.n:,}" + (f" in {counted(row.units or 0, 'cluster')}" if apart else ""))
     return [*parts, row.reason] if row.reason else parts
 
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -27,7 +27,7 @@ from prunescope.report.cells import (
 )
 from prunescope.report.decision import WORDS as ANSWERS
 from prunescope.report.estimates import MOST_SHOWN, packed
-from prunescope.report.findings import RULES
+from prunescope.report.findings import rules
 from prunescope.report.glossary import (
     FLIPS,
     GLOSSARY,
@@ -95,8 +95,11 @@ def to_html(report: Report) -> str:
         "report.html",
         ("report.js", "explore.js"),
         report=report,
+        RULES=rules(report.noun),
+        GLOSSARY=legend(report.noun),
+        label_of=partial(label_of, noun=report.noun),
         trades=trades,
-        packed=packed(report.estimates),
+        packed=packed(report.estimates, report.noun),
         n_shown=min(len(report.estimates), MOST_SHOWN),
         series=series,
         curves=[(curve, Markup(draw(curve, series))) for curve in report.curves if drawable],
@@ -153,7 +156,6 @@ def environment() -> Environment:
         "FULL_CORRELATION": FULL_CORRELATION,
         "RANKING": RANKING,
         "RATIO": RATIO,
-        "RULES": RULES,
         "SHARE": SHARE,
         "STATUS": STATUS,
         "VERDICTS": VERDICTS,

@@ -11,9 +11,10 @@ import polars as pl
 from prunescope.audit.estimates import NOT_APPLICABLE
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError, one_of
-from prunescope.report.glossary import GLOSSARY
+from prunescope.report.glossary import legend
 from prunescope.report.structure import Estimate
 from prunescope.report.table import estimates_of
+from prunescope.report.words import noun_of
 from prunescope.viewer.collection import Collection, Model
 
 
@@ -68,9 +69,10 @@ def across(
     if group is not None and group not in (known := table["group"].drop_nulls().unique()):
         raise ConfigError(one_of("group", group, sorted(known)))
     names = list(models or collection.models)
+    told = list(legend(noun_of(collection.audit)))
     rows = table.filter(
         pl.col("model").is_in(names),
-        pl.col("metric").is_in(list(GLOSSARY)),
+        pl.col("metric").is_in(told),
         pl.col("attribute").eq_missing(pl.lit(attribute, pl.String)),
         pl.col("group").eq_missing(pl.lit(group, pl.String)),
     )
@@ -79,7 +81,7 @@ def across(
         value = "" if estimate.metric in BETWEEN else estimate.group_value
         place = f"{group} = {value}" if value else ""
         found.setdefault((place, estimate.metric), {})[estimate.model] = estimate
-    order = {metric: place for place, metric in enumerate(GLOSSARY)}
+    order = {metric: place for place, metric in enumerate(told)}
     lines = [
         Line(metric, place, [of_model.get(name) for name in names])
         for (place, metric), of_model in sorted(
