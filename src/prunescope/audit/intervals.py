@@ -100,7 +100,7 @@ def of_value(
     value, variance, df : arrays
         `df` are the degrees of freedom of the variance.
     units : array
-        Effective units, which count where the variance is 0.
+        Effective units, which count where the variance is 0, or the value at an end of its range.
     confidence : float
 
     Examples
@@ -113,12 +113,12 @@ def of_value(
     if scale == "signed":
         low, high = of_value("share", (value + 1) / 2, variance / 4, df, units, confidence)
         return 2 * low - 1, 2 * high - 1
-    steady = variance <= 0
+    steady = (variance <= 0) | (value <= 0) | ((value >= 1) & (scale == "share"))
     with np.errstate(divide="ignore", invalid="ignore"):
         if scale == "share":
             n = np.where(steady, units, value * (1 - value) / variance)
             return of_share(value, n, t)
-        n = np.where(steady | (value <= 0), units, value**2 / variance)
+        n = np.where(steady, units, value**2 / variance)
     return of_ratio(value, n, t)
 
 
