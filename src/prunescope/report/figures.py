@@ -8,6 +8,8 @@ import polars as pl
 
 from prunescope.audit import Affected, Audit, ModelInfo
 from prunescope.audit.affected import worst_first
+from prunescope.audit.estimates import NOT_APPLICABLE
+from prunescope.audit.measure import OF_ATTRIBUTES
 from prunescope.report.glossary import (
     ATTRIBUTE_METRICS,
     CLASS_KEY_METRICS,
@@ -20,6 +22,7 @@ from prunescope.report.records import Confusion
 from prunescope.report.roles import Roles
 from prunescope.report.structure import BiasMap, ChangeFigure, Curve, CurvePoint, Estimate, Gap
 from prunescope.report.table import OK, Table
+from prunescope.report.words import noun_of
 
 MOST_ROWS = 60
 """Attributes that a figure shows at most; it says how many it leaves out."""
@@ -165,12 +168,17 @@ def confusions(audit: Audit, models: list[str]) -> list[Confusion]:
 def gaps(audit: Audit) -> list[Gap]:
     """Count the estimates that could not be made, by reason; the commonest first.
 
-    What single seeds of a population lack is not counted beside what the population lacks.
+    What single seeds of a population lack is not counted beside what the population lacks, nor
+    figures of attributes where one class is chosen, of which they say nothing.
     """
+    says_nothing = pl.col("metric").is_in(list(OF_ATTRIBUTES))
+    of_task = says_nothing & (pl.col("status") == NOT_APPLICABLE) & (noun_of(audit) == "class")
     excess = pl.col("metric").is_in(["excess_accuracy_gap", "excess_top1_gap"])
     single = ~excess | pl.col("group").is_not_null()
     members = [name for population in audit.info.populations for name in population.members]
-    rows = audit.table.filter((pl.col("status") != OK) & single & ~pl.col("model").is_in(members))
+    rows = audit.table.filter(
+        (pl.col("status") != OK) & single & ~of_task & ~pl.col("model").is_in(members)
+    )
     found: dict[tuple[str, str, str], list[str]] = {}
     columns = rows.select("status", "metric", "reason", "attribute")
     for status, metric, reason, attribute in columns.iter_rows():

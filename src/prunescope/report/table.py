@@ -9,7 +9,7 @@ import polars as pl
 from prunescope.audit import Audit
 from prunescope.report.glossary import legend
 from prunescope.report.structure import Estimate
-from prunescope.report.words import noun_of
+from prunescope.report.words import noun_of, side
 
 OK, WORST = "ok", "worst_group_accuracy"
 
@@ -70,7 +70,11 @@ class Table:
             return self.overall(model, metric)
         rows = self.by_group(model, metric)
         known = [row for row in rows if row.value is not None]
-        return min(known, key=lambda row: row.value or 0.0, default=next(iter(rows), None))
+        if not known:
+            return next(iter(rows), None)
+        worst = min(known, key=lambda row: row.value or 0.0)
+        reason = "; ".join(filter(None, [side(worst), worst.reason]))
+        return worst.model_copy(update={"reason": reason})
 
     def accuracy(self, model: str) -> Estimate | None:
         """Return the accuracy over everything: of the one answer, in a multi-class task."""
