@@ -299,7 +299,9 @@ class _Conclude:
         return [churn] if self.multiclass else self._with_summary(churn, churn.ok)
 
     def _summary(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
-        return summarize(estimates, usable, self.sizes, self.measurer.slice_support)
+        columns = "classes" if self.multiclass else "attributes"
+        support = self.measurer.slice_support
+        return summarize(estimates, usable, self.sizes, support, columns)
 
     def _with_summary(self, one: Estimates, usable: NDArray[np.bool_]) -> list[Estimates]:
         """Return the estimates, and their summary; of pairs of attributes the summary alone."""
