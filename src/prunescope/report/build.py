@@ -150,7 +150,7 @@ def build(
         estimates=estimates(audit),
         thumbnails=pictures,
         n_pictures_left_out=left_out,
-        provenance=_provenance(audit),
+        provenance=_provenance(audit, table.noun),
     )
 
 
@@ -167,12 +167,12 @@ def _title(audit: Audit, cast: Roles) -> str:
     )
 
 
-def _provenance(audit: Audit) -> Provenance:
+def _provenance(audit: Audit, noun: str) -> Provenance:
     """Collect what it takes to make the figures again."""
     info = audit.info
     told = info.settings.model_dump(mode="json") | {
         "samples": info.n_samples,
-        "attributes": len(info.attributes),
+        {"attribute": "attributes", "class": "classes"}[noun]: len(info.attributes),
         "estimates": audit.table.height,
     }
     models = []

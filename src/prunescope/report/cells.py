@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from prunescope.report import words
 from prunescope.report.glossary import FLIPS, GLOSSARY, Entry
-from prunescope.report.numbers import Unit
+from prunescope.report.numbers import Unit, counted
 from prunescope.report.records import Estimate
 
 STATUS = {
@@ -110,7 +110,9 @@ def _told(row: Estimate, change: str) -> list[str]:
         parts.append(f"q {row.q_value:.2g}" if row.q_value >= LEAST_Q else f"q <{LEAST_Q:g}")
     if row.n is not None:
         apart = row.units is not None and row.units < row.n
-        parts.append(f"n {row.n:,}" + (f" in {counted(row.units or 0, 'cluster')}" if apart else ""))
+        parts.append(
+            f"n {row.n:,}" + (f" in {counted(row.units or 0, 'cluster')}" if apart else "")
+        )
     return [*parts, row.reason] if row.reason else parts
 
 

@@ -1,7 +1,7 @@
 """Confusions gained: which class's images are called another class more often than before.
 
-Of the images of class X, some were called Y before and are not any more, others are now. If neither
-is likelier, their numbers differ as those of heads and tails: McNemar's exact test, of every pair of
+Of the images of class X, some were called Y before and no more, others are now. If neither
+is likelier, their numbers are as of heads and tails: McNemar's exact test, of every pair of
 classes with any change, corrected by Benjamini-Hochberg. It takes independent images.
 """
 

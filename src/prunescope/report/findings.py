@@ -5,8 +5,8 @@ the audit's settings. Its severity is a matter of size alone (`rules`); the limi
 and stated in the report.
 
 One model is shipped, so findings are about models: of several seeds each row is told as in the
-model that it is worst in, with the number of seeds in which there is such damage. What the mean over
-seeds alone shows is a note.
+model that it is worst in, with the number of seeds in which there is such damage. What the mean
+over seeds alone shows is a note.
 """
 
 from __future__ import annotations

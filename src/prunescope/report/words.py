@@ -169,9 +169,7 @@ def _are(rows: list[Estimate]) -> str:
     return "is" if len(rows) == 1 else "are"
 
 
-def confusions_gained(
-    rows: list[tuple[str, str, int, int]], n_seeds: int
-) -> tuple[str, str]:
+def confusions_gained(rows: list[tuple[str, str, int, int]], n_seeds: int) -> tuple[str, str]:
     """Tell of which class more images are called another: label, called, how many more, seeds."""
 
     def told(label: str, called: str, more: int, seeds: int) -> str:
