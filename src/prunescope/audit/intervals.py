@@ -112,7 +112,9 @@ def of_value(
     t = student(df, confidence)
     if scale == "signed":
         low, high = of_value("share", (value + 1) / 2, variance / 4, df, units, confidence)
-        return 2 * low - 1, 2 * high - 1
+        still, unseen = variance <= 0, divide(t * t, units + t * t)
+        low = np.where(still, np.maximum(value - unseen, -1), 2 * low - 1)
+        return low, np.where(still, np.minimum(value + unseen, 1), 2 * high - 1)
     steady = (variance <= 0) | (value <= 0) | ((value >= 1) & (scale == "share"))
     with np.errstate(divide="ignore", invalid="ignore"):
         if scale == "share":
