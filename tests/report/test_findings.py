@@ -7,8 +7,9 @@ import pytest
 from prunescope.audit import Audit
 from prunescope.data import Group
 from prunescope.report import build, findings
-from prunescope.report.findings import SEVERITIES, rules
+from prunescope.report.findings import SEVERITIES
 from prunescope.report.glossary import GLOSSARY, legend
+from prunescope.report.rules import rules
 
 
 def only(found, metric, word):

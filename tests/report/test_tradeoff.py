@@ -2,8 +2,8 @@ import pytest
 
 from prunescope.errors import ConfigError
 from prunescope.report import build
-from prunescope.report.findings import rules
 from prunescope.report.gains import Gain
+from prunescope.report.rules import rules
 
 
 def test_damages_are_those_of_the_findings(harmed):

@@ -295,7 +295,7 @@ VERDICTS: Mapping[str, str] = {
     "negligible": "it can be told from chance, but is smaller than the least change that matters",
     "no evidence": "it cannot be told from chance, which does not prove that nothing changed",
     "insufficient support": "there are too few images to say anything",
-    "not tested": "no intervals were asked for, and no exact test is known",
+    "not tested": "it was not tested: the audit was made without, and no exact test is known",
 }
 """What the report's words beside a change mean."""
 

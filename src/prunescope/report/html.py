@@ -27,7 +27,6 @@ from prunescope.report.cells import (
 )
 from prunescope.report.decision import WORDS as ANSWERS
 from prunescope.report.estimates import MOST_SHOWN, packed
-from prunescope.report.findings import rules
 from prunescope.report.glossary import (
     FLIPS,
     GLOSSARY,
@@ -46,6 +45,7 @@ from prunescope.report.numbers import (
     removed,
 )
 from prunescope.report.records import Link, Triangle
+from prunescope.report.rules import rules
 from prunescope.report.structure import Curve, Report
 from prunescope.report.svg import N_COLOURS, colour
 

@@ -15,9 +15,6 @@ Words = Callable[[list[Estimate], int, str], tuple[str, str]]
 after the name of the rule and a colon) and as a clause (to stand after "but")."""
 
 
-MOST_CONFUSIONS = 3
-"""Kinds of confusion that a sentence names."""
-
 NEVER = "never given any more"
 """The reason of a class whose recall is 0, as no image is called by it."""
 
@@ -60,7 +57,8 @@ def _from_to(row: Estimate) -> str:
     return f"{unit.bare(before(row))} → {unit.value(row.value or 0.0)}"
 
 
-def _moved(row: Estimate) -> str:
+def moved(row: Estimate) -> str:
+    """Write the values before and after: "from 95.0% to 90.0%"."""
     unit = GLOSSARY[row.metric].unit
     return f"from {unit.value(before(row))} to {unit.value(row.value or 0.0)}"
 
@@ -89,7 +87,8 @@ def _named(texts: list[str]) -> str:
     return f": {listing(texts)}." if len(texts) <= 3 else f". Most: {listing(texts[:3])}."
 
 
-def _attributes(rows: list[Estimate]) -> str:
+def attributes(rows: list[Estimate]) -> str:
+    """List attributes, or classes, with their values before and after, and end the sentence."""
     return _named([f"{row.attribute} {_told(row, _from_to(row))}" for row in rows])
 
 
@@ -99,7 +98,8 @@ def _leanings(rows: list[Estimate], way: str) -> str:
     )
 
 
-def _names(rows: list[Estimate], limit: int = 2) -> str:
+def names(rows: list[Estimate], limit: int = 2) -> str:
+    """Name the worst attributes or classes."""
     return listing([str(row.attribute) for row in rows], limit)
 
 
@@ -116,78 +116,24 @@ def rare_values_fade(rows: list[Estimate], total: int, noun: str) -> tuple[str, 
         f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
         f"too seldom, and more seldom than by the dense model"
         + (f"; on {len(never)} it is never given any more" if never else "")
-        + _attributes(rows)
+        + attributes(rows)
     )
     if never:
-        return text, f"the rarer answer is never given any more for {_names(never)}"
+        return text, f"the rarer answer is never given any more for {names(never)}"
     if seldom:
         return text, (
-            f"the rarer answer is given less than half as often as it is true for {_names(seldom)}"
+            f"the rarer answer is given less than half as often as it is true for {names(seldom)}"
         )
-    return text, f"the rarer answer is given too seldom for {_names(rows)}"
+    return text, f"the rarer answer is given too seldom for {names(rows)}"
 
 
 def rare_values_swell(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell that rarer answers are given too often."""
     text = (
         f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
-        f"too often, and more often than by the dense model{_attributes(rows)}"
+        f"too often, and more often than by the dense model{attributes(rows)}"
     )
-    return text, f"the rarer answer is given too often for {_names(rows)}"
-
-
-def classes_lost(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell which classes are found less, or never given any more."""
-    never = [row for row in rows if row.reason == NEVER]
-    text = f"recall falls on {len(rows)} of {counted(total, noun)}"
-    text += f"; {len(never):,} are {NEVER}" if len(never) > 1 else ""
-    text += _attributes([*never, *(row for row in rows if row not in never)])
-    if never:
-        return text, f"{_names(never)} {_are(never)} {NEVER}"
-    return text, f"recall of {rows[0].attribute} falls {_moved(rows[0])}"
-
-
-def given_less(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell which classes are given too seldom."""
-    text = (
-        f"{len(rows)} of {counted(total, noun)} {_are(rows)} given too seldom, and more seldom "
-        f"than by the dense model{_attributes(rows)}"
-    )
-    return text, f"{_names(rows)} {_are(rows)} given too seldom"
-
-
-def given_more(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell which classes are given too often."""
-    text = (
-        f"{len(rows)} of {counted(total, noun)} {_are(rows)} given too often, and more often "
-        f"than by the dense model{_attributes(rows)}"
-    )
-    return text, f"{_names(rows)} {_are(rows)} given too often"
-
-
-def _are(rows: list[Estimate]) -> str:
-    return "is" if len(rows) == 1 else "are"
-
-
-def confusions_gained(rows: list[tuple[str, str, int, int]], n_seeds: int) -> tuple[str, str]:
-    """Tell of which class more images are called another: label, called, how many more, seeds."""
-
-    def told(label: str, called: str, more: int, seeds: int) -> str:
-        where = f", {in_seeds((seeds, n_seeds))}" if n_seeds > 1 else ""
-        return f"images of {label} are now called {called} ({more:,} more{where})"
-
-    texts = [told(*row) for row in rows]
-    rest = len(texts) - MOST_CONFUSIONS
-    more = f"; {rest:,} more kinds" if rest > 0 else ""
-    text = f"Confusion gained: {listing(texts[:MOST_CONFUSIONS])}{more}."
-    return text, f"images of {rows[0][0]} are called {rows[0][1]}"
-
-
-def macro_recall_falls(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
-    """Tell that the mean recall over classes falls."""
-    row = rows[0]
-    text = f"over classes, {_moved(row)}, {change(row)}."
-    return text, f"mean recall over classes falls {_moved(row)}"
+    return text, f"the rarer answer is given too often for {names(rows)}"
 
 
 def answers_lean_towards(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
@@ -199,7 +145,7 @@ def answers_lean_towards(rows: list[Estimate], total: int, noun: str) -> tuple[s
     )
     first = rows[0]
     return text, (
-        f"answers on {first.attribute} lean {_points(first.delta)} further towards {side(first)}"
+        f"answers on {first.attribute} lean {points(first.delta)} further towards {side(first)}"
     )
 
 
@@ -214,7 +160,7 @@ def answers_lean_away(rows: list[Estimate], total: int, noun: str) -> tuple[str,
     )
     first = rows[0]
     return text, (
-        f"answers on {first.attribute} lean {_points(first.delta)} further away from {side(first)}"
+        f"answers on {first.attribute} lean {points(first.delta)} further away from {side(first)}"
     )
 
 
@@ -222,16 +168,17 @@ def _answered(noun: str) -> str:
     return "called by the class" if noun == "class" else "answered yes"
 
 
-def _points(delta: float | None) -> str:
+def points(delta: float | None) -> str:
+    """Write the size of a change, in points."""
     return GLOSSARY["excess_accuracy_gap"].unit.value(abs(delta or 0.0))
 
 
 def group_loses_more(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
     """Tell that a group loses more accuracy than everyone."""
     what = "top-1 accuracy" if noun == "class" else "accuracy"
-    each = listing([f"{_points(row.value)} for {side(row)}{_where(row)}" for row in rows], 4)
+    each = listing([f"{points(row.value)} for {side(row)}{_where(row)}" for row in rows], 4)
     text = f"on top of the loss over all images, {what} falls by {each}."
-    return text, f"{what} falls {_points(rows[0].value)} more for {side(rows[0])} than for all"
+    return text, f"{what} falls {points(rows[0].value)} more for {side(rows[0])} than for all"
 
 
 def _where(row: Estimate) -> str:
@@ -243,44 +190,34 @@ def gap_widens(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
     rate = "recall" if noun == "class" else "true positive rate"
     each = listing([f"{row.group} by {change(row)}{_where(row)}" for row in rows], 4)
     text = f"the gap between groups widens, for {each}."
-    return text, f"the gap in {rate} by {rows[0].group} widens by {_points(rows[0].delta)}"
+    return text, f"the gap in {rate} by {rows[0].group} widens by {points(rows[0].delta)}"
 
 
 def less_certain(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
     """Tell that more answers are uncertain."""
     row = rows[0]
-    text = f"uncertain answers rise {_moved(row)}, {change(row)}."
-    return text, f"uncertain answers rise {_moved(row)}"
+    text = f"uncertain answers rise {moved(row)}, {change(row)}."
+    return text, f"uncertain answers rise {moved(row)}"
 
 
 def attributes_lose_accuracy(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell on which attributes accuracy falls."""
-    text = f"accuracy falls on {len(rows)} of {counted(total, noun)}{_attributes(rows)}"
-    return text, f"accuracy on {rows[0].attribute} falls by {_points(rows[0].delta)}"
+    text = f"accuracy falls on {len(rows)} of {counted(total, noun)}{attributes(rows)}"
+    return text, f"accuracy on {rows[0].attribute} falls by {points(rows[0].delta)}"
 
 
 def ranks_worse(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
     """Tell that the mean AUC falls."""
     row = rows[0]
-    text = f"mean AUC falls {_moved(row)}, {change(row)}{_over(row)}."
-    return text, f"AUC falls {_moved(row)}"
+    text = f"mean AUC falls {moved(row)}, {change(row)}{_over(row)}."
+    return text, f"AUC falls {moved(row)}"
 
 
 def accuracy_falls(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
     """Tell that the mean accuracy, or that of the one answer, falls."""
     row = rows[0]
-    text = f"{_moved(row)}, {change(row)}{_over(row)}."
-    return text, f"{'top-1 ' if noun == 'class' else ''}accuracy falls by {_points(row.delta)}"
-
-
-def confidence_misleads(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
-    """Tell that the confidence in the one answer fits less."""
-    row = rows[0]
-    text = (
-        "the confidence in the answer is further from how often it is right, "
-        f"{_moved(row)}, {change(row)}."
-    )
-    return text, f"confidence is off by {_points(row.value)}"
+    text = f"{moved(row)}, {change(row)}{_over(row)}."
+    return text, f"{'top-1 ' if noun == 'class' else ''}accuracy falls by {points(row.delta)}"
 
 
 def nothing_found(accuracy: Estimate | None, resampled: bool = True) -> tuple[str, str]:
@@ -369,5 +306,5 @@ def _beside_churn(flips: Estimate) -> str:
 def hangs_together(row: Estimate) -> tuple[str, str]:
     """Tell that answers follow from each other more or less than before."""
     way = "more" if (row.delta or 0) > 0 else "less"
-    text = f"Answers follow from one another {way}: interdependence goes {_moved(row)}{_over(row)}."
+    text = f"Answers follow from one another {way}: interdependence goes {moved(row)}{_over(row)}."
     return text, f"answers follow from one another {way}"
