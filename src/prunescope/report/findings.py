@@ -1,8 +1,8 @@
 """What an audit found, in words: the largest damage first, and only what can be told from chance.
 
 A finding rests on changes whose q-value is at most 1 - confidence, and that are not negligible by
-the audit's settings. Its severity is a matter of size alone (`prunescope.report.rules`); the limits are conventions,
-and stated in the report.
+the audit's settings. Its severity is a matter of size alone (`prunescope.report.rules`); the limits
+are conventions, and stated in the report.
 """
 
 from __future__ import annotations

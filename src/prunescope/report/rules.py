@@ -220,7 +220,8 @@ ATTRIBUTE_RULES: tuple[Rule, ...] = (
 CLASS_RULES: tuple[Rule, ...] = (
     Rule("Classes are lost", "tpr", recalls, 0.1, 0.3, class_words.classes_lost),
     Rule("Some groups lose more", LOST, groups(LOST), 0.005, 0.02, words.group_loses_more),
-    Rule("Classes are given too seldom", RARE, each(RARE), 0.1, 0.3, class_words.given_less, sign=-1),
+    Rule("Classes are given too seldom", RARE, each(RARE), 0.1, 0.3, class_words.given_less,
+         sign=-1),
     Rule(
         "Answers lean towards groups", BIAS, cells(BIAS), 0.02, 0.05, words.answers_lean_towards,
         sign=1,

@@ -37,7 +37,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Count:
-    """How many answers of an attribute flipped, of how many."""
+    """How many answers of an attribute flipped, of how many; or how many images of a class."""
 
     attribute: str
     harmful: int
@@ -121,16 +121,22 @@ def _estimates(collection: Collection, rows: pl.DataFrame) -> Iterator[Estimate]
 
 
 def flip_counts(collection: Collection, dense: Model, compressed: Model) -> list[Count]:
-    """Count the flips of every attribute, the most harmful ones first."""
+    """Count the flips of every attribute, the most harmful ones first.
+
+    Of a class, count those of its images alone: others are counted as of their own class.
+    """
     labels = collection.samples.labels
     flipped = dense.yes != compressed.yes
     known = labels != UNKNOWN
+    n = np.full(labels.shape[1], len(labels))
+    if collection.samples.task == "multiclass":
+        flipped, n = flipped & (labels != 0), (labels == 1).sum(axis=0)
     harmful = (flipped & known & (dense.yes == (labels == 1))).sum(axis=0)
     helpful = (flipped & known & (compressed.yes == (labels == 1))).sum(axis=0)
     unlabelled = (flipped & ~known).sum(axis=0)
-    numbers = zip(harmful.tolist(), helpful.tolist(), unlabelled.tolist(), strict=True)
+    numbers = zip(*(one.tolist() for one in (harmful, helpful, unlabelled, n)), strict=True)
     counts = [
-        Count(name, *of_attribute, n=len(labels))
+        Count(name, *of_attribute)
         for name, of_attribute in zip(collection.samples.attributes, numbers, strict=True)
     ]
     return sorted(counts, key=lambda one: (-one.harmful, -one.flips))
