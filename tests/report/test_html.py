@@ -233,6 +233,9 @@ def test_a_tip_tells_all():
     assert line_tip(row) == (
         "+5.0 points (+3.0 to +7.0) · dense +1.0 · change +2.0 to +6.0 points · q 0.012 · n 1,200"
     )
+    people = row.model_copy(update={"units": 90})
+    assert tip(people).endswith("n 1,200 in 90 clusters")
+    assert tip(row.model_copy(update={"units": 1200})) == tip(row)
     judged = row.model_copy(update={"verdict": "worse", "q_value": 1e-7})
     assert cell_tip(judged) == (
         "not Male · +5.0 points (+3.0 to +7.0) · dense +1.0 · change +4.0 points (+2.0 to +6.0) · "
@@ -364,7 +367,7 @@ def test_links_are_told_drawn_and_listed(rendered):
 def test_without_intervals_nothing_is_said_of_them(rendered):
     report, text = rendered("untested")
     page = Page(text).text
-    for word in ("interval", "paired resample", "bar is", "Bars and bands", "± ", "None", " nan"):
+    for word in ("interval", "bar is", "Bars and bands", "± ", "None", " nan"):
         assert word not in page.replace("no intervals were asked for", "")
     assert "no intervals were asked for" in page
     assert "not tested" in page
