@@ -324,7 +324,7 @@ class _Conclude:
             beside = self._beside(model)
             if members[0] in self.exemplars:
                 counted, listed = self.exemplars.pop(members[0]).result()
-                beside = [beside[0], *counted]
+                beside = [*beside[:-1], *counted]
                 self.more["cies"].append(listed)
             table = self._table(self._name(members), metadata, means, beside)
             names = [str(self.subject.models[member].name) for member in members]
