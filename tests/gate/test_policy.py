@@ -2,10 +2,15 @@
 
 import re
 
+import numpy as np
+import polars as pl
 import pytest
 
+from prunescope.audit import Audit, audit
+from prunescope.data import Group, Samples
 from prunescope.errors import ConfigError
 from prunescope.gate import Policy, template
+from prunescope.predictions import Metadata, Predictions
 
 GOOD = """\
 version: 1
@@ -123,8 +128,8 @@ def seeds(made, row):
 @pytest.mark.parametrize(
     ("models", "judged"),
     [
-        ("all", {POPULATION[0]: "pass", "alone": "pass"}),
-        ("seeds", {"gmp-0": "pass", "gmp-1": "fail", "alone": "pass"}),
+        ("all", {"gmp-0": "pass", "gmp-1": "fail", "alone": "pass"}),
+        ("means", {POPULATION[0]: "pass", "alone": "pass"}),
         ("alone", {"alone": "pass"}),
         (["gmp-1", POPULATION[0], "gmp-1"], {"gmp-1": "fail", POPULATION[0]: "pass"}),
     ],
@@ -210,9 +215,78 @@ def test_a_policy_made_in_python_names_its_keys(made, row):
 
 def test_the_template_is_a_policy_with_what_matters():
     policy = Policy.parse(template())
-    metrics = {condition.metric for condition in policy.conditions}
+    metrics = {}
+    for condition in policy.conditions:
+        metrics.setdefault(condition.task, set()).add(condition.metric)
     assert metrics == {
-        "accuracy", "harmful_flip_rate", "rare_value_ratio", "bias_amplification",
-        "excess_accuracy_gap", "uncertainty",
-    }  # fmt: skip
+        "multilabel": {"accuracy", "harmful_flip_rate", "rare_value_ratio", "excess_accuracy_gap"},
+        "multiclass": {"top1_accuracy", "tpr", "top1_harmful_flip_rate", "excess_top1_gap"},
+        None: {"bias_amplification", "uncertainty"},
+    }
     assert {condition.severity for condition in policy.conditions} == {"error", "warning"}
+
+
+def of_classes(found):
+    """Return the same audit, of models that choose one class."""
+    models = [
+        model.model_copy(
+            update={"metadata": model.metadata.model_copy(update={"task": "multiclass"})}
+        )
+        for model in found.info.models
+    ]
+    return Audit(found.table, found.info.model_copy(update={"models": models}))
+
+
+def test_a_condition_of_another_task_is_not_judged(made, row):
+    policy = Policy(
+        version=1,
+        conditions=[
+            {"metric": "top1_accuracy", "task": "multiclass", "gte": 0.5},
+            {"metric": "accuracy", "task": "multilabel", "gte": 0.99},
+        ],
+    )
+    both = made({**row, "metric": "top1_accuracy"}, {**row, "metric": "accuracy"})
+    judged = {"multilabel": both, "multiclass": of_classes(both)}
+    told = {task: policy.judge(one).models[0].checks for task, one in judged.items()}
+    found = {task: [(check.name, check.status) for check in of] for task, of in told.items()}
+    assert found == {
+        "multilabel": [("accuracy >= 0.99", "fail")],
+        "multiclass": [("top1_accuracy >= 0.5", "pass")],
+    }  # fmt: skip
+
+
+def test_a_policy_without_a_condition_for_the_task_is_refused(made, row):
+    policy = parse(("    relative: true", "    relative: true\n    task: multilabel"))
+    alone = policy.model_copy(update={"conditions": policy.conditions[:1]})
+    with pytest.raises(
+        ConfigError, match="the audit's task is multiclass, and no condition is for"
+    ):
+        alone.judge(of_classes(made(row)))
+
+
+def test_classes_that_are_lost_fail_the_template():
+    """Of 200 classes half are given up: one-vs-rest accuracy hardly moves."""
+    truth, places = np.arange(4000) % 200, np.arange(200)
+    samples = Samples(
+        ids=pl.Series([str(i) for i in range(4000)]),
+        attributes=tuple(f"c{i}" for i in places),
+        labels=(truth[:, None] == places).astype(np.int8),
+        groups={"g": Group.from_series(pl.Series(np.arange(4000) // 200 % 2 == 0))},
+        task="multiclass",
+    )
+
+    def answering(name, answers):
+        logits = np.where(answers[:, None] == places, 9.0, -9.0)
+        return Predictions(samples, logits, Metadata(name=name, task="multiclass"))
+
+    dense, sparse = answering("dense", truth), answering("sparse", truth % 100)
+    for compressed, status in ((sparse, "fail"), (answering("copy", truth), "pass")):
+        verdict = Policy.parse(template()).judge(audit(dense, compressed, replicates=100))
+        told = {check.name: check.status for check in verdict.models[0].checks}
+        assert (
+            told["top-1 accuracy holds up"]
+            == told["no image that was right is lost too often"]
+            == status
+        )
+        assert "accuracy holds up" not in told
+        assert verdict.passed == (status == "pass")

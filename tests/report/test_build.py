@@ -66,7 +66,7 @@ def test_too_few_samples_make_no_claim(few):
 
 
 def test_another_format_version_is_refused(harmed):
-    text = to_json(build(harmed)).replace('"format_version":3', '"format_version":2')
+    text = to_json(build(harmed)).replace('"format_version":4', '"format_version":3')
     with pytest.raises(ValidationError, match="format_version"):
         Report.model_validate_json(text)
 

@@ -18,7 +18,7 @@ def told(*severities, sparsities=None):
     sparsities = sparsities or [0.5 + i / 10 for i in range(len(severities))]
     models = [compressed("abcdefg"[i], s) for i, s in enumerate(sparsities)]
     names = {m.name: severity for m, severity in zip(models, severities, strict=True)}
-    return decide(models, names, [], "a").text
+    return decide(models, names, [], "a", {}).text
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_worst_three_are_the_gravest_of_the_model_that_is_told_of():
         finding("b", "severe", "1"),
         *(finding("a", kind, kind) for kind in ("slight", "moderate", "slight", "severe")),
     ]
-    decision = decide([compressed("a", 0.5)], {"a": "severe"}, findings, "a")
+    decision = decide([compressed("a", 0.5)], {"a": "severe"}, findings, "a", {})
     assert [one.text for one in decision.worst] == ["severe", "moderate", "slight"]
 
 

@@ -143,7 +143,8 @@ def test_key_figures_of_classes_are_of_the_one_answer(classes, harmed):
     assert "flip_rate" not in figures.key_metrics(Table(classes))
     assert figures.key_metrics(Table(harmed))[0] == "accuracy"
     shown = [figure.metric for figure in figures.attribute_figures(Table(classes), "sparse")]
-    assert shown == ["rare_value_ratio", "accuracy", "auc", "uncertainty"]
+    assert shown == ["tpr", "precision", "rare_value_ratio", "auc"]
+    assert figures.group_figure(Table(classes), "sparse") is None
 
 
 def test_the_commonest_confusions_are_counted_over_all_seeds(class_seeds, classes):

@@ -4,6 +4,7 @@ from prunescope.audit.verdicts import VERDICTS as JUDGEMENTS
 from prunescope.report.glossary import (
     ATTRIBUTE_METRICS,
     CLASS_KEY_METRICS,
+    CLASS_METRICS,
     GLOSSARY,
     KEY_METRICS,
     VERDICTS,
@@ -75,6 +76,14 @@ def test_every_verdict_has_words_and_so_has_none():
 
 
 def test_a_report_on_attributes_explains_no_metric_of_classes():
-    assert legend("class") == GLOSSARY
-    assert not [name for name in legend("attribute") if name.startswith("top")]
-    assert {*KEY_METRICS, "churn"} <= legend("attribute").keys()
+    assert not [name for name in legend("attribute") if name.startswith(("top", "macro"))]
+    assert {*KEY_METRICS, *ATTRIBUTE_METRICS, "churn"} <= legend("attribute").keys()
+    assert legend("attribute").keys() | legend("class").keys() == GLOSSARY.keys()
+
+
+def test_a_report_on_classes_tells_no_accuracy_of_one_class_against_all_others():
+    told = legend("class")
+    assert {*CLASS_KEY_METRICS, *CLASS_METRICS, "churn"} <= told.keys()
+    assert not {"accuracy", "interdependence", "flip_rate", "excess_accuracy_gap"} & told.keys()
+    assert label_of("rare_value_ratio", "class") == "Rate ratio"
+    assert not [entry.meaning for entry in told.values() if "attribute" in entry.meaning]

@@ -45,8 +45,7 @@ def test_the_sections_and_what_they_say(harmed):
     assert "| sparse95 | 95% | 96.8% [96." in results
     assert "95% intervals" in results
     made = section(text, HEADINGS[-1])
-    assert "- 95% intervals from 400 bootstrap resamples" in made
-    assert "seed 1;" in made
+    assert "- 95% intervals that cover the choice of images" in made
     assert "- sparse95: gmp, 95% of weights removed, compared with dense" in made
     assert "[More Information Needed]" not in text
 
@@ -77,7 +76,7 @@ def test_what_is_not_known_is_said_and_only_then(few, harmed):
 
 def test_without_intervals_none_is_claimed(untested):
     text = to_model_card(build(untested))
-    assert "- no intervals: nothing was resampled" in text
+    assert "- no intervals were asked for" in text
     assert "% intervals" not in text
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from prunescope.errors import ConfigError
 from prunescope.report import build
-from prunescope.report.findings import RULES
 from prunescope.report.gains import Gain
+from prunescope.report.rules import rules
 
 
 def test_damages_are_those_of_the_findings(harmed):
@@ -16,7 +16,7 @@ def test_damages_are_those_of_the_findings(harmed):
     labels = [one.label for one in told.damages]
     by_label = dict(zip(labels, sparse.damages, strict=True))
     assert by_label["Worst fading of a rare answer"] == pytest.approx(0.8)  # 20% of the bald kept
-    rule = next(rule for rule in RULES if rule.name == "Answers lean towards groups")
+    rule = next(rule for rule in rules("attribute") if rule.name == "Answers lean towards groups")
     found = next(f for f in report.findings if f.text.startswith(rule.name))
     assert by_label["Worst rise of bias amplification"] == rule.size(found.rows[0])
     assert by_label["Accuracy lost"] == pytest.approx(0.032, abs=0.001)

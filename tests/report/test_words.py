@@ -116,5 +116,5 @@ def test_without_resamples_words_say_what_was_tested():
     text, clause = words.nothing_found(accuracy, resampled=False)
     assert "Only counts of right and wrong answers were tested" in text
     assert clause == "no damage that counts of right and wrong answers can tell from chance"
-    assert "interval" not in text
-    assert words.nothing_tested()[1] == "nothing was resampled, so no change is tested"
+    assert "reaches from" not in text
+    assert words.nothing_tested()[1] == "no intervals were asked for, so no change is tested"

@@ -307,7 +307,9 @@ class _Conclude:
         return [churn] if self.multiclass else self._with_summary(churn, churn.ok)
 
     def _summary(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
-        return summarize(estimates, usable, self.sizes, self.measurer.slice_support)
+        columns = "classes" if self.multiclass else "attributes"
+        support = self.measurer.slice_support
+        return summarize(estimates, usable, self.sizes, support, columns)
 
     def _of_one_answer(self, one: Estimates) -> bool:
         """Tell whether what stands over all classes is not a mean, but of the one answer."""
@@ -336,7 +338,7 @@ class _Conclude:
             beside = self._beside(model)
             if members[0] in self.exemplars:
                 counted, listed = self.exemplars.pop(members[0]).result()
-                beside = [beside[0], *counted]
+                beside = [*beside[:-1], *counted]
                 self.more["cies"].append(listed)
             table = self._table(self._name(members), metadata, means, beside)
             names = [str(self.subject.models[member].name) for member in members]

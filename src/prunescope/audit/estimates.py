@@ -330,7 +330,11 @@ def estimate(
 
 
 def summarize(
-    estimates: Estimates, usable: NDArray[np.bool_], sizes: NDArray[Any], rests: Support
+    estimates: Estimates,
+    usable: NDArray[np.bool_],
+    sizes: NDArray[Any],
+    rests: Support,
+    columns: str = "attributes",
 ) -> Estimates:
     """Return the figure over all attributes, under the name None: the mean over the usable ones.
 
@@ -346,6 +350,8 @@ def summarize(
         Samples in each slice, which the summary rests on.
     rests : Support
         The units behind them: (S, 1).
+    columns : str
+        What the columns are, in the plural.
     """
     of_pairs = estimates.metric == CORRELATION_SHIFT
     reduce = frobenius_norm if of_pairs else _mean
@@ -360,7 +366,7 @@ def summarize(
     assert replicates is not None
 
     total, n_usable = usable.shape[-1], usable.sum(axis=-1, keepdims=True)
-    over = ("norm", "pairs") if of_pairs else ("mean", "attributes")
+    over = ("norm", "pairs") if of_pairs else ("mean", columns)
     texts = [f"{over[0]} over {k} of {total} {over[1]}" for k in range(total)] + [None]
     texts[0] = f"none of the {total} {over[1]} has a value"
     status = np.full((*value.shape[:-1], 1), OK, object)

@@ -104,7 +104,7 @@ def of_value(
     value, variance, df : arrays
         `df` are the degrees of freedom of the variance.
     units : array
-        Effective units, which count where the variance is 0.
+        Effective units, which count where the variance is 0, or the value at an end of its range.
     confidence : float
 
     Examples
@@ -116,7 +116,9 @@ def of_value(
     t = student(df, confidence)
     if scale == "signed":
         low, high = of_value("share", (value + 1) / 2, variance / 4, df, units, confidence)
-        return 2 * low - 1, 2 * high - 1
+        still, unseen = variance <= 0, divide(t * t, units + t * t)
+        low = np.where(still, np.maximum(value - unseen, -1), 2 * low - 1)
+        return low, np.where(still, np.minimum(value + unseen, 1), 2 * high - 1)
     binomial = value * (1 - value) if scale == "share" else value**2
     steady = (variance <= 0) | (value <= 0) | (binomial <= 0)
     with np.errstate(divide="ignore", invalid="ignore"):

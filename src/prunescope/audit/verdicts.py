@@ -14,7 +14,8 @@ VERDICTS: tuple[str, ...] = get_args(Verdict)
 
 HIGHER = (
     "accuracy", "balanced_accuracy", "tpr", "tnr", "precision", "auc", "average_precision",
-    "worst_group_accuracy", "top1_accuracy", "helpful_flip_rate",
+    "worst_group_accuracy", "top1_accuracy", "macro_recall", "macro_f1", "helpful_flip_rate",
+    "top1_helpful_flip_rate",
 )  # fmt: skip
 """Metrics that are better the higher."""
 
@@ -22,7 +23,8 @@ LOWER = (
     "fpr", "fnr", "uncertainty", "ece", "top_label_ece", "correlation_shift",
     "demographic_parity_difference", "equal_opportunity_difference",
     "equalized_odds_difference", "accuracy_difference", "ece_difference", "excess_accuracy_gap",
-    "flip_rate", "harmful_flip_rate", "top1_flip_rate", "cie_rate",
+    "excess_top1_gap", "flip_rate", "harmful_flip_rate", "top1_flip_rate",
+    "top1_harmful_flip_rate", "cie_rate",
 )  # fmt: skip
 """Metrics that are better the lower."""
 

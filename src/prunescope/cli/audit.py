@@ -82,10 +82,13 @@ def audit(
     ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(help="Group whose samples depend on each other: resampled as a whole."),
+        typer.Option(help="Group whose samples depend on each other: one unit each of its values."),
     ] = None,
     replicates: Annotated[
-        int, typer.Option(help="Bootstrap replicates; 0 for no intervals.")
+        int,
+        typer.Option(
+            help="Bootstrap replicates, of calibration errors; 0 for no intervals at all."
+        ),
     ] = 1000,
     confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
     min_effect: Annotated[

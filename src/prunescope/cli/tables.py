@@ -27,6 +27,13 @@ KEY_METRICS = {
     "interdependence": "interdependence",
     "flip_rate": "flips",
 }
+CLASS_KEY_METRICS = {
+    "top1_accuracy": "top-1 accuracy",
+    "macro_recall": "macro-recall",
+    "top_label_ece": "top-label ECE",
+    "top1_flip_rate": "changed",
+    "top1_harmful_flip_rate": "right to wrong",
+}
 
 N_FINDINGS = 3
 """Findings to tell of each model; the report has them all."""
@@ -36,12 +43,16 @@ N_GAPS = 10
 
 
 def print_overall(found: Audit) -> None:
-    """Print the key figures over all attributes, a line per model, with their intervals."""
-    table = Table("model", *KEY_METRICS.values(), title="Means over attributes [95% interval]")
-    rows = found.overall.filter(pl.col("metric").is_in(list(KEY_METRICS)))
+    """Print the key figures over everything, a line per model, with their intervals."""
+    classes = any(model.metadata.task == "multiclass" for model in found.info.models)
+    metrics = CLASS_KEY_METRICS if classes else KEY_METRICS
+    about = "Of the one answer" if classes else "Means over attributes"
+    title = f"{about} [{100 * found.info.settings.confidence:g}% interval]"
+    table = Table("model", *metrics.values(), title=title)
+    rows = found.overall.filter(pl.col("metric").is_in(list(metrics)))
     for model in found.info.models:
         cells = []
-        for metric in KEY_METRICS:
+        for metric in metrics:
             row = rows.filter(model=model.name, metric=metric).to_dicts()
             cells.append(_cell(row[0]) if row and row[0]["status"] == "ok" else "–")
         table.add_row(escape(model.name), *cells)
@@ -53,6 +64,8 @@ def print_findings(page: Report) -> None:
     console = Console(highlight=False)
     console.print(page.decision.text, style="bold", markup=False)
     console.print(page.headline, markup=False)
+    for told in page.decision.seeds_disagree:
+        console.print(told, markup=False)
     for model in page.compressed:
         console.print(f"\n{model.name}: {model.severity}", markup=False)
         of_model = page.findings_of(model.name)

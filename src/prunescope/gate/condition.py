@@ -85,6 +85,8 @@ class Condition(Defaults):
         Default: the condition itself, in short.
     metric : str
         As in the audit table.
+    task : {"multilabel", "multiclass"}, optional
+        Of which audits it is a condition: of attributes, or of classes. Default: of both.
     attribute : str or list of str, optional
         ``*``: every attribute. Default: the row over all of them.
     group : str or list of str, optional
@@ -104,6 +106,7 @@ class Condition(Defaults):
 
     name: str | None = None
     metric: str
+    task: Literal["multilabel", "multiclass"] | None = None
     attribute: Names | None = None
     group: Names | None = None
     group_value: Value | None = None

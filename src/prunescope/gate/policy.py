@@ -16,7 +16,7 @@ from prunescope.gate.verdict import Checked, Verdict
 from prunescope.report.roles import roles
 from prunescope.yaml_source import Keys, Source, parse_yaml, read_text
 
-ALL, SEEDS = "all", "seeds"
+ALL, MEANS = "all", "means"
 
 
 class Policy(Strict):
@@ -26,8 +26,8 @@ class Policy(Strict):
     ----------
     version : {1}
     models : str or list of str
-        ``all``: each compressed model; of models that differ by their seed alone, their mean.
-        ``seeds``: each compressed model, every seed by itself. Or names.
+        ``all``: each compressed model, every seed by itself, for one of them is shipped.
+        ``means``: the same, but of models that differ by their seed alone their mean. Or names.
     defaults : Defaults
         What conditions leave out.
     conditions : list of Condition
@@ -103,10 +103,11 @@ class Policy(Strict):
         ------
         ConfigError
             A condition names what the audit does not have, no such model is there, or intervals
-            are asked of an audit without; one line for each, with the policy's file and line.
+            are asked of an audit without; one line for each, with the policy's file and line. Or
+            no condition is one of audits of this task.
         """
         names = self._models(audit.info, models)
-        results = [self._checks(number, audit, names) for number in range(len(self.conditions))]
+        results = [self._checks(number, audit, names) for number in self._of(audit.info)]
         problems = [result for result in results if isinstance(result, str)]
         if problems:
             raise ConfigError("\n".join(problems))
@@ -114,6 +115,21 @@ class Policy(Strict):
         verdicts = [sum_up(*one) for one in zip(names, map(list, by_model), strict=True)]
         worst = max((one.status for one in verdicts), key=RANKS.index)
         return Verdict.model_validate({"status": worst, "models": verdicts})
+
+    def _of(self, info: AuditInfo) -> list[int]:
+        """Return the places of the conditions on an audit of this task."""
+        task = info.models[0].metadata.task
+        found = [
+            number
+            for number, condition in enumerate(self.conditions)
+            if condition.task in (None, task)
+        ]
+        if not found:
+            raise ConfigError(
+                f"{self._at('conditions')}: the audit's task is {task}, and no condition is for "
+                f"that: add one with 'task: {task}', or without a task"
+            )
+        return found
 
     def _checks(self, number: int, audit: Audit, models: Sequence[str]) -> list[Checked] | str:
         """Judge all models by one condition; or say why that makes no sense for any of them."""
@@ -138,8 +154,8 @@ class Policy(Strict):
         cast = roles(info)
         told = [model.name for model in cast.compressed]
         each = [model.name for model in info.models if model.baseline is not None]
-        if asked is None and isinstance(self.models, str) and self.models in (ALL, SEEDS):
-            return told if self.models == ALL else each
+        if asked is None and isinstance(self.models, str) and self.models in (ALL, MEANS):
+            return each if self.models == ALL else told
         known = list(dict.fromkeys([*told, *each]))
         chosen = asked or ([self.models] if isinstance(self.models, str) else self.models)
         for name in chosen:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from prunescope import __version__
 from prunescope.audit import Audit, ModelInfo
 from prunescope.data import Dataset
-from prunescope.report import figures, words
+from prunescope.report import figures
 from prunescope.report.correlations import Together
 from prunescope.report.decision import decide
 from prunescope.report.estimates import estimates
@@ -69,16 +69,20 @@ def build(
         The gain tells of none of the audit's models.
     """
     table, cast = Table(audit), roles(audit.info)
-    noun, metrics = words.noun_of(audit), figures.key_metrics(table)
-    found = judge(table, cast.compressed, noun)
+    metrics = figures.key_metrics(table)
+    found = judge(audit, table, cast.compressed, cast)
     of = {m.name: [f for f in found if f.model == m.name] for m in cast.compressed}
     severities = {name: severity_of(findings) for name, findings in of.items()}
+    seeds = [seed for model in cast.compressed for seed in cast.members.get(model.name, [])]
+    of_seeds = judge(audit, table, seeds, cast)
+    for seed in seeds:
+        severities[seed.name] = severity_of([f for f in of_seeds if f.model == seed.name])
     stories = {name: story(table.accuracy(name), findings) for name, findings in of.items()}
     sentence, featured = headline(cast.compressed, stories, severities)
     names = subjects(cast.compressed)
 
     def summary(model: ModelInfo) -> ModelSummary:
-        rows = [table.overall(model.name, metric) for metric in metrics]
+        rows = [table.key(model.name, metric) for metric in metrics]
         name = model.name
         return ModelSummary(
             name=name,
@@ -91,7 +95,7 @@ def build(
             figures=[row for row in rows if row is not None],
             subject=names.get(name),
             headline=stories.get(name),
-            severity=severities.get(name),
+            severity=severities.get(name) if name in of else None,
             members=[member.name for member in cast.members.get(name, [])],
             population=cast.population_of.get(name),
         )
@@ -126,9 +130,9 @@ def build(
     return Report(
         title=title or _title(audit, cast),
         headline=sentence,
-        decision=decide(cast.compressed, severities, found, featured),
+        decision=decide(cast.compressed, severities, found, featured, cast.members),
         trade_off=trade_off(table, cast, gain),
-        noun=noun,
+        noun=table.noun,
         n_samples=audit.info.n_samples,
         n_attributes=len(audit.info.attributes),
         key_metrics=metrics,
@@ -148,7 +152,7 @@ def build(
         estimates=estimates(audit),
         thumbnails=pictures,
         n_pictures_left_out=left_out,
-        provenance=_provenance(audit),
+        provenance=_provenance(audit, table.noun),
     )
 
 
@@ -165,12 +169,12 @@ def _title(audit: Audit, cast: Roles) -> str:
     )
 
 
-def _provenance(audit: Audit) -> Provenance:
+def _provenance(audit: Audit, noun: str) -> Provenance:
     """Collect what it takes to make the figures again."""
     info = audit.info
     told = info.settings.model_dump(mode="json") | {
         "samples": info.n_samples,
-        "attributes": len(info.attributes),
+        {"attribute": "attributes", "class": "classes"}[noun]: len(info.attributes),
         "estimates": audit.table.height,
     }
     models = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from prunescope.report import words
 from prunescope.report.glossary import FLIPS, GLOSSARY, Entry
-from prunescope.report.numbers import Unit
+from prunescope.report.numbers import Unit, counted
 from prunescope.report.records import Estimate
 
 STATUS = {
@@ -109,7 +109,10 @@ def _told(row: Estimate, change: str) -> list[str]:
     if row.q_value is not None:
         parts.append(f"q {row.q_value:.2g}" if row.q_value >= LEAST_Q else f"q <{LEAST_Q:g}")
     if row.n is not None:
-        parts.append(f"n {row.n:,}")
+        apart = row.units is not None and row.units < row.n
+        parts.append(
+            f"n {row.n:,}" + (f" in {counted(row.units or 0, 'cluster')}" if apart else "")
+        )
     return [*parts, row.reason] if row.reason else parts
 
 

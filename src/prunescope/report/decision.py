@@ -40,23 +40,32 @@ def decide(
     severities: Mapping[str, Severity],
     findings: Sequence[Finding],
     featured: str,
+    members: Mapping[str, Sequence[ModelInfo]],
 ) -> Decision:
     """Say which of some compressed models may be shipped.
 
     A model's answer follows from the worst severity of its findings alone (`ANSWERS`): slight or no
-    damage, ship; moderate, with care; severe, do not; nothing compared or tested, cannot tell.
+    damage, ship; moderate, with care; severe, do not; nothing compared or tested, cannot tell. That
+    of a population is the answer to its worst seed; where its seeds disagree, that is told.
 
     Parameters
     ----------
     models : sequence of ModelInfo
         The compressed ones that the story is about.
     severities : mapping
-        Of each, by name.
+        Of each and of each member, by name.
     findings : sequence of Finding
     featured : str
         The model whose worst findings are told.
+    members : mapping
+        Name of a population → the models in it.
     """
     answers = {model.name: ANSWERS[severities[model.name]] for model in models}
+    of_seeds = {
+        model.name: {seed.name: ANSWERS[severities[seed.name]] for seed in members[model.name]}
+        for model in models
+        if model.name in members
+    }
     told = [f for f in findings if f.model == featured and f.severity != "note"]
     told.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     kinds = [kind for kind in WORDS if kind in answers.values()]
@@ -66,8 +75,24 @@ def decide(
         parts = [_part(kind, models, answers) for kind in kinds]
         text = "; ".join([f"{WORDS[kinds[0]]} {parts[0]}", *_rest(kinds[1:], parts[1:])])
     return Decision(
-        answer=kinds[0], text=text + ".", answers=answers, about=featured, worst=told[:N_WORST]
+        answer=kinds[0],
+        text=text + ".",
+        answers=answers | {name: one for seeds in of_seeds.values() for name, one in seeds.items()},
+        about=featured,
+        worst=told[:N_WORST],
+        seeds_disagree=[_apart(*one) for one in of_seeds.items() if len(set(one[1].values())) > 1],
     )
+
+
+def _apart(population: str, answers: Mapping[str, Answer]) -> str:
+    """Say which seeds of a population have which answer."""
+    parts = []
+    for kind, word in WORDS.items():
+        chosen = [name for name, answer in answers.items() if answer == kind]
+        if chosen:
+            of = "of " if kind == "unknown" else ""
+            parts.append(f"{word.lower()} {of}{listing(chosen)}")
+    return f"The seeds of {population} disagree: {'; '.join(parts)}."
 
 
 def _rest(kinds: Sequence[Answer], parts: Sequence[str]) -> list[str]:

@@ -55,7 +55,7 @@ NUMBERS = {
 def estimates(audit: Audit) -> Estimates:
     """Put the rows of an audit's table into columns, in its order."""
     table = audit.table
-    columns: dict[str, Any] = {"n": table["n"].to_list()}
+    columns: dict[str, Any] = {name: table[name].to_list() for name in ("n", "units")}
     for name, names in NAMES.items():
         known = table[name].drop_nulls().unique(maintain_order=True).to_list()
         places = {text: place for place, text in enumerate(known)}
@@ -79,7 +79,7 @@ def to_csv(report: Report) -> str:
     columns: dict[str, list[Any]] = {}
     for name in ("model", "metric", "attribute", "group", "group_value"):
         columns[name] = _named(told, name)
-    columns |= {name: getattr(told, name) for name in ("value", "low", "high", "n")}
+    columns |= {name: getattr(told, name) for name in ("value", "low", "high", "n", "units")}
     columns |= {NUMBERS[name]: getattr(told, name) for name in list(NUMBERS)[3:]}
     columns |= {name: _named(told, name) for name in ("verdict", "status", "reason")}
     buffer = io.StringIO()
@@ -95,8 +95,10 @@ def _named(told: Estimates, column: str) -> list[str]:
     return [names[place] if place >= 0 else "" for place in getattr(told, column)]
 
 
-def packed(told: Estimates) -> str:
+def packed(told: Estimates, noun: str = "attribute") -> str:
     """Pack the rows that the page shows: JSON, deflated, in base 64; the page's script unpacks it.
+
+    `noun` is what the columns are, which metrics are named after.
 
     Runs of one place are written once with their length. Where there are more than `MOST_SHOWN`
     rows, those over everything come first, then those whose change can be told from chance, then
@@ -115,7 +117,7 @@ def packed(told: Estimates) -> str:
             ("q", SHOWN_Q_DIGITS),
         )
     }
-    units = [_unit(metric) for metric in told.metrics]
+    units = [_unit(metric, noun) for metric in told.metrics]
     data = {"names": names, "units": units, "runs": places, "numbers": numbers}
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
@@ -153,11 +155,11 @@ def _runs(column: list[int | None]) -> list[int | None]:
     return [part for run in runs for part in run]
 
 
-def _unit(metric: str) -> dict[str, Any]:
+def _unit(metric: str, noun: str) -> dict[str, Any]:
     """Tell the page how a metric is named and written."""
     unit = unit_of(metric)
     return {
-        "label": label_of(metric),
+        "label": label_of(metric, noun),
         "scale": unit.scale,
         "digits": unit.digits,
         "never": unit.never,

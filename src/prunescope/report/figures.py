@@ -8,9 +8,12 @@ import polars as pl
 
 from prunescope.audit import Affected, Audit, ModelInfo
 from prunescope.audit.affected import worst_first
+from prunescope.audit.estimates import NOT_APPLICABLE
+from prunescope.audit.measure import OF_ATTRIBUTES
 from prunescope.report.glossary import (
     ATTRIBUTE_METRICS,
     CLASS_KEY_METRICS,
+    CLASS_METRICS,
     FLIPS,
     GLOSSARY,
     KEY_METRICS,
@@ -19,6 +22,7 @@ from prunescope.report.records import Confusion
 from prunescope.report.roles import Roles
 from prunescope.report.structure import BiasMap, ChangeFigure, Curve, CurvePoint, Estimate, Gap
 from prunescope.report.table import OK, Table
+from prunescope.report.words import noun_of
 
 MOST_ROWS = 60
 """Attributes that a figure shows at most; it says how many it leaves out."""
@@ -34,7 +38,7 @@ MOST_CONFUSIONS = 10
 
 def key_metrics(table: Table) -> list[str]:
     """Return the metrics of the key figures: those of the one answer where there is one."""
-    return list(CLASS_KEY_METRICS if table.has("top1_accuracy") else KEY_METRICS)
+    return list(CLASS_KEY_METRICS if table.noun == "class" else KEY_METRICS)
 
 
 def curves(audit: Audit, table: Table, cast: Roles) -> list[Curve]:
@@ -64,7 +68,7 @@ def _points(
     result = []
     for model in models:
         if group is None:
-            row = table.overall(model.name, metric)
+            row = table.key(model.name, metric)
             parts = table.by_attribute(model.name, metric)
         else:
             means = table.by_group(model.name, metric)
@@ -93,18 +97,16 @@ def _averaged(part: Estimate, mean: Estimate) -> bool:
 
 
 def attribute_figures(table: Table, model: str) -> list[ChangeFigure]:
-    """Return the change of each metric by attribute.
-
-    Interdependence is left out in a multi-class task: each answer follows from all the others.
-    """
-    metrics = [m for m in ATTRIBUTE_METRICS if m in key_metrics(table) or m == "accuracy"]
+    """Return the change of each metric by attribute, or by class."""
+    metrics = CLASS_METRICS if table.noun == "class" else ATTRIBUTE_METRICS
     found = (_changes(metric, table.by_attribute(model, metric)) for metric in metrics)
     return [figure for figure in found if figure is not None]
 
 
 def group_figure(table: Table, model: str) -> ChangeFigure | None:
     """Return the change of accuracy by value of each group; None where no group was audited."""
-    return _changes("accuracy", table.by_group(model, "accuracy"))
+    metric = "top1_accuracy" if table.noun == "class" else "accuracy"
+    return _changes(metric, table.by_group(model, metric))
 
 
 def _changes(metric: str, rows: list[Estimate]) -> ChangeFigure | None:
@@ -168,11 +170,17 @@ def confusions(audit: Audit, models: list[str]) -> list[Confusion]:
 def gaps(audit: Audit) -> list[Gap]:
     """Count the estimates that could not be made, by reason; the commonest first.
 
-    What single seeds of a population lack is not counted beside what the population lacks.
+    What single seeds of a population lack is not counted beside what the population lacks, nor
+    figures of attributes where one class is chosen, of which they say nothing.
     """
-    single = ~pl.col("metric").is_in(["excess_accuracy_gap"]) | pl.col("group").is_not_null()
+    says_nothing = pl.col("metric").is_in(list(OF_ATTRIBUTES))
+    of_task = says_nothing & (pl.col("status") == NOT_APPLICABLE) & (noun_of(audit) == "class")
+    excess = pl.col("metric").is_in(["excess_accuracy_gap", "excess_top1_gap"])
+    single = ~excess | pl.col("group").is_not_null()
     members = [name for population in audit.info.populations for name in population.members]
-    rows = audit.table.filter((pl.col("status") != OK) & single & ~pl.col("model").is_in(members))
+    rows = audit.table.filter(
+        (pl.col("status") != OK) & single & ~of_task & ~pl.col("model").is_in(members)
+    )
     found: dict[tuple[str, str, str], list[str]] = {}
     columns = rows.select("status", "metric", "reason", "attribute")
     for status, metric, reason, attribute in columns.iter_rows():

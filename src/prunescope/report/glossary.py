@@ -68,6 +68,26 @@ GLOSSARY: Mapping[str, Entry] = {
     "top1_accuracy": Entry(
         "Top-1 accuracy", SHARE, "Share of labelled images whose one answer is right.", _fallen
     ),
+    "macro_recall": Entry(
+        "Macro-recall",
+        SHARE,
+        "The mean over classes of the share of their images that are found: a rare class counts as "
+        "much as a common one.",
+        _fallen,
+    ),
+    "macro_f1": Entry(
+        "Macro-F1",
+        SHARE,
+        "The mean over classes of F1, the harmonic mean of recall and precision.",
+        _fallen,
+    ),
+    "worst_group_accuracy": Entry(
+        "Worst group", SHARE, "Top-1 accuracy in the group where it is lowest.", _fallen
+    ),
+    "tpr": Entry("Recall", SHARE, "Share of a class's images that are found.", _fallen),
+    "precision": Entry(
+        "Precision", SHARE, "Share of the images called by a class that are of it.", _fallen
+    ),
     "top_label_ece": Entry(
         "Top-label ECE",
         GAP,
@@ -171,6 +191,12 @@ GLOSSARY: Mapping[str, Entry] = {
         "How much more accuracy one group loses than all images together.",
         _itself,
     ),
+    "excess_top1_gap": Entry(
+        "Excess top-1 loss",
+        GAP,
+        "How much more top-1 accuracy one group loses than all images together.",
+        _itself,
+    ),
     "equal_opportunity_difference": Entry(
         "Gap in true positive rate",
         GAP,
@@ -180,6 +206,47 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
 }
 """The metrics that the report tells of, in the order in which it explains them."""
+
+OF_CLASSES: Mapping[str, Entry] = {
+    "rare_value_ratio": Entry(
+        "Rate ratio",
+        RATIO,
+        "How often is the class given for each time that it is true? 1: as often as it occurs; "
+        "0.5: half as often; 0: never. (Of a class with most images of training, the same of all "
+        "other classes together.)",
+        _away_from(1.0),
+    ),
+    "uncertainty": Entry(
+        "Uncertainty",
+        SHARE,
+        "Share of images whose answer has a probability inside the band between a clear no and a "
+        "clear yes.",
+        _risen,
+        risen_first=True,
+    ),
+    "bias_amplification": Entry(
+        "Bias amplification",
+        AMPLIFICATION,
+        "Take the side of a group where the class is commoner in training. How much larger is its "
+        "share among the images called by the class than among those that are of it? Above 0: the "
+        "answers exaggerate the link; below 0: they play it down.",
+        _away_from(0.0),
+    ),
+    "churn": Entry(
+        "Churn",
+        SHARE,
+        "Share of images whose answers by two dense models, trained alike with different seeds, "
+        "differ: changes up to this rate need no compression to explain them.",
+    ),
+    "equal_opportunity_difference": Entry(
+        "Gap in recall",
+        GAP,
+        "Between the values of a group, the largest difference in the share of a class's images "
+        "that are found.",
+        _risen,
+    ),
+}
+"""What is told in other words where the columns are classes, of which one is chosen."""
 
 KEY_METRICS = (
     "accuracy",
@@ -193,22 +260,33 @@ KEY_METRICS = (
 
 CLASS_KEY_METRICS = (
     "top1_accuracy",
+    "macro_recall",
+    "worst_group_accuracy",
     "top_label_ece",
-    "auc",
-    "rare_value_ratio",
-    "uncertainty",
     "top1_flip_rate",
+    "top1_harmful_flip_rate",
 )
-"""The same in a multi-class task, where one answer is always told by the others."""
+"""The same where one class is chosen: of the one answer."""
 
-CLASS_METRICS = tuple(metric for metric in GLOSSARY if metric.startswith("top"))
-"""Metrics that a task of yes and no does not have."""
+CLASS_ONLY = (
+    "top1_accuracy", "macro_recall", "macro_f1", "worst_group_accuracy", "top_label_ece", "tpr",
+    "precision", "top1_flip_rate", "top1_harmful_flip_rate", "top1_helpful_flip_rate",
+    "excess_top1_gap",
+)  # fmt: skip
+"""Metrics that the report tells of classes alone."""
+
+ATTRIBUTE_ONLY = (
+    "accuracy", "interdependence", "flip_rate", "harmful_flip_rate", "helpful_flip_rate",
+    "excess_accuracy_gap",
+)  # fmt: skip
+"""Metrics that say nothing where one class is chosen."""
 
 FLIPS = ("flip_rate", "top1_flip_rate")
 """Metrics that churn stands beside."""
 
 ATTRIBUTE_METRICS = ("rare_value_ratio", "accuracy", "auc", "uncertainty", "interdependence")
-"""Metrics whose change is shown attribute by attribute."""
+CLASS_METRICS = ("tpr", "precision", "rare_value_ratio", "auc")
+"""Metrics whose change is shown attribute by attribute, and class by class."""
 
 VERDICTS: Mapping[str, str] = {
     "worse": "the change can be told from chance, and it is for the worse",
@@ -217,7 +295,7 @@ VERDICTS: Mapping[str, str] = {
     "negligible": "it can be told from chance, but is smaller than the least change that matters",
     "no evidence": "it cannot be told from chance, which does not prove that nothing changed",
     "insufficient support": "there are too few images to say anything",
-    "not tested": "nothing was resampled, and no exact test is known",
+    "not tested": "it was not tested: the audit was made without, and no exact test is known",
 }
 """What the report's words beside a change mean."""
 
@@ -236,21 +314,24 @@ def verdict_of(row: Estimate) -> str:
 
 def legend(noun: str) -> dict[str, Entry]:
     """Return what is explained in a report on attributes, or on classes."""
-    if noun == "class":
-        return dict(GLOSSARY)
-    return {name: entry for name, entry in GLOSSARY.items() if name not in CLASS_METRICS}
+    left_out = ATTRIBUTE_ONLY if noun == "class" else CLASS_ONLY
+    told = GLOSSARY if noun != "class" else {**GLOSSARY, **OF_CLASSES}
+    return {name: entry for name, entry in told.items() if name not in left_out}
 
 
-def label_of(metric: str) -> str:
-    """Name a metric, also one that the report has no words for.
+def label_of(metric: str, noun: str = "attribute") -> str:
+    """Name a metric of attributes or classes, also one that the report has no words for.
 
     Examples
     --------
-    >>> label_of("auc"), label_of("average_precision"), label_of("tpr")
-    ('AUC', 'Average precision', 'TPR')
+    >>> label_of("auc"), label_of("average_precision"), label_of("fpr")
+    ('AUC', 'Average precision', 'FPR')
+    >>> label_of("rare_value_ratio", "class")
+    'Rate ratio'
     """
-    if metric in GLOSSARY:
-        return GLOSSARY[metric].label
+    known = legend(noun)
+    if metric in known:
+        return known[metric].label
     return metric.upper() if len(metric) == 3 else metric.replace("_", " ").capitalize()
 
 

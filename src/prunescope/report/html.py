@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -27,7 +27,6 @@ from prunescope.report.cells import (
 )
 from prunescope.report.decision import WORDS as ANSWERS
 from prunescope.report.estimates import MOST_SHOWN, packed
-from prunescope.report.findings import RULES
 from prunescope.report.glossary import (
     FLIPS,
     GLOSSARY,
@@ -46,6 +45,7 @@ from prunescope.report.numbers import (
     removed,
 )
 from prunescope.report.records import Link, Triangle
+from prunescope.report.rules import rules
 from prunescope.report.structure import Curve, Report
 from prunescope.report.svg import N_COLOURS, colour
 from prunescope.report.tradeoff import KEPT
@@ -96,10 +96,13 @@ def to_html(report: Report) -> str:
         "report.html",
         ("report.js", "explore.js"),
         report=report,
+        RULES=rules(report.noun),
+        GLOSSARY=legend(report.noun),
+        label_of=partial(label_of, noun=report.noun),
         trades=trades,
         KEPT=KEPT,
         whole=[model.name for model in report.compressed if not model.sparsity],
-        packed=packed(report.estimates),
+        packed=packed(report.estimates, report.noun),
         n_shown=min(len(report.estimates), MOST_SHOWN),
         series=series,
         curves=[(curve, Markup(draw(curve, series))) for curve in report.curves if drawable],
@@ -156,7 +159,6 @@ def environment() -> Environment:
         "FULL_CORRELATION": FULL_CORRELATION,
         "RANKING": RANKING,
         "RATIO": RATIO,
-        "RULES": RULES,
         "SHARE": SHARE,
         "STATUS": STATUS,
         "VERDICTS": VERDICTS,

@@ -10,6 +10,7 @@ from prunescope.audit.links import links as tested
 from prunescope.report.glossary import GLOSSARY
 from prunescope.report.numbers import CORRELATION
 from prunescope.report.records import Link, LinkPlot, LinkPoint, Links
+from prunescope.report.words import noun_of
 
 MOST_POINTS = 200
 """Points that a plot draws at most."""
@@ -30,8 +31,16 @@ BIASED = {
 """Effect → what happens further with more of it."""
 
 
+OF_CLASSES = (
+    "No link could be tested: where one class is chosen, neither uncertainty nor entanglement is a "
+    "figure of single classes."
+)
+
+
 def links(audit: Audit, alpha: float) -> Links:
     """Return the links of an audit, and what they tell; a link is told from chance if q ≤ alpha."""
+    if noun_of(audit) == "class":
+        return Links(texts=[OF_CLASSES], links=[], plots=[])
     members = [name for population in audit.info.populations for name in population.members]
     found = [Link(**row) for row in tested(audit.table, members).to_dicts()]
     points = link_points(audit.table, members)

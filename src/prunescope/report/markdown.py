@@ -16,7 +16,8 @@ def to_markdown(report: Report) -> str:
     Names are escaped: they can neither break the table nor add markup.
     """
     lines = [f"# {escape(report.title)}", "", f"**{escape(report.headline)}**", ""]
-    lines += [line for text in report.warnings for line in (f"> {escape(text)}", "")]
+    told = [*report.decision.seeds_disagree, *report.warnings]
+    lines += [line for text in told for line in (f"> {escape(text)}", "")]
     for model in report.compressed:
         if len(report.compressed) > 1:
             lines += [f"## {escape(model.name)}: {escape(model.subject or model.name)}", ""]
@@ -45,7 +46,7 @@ def found_in(report: Report, model: str) -> list[str]:
 
 
 def how_to_read(report: Report) -> str:
-    """Say what stands in the cells of the key figures; nothing is in brackets without resamples."""
+    """Say what stands in the cells of the key figures; without intervals no brackets."""
     brackets = f"In brackets: {100 * report.confidence:g}% intervals. " if report.replicates else ""
     return (
         f"{brackets}Changes from dense follow the values, with their verdicts, in bold "
@@ -76,7 +77,7 @@ def escape(text: str) -> str:
 def key_figures(report: Report) -> list[str]:
     """Return the lines of the table of key figures."""
     metrics = report.key_metrics
-    header = ["Model", "Weights removed", *(label_of(metric) for metric in metrics)]
+    header = ["Model", "Weights removed", *(label_of(metric, report.noun) for metric in metrics)]
     rows = [header, ["---"] * len(header)]
     rows += [
         [escape(model.name), _removed(model), *(_cell(model, metric) for metric in metrics)]

@@ -42,7 +42,8 @@ def _bias(report: Report) -> list[str]:
         f"{escape(report.headline)}",
         "",
     ]
-    lines += [line for text in report.warnings for line in (f"> {escape(text)}", "")]
+    told = [*report.decision.seeds_disagree, *report.warnings]
+    lines += [line for text in told for line in (f"> {escape(text)}", "")]
     for model in report.compressed:
         if len(report.compressed) > 1:
             lines += [f"### {escape(model.name)}", ""]
@@ -125,12 +126,12 @@ def _provenance(report: Report) -> list[str]:
     lines = [f"- {', '.join(f'{escape(name)} {escape(v)}' for name, v in made.versions.items())}"]
     if report.replicates:
         lines.append(
-            f"- {100 * report.confidence:g}% intervals from {report.replicates:,} bootstrap "
-            f"resamples, dense and compressed in pairs, seed {made.settings['seed']}; p-values "
-            "corrected for the number of comparisons (Benjamini-Hochberg)"
+            f"- {100 * report.confidence:g}% intervals that cover the choice of images, dense and "
+            "compressed compared in pairs; p-values corrected for the number of comparisons "
+            "(Benjamini-Hochberg)"
         )
     else:
-        lines.append("- no intervals: nothing was resampled")
+        lines.append("- no intervals were asked for")
     for one in made.models:
         if "compared with" in one:
             how = Compression.model_validate(one.get("compression", {}))

@@ -16,7 +16,9 @@ class Estimate(Frozen):
 
     That is where its q-value (Benjamini-Hochberg) is at most 1 - confidence and its verdict is not
     ``negligible``; see `prunescope.audit.verdicts`. The `baseline` is the dense model's value; of
-    flips it is the churn.
+    flips it is the churn. `n` counts samples and `units` what is independent: samples or clusters.
+    `seeds` is there where a finding is about a population: the row is then that of the model in
+    which the damage is largest, one of so many of so many seeds in which there is any.
     """
 
     model: str
@@ -28,6 +30,7 @@ class Estimate(Frozen):
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    units: int | None = None
     status: str
     reason: str | None = None
     baseline: float | None = None
@@ -37,6 +40,7 @@ class Estimate(Frozen):
     q_value: float | None = None
     verdict: str | None = None
     supported: bool = False
+    seeds: tuple[int, int] | None = None
 
 
 class Confusion(Frozen):
@@ -255,6 +259,7 @@ class Estimates(Frozen):
     status: list[int]
     reason: list[int]
     n: list[int | None]
+    units: list[int | None]
     value: list[float | None]
     low: list[float | None]
     high: list[float | None]

@@ -49,7 +49,9 @@ class Decision(Frozen):
     """May this be shipped? By the severities of the findings alone; see `report.decision`.
 
     `answer` is the best that any compressed model gets, `text` says which; `answers` has that of
-    each by name. `worst` are the gravest findings about the model `about`.
+    each by name, that of a population being its worst seed's, and that of each seed.
+    `seeds_disagree` says of which populations seeds have different answers, and which. `worst` are
+    the gravest findings about the model `about`.
     """
 
     answer: Answer
@@ -57,6 +59,7 @@ class Decision(Frozen):
     answers: dict[str, Answer]
     about: str
     worst: list[Finding]
+    seeds_disagree: list[str] = Field(default_factory=list)
 
 
 class ModelSummary(Frozen):
@@ -181,10 +184,10 @@ class Report(Frozen):
     ``data:`` URI; `n_pictures_left_out` images are shown without one, for the size of the page.
     History of the format: 1 (0.1.0) first; 2 tells of populations, verdicts,
     exemplars, correlations, links and confusions; 3 decides, and has the trade-off and all
-    estimates.
+    estimates; 4 counts units, and tells of seeds what is found in any of them.
     """
 
-    format_version: Literal[3] = 3
+    format_version: Literal[4] = 4
     title: str
     headline: str
     decision: Decision

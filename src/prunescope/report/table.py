@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from prunescope.audit import Audit
-from prunescope.report.glossary import GLOSSARY
+from prunescope.report.glossary import legend
 from prunescope.report.structure import Estimate
+from prunescope.report.words import noun_of, side
 
-OK = "ok"
+OK, WORST = "ok", "worst_group_accuracy"
 
 
 def estimates_of(rows: pl.DataFrame, alpha: float) -> Iterator[Estimate]:
     """Read rows of an audit's table; a change is supported where its q-value is at most `alpha`."""
-    columns = [name for name in Estimate.model_fields if name != "supported"]
+    columns = [name for name in Estimate.model_fields if name not in ("supported", "seeds")]
     for row in rows.select(columns).iter_rows(named=True):
         q_value = row["q_value"]
         told_apart = q_value is not None and q_value <= alpha
@@ -35,15 +36,18 @@ class Table:
         A change is supported where its q-value is at most this, 1 - confidence, and its verdict is
         not ``negligible``.
     resampled : bool
-        There are replicates, and so intervals and tests of everything.
+        There are intervals, and tests of everything.
+    noun : {"attribute", "class"}
+        What the columns are.
     """
 
     def __init__(self, audit: Audit) -> None:
+        self.noun = noun_of(audit)
         self.alpha = audit.info.settings.alpha
         self.resampled = audit.info.settings.replicates > 0
         whole = pl.col("group").is_null() | pl.col("attribute").is_null()
         told = whole | pl.col("metric").is_in(["bias_amplification", "cie_odds_ratio"])
-        rows = audit.table.filter(pl.col("metric").is_in(list(GLOSSARY)) & told)
+        rows = audit.table.filter(pl.col("metric").is_in(list(legend(self.noun))) & told)
         self._rows: dict[tuple[str, str], list[Estimate]] = {}
         for estimate in estimates_of(rows, self.alpha):
             self._rows.setdefault((estimate.model, estimate.metric), []).append(estimate)
@@ -59,6 +63,18 @@ class Table:
         """Return the row over all images and attributes."""
         found = (r for r in self._of(model, metric) if r.attribute is None and r.group is None)
         return next(found, None)
+
+    def key(self, model: str, metric: str) -> Estimate | None:
+        """Return the row of a key figure: over everything, or of the worst of all groups."""
+        if metric != WORST:
+            return self.overall(model, metric)
+        rows = self.by_group(model, metric)
+        known = [row for row in rows if row.value is not None]
+        if not known:
+            return next(iter(rows), None)
+        worst = min(known, key=lambda row: row.value or 0.0)
+        reason = "; ".join(filter(None, [side(worst), worst.reason]))
+        return worst.model_copy(update={"reason": reason})
 
     def accuracy(self, model: str) -> Estimate | None:
         """Return the accuracy over everything: of the one answer, in a multi-class task."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from prunescope.errors import ConfigError, shorten
-from prunescope.report.findings import RULES, Rule
 from prunescope.report.gains import Gain
 from prunescope.report.records import Damage, TradeOff, TradePoint
 from prunescope.report.roles import Roles
+from prunescope.report.rules import Rule, rules
 from prunescope.report.table import Table
 
 KEPT = "weights kept, %"
 MEASURES = {
+    "Classes are lost": "Worst loss of a class's recall",
     "Rare answers fade": "Worst fading of a rare answer",
     "Answers lean towards groups": "Worst rise of bias amplification",
     "Accuracy falls": "Accuracy lost",
@@ -23,7 +24,8 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
 
     Damages are those of the findings' rules, so that dense has none and the limits are theirs. What
     no compressed model was tested for is left out, and weights where none are removed: of a model
-    that keeps them all, as a quantised one does, their share says nothing.
+    that keeps them all, as a quantised one does, their share says nothing. Of several seeds the
+    worst is drawn.
 
     Raises
     ------
@@ -37,11 +39,18 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
             "the same names; models are called by their folders in the one, and by their "
             "predictions in the other"
         )
-    by_name = {rule.name: rule for rule in RULES}
-    rules = [
+
+    def worst(rule: Rule, model: str) -> float | None:
+        """Return the largest damage to a model, or to a seed; None where nothing was tested."""
+        rows = rule.worst(table, cast.models_of(model))
+        tested = [row for row in rows if row.q_value is not None]
+        return max((rule.size(row) for row in tested), default=None)
+
+    by_name = {rule.name: rule for rule in rules(table.noun)}
+    found = [
         rule
-        for rule in map(by_name.__getitem__, MEASURES)
-        if any(_worst(rule, table, model.name) is not None for model in cast.compressed)
+        for rule in (by_name[name] for name in MEASURES if name in by_name)
+        if any(worst(rule, model.name) is not None for model in cast.compressed)
     ]
     pruned = any(model.metadata.compression.removed > 0 for model in cast.compressed)
 
@@ -52,7 +61,7 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
             model=name,
             dense=dense,
             costs=[*measured, *([kept] if pruned else [])],
-            damages=[0.0 if dense else _worst(rule, table, name) for rule in rules],
+            damages=[0.0 if dense else worst(rule, name) for rule in found],
         )
 
     models = [(m, True) for m in cast.dense] + [(m, False) for m in cast.compressed]
@@ -65,16 +74,10 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
                 moderate=rule.moderate,
                 severe=rule.severe,
             )
-            for rule in rules
+            for rule in found
         ],
         points=[
             point(model.name, model.metadata.compression.removed, dense=dense)
             for model, dense in models
         ],
     )
-
-
-def _worst(rule: Rule, table: Table, model: str) -> float | None:
-    """Return the largest damage to a model by a rule; None where nothing was tested."""
-    tested = [row for row in rule.rows(table, model) if row.q_value is not None]
-    return max((rule.size(row) for row in tested), default=None)

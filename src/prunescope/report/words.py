@@ -15,6 +15,10 @@ Words = Callable[[list[Estimate], int, str], tuple[str, str]]
 after the name of the rule and a colon) and as a clause (to stand after "but")."""
 
 
+NEVER = "never given any more"
+"""The reason of a class whose recall is 0, as no image is called by it."""
+
+
 def noun_of(audit: Audit) -> Literal["attribute", "class"]:
     """Say what the columns of the audit are: attributes or classes."""
     multiclass = any(model.metadata.task == "multiclass" for model in audit.info.models)
@@ -53,9 +57,29 @@ def _from_to(row: Estimate) -> str:
     return f"{unit.bare(before(row))} → {unit.value(row.value or 0.0)}"
 
 
-def _moved(row: Estimate) -> str:
+def moved(row: Estimate) -> str:
+    """Write the values before and after: "from 95.0% to 90.0%"."""
     unit = GLOSSARY[row.metric].unit
     return f"from {unit.value(before(row))} to {unit.value(row.value or 0.0)}"
+
+
+def in_seeds(seeds: tuple[int, int]) -> str:
+    """Say in how many of how many seeds.
+
+    Examples
+    --------
+    >>> in_seeds((1, 3))
+    'in 1 of 3 seeds'
+    """
+    return f"in {seeds[0]} of {counted(seeds[1], 'seed')}"
+
+
+def _told(row: Estimate, what: str) -> str:
+    """Put what is said of a row into brackets, with the seeds and that a class is given up."""
+    parts = [what]
+    parts += [NEVER] if row.reason == NEVER else []
+    parts += [in_seeds(row.seeds)] if row.seeds else []
+    return f"({', '.join(parts)})"
 
 
 def _named(texts: list[str]) -> str:
@@ -63,15 +87,19 @@ def _named(texts: list[str]) -> str:
     return f": {listing(texts)}." if len(texts) <= 3 else f". Most: {listing(texts[:3])}."
 
 
-def _attributes(rows: list[Estimate]) -> str:
-    return _named([f"{row.attribute} ({_from_to(row)})" for row in rows])
+def attributes(rows: list[Estimate]) -> str:
+    """List attributes, or classes, with their values before and after, and end the sentence."""
+    return _named([f"{row.attribute} {_told(row, _from_to(row))}" for row in rows])
 
 
 def _leanings(rows: list[Estimate], way: str) -> str:
-    return _named([f"{row.attribute} {way} {side(row)} ({_from_to(row)})" for row in rows])
+    return _named(
+        [f"{row.attribute} {way} {side(row)} {_told(row, _from_to(row))}" for row in rows]
+    )
 
 
-def _names(rows: list[Estimate], limit: int = 2) -> str:
+def names(rows: list[Estimate], limit: int = 2) -> str:
+    """Name the worst attributes or classes."""
     return listing([str(row.attribute) for row in rows], limit)
 
 
@@ -88,36 +116,36 @@ def rare_values_fade(rows: list[Estimate], total: int, noun: str) -> tuple[str, 
         f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
         f"too seldom, and more seldom than by the dense model"
         + (f"; on {len(never)} it is never given any more" if never else "")
-        + _attributes(rows)
+        + attributes(rows)
     )
     if never:
-        return text, f"the rarer answer is never given any more for {_names(never)}"
+        return text, f"the rarer answer is never given any more for {names(never)}"
     if seldom:
         return text, (
-            f"the rarer answer is given less than half as often as it is true for {_names(seldom)}"
+            f"the rarer answer is given less than half as often as it is true for {names(seldom)}"
         )
-    return text, f"the rarer answer is given too seldom for {_names(rows)}"
+    return text, f"the rarer answer is given too seldom for {names(rows)}"
 
 
 def rare_values_swell(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell that rarer answers are given too often."""
     text = (
         f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
-        f"too often, and more often than by the dense model{_attributes(rows)}"
+        f"too often, and more often than by the dense model{attributes(rows)}"
     )
-    return text, f"the rarer answer is given too often for {_names(rows)}"
+    return text, f"the rarer answer is given too often for {names(rows)}"
 
 
 def answers_lean_towards(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell that answers exaggerate the link with a group."""
     text = (
         f"for {len(rows)} of {counted(total, f'{noun}-and-group pair')} the images "
-        "answered yes lean further towards a group than the truth does, and further than with the "
-        f"dense model{_leanings(rows, 'towards')}"
+        f"{_answered(noun)} lean further towards a group than the truth does, and further than "
+        f"with the dense model{_leanings(rows, 'towards')}"
     )
     first = rows[0]
     return text, (
-        f"answers on {first.attribute} lean {_points(first.delta)} further towards {side(first)}"
+        f"answers on {first.attribute} lean {points(first.delta)} further towards {side(first)}"
     )
 
 
@@ -125,71 +153,71 @@ def answers_lean_away(rows: list[Estimate], total: int, noun: str) -> tuple[str,
     """Tell that answers lean away from a group more than the truth does."""
     text = (
         f"for {len(rows)} of "
-        f"{counted(total, f'{noun}-and-group pair')} the images answered yes lean away from the "
-        f"group in which yes is commoner, more than with the dense model"
+        f"{counted(total, f'{noun}-and-group pair')} the images {_answered(noun)} lean away from "
+        f"the group in which {'it' if noun == 'class' else 'yes'} is commoner, more than with the "
+        "dense model"
         f"{_leanings(rows, 'away from')}"
     )
     first = rows[0]
     return text, (
-        f"answers on {first.attribute} lean {_points(first.delta)} further away from {side(first)}"
+        f"answers on {first.attribute} lean {points(first.delta)} further away from {side(first)}"
     )
 
 
-def _points(delta: float | None) -> str:
+def _answered(noun: str) -> str:
+    return "called by the class" if noun == "class" else "answered yes"
+
+
+def points(delta: float | None) -> str:
+    """Write the size of a change, in points."""
     return GLOSSARY["excess_accuracy_gap"].unit.value(abs(delta or 0.0))
 
 
-def group_loses_more(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+def group_loses_more(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
     """Tell that a group loses more accuracy than everyone."""
-    each = listing([f"{_points(row.value)} for {side(row)}" for row in rows], 4)
-    text = f"on top of the loss over all images, accuracy falls by {each}."
-    return text, f"accuracy falls {_points(rows[0].value)} more for {side(rows[0])} than for all"
+    what = "top-1 accuracy" if noun == "class" else "accuracy"
+    each = listing([f"{points(row.value)} for {side(row)}{_where(row)}" for row in rows], 4)
+    text = f"on top of the loss over all images, {what} falls by {each}."
+    return text, f"{what} falls {points(rows[0].value)} more for {side(rows[0])} than for all"
 
 
-def gap_widens(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+def _where(row: Estimate) -> str:
+    return f" ({in_seeds(row.seeds)})" if row.seeds else ""
+
+
+def gap_widens(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
     """Tell that true positives are found less evenly."""
-    each = listing([f"{row.group} by {change(row)}" for row in rows], 4)
+    rate = "recall" if noun == "class" else "true positive rate"
+    each = listing([f"{row.group} by {change(row)}{_where(row)}" for row in rows], 4)
     text = f"the gap between groups widens, for {each}."
-    return text, (
-        f"the gap in true positive rate by {rows[0].group} widens by {_points(rows[0].delta)}"
-    )
+    return text, f"the gap in {rate} by {rows[0].group} widens by {points(rows[0].delta)}"
 
 
 def less_certain(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
     """Tell that more answers are uncertain."""
     row = rows[0]
-    text = f"uncertain answers rise {_moved(row)}, {change(row)}."
-    return text, f"uncertain answers rise {_moved(row)}"
+    text = f"uncertain answers rise {moved(row)}, {change(row)}."
+    return text, f"uncertain answers rise {moved(row)}"
 
 
 def attributes_lose_accuracy(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell on which attributes accuracy falls."""
-    text = f"accuracy falls on {len(rows)} of {counted(total, noun)}{_attributes(rows)}"
-    return text, f"accuracy on {rows[0].attribute} falls by {_points(rows[0].delta)}"
+    text = f"accuracy falls on {len(rows)} of {counted(total, noun)}{attributes(rows)}"
+    return text, f"accuracy on {rows[0].attribute} falls by {points(rows[0].delta)}"
 
 
 def ranks_worse(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
     """Tell that the mean AUC falls."""
     row = rows[0]
-    text = f"mean AUC falls {_moved(row)}, {change(row)}{_over(row)}."
-    return text, f"AUC falls {_moved(row)}"
+    text = f"mean AUC falls {moved(row)}, {change(row)}{_over(row)}."
+    return text, f"AUC falls {moved(row)}"
 
 
-def accuracy_falls(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
-    """Tell that the mean accuracy falls."""
+def accuracy_falls(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
+    """Tell that the mean accuracy, or that of the one answer, falls."""
     row = rows[0]
-    text = f"{_moved(row)}, {change(row)}{_over(row)}."
-    return text, f"accuracy falls by {_points(row.delta)}"
-
-
-def confidence_misleads(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
-    """Tell that the confidence in the one answer fits less."""
-    row = rows[0]
-    text = (
-        "the confidence in the answer is further from how often it is right, "
-        f"{_moved(row)}, {change(row)}."
-    )
-    return text, f"confidence is off by {_points(row.value)}"
+    text = f"{moved(row)}, {change(row)}{_over(row)}."
+    return text, f"{'top-1 ' if noun == 'class' else ''}accuracy falls by {points(row.delta)}"
 
 
 def nothing_found(accuracy: Estimate | None, resampled: bool = True) -> tuple[str, str]:
@@ -198,7 +226,7 @@ def nothing_found(accuracy: Estimate | None, resampled: bool = True) -> tuple[st
     if not resampled:
         text += (
             " Only counts of right and wrong answers were tested, exactly; whatever else changed "
-            "was not, for nothing was resampled."
+            "was not, for no intervals were asked for."
         )
     if accuracy is not None and accuracy.delta_low is not None and accuracy.delta_high is not None:
         reach = GLOSSARY["accuracy"].unit.change_interval(accuracy.delta_low, accuracy.delta_high)
@@ -213,10 +241,10 @@ def nothing_found(accuracy: Estimate | None, resampled: bool = True) -> tuple[st
 
 def nothing_tested() -> tuple[str, str]:
     """Tell that changes were measured, and none was tested."""
-    clause = "nothing was resampled, so no change is tested"
+    clause = "no intervals were asked for, so no change is tested"
     text = (
-        "No change was tested: nothing was resampled, so there are no intervals, and chance cannot "
-        "be told from change."
+        "No change was tested: no intervals were asked for, and so chance cannot be told from "
+        "change."
     )
     return text, clause
 
@@ -238,7 +266,12 @@ def flips(
 
     if all_flips is not None and all_flips.value == 0:
         return "No answer differs from those of the dense model.", "no answer differs"
-    clause = f"{share(all_flips)} of answers differ from those of the dense model"
+    classes = all_flips is not None and all_flips.metric == "top1_flip_rate"
+    clause = (
+        f"{share(all_flips)} of images are given another class than by the dense model"
+        if classes
+        else f"{share(all_flips)} of answers differ from those of the dense model"
+    )
     text = f"{clause[0].upper()}{clause[1:]}"
     if harmful is not None and harmful.value is not None:
         text += (
@@ -270,8 +303,8 @@ def _beside_churn(flips: Estimate) -> str:
     )
 
 
-def hangs_together(row: Estimate, _noun: str) -> tuple[str, str]:
+def hangs_together(row: Estimate) -> tuple[str, str]:
     """Tell that answers follow from each other more or less than before."""
     way = "more" if (row.delta or 0) > 0 else "less"
-    text = f"Answers follow from one another {way}: interdependence goes {_moved(row)}{_over(row)}."
+    text = f"Answers follow from one another {way}: interdependence goes {moved(row)}{_over(row)}."
     return text, f"answers follow from one another {way}"

@@ -11,9 +11,10 @@ import polars as pl
 from prunescope.audit.estimates import NOT_APPLICABLE
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError, one_of
-from prunescope.report.glossary import GLOSSARY
+from prunescope.report.glossary import legend
 from prunescope.report.structure import Estimate
 from prunescope.report.table import estimates_of
+from prunescope.report.words import noun_of
 from prunescope.viewer.collection import Collection, Model
 
 
@@ -36,7 +37,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Count:
-    """How many answers of an attribute flipped, of how many."""
+    """How many answers of an attribute flipped, of how many; or how many images of a class."""
 
     attribute: str
     harmful: int
@@ -68,9 +69,10 @@ def across(
     if group is not None and group not in (known := table["group"].drop_nulls().unique()):
         raise ConfigError(one_of("group", group, sorted(known)))
     names = list(models or collection.models)
+    told = list(legend(noun_of(collection.audit)))
     rows = table.filter(
         pl.col("model").is_in(names),
-        pl.col("metric").is_in(list(GLOSSARY)),
+        pl.col("metric").is_in(told),
         pl.col("attribute").eq_missing(pl.lit(attribute, pl.String)),
         pl.col("group").eq_missing(pl.lit(group, pl.String)),
     )
@@ -79,7 +81,7 @@ def across(
         value = "" if estimate.metric in BETWEEN else estimate.group_value
         place = f"{group} = {value}" if value else ""
         found.setdefault((place, estimate.metric), {})[estimate.model] = estimate
-    order = {metric: place for place, metric in enumerate(GLOSSARY)}
+    order = {metric: place for place, metric in enumerate(told)}
     lines = [
         Line(metric, place, [of_model.get(name) for name in names])
         for (place, metric), of_model in sorted(
@@ -119,16 +121,22 @@ def _estimates(collection: Collection, rows: pl.DataFrame) -> Iterator[Estimate]
 
 
 def flip_counts(collection: Collection, dense: Model, compressed: Model) -> list[Count]:
-    """Count the flips of every attribute, the most harmful ones first."""
+    """Count the flips of every attribute, the most harmful ones first.
+
+    Of a class, count those of its images alone: others are counted as of their own class.
+    """
     labels = collection.samples.labels
     flipped = dense.yes != compressed.yes
     known = labels != UNKNOWN
+    n = np.full(labels.shape[1], len(labels))
+    if collection.samples.task == "multiclass":
+        flipped, n = flipped & (labels != 0), (labels == 1).sum(axis=0)
     harmful = (flipped & known & (dense.yes == (labels == 1))).sum(axis=0)
     helpful = (flipped & known & (compressed.yes == (labels == 1))).sum(axis=0)
     unlabelled = (flipped & ~known).sum(axis=0)
-    numbers = zip(harmful.tolist(), helpful.tolist(), unlabelled.tolist(), strict=True)
+    numbers = zip(*(one.tolist() for one in (harmful, helpful, unlabelled, n)), strict=True)
     counts = [
-        Count(name, *of_attribute, n=len(labels))
+        Count(name, *of_attribute)
         for name, of_attribute in zip(collection.samples.attributes, numbers, strict=True)
     ]
     return sorted(counts, key=lambda one: (-one.harmful, -one.flips))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from prunescope.report.glossary import label_of, legend
 from prunescope.viewer import shown
 from prunescope.viewer.figures import across, crossed, differences, flip_counts, group_rows
 from prunescope.viewer.render import render
@@ -25,8 +27,11 @@ def _page(
 ) -> str:
     """Render a page with what all of them show."""
     dense, compressed = site.selector.pair(view)
+    noun = site.collection.report.noun
     return render(
         template,
+        GLOSSARY=legend(noun),
+        label_of=partial(label_of, noun=noun),
         here=here,
         view=view,
         dense=dense,

@@ -204,8 +204,7 @@ def _facts(results: StudyResults) -> list[str]:
         f"{counted(n_planted, 'backdoor')}" if n_planted else "",
     ]
     audit = results.plan.study.audit
-    resampled = f" from {counted(audit.replicates, 'paired resample')}" if audit.replicates else ""
-    facts.append(f"{100 * audit.confidence:g}% intervals{resampled}" if resampled else "")
+    facts.append(f"{100 * audit.confidence:g}% intervals" if audit.replicates else "")
     return [fact for fact in facts if fact]
 
 
