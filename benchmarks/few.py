@@ -16,6 +16,7 @@ often a family of tests of the null model holds any q ≤ 0.05.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -195,7 +196,8 @@ def main():
     options = parser.parse_args()
     rates = world(np.random.default_rng(2), 200_000, 200_000)[0].samples.rates()
     truths, parts = truth(rates), []
-    with ProcessPoolExecutor(options.jobs) as pool:
+    spawn = multiprocessing.get_context("spawn")  # threads of polars do not survive a fork
+    with ProcessPoolExecutor(options.jobs, spawn) as pool:
         for kind, n, persons in CONDITIONS:
             name = f"{kind}, N = {n:,}" if kind == "independent" else f"{kind}, about {n:,} images"
             if options.only not in name:

@@ -19,6 +19,7 @@ often the planted falls are found.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -148,7 +149,8 @@ def summarize(rows, truths):
 def run(options):
     """Simulate every condition."""
     parts = []
-    with ProcessPoolExecutor(options.jobs) as pool:
+    spawn = multiprocessing.get_context("spawn")  # threads of polars do not survive a fork
+    with ProcessPoolExecutor(options.jobs, spawn) as pool:
         for kind, spread in SPREADS.items():
             fallen = np.where(np.arange(len(ATTRIBUTES)) % 2, planted(spread), 0.0)
             for m in options.seeds:
