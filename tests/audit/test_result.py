@@ -80,7 +80,7 @@ def test_a_damaged_file_is_a_data_error(result, tmp_path, name, content):
 def test_another_format_version_is_a_data_error(result, tmp_path):
     result.save(tmp_path)
     info = json.loads((tmp_path / "audit.json").read_text("utf-8"))
-    (tmp_path / "audit.json").write_text(json.dumps(info | {"format_version": 2}))
+    (tmp_path / "audit.json").write_text(json.dumps(info | {"format_version": 1}))
     with pytest.raises(DataError, match="format_version"):
         Audit.load(tmp_path)
 

@@ -43,7 +43,8 @@ FEWEST = 100
 class Settings(BaseModel):
     """How an audit is made.
 
-    `replicates` bootstrap replicates, drawn with `seed`, give intervals of level `confidence`;
+    Intervals have level `confidence`; `replicates` bootstrap replicates, drawn with `seed`, are
+    behind those of calibration errors, and 0 leaves out all intervals;
     `intersect` lists groups to cross, such as ``[("Male", "Young")]``; `cluster` names the group
     to resample as a whole; estimates that rest on fewer than
     `min_support` samples are not made; `n_bins` and `band` belong to the calibration error and to
@@ -132,10 +133,10 @@ class AuditInfo(BaseModel):
     `sources` tells where the answers can be looked at again; it is empty where they never were in
     files.
 
-    History of the format: 1 (0.1.0) first.
+    History of the format: 1 (0.1.0) first; 2: `units` beside `n` in the table.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     n_samples: int
     attributes: tuple[str, ...]
     settings: Settings
