@@ -94,5 +94,5 @@ def _size(sets: NDArray[np.bool_], *, hashed: bool) -> Floats:
     """Return how many units sets of bits (S, B) hold."""
     full, n = sets.sum(axis=-1).astype(np.float64), sets.shape[-1]
     if not hashed:
-        return full
+        return np.asarray(full)
     return np.asarray(np.round(n * np.log(n / np.maximum(n - full, 0.5))))
