@@ -33,10 +33,11 @@ def drawn(build, seed, n=N):
     rng = np.random.default_rng(seed)
     truth = rng.choice(K, n, p=[0.4, 0.3, 0.2, 0.1])
     truth[:20] = np.arange(20) % K
+    g = rng.choice(["x", "y", "z", None], n, p=[0.4, 0.3, 0.2, 0.1])
+    truth[(g == "z") & (truth == K - 1)] = 0  # which z has no samples of, but answers
     labels = np.eye(K, dtype=int)[truth]
     unlabelled = rng.random(n) < 0.15
     labels[unlabelled] = -1
-    g = rng.choice(["x", "y", "z", None], n, p=[0.4, 0.3, 0.2, 0.1])
     h = rng.random(n) < 0.5
     models = [
         build(

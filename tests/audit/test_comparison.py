@@ -129,6 +129,14 @@ def test_where_nobody_changed_clusters_are_what_counts():
     assert (low, high) == pytest.approx((-reach / (40 + reach), reach / (40 + reach)), abs=1e-6)
 
 
+def test_changes_that_cancel_in_every_cluster_count_clusters():
+    """Each of 30 pairs of images gains one and loses one: as 30 samples of the same shares."""
+    before, after = np.tile([0, 1], 30), np.tile([1, 0], 30)
+    found = change(before, after, np.repeat(np.arange(30), 2))
+    wanted = of_paired(np.array(15.0), np.array(15.0), np.array(30.0), np.array(t.ppf(0.975, 29)))
+    assert the_ends(found) == pytest.approx([end.item() for end in wanted])
+
+
 @pytest.mark.parametrize("k", [2, 3, 5, 9])
 def test_few_units_tell_no_more_than_a_sign_test(k):
     before, after = np.ones(20 * k), np.zeros(20 * k)

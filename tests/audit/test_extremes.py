@@ -294,6 +294,18 @@ def test_a_gap_that_opened_is_found():
     assert (found.interval(0.95)[0] > 0).all()
 
 
+def test_a_gap_that_turned_round_did_not_grow():
+    """Each group moves by 0.3, yet the gap is as wide as before."""
+    rng = np.random.default_rng(0)
+    before, after = pairs_drawn([0.7, 0.4], [0.4, 0.7], 0.01, 0.0, rng, 200)
+    dense, one = (of_normal("accuracy", x, 0.01) for x in (before, after))
+    moved = {"accuracy": change_between(dense, one, 0.01 * np.sqrt(2))}
+    made = [gap_of("accuracy_difference", x) for x in (dense, one)]
+    low, high = change_of(*made, moved).interval(0.95)
+    assert (np.abs([low, high]) < 0.12).all()
+    assert np.mean((low <= 0) & (high >= 0)) > 0.94
+
+
 @pytest.mark.parametrize("n_values", [2, 3, 5])
 def test_the_bias_of_a_gap_is_about_that_of_chance(n_values):
     """Groups that do not differ: the mean gap is by how much chance opens it."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from prunescope.audit.jackknife import HINGE, hinged, spread, without_each
 from prunescope.metrics import Transitions
@@ -65,6 +66,15 @@ def test_the_variance_of_the_mean_of_blocks_is_that_of_clusters():
 def test_blocks_that_weigh_alike_have_one_degree_of_freedom_less(k):
     x = np.tile([1.0, -1.0], k)[: 2 * (k // 2)]
     assert of_mean(x).df == pytest.approx(len(x) - 1)
+
+
+def test_the_formula_itself_is_of_the_fourth_moment():
+    """2 / (κ - 1) for each unit, of kurtosis κ: endless for two values alike, m for normal ones."""
+    assert of_mean(np.tile([1.0, -1.0], 50), 1e6).df == 1e6
+    normal = norm.ppf((np.arange(2000) + 0.5) / 2000)
+    assert of_mean(normal, 1e6).df == pytest.approx(2000, rel=0.02)
+    even = np.linspace(-1, 1, 2000)
+    assert of_mean(even, 1e6).df == pytest.approx(2000 * 2 / (1.8 - 1), rel=0.01)
 
 
 @pytest.mark.parametrize(("few", "many"), [(1, 200), (3, 1000), (10, 5000)])

@@ -95,5 +95,5 @@ def _size(sets: NDArray[np.bool_], *, hashed: bool) -> Floats:
     full: Floats = sets.sum(axis=-1).astype(np.float64)
     n = sets.shape[-1]
     if not hashed:
-        return full
+        return np.asarray(full)
     return np.asarray(np.round(n * np.log(n / np.maximum(n - full, 0.5))))

@@ -14,7 +14,7 @@ CLAIMED = {
 OPPOSITE = {
     "1": "held", "2": "failed", "3": "failed", "4": "failed", "5a": "held", "5b": "failed",
     "5c": "failed", "6a": "held", "6c": "held", "7": "undecided", "8": "undecided",
-    "9a": "undecided", "9b": "failed", "9c": "undecided", "10": "failed", "seeds": "failed",
+    "9a": "undecided", "9b": "undecided", "9c": "undecided", "10": "failed", "seeds": "failed",
     "groups": "held", "int8": "failed",
 }  # fmt: skip
 
