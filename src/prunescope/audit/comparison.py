@@ -128,21 +128,19 @@ class Comparison:
         """
         if self.exact is not None and not np.isnan(self.exact[self.told]).any():
             return np.where(self.told, self.exact, np.nan)
-        p = self._student() if self.estimates.resampled else np.full(self.delta.shape, np.nan)
+        p = np.full(self.delta.shape, np.nan)
+        if self.estimates.resampled:
+            p = self._student() if self.bounds is None else self._from_bounds()
+            p = np.maximum(p, np.exp2(1 - np.minimum(self.estimates.rests.effective, 1000)))
         if self.exact is not None:
             p = np.where(np.isnan(self.exact), p, self.exact)
         return np.where(self.told, p, np.nan)
 
     def _student(self) -> Floats:
-        if self.bounds is not None:
-            return self._from_bounds()
         found, delta = self.spread, self.delta
         if self.bias is not None:
             delta = np.sign(delta) * np.maximum(np.abs(delta) - self.bias, 0)
-        p = two_sided(delta, found.variance, found.df)
-        return np.asarray(
-            np.maximum(p, np.exp2(1 - np.minimum(self.estimates.rests.effective, 1000)))
-        )
+        return two_sided(delta, found.variance, found.df)
 
     def _from_bounds(self) -> Floats:
         """Read the p-value off how far the interval stays clear of 0."""
