@@ -4,7 +4,7 @@
 
 A world of six attributes is drawn again and again, audited, and what the audit says is held
 against the world: how often the 95% intervals hold the value of the whole population (of a model,
-of a change, of the mean over all training seeds), how often a change is found where there is none
+of a change), how often a change is found where there is none
 (single tests at 5%, and the false discovery rate after correction), and how often a planted one is.
 
 The world: a sample has latent traits, correlated over attributes and shifted in one of two groups;
@@ -12,8 +12,8 @@ a label is a trait above a threshold. A model sees the traits through noise that
 image (all models share it) and noise of its own, and answers with a badly scaled logit; one
 attribute is nearly calibrated. The *null* model is drawn like the dense one: they differ, but not
 in distribution. The *changed* one sees less, answers "yes" more seldom and is less sure. With
-clusters, one person has one to eight samples that share part of every latent. Training seeds shift
-each logit and scale it.
+clusters, one person has one to eight samples that share part of every latent. (Several training
+seeds have a simulation of their own, ``seeds.py``; few samples and small groups, ``few.py``.)
 
 Writes a Markdown table and a CSV table into ``benchmarks/results``.
 """
@@ -26,14 +26,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy.optimize import brentq
-from scipy.stats import norm, qmc
+from scipy.stats import norm
 
 from prunescope.audit import audit
 from prunescope.data.samples import Group, Samples, TrainRates
@@ -53,12 +52,7 @@ IMAGE_NOISE, OWN_NOISE = 0.5, 0.4
 SCALE = np.array([3.0, 2.0, 4.0, np.nan, 1.5, 3.0])
 OFFSET = np.array([-0.3, -0.2, 0.2, np.nan, 0.0, 0.1])
 CALIBRATED = 3
-SEED_OFFSET, SEED_SCALE, SEED_SHARED = 0.15, 0.10, 0.6
-"""Standard deviations of what a training seed does; how much of it compression hands down."""
-
 SIZES = (500, 2_000, 10_000)
-SEEDS = (3, 5)
-SIZE_OF_SEEDS = 2_000
 MODELS = ("dense", "null", "changed")
 PER_SLICE = {"accuracy", "balanced_accuracy", "tpr", "fpr", "tnr", "fnr", "precision",
              "selection_rate", "uncertainty", "ece", "harmful_flip_rate", "helpful_flip_rate",
@@ -85,23 +79,6 @@ def _thresholds():
 
 
 THRESHOLD = _thresholds()
-
-
-@dataclass(frozen=True)
-class Seed:
-    """What one training seed does to a model: an offset and a log-scale for each attribute."""
-
-    offset: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(cls, normals):
-        """Make one of 2 · A standard normal numbers."""
-        offset, scale = np.reshape(normals, (2, -1))
-        return cls(SEED_OFFSET * offset, SEED_SCALE * scale)
-
-
-NO_SEED = Seed.of(np.zeros(2 * len(ATTRIBUTES)))
 
 
 class World:
@@ -139,7 +116,7 @@ class World:
         shared = self.rng.standard_normal((self.person[-1] + 1, width), np.float32)
         return np.sqrt(1 - OF_PERSON) * own + np.sqrt(OF_PERSON) * shared[self.person]
 
-    def model(self, kind, name, seed=NO_SEED, number=None):
+    def model(self, kind, name):
         """Answer as one model does."""
         changed = kind == "changed"
         noise = OWN_NOISE * (2 if changed else 1)
@@ -150,16 +127,8 @@ class World:
         logits[:, CALIBRATED] = 1.702 * (expected / np.sqrt(blur / (1 + blur)))[:, CALIBRATED]
         if changed:
             logits = 0.8 * (logits - 0.5)
-        logits = (logits + seed.offset) * np.exp(seed.scale)
         how = Compression() if kind == "dense" else Compression(method=kind, sparsity=0.9)
-        return Predictions(self.samples, logits, Metadata(name=name, compression=how, seed=number))
-
-
-def seeds_of(normals):
-    """Return the seeds of a dense, a null and a changed model of one number: (3, 2 · A) normals."""
-    dense, *others = normals
-    kept = np.sqrt(1 - SEED_SHARED**2)
-    return [Seed.of(dense), *(Seed.of(SEED_SHARED * dense + kept * other) for other in others)]
+        return Predictions(self.samples, logits, Metadata(name=name, compression=how))
 
 
 def numbers(table, names):
@@ -191,27 +160,18 @@ def train_rates():
     return TrainRates(named[0], {"Male": {"True": named[1], "False": named[2]}})
 
 
-def true_values(seed, n, parts, with_seeds):
+def true_values(seed, n, parts):
     """Return the population's values and changes, and the Monte Carlo error of the values.
 
-    The mean over `parts` large samples of n; with seeds, each has another seed of training, spread
-    evenly over their distribution.
+    The mean over `parts` large samples of n.
     """
     tables, rates = [], train_rates()
-    width = 2 * len(ATTRIBUTES)
-    normals = np.zeros((parts, 3, width))
-    if with_seeds:
-        points = qmc.Sobol(3 * width, rng=np.random.default_rng([seed, 7])).random(parts)
-        normals = norm.ppf(points).reshape(parts, 3, width)
     for part in range(parts):
-        world = World(np.random.default_rng([seed, 8, with_seeds, part]), n, clustered=False)
-        dense, *others = (
-            world.model(kind, kind, of_seed)
-            for kind, of_seed in zip(MODELS, seeds_of(normals[part]), strict=True)
-        )
+        world = World(np.random.default_rng([seed, 8, part]), n, clustered=False)
+        dense, *others = (world.model(kind, kind) for kind in MODELS)
         found = audit(dense, others, train_rates=rates, replicates=0, n_affected=0)
         tables.append(numbers(found.table, ALONE))
-        say(f"truth{' over seeds' if with_seeds else ''}: {part + 1} of {parts}")
+        say(f"truth: {part + 1} of {parts}")
     return (
         pl.concat(tables)
         .group_by(KEY)
@@ -226,25 +186,13 @@ def true_values(seed, n, parts, with_seeds):
 
 def one_audit(task):
     """Draw a world and audit it."""
-    seed, n, clustered, n_seeds, number, replicates = task
-    rng = np.random.default_rng([seed, n, clustered, n_seeds, number])
-    world = World(rng, n, clustered)
-    names = ALONE
-    if n_seeds:
-        models = {kind: [] for kind in MODELS}
-        for k in range(n_seeds):
-            seeds = seeds_of(rng.standard_normal((3, 2 * len(ATTRIBUTES))))
-            for kind, of_seed in zip(MODELS, seeds, strict=True):
-                models[kind].append(world.model(kind, f"{kind} {k}", of_seed, k))
-        dense, others = models["dense"], models["null"] + models["changed"]
-        names = {f"{kind} 0.9 ({n_seeds} seeds)": kind for kind in MODELS[1:]}
-        names[f"dense ({n_seeds} seeds)"] = "dense"
-    else:
-        dense, *others = (world.model(kind, kind) for kind in MODELS)
+    seed, n, clustered, number, replicates = task
+    world = World(np.random.default_rng([seed, n, clustered, number]), n, clustered)
+    dense, *others = (world.model(kind, kind) for kind in MODELS)
     found = audit(
         dense, others, train_rates=train_rates(), replicates=replicates, n_affected=0, seed=number
     )
-    return numbers(found.table, names).with_columns(pl.lit(number).alias("audit"))
+    return numbers(found.table, ALONE).with_columns(pl.lit(number).alias("audit"))
 
 
 def kinds():
@@ -336,40 +284,34 @@ def say(text):
     print(f"{time.perf_counter() - STARTED:6.0f} s  {text}", flush=True)
 
 
-def conditions(n_audits):
-    """Return the name of each condition, its size, whether clustered, seeds, number of audits."""
-    plain = [
-        (f"{'clusters' if clustered else 'independent samples'}, N = {n:,}", n, clustered, 0)
+def conditions():
+    """Return the name of each condition, its size, and whether it is clustered."""
+    return [
+        (f"{'clusters' if clustered else 'independent samples'}, N = {n:,}", n, clustered)
         for clustered in (False, True)
         for n in SIZES
     ]
-    seeds = [(f"{m} training seeds, N = {SIZE_OF_SEEDS:,}", SIZE_OF_SEEDS, False, m) for m in SEEDS]
-    return [(*one, n_audits) for one in plain] + [(*one, n_audits // 2) for one in seeds]
 
 
 def run(options) -> Iterator[pl.DataFrame]:
     """Simulate every condition."""
-    truths = {}
+    truth = true_values(options.seed, 1_000_000, 4)
     spawn = multiprocessing.get_context("spawn")  # threads of polars do not survive a fork
     several = options.jobs > 1
     with ProcessPoolExecutor(options.jobs, spawn) if several else nullcontext() as pool:
         work = partial(pool.map, chunksize=5) if pool else map
-        for name, n, clustered, n_seeds, n_audits in conditions(options.audits):
+        for name, n, clustered in conditions():
             if options.only and options.only not in name:
                 continue
-            if bool(n_seeds) not in truths:
-                n_true, parts = (100_000, 128) if n_seeds else (1_000_000, 4)
-                truths[bool(n_seeds)] = true_values(options.seed, n_true, parts, bool(n_seeds))
             tasks = [
-                (options.seed, n, clustered, n_seeds, k, options.replicates)
-                for k in range(n_audits)
+                (options.seed, n, clustered, k, options.replicates) for k in range(options.audits)
             ]
             rows = []
             for done in work(one_audit, tasks):
                 rows.append(done)
                 if len(rows) % 100 == 0:
-                    say(f"{name}: {len(rows)} of {n_audits}")
-            table = summarize(pl.concat(rows), truths[bool(n_seeds)])
+                    say(f"{name}: {len(rows)} of {options.audits}")
+            table = summarize(pl.concat(rows), truth)
             yield table.select(pl.lit(name).alias("condition"), pl.all()).sort("metric", "of")
 
 
@@ -442,7 +384,7 @@ def markdown(table, command, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--audits", type=int, default=400, help="per condition; seeds: half of it")
+    parser.add_argument("--audits", type=int, default=400, help="per condition")
     parser.add_argument("--replicates", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes")

@@ -354,7 +354,7 @@ class Measurer:
             basis=SAMPLES,
             undefined="the answer is the same for every sample, or no other answer varies",
             rests=everyone,
-            excess=explained_by_chance(explained, point.predicted, everyone.effective),
+            excess=explained_by_chance(explained, point.predicted),
         )
         a, b = np.triu_indices(size, k=1)
         labelled, without = self.label_correlations
@@ -432,12 +432,12 @@ class Measurer:
         return result.explain(overall, NOT_APPLICABLE, "it compares a group with all samples")
 
 
-def explained_by_chance(explained: Measure, predicted: Moments, units: Floats) -> Floats:
-    """Return by how much chance raises R² of n units on p others: (1 - R²) p / (n - 1 - p).
+def explained_by_chance(explained: Measure, predicted: Moments) -> Floats:
+    """Return by how much chance raises R² of n samples on p others: (1 - R²) p / (n - 1 - p).
 
     What adjusted R² takes off (Wherry, 1931). Shape (A,).
     """
     first, n = predicted.first[..., 0], predicted.n[..., 0]
     others = max(int(((first > 0) & (first < n)).sum()) - 1, 0)
-    free = np.maximum(units - 1 - others, 1)
+    free = np.maximum(n - 1 - others, 1)
     return np.asarray((1 - explained.value) * others / free)
