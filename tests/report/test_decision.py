@@ -104,6 +104,6 @@ def test_models_that_keep_all_weights_go_by_name():
 def test_the_share_is_the_counted_one():
     models = [compressed("a", 0.5, weights_kept=0.25), compressed("b", 0.6)]
     severities = {"a": "severe", "b": "none"}
-    assert decide(models, severities, [], "a").text == (
+    assert decide(models, severities, [], "a", {}).text == (
         "Ship up to 60% of weights removed; not beyond."
     )

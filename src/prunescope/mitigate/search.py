@@ -190,7 +190,8 @@ class _Trials:
         table = self.evaluate(method, sparsity, split)
         judged = self.budget.judge(table)
         if "sparsity" in table.columns:
-            self.removed[method, sparsity] = table["sparsity"][0]
+            shares = table["sparsity"].to_numpy()  # of the dense model 0
+            self.removed[method, sparsity] = float(shares.max())
         self.judged[method, sparsity, split] = judged
         return outcome(judged)
 
