@@ -50,6 +50,9 @@ FREEDOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
 MANY = 1e6
 """Degrees of freedom of a prior that all rows share: its line is the mean of s²."""
 
+BY_SCORES = ("auc", "average_precision")
+"""Metrics that large files have from histograms: the prior's freedom must not hang on that."""
+
 CLOSE, MOST_STEPS = 1e-3, 40
 """A line is found to this accuracy of log s₀², in so many steps."""
 
@@ -240,6 +243,12 @@ class Pooled:
             self._baselines.append(comparison.baseline)
 
     @property
+    def metric(self) -> str:
+        """The metric."""
+        assert self._first is not None
+        return self._first.metric
+
+    @property
     def resampled(self) -> bool:
         """Whether there are replicates."""
         return self._first is not None and self._first.resampled
@@ -315,6 +324,14 @@ class Pooled:
         return replace(result, bounds=ends, exact=np.where(np.isnan(deltas.value), 1.0, p))
 
 
+def _over_seeds(
+    pooled: Sequence[Pooled], of: Callable[[Pooled], SeedMean]
+) -> tuple[list[Floats], list[Floats]]:
+    """Return s² and v of every row of some metrics."""
+    found = [one.over_seeds(of(one)) for one in pooled]
+    return [s2 for s2, _ in found], [v for _, v in found]
+
+
 def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | None]]:
     """Return the means over seeds of every metric, and their changes.
 
@@ -323,12 +340,14 @@ def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | Non
 
     def prior(of: Callable[[Pooled], SeedMean]) -> Prior:
         told = [of(one).m > 1 and one.resampled for one in pooled]
-        found = [one.over_seeds(of(one)) for one, use in zip(pooled, told, strict=True) if use]
-        if not found:
+        used = [one for one, use in zip(pooled, told, strict=True) if use]
+        if not used:
             return Prior([np.asarray(np.nan)] * len(pooled), 0.0)
-        fitted = fit_prior(pooled[0].means.m, *zip(*found, strict=True))
-        lines = iter(fitted.variance)
-        return Prior([next(lines) if use else np.asarray(np.nan) for use in told], fitted.df)
+        m = pooled[0].means.m
+        lines = iter(fit_prior(m, *_over_seeds(used, of)).variance)
+        counted = [one for one in used if one.metric not in BY_SCORES]
+        df = fit_prior(m, *_over_seeds(counted, of)).df if counted else 0.0
+        return Prior([next(lines) if use else np.asarray(np.nan) for use in told], df)
 
     of_values, of_deltas = prior(lambda one: one.means), prior(lambda one: one.deltas)
     result: list[tuple[Estimates, Comparison | None]] = []
