@@ -197,15 +197,18 @@ def test_what_chance_moves_widens_an_interval_and_weakens_evidence():
 
 
 def test_the_p_value_of_bounds_is_that_of_their_width():
-    """Ends 1 ± 0.5 at 95%: two-sided normal, of a standard error 0.5 / 1.96."""
-    one = share([1, 0, 1, 1])
+    """Ends 1 ± 0.5 at 95%: two-sided normal, of a standard error 0.5 / 1.96; of 4 units 1/8."""
 
     def bounds(level):
         half = 0.5 * norm.ppf((1 + level) / 2) / norm.ppf(0.975)
         return np.array([1 - half]), np.array([1 + half])
 
-    found = Comparison(one, np.zeros(1), np.ones(1), one.replicates, bounds=bounds)
-    assert found.p_values().item() == pytest.approx(2 * norm.sf(1.96 / 0.5), rel=0.01)
+    for one, p in (
+        (share([1, 0, 1, 1] * 20), 2 * norm.sf(1.96 / 0.5)),
+        (share([1, 0, 1, 1]), 1 / 8),
+    ):
+        found = Comparison(one, np.zeros(1), np.ones(1), one.replicates, bounds=bounds)
+        assert found.p_values().item() == pytest.approx(p, rel=0.01)
     assert one.status.tolist() == [OK]
 
 
