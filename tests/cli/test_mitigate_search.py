@@ -1,5 +1,7 @@
 """`prunescope mitigate search`, with good input and bad."""
 
+import shutil
+
 import pytest
 
 from prunescope.data import DataConfig, load_dataset
@@ -37,6 +39,7 @@ def search(folder, prunescope):
 
 
 def test_a_budget_that_is_kept_one_that_is_not_and_the_models_in_between(folder, search):
+    shutil.rmtree(folder / "out", ignore_errors=True)  # of tests that ran before
     ran = search("accuracy >= 0", "uncertainty[Male] <= 1")
     assert ran.code == 0, ran.err
     assert "one-shot at 50% keeps the budget on val; on test: confirmed" in ran.out
