@@ -220,7 +220,7 @@ class _Conclude:
             return found
         accuracy = paired(transitions.total().counts)["accuracy"]
         for one in self.measurer.pair(transitions):
-            found += self._changed(one, accuracy, self.churn)
+            found += self._changed(one, accuracy)
         return found
 
     def _changes(
@@ -267,10 +267,10 @@ class _Conclude:
             changes[one.metric] = self._change(dense, one, {"top1_accuracy": right}, changes)
             found.append((one, changes[one.metric]))
         for one in self.measurer.top_one_pair(transitions):
-            found += self._changed(one, right, self.churn)
+            found += self._changed(one, right)
         return found
 
-    def _changed(self, one: Estimates, right: Pairs, churn: list[Estimates]) -> Compared:
+    def _changed(self, one: Estimates, right: Pairs) -> Compared:
         """Test one metric of a change, and its mean over attributes where it has one."""
         total = one.attributes == (None,)
         parts = [one] if total else [one, self._summary(one, one.ok)]
@@ -280,8 +280,9 @@ class _Conclude:
             exact = self._exact(right)
             tests = [None if exact is None else tested(one, exact), None]
             return list(zip(parts, tests, strict=False))
-        if churn:
-            return [(part, compare(part, of)) for part, of in zip(parts, churn, strict=True)]
+        if self.churn:
+            beside = zip(parts, self.churn, strict=True)
+            return [(part, compare(part, churn)) for part, churn in beside]
         return [(part, None) for part in parts]
 
     def _exact(self, pairs: Pairs | None) -> Floats | None:

@@ -324,14 +324,6 @@ class Pooled:
         return replace(result, bounds=ends, exact=np.where(np.isnan(deltas.value), 1.0, p))
 
 
-def _over_seeds(
-    pooled: Sequence[Pooled], of: Callable[[Pooled], SeedMean]
-) -> tuple[list[Floats], list[Floats]]:
-    """Return s² and v of every row of some metrics."""
-    found = [one.over_seeds(of(one)) for one in pooled]
-    return [s2 for s2, _ in found], [v for _, v in found]
-
-
 def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | None]]:
     """Return the means over seeds of every metric, and their changes.
 
@@ -344,9 +336,10 @@ def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | Non
         if not used:
             return Prior([np.asarray(np.nan)] * len(pooled), 0.0)
         m = pooled[0].means.m
-        lines = iter(fit_prior(m, *_over_seeds(used, of)).variance)
-        counted = [one for one in used if one.metric not in BY_SCORES]
-        df = fit_prior(m, *_over_seeds(counted, of)).df if counted else 0.0
+        found = [one.over_seeds(of(one)) for one in used]
+        lines = iter(fit_prior(m, *zip(*found, strict=True)).variance)
+        exact = [rows for one, rows in zip(used, found, strict=True) if one.metric not in BY_SCORES]
+        df = fit_prior(m, *zip(*exact, strict=True)).df if exact else 0.0
         return Prior([next(lines) if use else np.asarray(np.nan) for use in told], df)
 
     of_values, of_deltas = prior(lambda one: one.means), prior(lambda one: one.deltas)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit, logsumexp
+from scipy.special import logit
 from sklearn.isotonic import IsotonicRegression
 
 from prunescope.data.samples import UNKNOWN
-from prunescope.forecast.scorers.temperature import best_temperature, temperatures
+from prunescope.forecast.scorers.temperature import class_temperature, temperatures
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Curve, Predictions
 
@@ -42,24 +42,13 @@ def temperature_curves(validation: Predictions) -> Curves:
     [1.0]
     """
     if validation.samples.task == "multiclass":
-        found = np.full(len(validation.attributes), _class_temperature(validation))
+        found = np.full(len(validation.attributes), class_temperature(validation))
     else:
         found = temperatures(replace(validation, thresholds=None)).astype(np.float64)
     return {
         name: Curve(knots=(0.0, 1.0), values=(0.0, 1 / t))
         for name, t in zip(validation.attributes, found.tolist(), strict=True)
     }
-
-
-def _class_temperature(validation: Predictions) -> float:
-    """Return the temperature of softmax that fits the labelled samples best; 1 where none is."""
-    labels = validation.samples.labels
-    known = (labels == 1).any(axis=1)
-    if not known.any():
-        return 1.0
-    z, true = validation.logits[known].astype(np.float64), labels[known].argmax(axis=1)
-    z = z - z[np.arange(len(z)), true, None]  # of the rivals over the true class
-    return best_temperature(lambda heat: float(logsumexp(z * heat, axis=1).mean()))
 
 
 def isotonic_curves(validation: Predictions) -> Curves:
