@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset, Samples, load_dataset, synthetic_faces
     from prunescope.errors import PrunescopeError
     from prunescope.forecast import Forecast, forecast
-    from prunescope.gate import Policy
     from prunescope.mitigate import Overrides
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
     from prunescope.pruning import Masks, export_onnx, gains, prune, quantize
     from prunescope.report import sample_table, write_report, write_samples
     from prunescope.training import Distill, Recipe, train
+    from prunescope.verdict import Policy
 
 __version__ = "0.1.0"
 
@@ -37,7 +37,7 @@ _HOME = {
     "Masks": "pruning",
     "Metadata": "predictions",
     "Overrides": "mitigate",
-    "Policy": "gate",
+    "Policy": "verdict",
     "Predictions": "predictions",
     "PrunescopeError": "errors",
     "Recipe": "training",

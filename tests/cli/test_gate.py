@@ -4,9 +4,9 @@ from xml.etree import ElementTree as ET
 
 import polars as pl
 import pytest
+from prunescope.gate import Verdict
 
 from prunescope.audit import Audit
-from prunescope.gate import Verdict
 
 POLICY = """\
 version: 1

@@ -6,7 +6,7 @@ import re
 import polars as pl
 import pytest
 
-from prunescope.report.glossary import GLOSSARY
+from prunescope.verdict.glossary import GLOSSARY
 
 WIDTHS = ("desktop", "phone")
 

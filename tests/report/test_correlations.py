@@ -3,9 +3,9 @@ import polars as pl
 import pytest
 
 from prunescope.audit import Audit
+from prunescope.audit.roles import roles
 from prunescope.report import build, correlations
 from prunescope.report.correlations import Together
-from prunescope.report.roles import roles
 
 EARLY, LATE = "gmp 0.5 (3 seeds)", "gmp 0.9 (3 seeds)"
 

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from prunescope.audit import Audit
+from prunescope.audit.roles import roles
 from prunescope.report import build, figures
-from prunescope.report.roles import roles
 from prunescope.report.table import Table
 
 

@@ -9,8 +9,8 @@ from prunescope.audit import Audit
 from prunescope.data import Group
 from prunescope.report import build, findings
 from prunescope.report.findings import SEVERITIES
-from prunescope.report.glossary import GLOSSARY, legend
 from prunescope.report.rules import rules
+from prunescope.verdict.glossary import GLOSSARY, legend
 
 
 def only(found, metric, word):

@@ -12,10 +12,10 @@ import pytest
 
 from prunescope.report import build, to_html, to_markdown, to_model_card, words
 from prunescope.report.cells import STATUS, Axis, cell_tip, effect, line_tip, strength, tip
-from prunescope.report.glossary import GLOSSARY, VERDICTS
 from prunescope.report.html import flat
-from prunescope.report.numbers import CORRELATION
 from prunescope.report.structure import Estimate
+from prunescope.verdict.glossary import GLOSSARY, VERDICTS
+from prunescope.verdict.numbers import CORRELATION
 
 AUDITS = (
     "harmed", "unharmed", "many", "few", "ungrouped", "single", "classes", "hostile",

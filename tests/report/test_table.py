@@ -6,8 +6,8 @@ import pytest
 
 from prunescope.audit import Audit
 from prunescope.data import Group
-from prunescope.report.glossary import GLOSSARY
 from prunescope.report.table import Table
+from prunescope.verdict.glossary import GLOSSARY
 
 
 @pytest.fixture(scope="module")

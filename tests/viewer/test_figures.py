@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from prunescope.report.glossary import ATTRIBUTE_ONLY, CLASS_ONLY
+from prunescope.verdict.glossary import ATTRIBUTE_ONLY, CLASS_ONLY
 from prunescope.viewer.figures import across, flip_counts
 
 

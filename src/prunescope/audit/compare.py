@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
+
 from prunescope.audit.bootstrap import blocks_of, units_of
 from prunescope.audit.conclude import conclude
 from prunescope.audit.evidence import InMemory
@@ -107,4 +109,6 @@ def audit(
     layout = Layout(slices, n_blocks, chosen.n_bins, chosen.band)
     subject = Subject(models, len(dense), samples.attributes, layout, train, chosen)
     evidence = InMemory(aligned, layout, blocks, None if chosen.cluster is None else units)
-    return conclude(subject, evidence, len(samples), [*notes, *more_notes], warnings, progress)
+    answered = pl.concat([one.samples.ids for one in (*dense, *compressed)]).n_unique()
+    found = conclude(subject, evidence, len(samples), [*notes, *more_notes], warnings, progress)
+    return replace(found, info=found.info.model_copy(update={"shared": len(samples) / answered}))

@@ -178,10 +178,3 @@ def from_zero(estimates: Estimates) -> Comparison:
     """Compare estimates of a change, which may have either sign, with no change."""
     nothing = np.full(estimates.value.shape, np.nan)
     return Comparison(estimates, nothing, estimates.value, estimates.replicates)
-
-
-def tested(estimates: Estimates, exact: Floats) -> Comparison:
-    """Attach the p-values of an exact test to estimates that are compared with nothing."""
-    nothing = np.full(estimates.value.shape, np.nan)
-    value = np.where(np.isnan(exact), np.nan, estimates.value)
-    return Comparison(estimates, nothing, value, estimates.replicates, exact)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from prunescope.audit.affected import Affected
 from prunescope.audit.bootstrap import draw
-from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero, tested
+from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero
 from prunescope.audit.correlations import correlation_rows
 from prunescope.audit.estimates import (
     CORRELATION_SHIFT,
@@ -116,7 +117,7 @@ class _Conclude:
             classes=self.multiclass,
         )
         self.sizes = evidence.sizes()
-        self.churn: list[Estimates] = []
+        self.churn: dict[str, list[Estimates]] = {}
         self.measured: dict[int, list[Estimates]] = {}
         self.summaries: dict[int, list[Estimates]] = {}
         self.top_ones: dict[int, list[Estimates]] = {}
@@ -218,9 +219,8 @@ class _Conclude:
         found = self._changes(baseline, estimates, paired(transitions.total().counts))
         if self.multiclass:
             return found
-        accuracy = paired(transitions.total().counts)["accuracy"]
         for one in self.measurer.pair(transitions):
-            found += self._changed(one, accuracy)
+            found += self._changed(one)
         return found
 
     def _changes(
@@ -267,23 +267,20 @@ class _Conclude:
             changes[one.metric] = self._change(dense, one, {"top1_accuracy": right}, changes)
             found.append((one, changes[one.metric]))
         for one in self.measurer.top_one_pair(transitions):
-            found += self._changed(one, right)
+            found += self._changed(one)
         return found
 
-    def _changed(self, one: Estimates, right: Pairs) -> Compared:
+    def _changed(self, one: Estimates) -> Compared:
         """Test one metric of a change, and its mean over attributes where it has one."""
         total = one.attributes == (None,)
         parts = [one] if total else [one, self._summary(one, one.ok)]
         if one.metric.startswith("excess"):
             return [(part, from_zero(part)) for part in parts]
-        if one.metric.endswith(("harmful_flip_rate", "helpful_flip_rate")):
-            exact = self._exact(right)
-            tests = [None if exact is None else tested(one, exact), None]
-            return list(zip(parts, tests, strict=False))
-        if self.churn:
-            beside = zip(parts, self.churn, strict=True)
-            return [(part, compare(part, churn)) for part, churn in beside]
-        return [(part, None) for part in parts]
+        beside = self.churn.get(one.metric, [])
+        return [
+            (part, compare(part, churn) if churn else None)
+            for part, churn in zip_longest(parts, beside)
+        ]
 
     def _exact(self, pairs: Pairs | None) -> Floats | None:
         """Return McNemar's p-values, which independent samples allow."""
@@ -295,17 +292,22 @@ class _Conclude:
         n = self.subject.n_dense
         return [(first, second) for second in range(n) for first in range(second)]
 
-    def _churn(self) -> list[Estimates]:
-        """Estimate how many answers differ between dense models: the mean over their pairs."""
+    def _churn(self) -> dict[str, list[Estimates]]:
+        """Estimate how many answers differ between dense models: the mean over pairs, both ways."""
         pairs = self._dense_pairs()
         if not pairs:
-            return []
+            return {}
         evidence, measurer = self.evidence, self.measurer
         of = evidence.top_one_changes if self.multiclass else evidence.transitions
-        counts = Transitions(np.asarray(sum(of(*pair).counts for pair in pairs)) / len(pairs))
+        counts = np.asarray(sum(of(*pair).counts for pair in pairs)) / len(pairs)
+        labelled = counts[..., :2, :, :]
+        labelled[:] = (labelled + labelled.swapaxes(-1, -2)) / 2  # no seed comes first
         measure = measurer.top_one_pair if self.multiclass else measurer.pair
-        churn = replace(measure(counts)[0], metric="churn")
-        return [churn] if self.multiclass else self._with_summary(churn, churn.ok)
+        return {
+            one.metric: [one] if self.multiclass else self._with_summary(one, one.ok)
+            for one in measure(Transitions(counts))
+            if one.metric.endswith("flip_rate")
+        }
 
     def _summary(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
         columns = "classes" if self.multiclass else "attributes"
@@ -394,7 +396,9 @@ class _Conclude:
         slices, confidence = self.subject.layout.slices, self.settings.confidence
         seeds = self._cannot("cie_rate", "it takes several dense and several compressed seeds")
         if self.churn:
-            return [*(rows(one, slices, confidence) for one in self.churn), seeds]
+            flips = self.churn["top1_flip_rate" if self.multiclass else "flip_rate"]
+            churn = [replace(one, metric="churn") for one in flips]
+            return [*(rows(one, slices, confidence) for one in churn), seeds]
         return [self._cannot("churn", "it takes two dense models of different seeds"), seeds]
 
     def _cannot(self, metric: str, reason: str) -> Columns:

@@ -49,7 +49,8 @@ class Settings(BaseModel):
     to resample as a whole; estimates that rest on fewer than
     `min_support` samples are not made; `n_bins` and `band` belong to the calibration error and to
     uncertainty; `trigger` names the boolean group that marks a planted
-    backdoor, by default the one called ``backdoor`` where it is among the groups.
+    backdoor, by default the one called ``backdoor`` where it is among the groups; `allow_missing`
+    says that samples which only some files answer do not matter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +67,7 @@ class Settings(BaseModel):
     band: tuple[float, float] = (0.1, 0.9)
     trigger: str | None = None
     n_affected: int = Field(default=24, ge=0)
+    allow_missing: bool = False
     min_effect: dict[str, float] = {}
 
     @property
@@ -130,6 +132,7 @@ class Sources(BaseModel):
 class AuditInfo(BaseModel):
     """What an audit says beside its table: settings, models, notes, the most affected images.
 
+    `shared` is the share of the samples of any file that all files answer: the audit is of those.
     `sources` tells where the answers can be looked at again; it is empty where they never were in
     files.
 
@@ -138,6 +141,7 @@ class AuditInfo(BaseModel):
 
     format_version: Literal[2] = 2
     n_samples: int
+    shared: float = 1.0
     attributes: tuple[str, ...]
     settings: Settings
     models: list[ModelInfo]

@@ -52,7 +52,8 @@ def harm_of() -> pl.Expr:
     [0.1, 0.1, 0.2]
     """
     metric, value, baseline = pl.col("metric"), pl.col("value"), pl.col("baseline")
-    change = pl.coalesce("delta", "value")
+    itself = metric.str.starts_with("excess") | metric.str.ends_with("_rate")
+    change = pl.when(itself).then(pl.coalesce("delta", "value")).otherwise("delta")
     target = metric.replace_strict(TARGETS, default=None, return_dtype=pl.Float64)
     return (
         pl.when(metric.is_in(HIGHER))

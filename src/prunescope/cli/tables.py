@@ -177,7 +177,7 @@ N_ATTRIBUTES = 12
 def print_forecast(found: Forecast) -> None:
     """Print what attributes are in for, and the answers most at risk."""
     from prunescope.forecast.plain import agreements, rarities
-    from prunescope.report.numbers import SHARE
+    from prunescope.verdict.numbers import SHARE
 
     info, console = found.info, Console(highlight=False)
     console.print(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from prunescope.report.glossary import unit_of
-from prunescope.report.numbers import MINUS
+from prunescope.verdict.glossary import unit_of
+from prunescope.verdict.numbers import MINUS
 
 BEYOND = 0.8
 """Share of the span of values that an interval may reach beyond them before it is cut."""

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from prunescope import __version__
 from prunescope.audit import Audit, ModelInfo
+from prunescope.audit.roles import Roles, roles
 from prunescope.data import Dataset
 from prunescope.report import figures
 from prunescope.report.correlations import Together
@@ -17,12 +18,11 @@ from prunescope.report.findings import SEVERITIES, judge
 from prunescope.report.gains import Gain
 from prunescope.report.headline import headline, severity_of, story, subjects
 from prunescope.report.links import links
-from prunescope.report.numbers import counted
-from prunescope.report.roles import Roles, roles
 from prunescope.report.structure import Detail, ModelSummary, Provenance, Report
 from prunescope.report.table import Table
 from prunescope.report.thumbnails import MOST_BYTES, thumbnails
 from prunescope.report.tradeoff import trade_off
+from prunescope.verdict.numbers import counted
 
 MOST_DETAILS = 16
 """Compressed models that get figures of their own: more would make the page slow to open."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prunescope.report import words
-from prunescope.report.glossary import FLIPS, GLOSSARY, Entry
-from prunescope.report.numbers import Unit, counted
 from prunescope.report.records import Estimate
+from prunescope.verdict.glossary import FLIPS, GLOSSARY, Entry
+from prunescope.verdict.numbers import Unit, counted
 
 STATUS = {
     "ok": ("", ""),
@@ -42,25 +42,35 @@ def effect(row: Estimate) -> str:
     Examples
     --------
     >>> row = Estimate(model="m", metric="accuracy", status="ok", value=0.8, delta=-0.1)
-    >>> effect(row), effect(row.model_copy(update={"supported": True}))
+    >>> effect(row), effect(row.model_copy(update={"supported": True, "harm": 0.1}))
     ('unclear', 'harm')
     """
     if row.delta is None:
         return "nothing"
     if not row.supported:
         return "unclear"
-    damage = entry(row).damage(row)
-    if not damage:
+    if not row.harm:
         return "shift"
-    return "harm" if damage > 0 else "relief"
+    return "harm" if row.harm > 0 else "relief"
 
 
 def strength(row: Estimate) -> int:
     """Say how strongly a cell is coloured, in percent; 0 where the change is not supported."""
-    damage = entry(row).damage(row)
-    if damage is None or not row.supported:
+    if row.harm is None or not row.supported:
         return 0
-    return round(12 + 34 * min(1.0, abs(damage) / FULL_COLOUR))
+    return round(12 + 34 * min(1.0, abs(row.harm) / FULL_COLOUR))
+
+
+def verdict_of(row: Estimate) -> str:
+    """Say in words what is to be thought of a change; nothing where there is none.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", metric="auc", status="ok", value=0.8, delta=-0.1)
+    >>> verdict_of(row), verdict_of(row.model_copy(update={"verdict": "worse"}))
+    ('not tested', 'worse')
+    """
+    return row.verdict or ("" if row.delta is None else "not tested")
 
 
 def name(row: Estimate) -> str:

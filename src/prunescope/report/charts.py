@@ -7,8 +7,6 @@ from typing import Any
 
 import altair as alt
 
-from prunescope.report.glossary import GLOSSARY
-from prunescope.report.numbers import removed
 from prunescope.report.structure import Curve, CurvePoint
 from prunescope.report.svg import (
     INK,
@@ -21,6 +19,8 @@ from prunescope.report.svg import (
     rendered,
     text,
 )
+from prunescope.verdict.glossary import GLOSSARY
+from prunescope.verdict.numbers import removed
 
 WIDTH, HEIGHT = 280, 150
 FLAT = 96

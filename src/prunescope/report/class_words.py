@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from prunescope.report.numbers import counted, listing
 from prunescope.report.structure import Estimate
 from prunescope.report.words import NEVER, attributes, change, in_seeds, moved, names, points
+from prunescope.verdict.numbers import counted, listing
 
 MOST_CONFUSIONS = 3
 """Kinds of confusion that a sentence names."""

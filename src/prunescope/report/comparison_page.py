@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from prunescope import __version__
 from prunescope.files import replacing
 from prunescope.mitigate import Comparison, MeasureInfo
-from prunescope.report.glossary import GLOSSARY, label_of, unit_of
 from prunescope.report.html import page
-from prunescope.report.numbers import SHARE, Unit, listing
+from prunescope.verdict.glossary import GLOSSARY, label_of, unit_of
+from prunescope.verdict.numbers import SHARE, Unit, listing
 
 
 class Effect(BaseModel):

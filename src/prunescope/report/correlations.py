@@ -10,10 +10,10 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from prunescope.audit import Audit
+from prunescope.audit.roles import Roles
 from prunescope.metrics.statistics import Floats
-from prunescope.report.numbers import CORRELATION, NOISE, counted
 from prunescope.report.records import CorrelationChange, Correlations, Pair, Triangle
-from prunescope.report.roles import Roles
+from prunescope.verdict.numbers import CORRELATION, NOISE, counted
 
 MOST_DRAWN = 40
 """Attributes that are drawn at most: those that moved most."""

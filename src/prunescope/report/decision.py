@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from prunescope.audit import ModelInfo
 from prunescope.report.findings import SEVERITIES
-from prunescope.report.numbers import listing, removed
 from prunescope.report.structure import Answer, Decision, Finding, Severity
+from prunescope.verdict.numbers import listing, removed
 
 N_WORST = 3
 """Findings that stand beside the decision."""

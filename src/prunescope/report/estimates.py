@@ -15,9 +15,9 @@ import polars as pl
 
 from prunescope.audit import Audit
 from prunescope.predictions.cells import neutral
-from prunescope.report.glossary import GLOSSARY, label_of, unit_of
 from prunescope.report.records import Estimates
 from prunescope.report.structure import Report
+from prunescope.verdict.glossary import GLOSSARY, label_of, unit_of
 
 DIGITS = 6
 """Significant digits that are kept; audit.parquet has them all."""

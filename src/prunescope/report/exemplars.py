@@ -9,11 +9,11 @@ import polars as pl
 
 from prunescope.audit import Audit
 from prunescope.report import words
-from prunescope.report.glossary import GLOSSARY
-from prunescope.report.numbers import counted
 from prunescope.report.records import Exemplar, Exemplars
 from prunescope.report.structure import Estimate
 from prunescope.report.table import Table
+from prunescope.verdict.glossary import GLOSSARY
+from prunescope.verdict.numbers import counted
 
 MOST_EXAMPLES = 12
 MOST_GATHERINGS = 8

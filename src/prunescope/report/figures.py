@@ -10,7 +10,12 @@ from prunescope.audit import Affected, Audit, ModelInfo
 from prunescope.audit.affected import worst_first
 from prunescope.audit.estimates import NOT_APPLICABLE
 from prunescope.audit.measure import OF_ATTRIBUTES
-from prunescope.report.glossary import (
+from prunescope.audit.roles import Roles
+from prunescope.report.records import Confusion
+from prunescope.report.structure import BiasMap, ChangeFigure, Curve, CurvePoint, Estimate, Gap
+from prunescope.report.table import OK, Table
+from prunescope.report.words import noun_of
+from prunescope.verdict.glossary import (
     ATTRIBUTE_METRICS,
     CLASS_KEY_METRICS,
     CLASS_METRICS,
@@ -18,11 +23,6 @@ from prunescope.report.glossary import (
     GLOSSARY,
     KEY_METRICS,
 )
-from prunescope.report.records import Confusion
-from prunescope.report.roles import Roles
-from prunescope.report.structure import BiasMap, ChangeFigure, Curve, CurvePoint, Estimate, Gap
-from prunescope.report.table import OK, Table
-from prunescope.report.words import noun_of
 
 MOST_ROWS = 60
 """Attributes that a figure shows at most; it says how many it leaves out."""

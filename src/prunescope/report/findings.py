@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prunescope.audit import Audit, ModelInfo
+from prunescope.audit.roles import Roles, roles
 from prunescope.report import words
 from prunescope.report.confusions import gained
-from prunescope.report.roles import Roles, roles
 from prunescope.report.rules import rules
 from prunescope.report.structure import Finding, Severity
 from prunescope.report.table import Table

@@ -18,8 +18,8 @@ from prunescope.files import replacing
 from prunescope.forecast import Forecast
 from prunescope.forecast.plain import agreements, rarities
 from prunescope.report.html import page
-from prunescope.report.numbers import SHARE, counted, removed
 from prunescope.report.thumbnails import thumbnails
+from prunescope.verdict.numbers import SHARE, counted, removed
 
 MOST_IMAGES, MOST_ANSWERS, MOST_ROWS = 24, 4, 40
 """Images shown, answers told of each, and rows of a table."""

@@ -7,9 +7,9 @@ from itertools import groupby
 
 import altair as alt
 
-from prunescope.report.numbers import CORRELATION
 from prunescope.report.records import Triangle
 from prunescope.report.svg import INK, LESS, MORE, RULE, config, data, merge_cells, rendered, text
+from prunescope.verdict.numbers import CORRELATION
 
 WIDTH, NAMES = 360, 96
 """Units for the cells, and for the names beside them."""

@@ -6,9 +6,9 @@ from collections import Counter
 
 from prunescope.audit import ModelInfo
 from prunescope.report.findings import SEVERITIES
-from prunescope.report.glossary import GLOSSARY
-from prunescope.report.numbers import removal, removed
 from prunescope.report.structure import Estimate, Finding, Severity
+from prunescope.verdict.glossary import GLOSSARY
+from prunescope.verdict.numbers import removal, removed
 
 WORTH_A_HEADLINE: tuple[Severity, ...] = ("severe", "moderate")
 MOST_CLAUSES = 2

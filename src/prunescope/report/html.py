@@ -27,15 +27,19 @@ from prunescope.report.cells import (
 )
 from prunescope.report.decision import WORDS as ANSWERS
 from prunescope.report.estimates import MOST_SHOWN, packed
-from prunescope.report.glossary import (
+from prunescope.report.records import Link, Triangle
+from prunescope.report.rules import rules
+from prunescope.report.structure import Curve, Report
+from prunescope.report.svg import N_COLOURS, colour
+from prunescope.report.tradeoff import KEPT
+from prunescope.verdict.glossary import (
     FLIPS,
     GLOSSARY,
     VERDICTS,
     label_of,
     legend,
-    verdict_of,
 )
-from prunescope.report.numbers import (
+from prunescope.verdict.numbers import (
     AMPLIFICATION,
     CORRELATION,
     RANKING,
@@ -44,11 +48,6 @@ from prunescope.report.numbers import (
     counted,
     removed,
 )
-from prunescope.report.records import Link, Triangle
-from prunescope.report.rules import rules
-from prunescope.report.structure import Curve, Report
-from prunescope.report.svg import N_COLOURS, colour
-from prunescope.report.tradeoff import KEPT
 
 FULL_CORRELATION, FULL_CHANGE = 0.6, 0.3
 """Correlation, and change of one, from which a cell has its full colour."""

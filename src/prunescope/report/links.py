@@ -7,10 +7,10 @@ import polars as pl
 from prunescope.audit import Audit
 from prunescope.audit.links import link_points
 from prunescope.audit.links import links as tested
-from prunescope.report.glossary import GLOSSARY
-from prunescope.report.numbers import CORRELATION
 from prunescope.report.records import Link, LinkPlot, LinkPoint, Links
 from prunescope.report.words import noun_of
+from prunescope.verdict.glossary import GLOSSARY
+from prunescope.verdict.numbers import CORRELATION
 
 MOST_POINTS = 200
 """Points that a plot draws at most."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from prunescope.report import words
-from prunescope.report.glossary import FLIPS, GLOSSARY, label_of, verdict_of
-from prunescope.report.numbers import counted, removed
+from prunescope.report.cells import verdict_of
 from prunescope.report.structure import Estimate, ModelSummary, Report
+from prunescope.verdict.glossary import FLIPS, GLOSSARY, label_of
+from prunescope.verdict.numbers import counted, escape, removed
 
 
 def to_markdown(report: Report) -> str:
@@ -54,24 +53,7 @@ def how_to_read(report: Report) -> str:
     )
 
 
-BREAK = "&#8203;"
 """A space of no width: keeps GitHub from making mentions and links, which it finds last."""
-
-
-def escape(text: str) -> str:
-    r"""Make a text mean nothing but itself in Markdown, on one line.
-
-    It neither mentions people nor links to issues and pages, where a platform would do so.
-
-    Examples
-    --------
-    >>> print(escape("Big_Nose | <b>*x*</b>"))
-    Big_Nose \| \<b\>\*x\*\</b\>
-    """
-    line = " ".join(text.split())
-    line = re.sub(r"([\\`*\[\]<>|~#!&$])", r"\\\1", line)
-    line = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
-    return re.sub(r"(@|#|://|www\.)(?=\w)", rf"\1{BREAK}", line)
 
 
 def key_figures(report: Report) -> list[str]:

@@ -6,10 +6,10 @@ Headings are those of Hugging Face's template: *Bias, Risks, and Limitations* an
 from __future__ import annotations
 
 from prunescope.predictions import Compression
-from prunescope.report.glossary import legend
-from prunescope.report.markdown import escape, found_in, how_to_read, key_figures
-from prunescope.report.numbers import counted, listing, removal
+from prunescope.report.markdown import found_in, how_to_read, key_figures
 from prunescope.report.structure import Gap, Report
+from prunescope.verdict.glossary import legend
+from prunescope.verdict.numbers import counted, listing, removal
 
 MOST_NAMES = 60
 """Attributes and groups that are named."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement
 
 from prunescope.report.axes import bounds_of, labelled, limits
-from prunescope.report.glossary import unit_of
 from prunescope.report.panel_chart import marker
 from prunescope.report.panels import Pairs
 from prunescope.report.svg import INK, MUTED, RULE, colour, text
+from prunescope.verdict.glossary import unit_of
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 220, 118, 12, 8, 19
 APART = 3.2

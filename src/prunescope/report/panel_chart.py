@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 from prunescope.report.axes import bounds_of, labelled, limits, spread
-from prunescope.report.glossary import unit_of
-from prunescope.report.numbers import Unit, counted
 from prunescope.report.panels import Mark, Panel, Series, step
 from prunescope.report.svg import INK, MUTED, N_COLOURS, PAPER, RULE, colour, text
+from prunescope.verdict.glossary import unit_of
+from prunescope.verdict.numbers import Unit, counted
 
 DASHES = ("", "5 3", "2 2")
 SHAPES = (

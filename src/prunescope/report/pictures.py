@@ -7,9 +7,9 @@ from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of
 from prunescope.files import replacing
-from prunescope.report.glossary import label_of
 from prunescope.report.structure import Report
 from prunescope.report.svg import colour
+from prunescope.verdict.glossary import label_of
 
 KINDS = ("svg", "png")
 

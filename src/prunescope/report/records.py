@@ -16,7 +16,8 @@ class Estimate(Frozen):
 
     That is where its q-value (Benjamini-Hochberg) is at most 1 - confidence and its verdict is not
     ``negligible``; see `prunescope.audit.verdicts`. The `baseline` is the dense model's value; of
-    flips it is the churn. `n` counts samples and `units` what is independent: samples or clusters.
+    flips it is the churn. `harm` is how much worse it is, in the metric's unit; null where there is nothing
+    to compare, or no better and worse. `n` counts samples and `units` what is independent: samples or clusters.
     `seeds` is there where a finding is about a population: the row is then that of the model in
     which the damage is largest, one of so many of so many seeds in which there is any.
     """
@@ -39,6 +40,7 @@ class Estimate(Frozen):
     delta_high: float | None = None
     q_value: float | None = None
     verdict: str | None = None
+    harm: float | None = None
     supported: bool = False
     seeds: tuple[int, int] | None = None
 

@@ -13,9 +13,9 @@ from prunescope import __version__
 from prunescope.files import replacing
 from prunescope.mitigate import Comparison, OverridesInfo, Route, RouteInfo
 from prunescope.report.comparison_page import ComparisonPage, build_comparison
-from prunescope.report.glossary import label_of
 from prunescope.report.html import page
-from prunescope.report.numbers import SHARE, counted
+from prunescope.verdict.glossary import label_of
+from prunescope.verdict.numbers import SHARE, counted
 
 ORDERS = {"risk": "by risk", "random": "at random", "oracle": "by an oracle"}
 

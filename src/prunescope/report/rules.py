@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prunescope.report import class_words, words
-from prunescope.report.glossary import GLOSSARY
 from prunescope.report.structure import Estimate, Finding, Severity
 from prunescope.report.table import Table
+from prunescope.verdict.glossary import GLOSSARY
 
 Rows = Callable[[Table, str], list[Estimate]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import altair as alt
 
-from prunescope.report.glossary import GLOSSARY
 from prunescope.report.records import LinkPlot
 from prunescope.report.svg import INK, MUTED, config, data, rendered, shrink_points, text
+from prunescope.verdict.glossary import GLOSSARY
 
 WIDTH, HEIGHT = 300, 200
 PADDING = {"left": 60, "right": 8, "top": 8, "bottom": 40}

@@ -15,7 +15,7 @@ from prunescope.files import replacing
 from prunescope.forecast import Score
 from prunescope.forecast.plain import Finding, findings
 from prunescope.report.html import page
-from prunescope.report.numbers import SHARE
+from prunescope.verdict.numbers import SHARE
 
 TARGETS = {
     "flips": "Flips",

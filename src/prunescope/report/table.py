@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from prunescope.audit import Audit
-from prunescope.report.glossary import legend
+from prunescope.audit.verdicts import harm_of
 from prunescope.report.structure import Estimate
 from prunescope.report.words import noun_of, side
+from prunescope.verdict.glossary import legend
 
 OK, WORST = "ok", "worst_group_accuracy"
 
 
 def estimates_of(rows: pl.DataFrame, alpha: float) -> Iterator[Estimate]:
     """Read rows of an audit's table; a change is supported where its q-value is at most `alpha`."""
-    columns = [name for name in Estimate.model_fields if name not in ("supported", "seeds")]
-    for row in rows.select(columns).iter_rows(named=True):
+    columns = [name for name in Estimate.model_fields if name not in ("supported", "seeds", "harm")]
+    for row in rows.select(*columns, harm_of()).iter_rows(named=True):
         q_value = row["q_value"]
         told_apart = q_value is not None and q_value <= alpha
         yield Estimate(**row, supported=told_apart and row["verdict"] != "negligible")

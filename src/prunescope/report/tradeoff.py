@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from prunescope.audit.roles import Roles
 from prunescope.errors import ConfigError, shorten
 from prunescope.report.gains import Gain
 from prunescope.report.records import Damage, TradeOff, TradePoint
-from prunescope.report.roles import Roles
 from prunescope.report.rules import Rule, rules
 from prunescope.report.table import Table
 

@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias
 
 import altair as alt
 
-from prunescope.report.glossary import unit_of
 from prunescope.report.records import Damage, TradeOff
 from prunescope.report.svg import INK, MUTED, PAPER, config, data, rendered, text
 from prunescope.report.tradeoff import KEPT
+from prunescope.verdict.glossary import unit_of
 
 WIDTH, HEIGHT = 310, 220
 PADDING = {"left": 50, "right": 52, "top": 12, "bottom": 40}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from prunescope.audit import Audit
-from prunescope.report.glossary import GLOSSARY
-from prunescope.report.numbers import counted, listing
 from prunescope.report.structure import Estimate
+from prunescope.verdict.glossary import GLOSSARY
+from prunescope.verdict.numbers import counted, listing
 
 Words = Callable[[list[Estimate], int, str], tuple[str, str]]
 """Damaged rows (largest first), how many were looked at, noun → what happened, at length (to stand

@@ -18,7 +18,7 @@ from prunescope.forecast import Forecast
 from prunescope.predictions import Predictions, align
 from prunescope.predictions.ids import ABSENT, places_of
 from prunescope.report import Report, build
-from prunescope.report.numbers import removal
+from prunescope.verdict.numbers import removal
 
 Flags = NDArray[np.bool_]
 

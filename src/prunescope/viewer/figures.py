@@ -11,10 +11,10 @@ import polars as pl
 from prunescope.audit.estimates import NOT_APPLICABLE
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError, one_of
-from prunescope.report.glossary import legend
 from prunescope.report.structure import Estimate
 from prunescope.report.table import estimates_of
 from prunescope.report.words import noun_of
+from prunescope.verdict.glossary import legend
 from prunescope.viewer.collection import Collection, Model
 
 

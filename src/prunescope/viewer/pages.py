@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from prunescope.report.glossary import label_of, legend
+from prunescope.verdict.glossary import label_of, legend
 from prunescope.viewer import shown
 from prunescope.viewer.figures import across, crossed, differences, flip_counts, group_rows
 from prunescope.viewer.render import render

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prunescope.report.glossary import label_of, unit_of
-from prunescope.report.numbers import SHARE, counted
 from prunescope.report.panels import Figure, Mark, Panel, Series, figure
 from prunescope.study.results.rows import Member, Rows
+from prunescope.verdict.glossary import label_of, unit_of
+from prunescope.verdict.numbers import SHARE, counted
 
 BA = "bias_amplification"
 

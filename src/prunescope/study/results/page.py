@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict
 from prunescope import __version__
 from prunescope.report.html import page
 from prunescope.report.links import links
-from prunescope.report.numbers import counted, listing
 from prunescope.report.pair_chart import draw_pairs
 from prunescope.report.panel_chart import draw_panel, marker
 from prunescope.report.panels import Figure, Series, step
@@ -30,6 +29,7 @@ from prunescope.study.results.pairs import NAMES, Beside, beside, missing
 from prunescope.study.results.planted import backdoor_figures
 from prunescope.study.results.rows import Rows, places_of, unfinished
 from prunescope.study.results.tables import StudyTable
+from prunescope.verdict.numbers import counted, listing
 
 
 class Failed(BaseModel):

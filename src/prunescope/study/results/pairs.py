@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
 
-from prunescope.report.glossary import label_of
-from prunescope.report.numbers import counted
 from prunescope.report.panels import Mark, PairRow, Pairs, Side, step
 from prunescope.study.plan import Setting
 from prunescope.study.results.figures import BA, TARGETS, titled
 from prunescope.study.results.load import StudyResults
 from prunescope.study.results.rows import Member, Rows
 from prunescope.study.stages import model_name
+from prunescope.verdict.glossary import label_of
+from prunescope.verdict.numbers import counted
 
 NAMES = ("jointly", "alone")
 COMPARED = (BA, "rare_value_ratio", "uncertainty")

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from prunescope.audit import ModelInfo
+from prunescope.audit.roles import roles
 from prunescope.report.panels import Mark, step
-from prunescope.report.roles import roles
 from prunescope.study.plan import Setting
 from prunescope.study.plan.runs import DENSE, INT8
 from prunescope.study.results.load import StudyResults

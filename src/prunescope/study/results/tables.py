@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from prunescope.report.glossary import label_of, unit_of
-from prunescope.report.numbers import SHARE, Unit
 from prunescope.report.panels import step
 from prunescope.study.results.claim import Claim
 from prunescope.study.results.figures import BA, KEY
 from prunescope.study.results.rows import Member, Rows
+from prunescope.verdict.glossary import label_of, unit_of
+from prunescope.verdict.numbers import SHARE, Unit
 
 NOTHING = "–"
 

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 
 from prunescope.files import replacing
-from prunescope.report.glossary import label_of
 from prunescope.report.latex import tabular
 from prunescope.report.pair_chart import draw_pairs
 from prunescope.report.panel_chart import draw_panel
@@ -19,6 +18,7 @@ from prunescope.study.results.claim import Claim
 from prunescope.study.results.load import StudyResults
 from prunescope.study.results.page import StudyPage, build_study, link_colours, study_html
 from prunescope.study.results.pairs import NAMES
+from prunescope.verdict.glossary import label_of
 
 PAGE = "report.html"
 COLUMNS = {"large": 3, "small": 5}

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prunescope.gate.verdict import Checked, ModelVerdict, Verdict, shown
-from prunescope.report.markdown import escape
-from prunescope.report.numbers import counted
+from prunescope.verdict.answers import WORST_FIRST
+from prunescope.verdict.numbers import counted, escape
+from prunescope.verdict.verdict import WORDS, Judged, ModelVerdict, Verdict, shown
 
-SIGNS = {"pass": "✅ pass", "warn": "⚠️ warn", "fail": "❌ fail", "skip": "➖ skip"}
+SIGNS = {"ship": "✅", "care": "⚠️", "unknown": "❔", "stop": "❌"}
+STATES = {"broken": "❌ broken", "open": "❔ open", "not judged": "❔ not judged", "held": "✅ held",
+          "absent": "➖ not asked"}  # fmt: skip
 
 LONGEST = 60_000
 """Bytes of models and conditions: a comment on GitHub holds 65,536 characters."""
 
 
 def to_markdown(verdict: Verdict) -> str:
-    """Render a verdict: one line for all, then by model what does not pass, and what does, folded.
+    """Render a verdict: one line for all, then by model what is broken, open and held.
 
     Names are escaped: they can neither break a table nor add markup, mentions or links. What does
     not fit into a comment on GitHub is left out, the best first, and counted.
     """
-    lines = [f"## {SIGNS[verdict.status]}: prunescope gate", ""]
-    lines += [f"**Gate {escape(verdict.text)}**", ""]
+    sign = "✅ pass" if verdict.passed else "❌ fail"
+    lines = [f"## {sign}: prunescope gate", ""]
+    lines += [f"**{escape(verdict.text)}** Gate {escape(verdict.gate)}.", ""]
     room = _Room(LONGEST)
-    order = sorted(verdict.models, key=lambda one: ("fail", "warn", "pass").index(one.status))
+    order = sorted(verdict.models, key=lambda one: WORST_FIRST.index(one.answer))
     for number, model in enumerate(order):
         told = _model(model, room)
         if not told:
@@ -55,26 +58,27 @@ class _Room:
 
 def _model(model: ModelVerdict, room: _Room) -> list[str]:
     """Tell of one model; nothing where there is no room."""
-    heading = [f"### {SIGNS[model.status]}: {escape(shown(model.model))}", "", f"{model.text}.", ""]
+    title = f"{SIGNS[model.answer]} {WORDS[model.answer]}: {escape(shown(model.model))}"
+    heading = [f"### {title}", "", f"{model.text}.", ""]
     if room.take(heading) != heading:
         return []
-    bad = [check for status in ("fail", "warn") for check in model.checks if check.status == status]
-    good = [check for check in model.checks if check.status in ("pass", "skip")]
+    bad, good = model.having("broken", "open", "not judged"), model.having("held", "absent")
     told, folded = room.take(_rows(bad)), room.take(_rows(good))
     lines = heading + _table(told)
     if folded:
-        summary = f"<summary>{counted(len(good), 'condition')} in order</summary>"
+        summary = f"<summary>{len(good):,} held, or not asked</summary>"
         lines += ["<details>", summary, "", *_table(folded), "</details>", ""]
-    hidden = len(model.checks) - len(told) - len(folded)
-    return lines + ([f"{counted(hidden, 'condition')} more: {ELSEWHERE}.", ""] if hidden else [])
+    hidden = len(model.criteria) - len(told) - len(folded)
+    return lines + ([f"{hidden:,} criteria more: {ELSEWHERE}.", ""] if hidden else [])
 
 
-def _rows(checks: Sequence[Checked]) -> list[str]:
+def _rows(judged: Sequence[Judged]) -> list[str]:
     return [
-        f"| {SIGNS[check.status]} | {escape(shown(check.name))} | {escape(check.text)} |"
-        for check in checks
+        f"| {STATES[one.state]}{f', {one.severity}' if one.severity else ''} | "
+        f"{escape(shown(one.criterion))} | {escape(one.text)} |"
+        for one in judged
     ]
 
 
 def _table(rows: list[str]) -> list[str]:
-    return ["| | condition | what decides it |", "|---|---|---|", *rows, ""] if rows else []
+    return ["| | criterion | what decides it |", "|---|---|---|", *rows, ""] if rows else []

@@ -1,42 +1,11 @@
-"""What the report says of each metric: its name, its unit, which way is worse, how to read it."""
+"""What people are told of each metric: its name, its unit, how to read it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prunescope.report.numbers import AMPLIFICATION, GAP, ODDS, RANKING, RATIO, SHARE, Unit
-from prunescope.report.structure import Estimate
-
-Damage = Callable[[Estimate], float | None]
-
-
-def _risen(row: Estimate) -> float | None:
-    return row.delta
-
-
-def _fallen(row: Estimate) -> float | None:
-    return None if row.delta is None else -row.delta
-
-
-def _away_from(target: float) -> Damage:
-    """Measure by how much further the value lies from `target` than that of the dense model."""
-
-    def damage(row: Estimate) -> float | None:
-        if row.delta is None or row.value is None:
-            return None
-        before = row.value - row.delta if row.baseline is None else row.baseline
-        return abs(row.value - target) - abs(before - target)
-
-    return damage
-
-
-def _itself(row: Estimate) -> float | None:
-    return row.value
-
-
-def _neither(_row: Estimate) -> float | None:
-    return None
+from prunescope.verdict.numbers import AMPLIFICATION, GAP, ODDS, RANKING, RATIO, SHARE, Unit
 
 
 @dataclass(frozen=True)
@@ -49,9 +18,6 @@ class Entry:
     unit : Unit
     meaning : str
         How to read its value, in a sentence or two.
-    damage : callable
-        Row → by how much it is worse than dense, in the metric's own unit; negative: better;
-        None: the metric knows no better or worse, or there is nothing to compare.
     risen_first : bool
         A list in order of change begins with what rose most, not with what fell most.
     """
@@ -59,41 +25,35 @@ class Entry:
     label: str
     unit: Unit
     meaning: str
-    damage: Damage = _neither
     risen_first: bool = False
 
 
 GLOSSARY: Mapping[str, Entry] = {
-    "accuracy": Entry("Accuracy", SHARE, "Share of labelled answers that are right.", _fallen),
+    "accuracy": Entry("Accuracy", SHARE, "Share of labelled answers that are right."),
     "top1_accuracy": Entry(
-        "Top-1 accuracy", SHARE, "Share of labelled images whose one answer is right.", _fallen
+        "Top-1 accuracy", SHARE, "Share of labelled images whose one answer is right."
     ),
     "macro_recall": Entry(
         "Macro-recall",
         SHARE,
         "The mean over classes of the share of their images that are found: a rare class counts as "
         "much as a common one.",
-        _fallen,
     ),
     "macro_f1": Entry(
         "Macro-F1",
         SHARE,
         "The mean over classes of F1, the harmonic mean of recall and precision.",
-        _fallen,
     ),
     "worst_group_accuracy": Entry(
-        "Worst group", SHARE, "Top-1 accuracy in the group where it is lowest.", _fallen
+        "Worst group", SHARE, "Top-1 accuracy in the group where it is lowest."
     ),
-    "tpr": Entry("Recall", SHARE, "Share of a class's images that are found.", _fallen),
-    "precision": Entry(
-        "Precision", SHARE, "Share of the images called by a class that are of it.", _fallen
-    ),
+    "tpr": Entry("Recall", SHARE, "Share of a class's images that are found."),
+    "precision": Entry("Precision", SHARE, "Share of the images called by a class that are of it."),
     "top_label_ece": Entry(
         "Top-label ECE",
         GAP,
         "Expected calibration error of the one answer: how far the confidence in it is, on the "
         "average, from how often it is right. 0 would be honest.",
-        _risen,
         risen_first=True,
     ),
     "auc": Entry(
@@ -101,7 +61,6 @@ GLOSSARY: Mapping[str, Entry] = {
         RANKING,
         "How well the scores rank true above false, whatever the threshold: 0.5 is chance, 1 is "
         "perfect.",
-        _fallen,
     ),
     "rare_value_ratio": Entry(
         "Rare-value ratio",
@@ -109,14 +68,12 @@ GLOSSARY: Mapping[str, Entry] = {
         "Of the two answers, yes and no, take the one that is rarer in training. How often is it "
         "given for each time that it is true? 1: as often as it occurs; 0.5: half as often; "
         "0: never.",
-        _away_from(1.0),
     ),
     "uncertainty": Entry(
         "Uncertainty",
         SHARE,
         "Share of answers whose probability lies inside the band between a clear no and a clear "
         "yes.",
-        _risen,
         risen_first=True,
     ),
     "interdependence": Entry(
@@ -131,14 +88,12 @@ GLOSSARY: Mapping[str, Entry] = {
         "Take the side of a group where the attribute is commoner in training. How much larger is "
         "its share among the images answered yes than among those where yes is true? Above 0: the "
         "answers exaggerate the link; below 0: they play it down.",
-        _away_from(0.0),
     ),
     "flip_rate": Entry(
         "Flips",
         SHARE,
         "Share of answers that differ from those of the dense model. Their change is what they "
         "exceed churn by.",
-        _risen,
         risen_first=True,
     ),
     "top1_flip_rate": Entry(
@@ -146,7 +101,6 @@ GLOSSARY: Mapping[str, Entry] = {
         SHARE,
         "Share of images whose one answer differs from that of the dense model. Its change is what "
         "it exceeds churn by.",
-        _risen,
         risen_first=True,
     ),
     "harmful_flip_rate": Entry(
@@ -189,20 +143,17 @@ GLOSSARY: Mapping[str, Entry] = {
         "Excess accuracy loss",
         GAP,
         "How much more accuracy one group loses than all images together.",
-        _itself,
     ),
     "excess_top1_gap": Entry(
         "Excess top-1 loss",
         GAP,
         "How much more top-1 accuracy one group loses than all images together.",
-        _itself,
     ),
     "equal_opportunity_difference": Entry(
         "Gap in true positive rate",
         GAP,
         "Between the values of a group, the largest difference in the share of true positives that "
         "are found.",
-        _risen,
     ),
 }
 """The metrics that the report tells of, in the order in which it explains them."""
@@ -214,14 +165,12 @@ OF_CLASSES: Mapping[str, Entry] = {
         "How often is the class given for each time that it is true? 1: as often as it occurs; "
         "0.5: half as often; 0: never. (Of a class with most images of training, the same of all "
         "other classes together.)",
-        _away_from(1.0),
     ),
     "uncertainty": Entry(
         "Uncertainty",
         SHARE,
         "Share of images whose answer has a probability inside the band between a clear no and a "
         "clear yes.",
-        _risen,
         risen_first=True,
     ),
     "bias_amplification": Entry(
@@ -230,7 +179,6 @@ OF_CLASSES: Mapping[str, Entry] = {
         "Take the side of a group where the class is commoner in training. How much larger is its "
         "share among the images called by the class than among those that are of it? Above 0: the "
         "answers exaggerate the link; below 0: they play it down.",
-        _away_from(0.0),
     ),
     "churn": Entry(
         "Churn",
@@ -243,7 +191,6 @@ OF_CLASSES: Mapping[str, Entry] = {
         GAP,
         "Between the values of a group, the largest difference in the share of a class's images "
         "that are found.",
-        _risen,
     ),
 }
 """What is told in other words where the columns are classes, of which one is chosen."""
@@ -300,18 +247,6 @@ VERDICTS: Mapping[str, str] = {
 """What the report's words beside a change mean."""
 
 
-def verdict_of(row: Estimate) -> str:
-    """Say in words what is to be thought of a change; nothing where there is none.
-
-    Examples
-    --------
-    >>> row = Estimate(model="m", metric="auc", status="ok", value=0.8, delta=-0.1)
-    >>> verdict_of(row), verdict_of(row.model_copy(update={"verdict": "worse"}))
-    ('not tested', 'worse')
-    """
-    return row.verdict or ("" if row.delta is None else "not tested")
-
-
 def legend(noun: str) -> dict[str, Entry]:
     """Return what is explained in a report on attributes, or on classes."""
     left_out = ATTRIBUTE_ONLY if noun == "class" else CLASS_ONLY
@@ -350,3 +285,15 @@ def unit_of(metric: str) -> Unit:
     if metric.endswith("bias_amplification"):
         return AMPLIFICATION
     return GAP if metric.endswith("_difference") else SHARE
+
+
+def size(metric: str, damage: float) -> str:
+    """Write how large a damage is: a change without its sign.
+
+    Examples
+    --------
+    >>> size("accuracy", 0.005), size("rare_value_ratio", 0.3), size("bias_amplification", 0.02)
+    ('0.5 points', '0.30', '2.0 points')
+    """
+    unit = unit_of(metric)
+    return (GAP if unit.scale == SHARE.scale else unit).value(damage)

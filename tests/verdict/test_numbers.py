@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from prunescope.report.numbers import (
+from prunescope.verdict.numbers import (
     AMPLIFICATION,
     GAP,
     MINUS,

@@ -1,7 +1,7 @@
 import pytest
 
+from prunescope.audit.roles import roles
 from prunescope.report import build, findings
-from prunescope.report.roles import roles
 
 
 def test_populations_tell_the_story_and_members_stand_behind(seeds):

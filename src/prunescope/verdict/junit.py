@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from xml.etree import ElementTree as ET
 
-from prunescope.gate.verdict import Checked, ModelVerdict, Verdict
+from prunescope.verdict.verdict import WORDS, ModelVerdict, Verdict
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
 
 
 def to_junit(verdict: Verdict) -> str:
-    """Render a verdict: a test suite per model, a test case per condition.
+    """Render a verdict: a test suite per model, a test case per criterion.
 
-    A condition that fails is a ``failure``, one that does not apply ``skipped``; a warning passes
-    and says so in ``system-out``. Characters that XML cannot hold become U+FFFD.
+    What keeps a model from being shipped is a ``failure``: a severe limit that is broken, or a
+    criterion that decides and is open. What the audit has nothing about is ``skipped``; everything
+    else passes and is told in ``system-out``. Characters that XML cannot hold become U+FFFD.
     """
     root = ET.Element("testsuites", name="prunescope gate")
     for model in verdict.models:
@@ -30,35 +30,32 @@ def to_junit(verdict: Verdict) -> str:
 
 
 def _suite(root: ET.Element, model: ModelVerdict) -> None:
-    counts = Counter(check.status for check in model.checks)
-    nothing = counts["skip"] == len(model.checks)
+    blocking = model.blocking
+    absent = model.having("absent")
+    unexplained = not model.passed and not blocking
     suite = ET.SubElement(
         root,
         "testsuite",
         name=_clean(model.model),
-        tests=str(len(model.checks) + nothing),
-        failures=str(counts["fail"] + nothing),
+        tests=str(len(model.criteria) + unexplained),
+        failures=str(len(blocking) + unexplained),
         errors="0",
-        skipped=str(counts["skip"]),
+        skipped=str(len(absent)),
         time="0",
     )
-    for check in model.checks:
-        _case(suite, model.model, check)
-    if nothing:
+    for one in model.criteria:
+        case = _named(suite, model.model, one.criterion)
+        text = _clean(one.text)
+        if one in blocking:
+            ET.SubElement(case, "failure", message=text, type=one.state).text = text
+        elif one in absent:
+            ET.SubElement(case, "skipped", message=text)
+        else:
+            ET.SubElement(case, "system-out").text = f"{one.state}: {text}"
+    if unexplained:
         case = _named(suite, model.model, "something is judged")
-        ET.SubElement(case, "failure", message=_clean(model.text), type="gate")
-
-
-def _case(suite: ET.Element, model: str, check: Checked) -> None:
-    case = _named(suite, model, check.name)
-    text = _clean(check.text)
-    if check.status == "fail":
-        ET.SubElement(case, "failure", message=text, type=check.severity).text = text
-    elif check.status == "skip":
-        ET.SubElement(case, "skipped", message=text)
-    else:
-        word = "warning: " if check.status == "warn" else ""
-        ET.SubElement(case, "system-out").text = word + text
+        ET.SubElement(case, "failure", message=_clean(model.text), type="not judged")
+    ET.SubElement(suite, "system-out").text = WORDS[model.answer]
 
 
 def _named(suite: ET.Element, model: str, name: str) -> ET.Element:

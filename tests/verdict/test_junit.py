@@ -5,7 +5,6 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from prunescope.gate import Checked, ModelVerdict, Policy, Verdict, to_junit
 
 INSIDE = {

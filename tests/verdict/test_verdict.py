@@ -1,7 +1,6 @@
 """Verdicts in words."""
 
 import pytest
-
 from prunescope.gate import Condition, Policy, Row, Verdict
 from prunescope.gate.judge import check
 from prunescope.gate.verdict import shown

@@ -3,6 +3,7 @@
 import re
 
 from prunescope.gate import Checked, ModelVerdict, Policy, Verdict, to_markdown
+
 from prunescope.report.markdown import escape
 
 

@@ -3,10 +3,10 @@
 import itertools
 
 import pytest
-
-from prunescope.errors import ConfigError
 from prunescope.gate import Condition
 from prunescope.gate.judge import RANKS, check, sum_up
+
+from prunescope.errors import ConfigError
 
 
 def status_of(audit, **told):

@@ -1,9 +1,8 @@
 """What a condition stands for, and what makes no condition."""
 
 import pytest
-from pydantic import ValidationError
-
 from prunescope.gate import Condition
+from pydantic import ValidationError
 
 
 @pytest.mark.parametrize(

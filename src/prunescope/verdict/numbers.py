@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from prunescope.predictions import Compression
 
 MINUS = "−"
+BREAK = "&#8203;"
+"""A space of no width, which Markdown does not read names across."""
+
 MOST_DIGITS = 6
 LARGE = 1000
 """Values from which decimals say nothing."""
@@ -171,3 +175,19 @@ def counted(n: int, noun: str) -> str:
     """
     plural = noun if n == 1 else noun + ("es" if noun.endswith("s") else "s")
     return f"{n:,} {plural}"
+
+
+def escape(text: str) -> str:
+    r"""Make a text mean nothing but itself in Markdown, on one line.
+
+    It neither mentions people nor links to issues and pages, where a platform would do so.
+
+    Examples
+    --------
+    >>> print(escape("Big_Nose | <b>*x*</b>"))
+    Big_Nose \| \<b\>\*x\*\</b\>
+    """
+    line = " ".join(text.split())
+    line = re.sub(r"([\\`*\[\]<>|~#!&$])", r"\\\1", line)
+    line = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
+    return re.sub(r"(@|#|://|www\.)(?=\w)", rf"\1{BREAK}", line)

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import yaml
-
 from prunescope.gate import Condition, Defaults, Policy
 
 DOCS = (Path(__file__).parents[2] / "docs" / "gate.md").read_text("utf-8")

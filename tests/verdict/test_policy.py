@@ -5,11 +5,11 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from prunescope.gate import Policy, template
 
 from prunescope.audit import Audit, audit
 from prunescope.data import Group, Samples
 from prunescope.errors import ConfigError
-from prunescope.gate import Policy, template
 from prunescope.predictions import Metadata, Predictions
 
 GOOD = """\

@@ -1,7 +1,8 @@
 import pytest
 
 from prunescope.audit.verdicts import VERDICTS as JUDGEMENTS
-from prunescope.report.glossary import (
+from prunescope.report.structure import Estimate
+from prunescope.verdict.glossary import (
     ATTRIBUTE_METRICS,
     CLASS_KEY_METRICS,
     CLASS_METRICS,
@@ -12,7 +13,6 @@ from prunescope.report.glossary import (
     legend,
     verdict_of,
 )
-from prunescope.report.structure import Estimate
 
 
 def row(metric, value, dense):

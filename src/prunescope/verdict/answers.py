@@ -1,0 +1,90 @@
+"""One sentence for the answers about several models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from prunescope.audit import ModelInfo
+from prunescope.verdict.numbers import listing, removed
+from prunescope.verdict.verdict import WORDS, Answer, ModelVerdict, Verdict
+
+ALL: Mapping[Answer, str] = {
+    "ship": "Ship any of them",
+    "care": "Ship with care, any of them",
+    "stop": "Do not ship any of them",
+    "unknown": "Cannot tell of any of them",
+}
+
+WORST_FIRST: tuple[Answer, ...] = ("stop", "unknown", "care", "ship")
+
+
+def conclude(
+    judged: Sequence[ModelVerdict],
+    models: Sequence[ModelInfo],
+    members: Mapping[str, Sequence[str]],
+) -> Verdict:
+    """Put what is said of single models together.
+
+    Parameters
+    ----------
+    judged : sequence of ModelVerdict
+        Of every model by itself.
+    models : sequence of ModelInfo
+        Those to tell of: populations, and models of none.
+    members : mapping
+        Name of a population → the models in it that were judged.
+    """
+    answers = {one.model: one.answer for one in judged}
+    of_seeds = {name: {seed: answers[seed] for seed in seeds} for name, seeds in members.items()}
+    for name, seeds in of_seeds.items():
+        answers[name] = min(seeds.values(), key=WORST_FIRST.index)
+    told = {model.name: answers[model.name] for model in models}
+    kinds = [kind for kind in WORDS if kind in told.values()]
+    if len(kinds) == 1:
+        text = WORDS[kinds[0]] if len(models) == 1 else ALL[kinds[0]]
+    else:
+        parts = [_part(kind, models, told) for kind in kinds]
+        text = "; ".join([f"{WORDS[kinds[0]]} {parts[0]}", *_rest(kinds[1:], parts[1:])])
+    return Verdict(
+        answer=kinds[0],
+        text=text + ".",
+        answers=answers,
+        models=list(judged),
+        seeds_disagree=[_apart(*one) for one in of_seeds.items() if len(set(one[1].values())) > 1],
+    )
+
+
+def _apart(population: str, answers: Mapping[str, Answer]) -> str:
+    """Say which seeds of a population have which answer."""
+    parts = []
+    for kind, word in WORDS.items():
+        chosen = [name for name, answer in answers.items() if answer == kind]
+        if chosen:
+            of = "of " if kind == "unknown" else ""
+            parts.append(f"{word.lower()} {of}{listing(chosen)}")
+    return f"The seeds of {population} disagree: {'; '.join(parts)}."
+
+
+def _rest(kinds: Sequence[Answer], parts: Sequence[str]) -> list[str]:
+    words = {"care": "with care", "stop": "not", "unknown": "cannot tell of"}
+    return [f"{words[kind]} {part}" for kind, part in zip(kinds, parts, strict=True)]
+
+
+def _part(kind: Answer, models: Sequence[ModelInfo], answers: Mapping[str, Answer]) -> str:
+    """Name the models with an answer: by the share removed where that says which, else by name.
+
+    Those that keep all weights, such as quantised ones, go by name.
+    """
+    places = {answer: place for place, answer in enumerate(WORDS)}
+    shares = {model.name: model.metadata.compression.removed for model in models}
+    chosen = [name for name in shares if answers[name] == kind]
+    whole = [name for name in chosen if not shares[name]]
+    if kind in ("ship", "care"):
+        most = max(shares[name] for name in chosen)
+        below = [name for name in shares if 0 < shares[name] <= most]
+        if most > 0 and all(places[answers[name]] <= places[kind] for name in below):
+            return listing([*whole, f"up to {removed(most)} of weights removed"])
+    spared = max((shares[name] for name in shares if answers[name] in ("ship", "care")), default=0)
+    if kind == "stop" and 0 < spared < min(shares[name] for name in chosen):
+        return "beyond"
+    return listing(chosen)

@@ -1,0 +1,207 @@
+"""How large a damage is, how large it may still be, and what that makes of a criterion's rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from prunescope.audit.estimates import NOT_APPLICABLE, OK
+from prunescope.audit.intervals import student
+from prunescope.audit.significance import benjamini_hochberg
+from prunescope.audit.verdicts import HIGHER, TARGETS
+from prunescope.metrics.statistics import Floats
+from prunescope.verdict.criterion import Criterion
+
+POWER = 0.8
+"""How probable it is that as many units as are asked for rule a damage out that is not there."""
+
+NO_VALUE = "it has no value"
+NO_CHANGE = "its change from dense is not known"
+NO_INTERVAL = "it has no interval"
+NOT_FINITE = "its figures are no numbers: the audit's table is damaged"
+
+
+def judge_rows(
+    criterion: Criterion, rows: pl.DataFrame, alpha: float, share: float = 1.0
+) -> pl.DataFrame:
+    """Judge the rows of one model that a criterion looks at.
+
+    Parameters
+    ----------
+    criterion : Criterion
+    rows : polars.DataFrame
+        Of an audit table, one model's.
+    alpha : float
+        1 - confidence of the audit's intervals.
+    share : float
+        Of alpha, which the p-values of this criterion are held to.
+
+    Returns
+    -------
+    polars.DataFrame
+        The rows that are applicable, with the columns ``damage`` (the estimate, in the metric's
+        unit; of a bound, how far the estimate lies beyond it), ``reach`` (its upper confidence
+        bound at level 1 - alpha), ``q`` (one-sided, of "there is none", corrected for the rows of
+        this criterion), ``beyond_chance``, ``more`` (how many more units would rule it out) and
+        ``state``:
+
+        ``severe``, ``moderate``
+            Broken: beyond chance, and at or beyond that limit.
+        ``held``
+            The reach lies inside what has to be ruled out.
+        ``open``
+            It does not.
+        ``not judged``
+            There is no estimate, or nothing to compare it with; ``reason`` says why.
+
+    Examples
+    --------
+    >>> row = {"metric": "accuracy", "status": "ok", "value": 0.9, "low": 0.89, "high": 0.91,
+    ...        "baseline": 0.95, "delta": -0.05, "delta_low": -0.06, "delta_high": -0.04,
+    ...        "p_value": 1e-9, "units": 900, "reason": None, "verdict": "worse"}
+    >>> judged = judge_rows(
+    ...     Criterion(metric="accuracy", moderate=0.005, severe=0.02), pl.DataFrame([row]), 0.05
+    ... )
+    >>> judged.select("damage", pl.col("reach").round(3), "state").row(0)
+    (0.05, 0.058, 'severe')
+    """
+    kept = rows.filter(pl.col("status") != NOT_APPLICABLE)
+    asked = _Asked(criterion, kept, alpha)
+    limit = criterion.to_rule_out
+    damage, reach = asked.damage, asked.reach
+    inside = reach <= limit if criterion.bounded else reach < limit
+    state = np.where(inside, "held", "open").astype(object)
+    q = np.full(len(damage), np.nan)
+    for name, size in reversed(criterion.limits):
+        q = asked.q(size)
+        beyond = (q <= alpha * share) & (damage >= size) & (damage > 0) & ~asked.negligible
+        state[beyond] = name
+    state[~asked.usable] = "not judged"
+    return kept.with_columns(
+        pl.Series("damage", damage).fill_nan(None),
+        pl.Series("reach", np.where(asked.usable, reach, np.nan)).fill_nan(None),
+        pl.Series("q", q).fill_nan(None),
+        pl.Series("beyond_chance", (q <= alpha * share) & (damage > 0) & ~asked.negligible),
+        pl.Series("more", asked.more(limit)).fill_nan(None),
+        pl.Series("state", state.tolist(), dtype=pl.String()),
+        pl.Series("reason", asked.reasons(), dtype=pl.String()),
+    )
+
+
+class _Asked:
+    """What a criterion asks of some rows: a quantity, its interval, and the damage that it means."""
+
+    def __init__(self, criterion: Criterion, rows: pl.DataFrame, alpha: float) -> None:
+        self.criterion, self.rows, self.alpha = criterion, rows, alpha
+        self.negligible = (rows["verdict"] == "negligible").fill_null(value=False).to_numpy()
+        value, delta = self._column("value"), self._column("delta")
+        on_value = np.full(len(rows), criterion.bounded and not criterion.relative)
+        if criterion.metric.startswith("excess") or criterion.metric.endswith("flip_rate"):
+            on_value |= np.isnan(delta)  # a change by itself; of flips what exceeds churn, if known
+        self.on_value = on_value
+        self.at = np.where(on_value, value, delta)
+        self.ends = [
+            np.where(on_value, self._column(end), self._column(f"delta_{end}"))
+            for end in ("low", "high")
+        ]
+        ok = (rows["status"] == OK).to_numpy()
+        self.broken_figures = ok & (
+            np.isinf(self.at) | np.isinf(self.ends[0]) | np.isinf(self.ends[1]) | self._nan()
+        )
+        self.usable = ok & np.isfinite(self.at) & ~self.broken_figures
+        with np.errstate(invalid="ignore"):
+            self.damage = np.where(self.usable, self._damage(self.at), np.nan)
+            ratio = ndtri(1 - alpha) / ndtri(1 - alpha / 2)
+            ends = [self._damage(self.at + (end - self.at) * ratio) for end in self.ends]
+        reach = np.maximum(*ends)
+        self.reach = np.where(np.isnan(reach), np.inf, np.maximum(reach, self.damage))
+
+    def _column(self, name: str) -> Floats:
+        return self.rows[name].cast(pl.Float64).to_numpy().astype(float)
+
+    def _nan(self) -> NDArray[np.bool_]:
+        """Find figures that are NaN, which is not the same as absent."""
+        names = ("value", "low", "high", "delta", "delta_low", "delta_high")
+        found = [self.rows[name].cast(pl.Float64).is_nan().fill_null(value=False) for name in names]
+        return np.any([one.to_numpy() for one in found], axis=0)
+
+    def _damage(self, at: Floats) -> Floats:
+        """Return the damage that the quantity means where it is `at`."""
+        criterion = self.criterion
+        if criterion.bounded:
+            beyond = [np.full(at.shape, -np.inf)]
+            if criterion.lte is not None:
+                beyond.append(at - criterion.lte)
+            if criterion.gte is not None:
+                beyond.append(criterion.gte - at)
+            return np.asarray(np.max(beyond, axis=0))
+        if criterion.metric not in TARGETS:
+            return -at if criterion.metric in HIGHER else at
+        target, before = TARGETS[criterion.metric], self._column("baseline")
+        if criterion.way is not None:
+            at = np.minimum(at, 0) if criterion.way == "falls" else np.maximum(at, 0)
+        return np.abs(before + at - target) - np.abs(before - target)
+
+    def q(self, size: float) -> Floats:
+        """Return q-values of "no damage"; where that is not tested, of "no damage beyond `size`"."""
+        p = self._p(size)
+        tested = ~np.isnan(p)
+        if tested.any():
+            p[tested] = benjamini_hochberg(p[tested])
+        return p
+
+    def _p(self, size: float) -> Floats:
+        """Return one-sided p-values; NaN where there is no test."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = self._error(self.damage, np.minimum(*map(self._damage, self.ends)))
+            p = ndtr(-(self.damage - size) / error)
+        if not self.criterion.bounded:
+            sided = self.criterion.way is not None or self.criterion.metric not in TARGETS
+            of_change = self._column("p_value")
+            one_sided = np.where(self.damage > 0, of_change / 2 if sided else of_change, 1.0)
+            p = np.where(np.isnan(of_change), p, one_sided)
+        return np.where(self.usable, p, np.nan)
+
+    def _error(self, damage: Floats, end: Floats) -> Floats:
+        """Return the standard error that the end of an interval tells."""
+        return np.abs(damage - end) / ndtri(1 - self.alpha / 2)
+
+    def more(self, limit: float) -> Floats:
+        """Return how many more units would rule the damage out with probability `POWER`.
+
+        That is n · ((z_{1-alpha} + z_POWER) · s / (limit - damage))² - n, with the present standard
+        error s; the damage is taken to be as large as it is measured where it is beyond chance, else
+        none. NaN where it cannot be told, or no number would do.
+        """
+        units = self._column("units")
+        with np.errstate(invalid="ignore", divide="ignore"):
+            half = np.max([np.abs(end - self.at) for end in self.ends], axis=0)
+            error = half / student(np.maximum(units - 1, 1), 1 - self.alpha)
+            p = self._column("p_value")
+            real = np.isnan(p) | (p <= self.alpha) | (self.on_value & self.criterion.bounded)
+            truth = np.where(real, self.damage, self._damage(np.zeros(len(units))))
+            gap = limit - truth
+            needed = units * ((ndtri(1 - self.alpha) + ndtri(POWER)) * error / gap) ** 2
+            square = student(np.full(len(units), np.inf), 1 - self.alpha) ** 2
+            still = (self.at == 0) & np.isclose(half, square / (units + square), rtol=1e-6)
+            needed = np.where(still, half * (units + square) / gap, needed)  # falls with 1/n
+            more = np.ceil(needed - units)
+        return np.where(
+            np.isfinite(more) & (truth < limit) & self.usable, np.maximum(more, 1), np.nan
+        )
+
+    def reasons(self) -> list[str | None]:
+        """Say why rows are not judged, or judged without an interval; else what the audit says."""
+        found: list[str | None] = self.rows["reason"].to_list()
+        no_interval = self.usable & np.isinf(self.reach)
+        for row in np.flatnonzero(~self.usable | no_interval):
+            if self.broken_figures[row]:
+                found[row] = NOT_FINITE
+            elif no_interval[row]:
+                found[row] = NO_INTERVAL
+            else:
+                value = self._column("value")[row]
+                found[row] = found[row] or (NO_VALUE if np.isnan(value) else NO_CHANGE)
+        return found

@@ -1,0 +1,168 @@
+"""Policies: lists of criteria, read from a file; the shipped one is where everybody starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from prunescope.audit import Audit
+from prunescope.errors import ConfigError
+from prunescope.verdict.criterion import Criterion, Strict
+from prunescope.verdict.judge import Judge
+from prunescope.verdict.verdict import Verdict
+from prunescope.yaml_source import Keys, Source, parse_yaml, read_text
+
+SHIPPED = Path(__file__).with_name("criteria.yaml")
+
+OF_VERSION_1 = (
+    "is of prunescope 0.1. A policy is now a list of 'criteria' (version: 2) that one judge reads: "
+    "'relative: true' with 'gte: -0.01' still says what it did, as does 'lte'; what fails is "
+    "'severity: severe', a warning 'severity: moderate' with 'decides: false'; by, min_support, "
+    "insufficient_support and undefined are gone, as what cannot be judged never passes. "
+    "'prunescope policy init' writes one to start from"
+)
+
+
+class Policy(Strict):
+    """Criteria that every compressed model is held to.
+
+    Parameters
+    ----------
+    version : {2}
+    criteria : list of Criterion
+
+    Examples
+    --------
+    >>> text = "{version: 2, criteria: [{metric: accuracy, gte: -0.005, relative: true}]}"
+    >>> [criterion.title for criterion in Policy.parse(text).criteria]
+    ['accuracy >= -0.005']
+    """
+
+    version: Literal[2]
+    criteria: list[Criterion] = Field(min_length=1)
+
+    _source: Source | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check(self) -> Policy:
+        for task in ("multilabel", "multiclass"):
+            titles = [one.title for one in self.criteria if one.task in (None, task)]
+            twice = sorted({title for title in titles if titles.count(title) > 1})
+            if twice:
+                raise ValueError(
+                    f"two criteria are called {twice[0]!r}: give them names that differ"
+                )
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """Read a policy from a file.
+
+        Raises
+        ------
+        ConfigError
+            The file is no YAML, or a key or value of it is not as expected; says file and line.
+        """
+        return cls.parse(read_text(Path(path), "prunescope policy init"), path)
+
+    @classmethod
+    def parse(cls, text: str, path: str | Path = "policy.yaml") -> Policy:
+        """Read a policy from text; `path` is where it stands."""
+        told, source = parse_yaml(text, Path(path), "a policy")
+        if told.get("version") == 1:
+            raise ConfigError(f"{source.at(('version',))}: version 1 {OF_VERSION_1}")
+        with source.located(KEYS):
+            policy = cls.model_validate(told)
+        policy._source = source
+        return policy
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Policy:
+        """Read bounds, one per text; equal ones count once.
+
+        Raises
+        ------
+        ConfigError
+            There is none, or a text is no bound (`Criterion.parse`).
+        """
+        if not texts:
+            raise ConfigError("a budget needs a constraint, such as 'accuracy >= -0.005'")
+        bounds = {bound.title: bound for bound in map(Criterion.parse, texts)}
+        return cls(version=2, criteria=list(bounds.values()))
+
+    def of_task(self, task: str) -> list[Criterion]:
+        """Return the criteria for audits of a task.
+
+        Raises
+        ------
+        ConfigError
+            There is none.
+        """
+        found = [one for one in self.criteria if one.task in (None, task)]
+        if not found:
+            at = f"{self._source.at(('criteria',))}: " if self._source else ""
+            raise ConfigError(
+                f"{at}the audit's task is {task}, and no criterion is for that: add one with "
+                f"'task: {task}', or without a task"
+            )
+        return found
+
+    def judge(self, audit: Audit, models: Sequence[str] | None = None) -> Verdict:
+        """Judge the compressed models of an audit.
+
+        Parameters
+        ----------
+        audit : Audit
+        models : sequence of str, optional
+            Names of those to judge; a population stands for its seeds. Default: all.
+
+        Raises
+        ------
+        ConfigError
+            A criterion is about what the audit does not have and is not optional, or no such
+            model is there; with the policy's file and line.
+        """
+        return Judge(audit, self).verdict(models)
+
+    def at(self, criterion: Criterion) -> str:
+        """Say where a criterion stands, with a colon; nothing where there is no file."""
+        if self._source is None:
+            return ""
+        return f"{self._source.at(('criteria', self.criteria.index(criterion)))}: "
+
+
+KEYS: Keys = {"": tuple(Policy.model_fields), "criteria": tuple(Criterion.model_fields)}
+"""What may stand in each mapping of the file."""
+
+
+@cache
+def shipped() -> Policy:
+    """Return the policy that reports and verdicts are made with unless another is given."""
+    return Policy.parse(SHIPPED.read_text("utf-8"), SHIPPED)
+
+
+def template(audit: Audit | None = None) -> str:
+    """Return the shipped policy as commented text; of an audit, only the criteria that fit it.
+
+    Those of another task, and of groups where there are none, are left out.
+    """
+    text = SHIPPED.read_text("utf-8")
+    if audit is None:
+        return text
+    task = audit.info.models[0].metadata.task
+    has_groups = audit.table["group"].is_not_null().any()
+    head, *blocks = re.split(r"(?m)^(?=  - name: )", text)
+    kept = [
+        block
+        for block, criterion in zip(blocks, shipped().criteria, strict=True)
+        if criterion.task in (None, task) and (has_groups or criterion.group is None)
+    ]
+    lines = [
+        line for line in "".join([head, *kept]).splitlines() if line.strip() != f"task: {task}"
+    ]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"

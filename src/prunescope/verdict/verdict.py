@@ -1,0 +1,312 @@
+"""What a judge says: of each model, of each criterion, and the rows that it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prunescope.verdict.criterion import Criterion, Severity
+from prunescope.verdict.glossary import size, unit_of
+from prunescope.verdict.numbers import counted, listing
+
+State = Literal["held", "broken", "open", "not judged", "absent"]
+"""What can be said of a criterion. ``absent``: the audit has nothing that it is about."""
+
+Answer = Literal["ship", "care", "stop", "unknown"]
+"""Whether a model may be shipped: yes, with care, no, or that nobody can tell."""
+
+WORDS: Mapping[Answer, str] = {
+    "ship": "Ship",
+    "care": "Ship with care",
+    "stop": "Do not ship",
+    "unknown": "Cannot tell",
+}
+"""Answers in words, the best first where several models have several."""
+
+LONGEST = 80
+"""Letters of a name that are shown."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Row(_Frozen):
+    """A row of the audit, and what it makes of a damage.
+
+    `damage` is the estimate and `reach` the upper confidence bound, in the metric's unit; null where
+    they are not known. `more` is how many more units, called `unit`, would rule the damage out.
+    `change` says the figure in words.
+    """
+
+    metric: str
+    attribute: str | None
+    group: str | None
+    group_value: str | None
+    value: float | None
+    baseline: float | None
+    low: float | None
+    high: float | None
+    damage: float | None
+    reach: float | None
+    q: float | None
+    n: int | None
+    more: int | None
+    unit: str
+    state: str
+    reason: str | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], unit: str) -> Row:
+        """Read a judged row of the audit table."""
+        changed = row["delta"] is not None
+        ends = ("delta_low", "delta_high") if changed else ("low", "high")
+        known = {name: _finite(row[name]) for name in ("value", "baseline", "damage", "reach", "q")}
+        more = _finite(row["more"])
+        places = {name: row[name] for name in ("metric", "attribute", "group", "group_value")}
+        return cls(
+            **places,
+            **known,
+            low=_finite(row[ends[0]]),
+            high=_finite(row[ends[1]]),
+            n=row["n"],
+            more=None if more is None else int(more),
+            unit=unit,
+            state=row["state"],
+            reason=row["reason"],
+        )
+
+    @property
+    def place(self) -> str:
+        """What it is about: "Bald by Male", "over all"."""
+        group = self.group
+        if group is not None and self.group_value is not None:
+            group = f"{group}={self.group_value}"
+        names = [shown(name) for name in (self.attribute, group) if name is not None]
+        return " by ".join(names) or "over all"
+
+    @property
+    def figure(self) -> str:
+        """Write the values before and after, or the value alone, with the interval.
+
+        Examples
+        --------
+        >>> places = {"metric": "accuracy", "attribute": "Bald", "group": None, "group_value": None}
+        >>> told = {"q": 0.001, "n": 90, "more": None, "unit": "images", "state": "severe"}
+        >>> Row(**places, **told, value=0.9, baseline=0.95, low=-0.06, high=-0.04, damage=0.05,
+        ...     reach=0.058, reason=None).figure
+        '95.0 → 90.0% (−6.0 to −4.0 points)'
+        """
+        if self.value is None:
+            return shown(self.reason or "it has no value", 3 * LONGEST)
+        unit = unit_of(self.metric)
+        if self.baseline is None:
+            text = unit.value(self.value)
+            known = self.low is not None and self.high is not None
+            return text + (f" ({unit.interval(self.low, self.high)})" if known else "")  # type: ignore[arg-type]
+        text = f"{unit.bare(self.baseline)} → {unit.value(self.value)}"
+        if self.low is None or self.high is None:
+            return text
+        return f"{text} ({unit.change_interval(self.low, self.high)})"
+
+
+class Judged(_Frozen):
+    """One criterion, judged on one model by `n_rows` rows; `rows` are those that decide, the first most.
+
+    `n_broken` of them are broken, `n_open` open, `n_untold` could not be judged. `limit` is what
+    the first row is held to. Without rows there is a `reason`.
+    """
+
+    criterion: str
+    metric: str
+    state: State
+    severity: Severity | None = None
+    decides: bool = True
+    limit: float | None = None
+    bounded: bool = False
+    n_rows: int = 0
+    n_broken: int = 0
+    n_open: int = 0
+    n_untold: int = 0
+    rows: list[Row] = Field(default_factory=list)
+    reason: str | None = None
+
+    @classmethod
+    def absent(cls, criterion: Criterion, reason: str) -> Judged:
+        """Say that an audit has nothing that a criterion is about."""
+        return cls(
+            criterion=criterion.title,
+            metric=criterion.metric,
+            state="absent",
+            decides=criterion.decides,
+            reason=reason,
+        )
+
+    @property
+    def text(self) -> str:
+        """What decides, in words."""
+        if not self.rows:
+            return shown(self.reason or "", 3 * LONGEST)
+        texts = {
+            "broken": self._broken,
+            "open": self._open,
+            "held": self._held,
+            "not judged": lambda: self._place(self.rows[0]) + self._why(self.rows[0]),
+        }
+        return texts[self.state]()
+
+    def _broken(self) -> str:
+        row = self.rows[0]
+        text = f"{self._place(row)}{row.figure}{self._limit()}"
+        others = self.n_broken - 1
+        return text + (f"; and {others:,} more of {self.n_rows:,}" if others else "")
+
+    def _open(self) -> str:
+        row = self.rows[0]
+        if row.state == "not judged":
+            return (
+                f"{self._place(row)}{self._why(row)}; so for {self.n_untold:,} of {self.n_rows:,}"
+            )
+        if row.reach is None or row.reach == float("inf"):
+            text = f"{self._place(row)}{row.figure}, {shown(row.reason or 'it has no interval')}"
+        elif self.bounded:
+            text = f"{self._place(row)}{row.figure}{self._limit()}"
+        else:
+            text = (
+                f"{self._place(row)}{row.figure}; {size(self.metric, row.reach)} worse cannot be "
+                f"ruled out{self._limit()}"
+            )
+        if row.more is not None:
+            text += f"; about {row.more:,} more {row.unit} would tell"
+        counts = [(self.n_open - 1, "more open"), (self.n_untold, "not judged")]
+        return text + "".join(f"; {n:,} {what}" for n, what in counts if n > 0)
+
+    def _held(self) -> str:
+        row = self.rows[0]
+        if self.bounded or row.reach is None:
+            return f"{self._place(row)}{row.figure}{self._limit()}"
+        if row.reach <= 0:
+            return f"{self._place(row)}not worse ({row.figure})"
+        return f"{self._place(row)}at most {size(self.metric, row.reach)} worse{self._limit()}"
+
+    def _place(self, row: Row) -> str:
+        return "" if row.place == "over all" else f"{row.place}: "
+
+    def _why(self, row: Row) -> str:
+        return shown(row.reason or "it has no value", 3 * LONGEST)
+
+    def _limit(self) -> str:
+        if self.bounded or self.limit is None:
+            return ""
+        return f", limit {size(self.metric, self.limit)}"
+
+
+class ModelVerdict(_Frozen):
+    """All criteria, judged on one model, and the answer that follows."""
+
+    model: str
+    answer: Answer
+    criteria: list[Judged]
+
+    @classmethod
+    def of(cls, model: str, criteria: Sequence[Judged]) -> ModelVerdict:
+        """Draw the conclusion.
+
+        A severe limit is broken, anywhere: stop. Otherwise a criterion that decides is open or not
+        judged, or nothing was judged: unknown. Otherwise a limit is broken, or open, or could not be
+        judged: care. Otherwise: ship.
+        """
+        present = [one for one in criteria if one.state != "absent"]
+        untold = {"open", "not judged"}
+        if any(one.severity == "severe" for one in present):
+            answer: Answer = "stop"
+        elif any(one.state in untold and one.decides for one in present) or all(
+            one.state == "not judged" for one in present
+        ):
+            answer = "unknown"
+        elif any(one.state != "held" for one in present):
+            answer = "care"
+        else:
+            answer = "ship"
+        return cls(model=model, answer=answer, criteria=list(criteria))
+
+    @property
+    def passed(self) -> bool:
+        """Whether the model may be shipped, if with care."""
+        return self.answer in ("ship", "care")
+
+    def having(self, *states: State) -> list[Judged]:
+        """Return the criteria in one of some states: severe before moderate, deciding ones first."""
+        found = [one for one in self.criteria if one.state in states]
+        return sorted(found, key=lambda one: (one.severity != "severe", not one.decides))
+
+    @property
+    def blocking(self) -> list[Judged]:
+        """What keeps the model from being shipped, most serious first."""
+        if self.answer == "stop":
+            return [one for one in self.criteria if one.severity == "severe"]
+        if self.answer == "unknown":
+            return [one for one in self.having("open", "not judged") if one.decides]
+        return []
+
+    @property
+    def text(self) -> str:
+        """Count its criteria by state: "1 broken, 2 open, 9 held"."""
+        told = [
+            f"{n} {state}"
+            for state in ("broken", "open", "not judged", "held", "absent")
+            if (n := len(self.having(state)))  # type: ignore[arg-type]
+        ]
+        return ", ".join(told)
+
+
+class Verdict(_Frozen):
+    """What may be shipped of an audit.
+
+    `answer` is the best that any compressed model gets, `text` says which; `answers` has that of
+    each by name, that of a population being its worst seed's. `seeds_disagree` says of which
+    populations seeds have different answers, and which.
+    """
+
+    answer: Answer
+    text: str
+    answers: dict[str, Answer]
+    models: list[ModelVerdict]
+    seeds_disagree: list[str] = Field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every model may be shipped, if with care."""
+        return all(model.passed for model in self.models)
+
+    def of(self, model: str) -> ModelVerdict:
+        """Return what is said of one model."""
+        return next(one for one in self.models if one.model == model)
+
+    @property
+    def gate(self) -> str:
+        """The outcome of a gate in one line."""
+        failed = [shown(one.model) for one in self.models if not one.passed]
+        models = counted(len(self.models), "model")
+        if failed:
+            return f"not passed by {len(failed)} of {models}: {listing(failed)}"
+        return f"passed by {models}: {listing([shown(one.model) for one in self.models])}"
+
+
+def shown(name: str, longest: int = LONGEST) -> str:
+    r"""Make a name fit to be shown anywhere: one line, no control characters, not too long.
+
+    Examples
+    --------
+    >>> shown("Bald\x1b[31m"), shown("x" * 99, 5)
+    ('Bald�[31m', 'xxxx…')
+    """
+    line = "".join(c if c.isprintable() else "�" for c in " ".join(name.split()))
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number, or none where it is no number that JSON can hold."""
+    return None if value is None or value != value or abs(value) == float("inf") else value
