@@ -150,7 +150,7 @@ class Criterion(Strict):
 
     @classmethod
     def parse(cls, text: str) -> Criterion:
-        """Read a bound: ``METRIC[WHERE] <= NUMBER`` or ``>=``; `prunescope.audit.where` is its place.
+        """Read a bound: ``METRIC[WHERE] <= NUMBER``, or ``>=``; for WHERE see `prunescope.audit.where`.
 
         A number with a sign bounds the change from dense, one without, or in parentheses, the value
         itself.
@@ -168,13 +168,15 @@ class Criterion(Strict):
                 "'bias_amplification[Male] <= 0.05'"
             )
         where = Where() if found["where"] is None else Where.parse(found["where"])
+        number, least = float(found["number"]), found["operator"] == ">"
         return cls(
             metric=found["metric"],
             attribute=where.attribute,
             group=where.group,
             group_value=where.group_value,
             relative=found["number"][0] in "+-" and not found["bare"],
-            **{"gte" if found["operator"] == ">" else "lte": float(found["number"])},
+            gte=number if least else None,
+            lte=None if least else number,
         )
 
     @property

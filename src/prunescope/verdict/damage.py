@@ -91,7 +91,7 @@ def judge_rows(
 
 
 class _Asked:
-    """What a criterion asks of some rows: a quantity, its interval, and the damage that it means."""
+    """What a criterion asks of some rows: a quantity, its interval, the damage that it means."""
 
     def __init__(self, criterion: Criterion, rows: pl.DataFrame, alpha: float) -> None:
         self.criterion, self.rows, self.alpha = criterion, rows, alpha
@@ -125,7 +125,7 @@ class _Asked:
         """Find figures that are NaN, which is not the same as absent."""
         names = ("value", "low", "high", "delta", "delta_low", "delta_high")
         found = [self.rows[name].cast(pl.Float64).is_nan().fill_null(value=False) for name in names]
-        return np.any([one.to_numpy() for one in found], axis=0)
+        return np.asarray(np.any([one.to_numpy() for one in found], axis=0))
 
     def _damage(self, at: Floats) -> Floats:
         """Return the damage that the quantity means where it is `at`."""
@@ -142,10 +142,10 @@ class _Asked:
         target, before = TARGETS[criterion.metric], self._column("baseline")
         if criterion.way is not None:
             at = np.minimum(at, 0) if criterion.way == "falls" else np.maximum(at, 0)
-        return np.abs(before + at - target) - np.abs(before - target)
+        return np.asarray(np.abs(before + at - target) - np.abs(before - target))
 
     def q(self, size: float) -> Floats:
-        """Return q-values of "no damage"; where that is not tested, of "no damage beyond `size`"."""
+        """Return q-values of "no damage"; where that is not tested, of "none beyond `size`"."""
         p = self._p(size)
         tested = ~np.isnan(p)
         if tested.any():
@@ -166,14 +166,14 @@ class _Asked:
 
     def _error(self, damage: Floats, end: Floats) -> Floats:
         """Return the standard error that the end of an interval tells."""
-        return np.abs(damage - end) / ndtri(1 - self.alpha / 2)
+        return np.asarray(np.abs(damage - end) / ndtri(1 - self.alpha / 2))
 
     def more(self, limit: float) -> Floats:
         """Return how many more units would rule the damage out with probability `POWER`.
 
         That is n · ((z_{1-alpha} + z_POWER) · s / (limit - damage))² - n, with the present standard
-        error s; the damage is taken to be as large as it is measured where it is beyond chance, else
-        none. NaN where it cannot be told, or no number would do.
+        error s; the damage is taken to be as large as it is measured where it is beyond chance,
+        else none. NaN where it cannot be told, or no number would do.
         """
         units = self._column("units")
         with np.errstate(invalid="ignore", divide="ignore"):

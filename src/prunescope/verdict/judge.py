@@ -1,4 +1,4 @@
-"""`judge`: may the compressed models of an audit be shipped?"""
+"""The judge of audits: may their compressed models be shipped."""
 
 from __future__ import annotations
 

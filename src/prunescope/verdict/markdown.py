@@ -9,8 +9,13 @@ from prunescope.verdict.numbers import counted, escape
 from prunescope.verdict.verdict import WORDS, Judged, ModelVerdict, Verdict, shown
 
 SIGNS = {"ship": "✅", "care": "⚠️", "unknown": "❔", "stop": "❌"}
-STATES = {"broken": "❌ broken", "open": "❔ open", "not judged": "❔ not judged", "held": "✅ held",
-          "absent": "➖ not asked"}  # fmt: skip
+STATES = {
+    "broken": "❌ broken",
+    "open": "❔ open",
+    "not judged": "❔ not judged",
+    "held": "✅ held",
+    "absent": "➖ not asked",
+}
 
 LONGEST = 60_000
 """Bytes of models and conditions: a comment on GitHub holds 65,536 characters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -36,9 +37,9 @@ class _Frozen(BaseModel):
 class Row(_Frozen):
     """A row of the audit, and what it makes of a damage.
 
-    `damage` is the estimate and `reach` the upper confidence bound, in the metric's unit; null where
-    they are not known. `more` is how many more units, called `unit`, would rule the damage out.
-    `change` says the figure in words.
+    `damage` is the estimate and `reach` the upper confidence bound, in the metric's unit; null
+    where they are not known. `more` is how many more units, called `unit`, would rule the damage
+    out. `low` and `high` are of the change where there is one, else of the value.
     """
 
     metric: str
@@ -63,20 +64,10 @@ class Row(_Frozen):
         """Read a judged row of the audit table."""
         changed = row["delta"] is not None
         ends = ("delta_low", "delta_high") if changed else ("low", "high")
-        known = {name: _finite(row[name]) for name in ("value", "baseline", "damage", "reach", "q")}
-        more = _finite(row["more"])
-        places = {name: row[name] for name in ("metric", "attribute", "group", "group_value")}
-        return cls(
-            **places,
-            **known,
-            low=_finite(row[ends[0]]),
-            high=_finite(row[ends[1]]),
-            n=row["n"],
-            more=None if more is None else int(more),
-            unit=unit,
-            state=row["state"],
-            reason=row["reason"],
-        )
+        told = {name: row[name] for name in cls.model_fields if name in row}
+        told |= {"low": row[ends[0]], "high": row[ends[1]], "unit": unit}
+        told = {name: _finite(one) for name, one in told.items()}
+        return cls.model_validate(told | {"more": told["more"] and int(told["more"])})
 
     @property
     def place(self) -> str:
@@ -113,7 +104,7 @@ class Row(_Frozen):
 
 
 class Judged(_Frozen):
-    """One criterion, judged on one model by `n_rows` rows; `rows` are those that decide, the first most.
+    """One criterion, judged on one model by `n_rows` rows; `rows` decide, the first one most.
 
     `n_broken` of them are broken, `n_open` open, `n_untold` could not be judged. `limit` is what
     the first row is held to. Without rows there is a `reason`.
@@ -144,17 +135,23 @@ class Judged(_Frozen):
             reason=reason,
         )
 
+    @classmethod
+    def of_missing(cls, name: str, shared: float, least: float) -> Judged:
+        """Say that too many samples are answered by some files only."""
+        reason = (
+            f"the files share {shared:.1%} of the samples that any of them answers; {least:.0%} are "
+            "asked for: answer the others, too, or allow it (--allow-missing)"
+        )
+        return cls(criterion=name, metric="", state="not judged", reason=reason)
+
     @property
     def text(self) -> str:
         """What decides, in words."""
         if not self.rows:
             return shown(self.reason or "", 3 * LONGEST)
-        texts = {
-            "broken": self._broken,
-            "open": self._open,
-            "held": self._held,
-            "not judged": lambda: self._place(self.rows[0]) + self._why(self.rows[0]),
-        }
+        if self.state == "not judged":
+            return self._place(self.rows[0]) + self._why(self.rows[0])
+        texts = {"broken": self._broken, "open": self._open, "held": self._held}
         return texts[self.state]()
 
     def _broken(self) -> str:
@@ -169,7 +166,7 @@ class Judged(_Frozen):
             return (
                 f"{self._place(row)}{self._why(row)}; so for {self.n_untold:,} of {self.n_rows:,}"
             )
-        if row.reach is None or row.reach == float("inf"):
+        if row.reach is None:
             text = f"{self._place(row)}{row.figure}, {shown(row.reason or 'it has no interval')}"
         elif self.bounded:
             text = f"{self._place(row)}{row.figure}{self._limit()}"
@@ -215,8 +212,8 @@ class ModelVerdict(_Frozen):
         """Draw the conclusion.
 
         A severe limit is broken, anywhere: stop. Otherwise a criterion that decides is open or not
-        judged, or nothing was judged: unknown. Otherwise a limit is broken, or open, or could not be
-        judged: care. Otherwise: ship.
+        judged, or nothing was judged: unknown. Otherwise a limit is broken or open, or could not
+        be judged: care. Otherwise: ship.
         """
         present = [one for one in criteria if one.state != "absent"]
         untold = {"open", "not judged"}
@@ -238,7 +235,7 @@ class ModelVerdict(_Frozen):
         return self.answer in ("ship", "care")
 
     def having(self, *states: State) -> list[Judged]:
-        """Return the criteria in one of some states: severe before moderate, deciding ones first."""
+        """Return the criteria in some states: severe before moderate, deciding ones first."""
         found = [one for one in self.criteria if one.state in states]
         return sorted(found, key=lambda one: (one.severity != "severe", not one.decides))
 
@@ -254,11 +251,8 @@ class ModelVerdict(_Frozen):
     @property
     def text(self) -> str:
         """Count its criteria by state: "1 broken, 2 open, 9 held"."""
-        told = [
-            f"{n} {state}"
-            for state in ("broken", "open", "not judged", "held", "absent")
-            if (n := len(self.having(state)))  # type: ignore[arg-type]
-        ]
+        states: tuple[State, ...] = ("broken", "open", "not judged", "held", "absent")
+        told = [f"{n} {state}" for state in states if (n := len(self.having(state)))]
         return ", ".join(told)
 
 
@@ -307,6 +301,6 @@ def shown(name: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _finite(value: float | None) -> float | None:
-    """Return a number, or none where it is no number that JSON can hold."""
-    return None if value is None or value != value or abs(value) == float("inf") else value
+def _finite(value: Any) -> Any:  # noqa: ANN401 - whatever a row holds
+    """Return what a row holds; none where it is no number that JSON can hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
