@@ -16,6 +16,7 @@ from prunescope.cli import (
     gain,
     gate,
     models,
+    power,
     quantize,
     samples,
     study,
@@ -55,6 +56,7 @@ app.command("mitigate search")(search.search)
 app.command("mitigate finetune")(finetune.finetune)
 app.command("gate")(gate.gate)
 app.command("policy init")(gate.init)
+app.command("policy power")(power.power)
 app.command("report")(audit.report)
 app.command("view")(view.view)
 app.command("review export")(view.export)

@@ -68,7 +68,7 @@ def judge_rows(
     (0.05, 0.058, 'severe')
     """
     kept = rows.filter(pl.col("status") != NOT_APPLICABLE)
-    asked = _Asked(criterion, kept, alpha)
+    asked = Asked(criterion, kept, alpha)
     limit = criterion.to_rule_out
     damage, reach = asked.damage, asked.reach
     inside = reach <= limit if criterion.bounded else reach < limit
@@ -90,7 +90,7 @@ def judge_rows(
     )
 
 
-class _Asked:
+class Asked:
     """What a criterion asks of some rows: a quantity, its interval, the damage that it means."""
 
     def __init__(self, criterion: Criterion, rows: pl.DataFrame, alpha: float) -> None:
@@ -101,6 +101,7 @@ class _Asked:
         if criterion.metric.startswith("excess") or criterion.metric.endswith("flip_rate"):
             on_value |= np.isnan(delta)  # a change by itself; of flips what exceeds churn, if known
         self.on_value = on_value
+        self.fixed = on_value & (not criterion.metric.startswith("excess"))  # not 0 by nature
         self.at = np.where(on_value, value, delta)
         self.ends = [
             np.where(on_value, self._column(end), self._column(f"delta_{end}"))
@@ -112,9 +113,9 @@ class _Asked:
         )
         self.usable = ok & np.isfinite(self.at) & ~self.broken_figures
         with np.errstate(invalid="ignore"):
-            self.damage = np.where(self.usable, self._damage(self.at), np.nan)
+            self.damage = np.where(self.usable, self.damage_of(self.at), np.nan)
             ratio = ndtri(1 - alpha) / ndtri(1 - alpha / 2)
-            ends = [self._damage(self.at + (end - self.at) * ratio) for end in self.ends]
+            ends = [self.damage_of(self.at + (end - self.at) * ratio) for end in self.ends]
         reach = np.maximum(*ends)
         self.reach = np.where(np.isnan(reach), np.inf, np.maximum(reach, self.damage))
 
@@ -127,7 +128,7 @@ class _Asked:
         found = [self.rows[name].cast(pl.Float64).is_nan().fill_null(value=False) for name in names]
         return np.asarray(np.any([one.to_numpy() for one in found], axis=0))
 
-    def _damage(self, at: Floats) -> Floats:
+    def damage_of(self, at: Floats) -> Floats:
         """Return the damage that the quantity means where it is `at`."""
         criterion = self.criterion
         if criterion.bounded:
@@ -155,7 +156,7 @@ class _Asked:
     def _p(self, size: float) -> Floats:
         """Return one-sided p-values; NaN where there is no test."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            error = self._error(self.damage, np.minimum(*map(self._damage, self.ends)))
+            error = self._error(self.damage, np.minimum(*map(self.damage_of, self.ends)))
             p = ndtr(-(self.damage - size) / error)
         if not self.criterion.bounded:
             sided = self.criterion.way is not None or self.criterion.metric not in TARGETS
@@ -181,7 +182,7 @@ class _Asked:
             error = half / student(np.maximum(units - 1, 1), 1 - self.alpha)
             p = self._column("p_value")
             real = np.isnan(p) | (p <= self.alpha) | (self.on_value & self.criterion.bounded)
-            truth = np.where(real, self.damage, self._damage(np.zeros(len(units))))
+            truth = np.where(real, self.damage, self.damage_of(np.zeros(len(units))))
             gap = limit - truth
             needed = units * ((ndtri(1 - self.alpha) + ndtri(POWER)) * error / gap) ** 2
             square = student(np.full(len(units), np.inf), 1 - self.alpha) ** 2

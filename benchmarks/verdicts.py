@@ -1,0 +1,356 @@
+"""How often the verdict is wrong, and what it takes to be able to say "ship".
+
+    OMP_NUM_THREADS=1 python benchmarks/verdicts.py [--audits 200] [--jobs 2]
+
+A seeded simulation, end to end through `prunescope.audit` and the shipped policy. Dense and
+compressed model see the same signal with noise of the same size, part of it shared, so that 4% of
+the answers differ and *nothing changed*. A *damage* is planted on top, its dose found by bisection
+on 100,000 samples: at the moderate limit of one criterion that decides (then "ship", or ship with
+care that does not name it, is an error), or at 1.5 times a severe limit (then anything but "do not
+ship" is). Of several seeds the population's answer is told, that of its worst seed.
+
+Told beside the shares of answers: what `policy power` foretells from one dense model alone, and how
+near the numbers of images come that the verdict asks for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy.stats import norm
+
+from prunescope.audit import audit
+from prunescope.data.samples import Group, Samples, TrainRates
+from prunescope.predictions import Compression, Metadata, Predictions
+from prunescope.verdict import Judge, shipped
+from prunescope.verdict.damage import judge_rows
+from prunescope.verdict.power import foretell
+
+RESULTS = Path(__file__).parent / "results"
+POPULATION = 100_000
+PREVALENCE = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5])
+SHARED, OWN = 0.93, 0.36
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class World:
+    """How many samples there are, of what."""
+
+    n: int
+    attributes: int = 18
+    classes: int = 0
+    persons: int = 0
+    seeds: int = 1
+
+    @property
+    def name(self) -> str:
+        """How a table calls it."""
+        what = f"{self.classes} classes" if self.classes else f"{self.attributes} attributes"
+        more = f", {self.persons} persons" if self.persons else ""
+        return f"{self.n:,} × {what}{more}" + (f", {self.seeds} seeds" if self.seeds > 1 else "")
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is planted: how, in which criterion, and how large it is in the population."""
+
+    kind: str
+    criterion: str
+    metric: str
+    size: float
+    attribute: str | None = None
+    group: str | None = None
+
+
+NOTHING = Damage("none", "", "", 0.0)
+AT_LIMIT = (
+    Damage("answers turn wrong", "Accuracy falls", "accuracy", 0.005),
+    Damage("answers are less sure", "Answers are less sure", "uncertainty", 0.02),
+    Damage("scores are shuffled", "Scores rank worse", "auc", 0.005),
+    Damage("false alarms go", "Rates of answers drift", "rare_value_ratio", 0.1),
+    Damage("false alarms of women go", "Answers lean, on average", "bias_amplification", 0.02,
+           group="Male"),
+)  # fmt: skip
+SEVERE = (
+    Damage("answers turn wrong", "Accuracy falls", "accuracy", 0.03),
+    Damage("answers are less sure", "Answers are less sure", "uncertainty", 0.075),
+    Damage("scores are shuffled", "Scores rank worse", "auc", 0.03),
+    Damage("positives go", "Rates of answers drift", "rare_value_ratio", 0.45),
+    Damage("positives of women go", "Answers lean, on average", "bias_amplification", 0.075,
+           group="Male"),
+    Damage("one attribute turns wrong", "Some attributes lose accuracy", "accuracy", 0.045,
+           attribute="a3"),
+    Damage("one attribute's positives go", "Rare answers fade", "rare_value_ratio", 0.45,
+           attribute="a1"),
+)  # fmt: skip
+
+
+def draw(world: World, rng: np.random.Generator):
+    """Draw labels, the logits of two models of each seed, and groups."""
+    n = world.n
+    person = np.arange(n)
+    if world.persons:
+        person = np.sort(rng.integers(0, world.persons, n))
+    male, pale = rng.random(person[-1] + 1) < 0.4, rng.random(person[-1] + 1) < 0.05
+    groups = {"Male": male[person], "Pale": pale[person]}
+    if world.persons:
+        groups["person"] = person.astype(str)
+
+    def normal(width):
+        alone = rng.standard_normal((n, width))
+        if not world.persons:
+            return alone
+        of_person = rng.standard_normal((person[-1] + 1, width))[person]
+        return np.sqrt(0.7) * alone + np.sqrt(0.3) * of_person
+
+    if world.classes:
+        k = world.classes
+        label = rng.integers(0, k, n)
+        signal = 2.0 * normal(k)
+        signal += 0.3 * np.outer(groups["Male"], np.arange(k) % 2) * np.ones(k)
+        signal[np.arange(n), label] += 2.6 + 1.6 * norm.ppf(1 - 1 / k)
+        labels = np.eye(k, dtype=np.int8)[label]
+        own = 0.2
+    else:
+        prevalence = np.resize(PREVALENCE, world.attributes)
+        latent = normal(world.attributes)
+        latent += 0.3 * groups["Male"][:, None] + 0.4 * groups["Pale"][:, None]
+        threshold = norm.isf(prevalence) + 0.14
+        labels, signal, own = (latent > threshold).astype(np.int8), 3 * (latent - threshold), OWN
+    pairs = []
+    for _ in range(world.seeds):
+        both = SHARED * rng.standard_normal(signal.shape)
+        pairs.append([signal + both + own * rng.standard_normal(signal.shape) for _ in range(2)])
+    return labels, pairs, groups
+
+
+def harm(damage: Damage, dose: float, labels, logits, groups, rng):
+    """Plant a dose of damage into the logits of a compressed model."""
+    logits, hit = logits.copy(), rng.random(logits.shape) < dose
+    yes, true, women = logits > 0, labels == 1, ~groups["Male"][:, None]
+    if damage.attribute:
+        hit[:, np.arange(logits.shape[1]) != int(damage.attribute[1:])] = False
+    if damage.kind.endswith("turn wrong") or damage.kind.endswith("turns wrong"):
+        hit &= yes == true
+        logits[hit] *= -1
+    elif damage.kind == "answers are less sure":
+        hit &= np.abs(logits) > 2.2
+        logits[hit] = np.sign(logits[hit]) * 2.0
+    elif damage.kind == "scores are shuffled":
+        for side in (yes, ~yes):
+            for column in range(logits.shape[1]):
+                rows = np.flatnonzero(hit[:, column] & side[:, column])
+                logits[rows, column] = rng.permutation(logits[rows, column])
+    elif damage.kind != "none":
+        hit &= yes
+        hit &= ~true if damage.kind.startswith("false alarms") else True
+        hit &= women if "women" in damage.kind else True
+        logits[hit] *= -1
+    return logits
+
+
+def audited(world: World, labels, pairs, groups, **settings):
+    """Audit the models of a world."""
+    n, width = labels.shape
+    prefix = "c" if world.classes else "a"
+    told = {name: Group.from_series(pl.Series(values)) for name, values in groups.items()}
+    samples = Samples(
+        pl.Series([f"i{row}" for row in range(n)]), tuple(f"{prefix}{k}" for k in range(width)),
+        labels, told, task="multiclass" if world.classes else "multilabel",
+    )  # fmt: skip
+    models = [[], []]
+    for seed, pair in enumerate(pairs):
+        for side, logits in enumerate(pair):
+            how = Compression(method="gmp", sparsity=0.9) if side else Compression()
+            metadata = Metadata(name=f"{('dense', 'pruned')[side]}-{seed}", seed=seed,
+                                task=samples.task, compression=how)  # fmt: skip
+            models[side].append(Predictions(samples, logits.astype(np.float32), metadata))
+    if world.persons:
+        settings["cluster"] = "person"
+    return audit(*models, train_rates=rates(world), n_affected=0, **settings), models[0][0]
+
+
+@cache
+def rates(world: World) -> TrainRates:
+    """Return the rates of a large training split of a world."""
+    large = World(40_000 if world.classes else POPULATION, world.attributes, world.classes)
+    labels, _, groups = draw(large, np.random.default_rng(99))
+    prefix = "c" if world.classes else "a"
+    names = tuple(f"{prefix}{k}" for k in range(labels.shape[1]))
+    told = {name: Group.from_series(pl.Series(values)) for name, values in groups.items()}
+    ids = pl.Series([str(row) for row in range(len(labels))])
+    task = "multiclass" if world.classes else "multilabel"
+    return Samples(ids, names, labels, told, task=task).rates()
+
+
+def dose_of(damage: Damage) -> float:
+    """Find the dose that makes a damage as large as it should be."""
+    if damage.kind == "none":
+        return 0.0
+    world = World(POPULATION, len(PREVALENCE))
+    labels, pairs, groups = draw(world, np.random.default_rng(1))
+
+    def size(dose: float) -> float:
+        hurt = harm(damage, dose, labels, pairs[0][1], groups, np.random.default_rng(2))
+        found, _ = audited(world, labels, [[pairs[0][0], hurt]], groups, replicates=0)
+        rows = found.table.filter(
+            pl.col("model") == "pruned-0", pl.col("metric") == damage.metric,
+            pl.col("attribute").eq_missing(damage.attribute),
+            pl.col("group").eq_missing(damage.group),
+        )  # fmt: skip
+        criterion = next(one for one in shipped().criteria if one.title == damage.criterion)
+        return float(judge_rows(criterion, rows, ALPHA)["damage"][0])
+
+    low, high = 0.0, 1.0
+    if size(1.0) < damage.size:
+        raise SystemExit(f"{damage.kind} cannot reach {damage.size}: {size(1.0):.4f}")
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if size(middle) < damage.size else (low, middle)
+    return high
+
+
+def one(world: World, damage: Damage, dose: float, seed: int):
+    """Judge one audit: the answer, whether the damaged criterion is held, what was asked for."""
+    rng = np.random.default_rng([seed, world.n, world.attributes, world.classes, world.persons])
+    labels, pairs, groups = draw(world, rng)
+    pairs = [[a, harm(damage, dose, labels, b, groups, rng)] for a, b in pairs]
+    found, _ = audited(world, labels, pairs, groups, replicates=100)
+    judge = Judge(found, shipped())
+    verdict = judge.verdict()
+    told = {one.criterion: one.state for one in verdict.models[0].criteria}
+    asked = {}
+    for finding in judge.findings("pruned-0"):
+        if finding.criterion.decides and finding.rows.height == 1 and finding.rows["more"][0]:
+            asked[finding.criterion.title] = world.n + finding.rows["more"][0]
+    return verdict.answer, told, asked
+
+
+def shares(pool, world: World, damage: Damage, dose: float, audits: int):
+    """Judge many audits."""
+    found = list(pool.map(partial(one, world, damage, dose), range(audits), chunksize=4))
+    answers = Counter(answer for answer, _, _ in found)
+    return {name: answers[name] / audits for name in ("ship", "care", "unknown", "stop")}, found
+
+
+def foretold(world: World) -> tuple[float, float]:
+    """Foretell the same from one dense model: the probability of ship, or care, and of ship."""
+    labels, pairs, groups = draw(world, np.random.default_rng(10_000))
+    found, dense = audited(world, labels, pairs, groups, replicates=0)
+    flips = "top1_flip_rate" if world.classes else "flip_rate"
+    rows = found.table.filter(pl.col("metric") == flips, pl.col("attribute").is_null(),
+                              pl.col("group").is_null())  # fmt: skip
+    more = {"cluster": "person"} if world.persons else {}
+    told = foretell(dense, float(rows["value"][0]), sizes=[world.n], replicates=100,
+                    train_rates=rates(world), **more)  # fmt: skip
+    return told.curve["ship_or_care"][0], told.curve["ship"][0]
+
+
+WORLDS = (
+    *(World(n) for n in (12, 100, 300, 500, 1_000, 2_000, 5_000, 10_000)),
+    World(5_000, 1), World(10_000, 1), World(10_000, 4), World(300, 40), World(5_000, 40),
+    World(2_000, seeds=2), World(2_000, seeds=3),
+    World(500, persons=50), World(5_000, persons=30), World(5_000, persons=500),
+    World(2_000, classes=2), World(5_000, classes=10), World(5_000, classes=200),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Run all and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--audits", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULTS / "verdicts.md")
+    given = parser.parse_args()
+    context, began = multiprocessing.get_context("spawn"), time.time()
+    lines = [
+        "# How often the verdict is wrong", "",
+        f"`python benchmarks/verdicts.py --audits {given.audits}`: {given.audits} audits in each "
+        "row, so a share of 5% is known to ± "
+        f"{196 * np.sqrt(0.05 * 0.95 / given.audits):.1f} points. Shares in percent.", "",
+        "## Nothing changed", "",
+        "Asked: do not ship ≤ 5; ship or care ≥ 80 at 5,000 × 18 attributes or more, and within 5 "
+        "points of what is foretold (two dense models of one seed each; `policy power`).", "",
+        "| world | ship | care | cannot tell | do not ship | ship or care | foretold |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    with ProcessPoolExecutor(given.jobs, mp_context=context) as pool:
+        expected = dict(zip(WORLDS, pool.map(foretold, WORLDS), strict=True))
+        for world in WORLDS:
+            told, _ = shares(pool, world, NOTHING, 0.0, given.audits)
+            cells = [f"{100 * told[name]:.1f}" for name in ("ship", "care", "unknown", "stop")]
+            both = 100 * (told["ship"] + told["care"])
+            cells += [f"{both:.1f}", f"{100 * expected[world][0]:.1f}"]
+            lines.append(f"| {world.name} | {' | '.join(cells)} |")
+            print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
+        lines += [
+            "", "## A damage at the moderate limit of a criterion that decides", "",
+            "Asked: ship ≤ 5. *Held*: the criterion says that the damage is inside its limit.", "",
+            "| world | damage | ship | care | cannot tell | do not ship | held |",
+            "|---|---|---|---|---|---|---|",
+        ]  # fmt: skip
+        doses = dict(
+            zip((*AT_LIMIT, *SEVERE), pool.map(dose_of, (*AT_LIMIT, *SEVERE)), strict=True)
+        )
+        for world in (World(300), World(2_000), World(10_000)):
+            for damage in AT_LIMIT:
+                told, found = shares(pool, world, damage, doses[damage], given.audits)
+                held = sum(of[damage.criterion] == "held" for _, of, _ in found) / given.audits
+                cells = [f"{100 * told[name]:.1f}" for name in ("ship", "care", "unknown", "stop")]
+                lines.append(
+                    f"| {world.name} | {damage.criterion}, {damage.size} | {' | '.join(cells)} | "
+                    f"{100 * held:.1f} |"
+                )
+                print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
+        lines += [
+            "", "## A severe damage, 1.5 times its limit", "", "Asked: do not ship ≥ 90.", "",
+            "| world | damage | cannot tell | do not ship |", "|---|---|---|---|",
+        ]  # fmt: skip
+        for damage in SEVERE:
+            told, _ = shares(pool, World(2_000), damage, doses[damage], given.audits)
+            where = f" of {damage.attribute}" if damage.attribute else ""
+            lines.append(
+                f"| {World(2_000).name} | {damage.criterion}{where}, {damage.size} | "
+                f"{100 * told['unknown']:.1f} | {100 * told['stop']:.1f} |"
+            )
+            print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
+        lines += [
+            "", "## How many more images", "",
+            "Of audits in which a criterion is open, the median of how many images are asked for, "
+            "and in how many audits of so many images it is held: 80 is what is meant. *Needed*: "
+            "how many would make it 80, from that share.", "",
+            "| world | criterion | asked for | held there | needed | asked / needed |",
+            "|---|---|---|---|---|---|",
+        ]  # fmt: skip
+        for world in (World(100), World(200), World(1_000, 1)):
+            _, found = shares(pool, world, NOTHING, 0.0, given.audits)
+            for title in ("Accuracy falls", "Scores rank worse", "Rates of answers drift"):
+                asked = [one[title] for _, _, one in found if title in one]
+                if len(asked) < given.audits / 10:
+                    continue
+                n = int(np.median(asked))
+                there = World(n, world.attributes)
+                _, again = shares(pool, there, NOTHING, 0.0, given.audits)
+                held = np.mean([of[title] == "held" for _, of, _ in again])
+                sure = norm.ppf(1 - ALPHA) + norm.ppf(np.clip(held, 0.01, 0.99))
+                needed = n * ((norm.ppf(1 - ALPHA) + norm.ppf(0.8)) / sure) ** 2
+                lines.append(
+                    f"| {world.name} | {title} | {n:,} | {100 * held:.1f} | {needed:,.0f} | "
+                    f"{n / needed:.2f} |"
+                )
+                print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
+    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

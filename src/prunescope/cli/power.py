@@ -1,0 +1,185 @@
+"""`prunescope policy power`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prunescope.cli import options
+from prunescope.cli.console import progress, result
+
+if TYPE_CHECKING:
+    from prunescope.audit import Audit
+    from prunescope.predictions import Predictions
+    from prunescope.verdict.power import Power
+
+MOST_FIGURES = 12
+"""Figures that are listed, those that need most images first; --json has them all."""
+
+BAR = 20
+"""Letters of a bar that means 100%."""
+
+
+def power(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DENSE|AUDIT",
+            help="Predictions of the dense model, with labels; or a folder that 'prunescope audit' "
+            "wrote, whose dense model is read again.",
+        ),
+    ],
+    flips: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the answers that will differ, in (0, 0.5).",
+            show_default="the churn of two dense seeds",
+        ),
+    ] = None,
+    second: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The dense model of another seed, for the churn."),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="The criteria.", show_default="the shipped ones")
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            help="Numbers of images to foretell for, by commas.", show_default="100,200,…"
+        ),
+    ] = None,
+    groups: options.Identity = None,
+    cluster: options.Cluster = None,
+    confidence: options.Confidence = 0.95,
+    min_support: options.MinSupport = 10,
+    scores: options.Scores = "logits",
+    mapping: options.Mapping = None,
+    thresholds: options.Thresholds = None,
+    train_labels: options.TrainLabels = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Tell how many images a policy needs to be able to say "ship", before compressing.
+
+    It is foretold for a model that compression did not harm, from the dense model alone.
+    """
+    from prunescope.audit import Audit
+    from prunescope.cli.files import Files
+    from prunescope.errors import ConfigError
+    from prunescope.predictions import read_mapping, train_rates_from
+    from prunescope.verdict import Policy, shipped
+    from prunescope.verdict.power import PAIRS, SIZES, foretell
+
+    settings: dict[str, Any] = {
+        "identity": options.names(groups),
+        "cluster": cluster,
+        "confidence": confidence,
+        "min_support": min_support,
+    }
+    if (Path(source) / "audit.json").is_file():
+        models, settings = _audited(Audit.load(source), Path(source))
+    else:
+        files = Files(scores, read_mapping(mapping or ()), thresholds)
+        models = files.load([source, *([second] if second else [])])
+        if train_labels is not None:
+            settings["train_rates"] = train_rates_from(train_labels, files.columns, ())
+    if flips is None:
+        if len(models) < 2:
+            raise ConfigError(
+                "how many answers will differ is not known: say --flips 0.04, say, or give the "
+                "dense model of another seed with --second"
+            )
+        flips = _churn(models)
+    sizes = SIZES if images is None else [round(size) for size in options.numbers(images)]
+    with progress("power") as update:
+        found = foretell(
+            models[0],
+            flips,
+            shipped() if policy is None else Policy.load(policy),
+            sizes=sizes,
+            seed=seed,
+            progress=lambda done: update(done, PAIRS),
+            **settings,
+        )
+    data = {
+        "flips": found.flips,
+        "n": found.n,
+        "unit": found.unit,
+        "needed": found.needed,
+        "curve": found.curve.to_dicts(),
+        "figures": found.rows.to_dicts(),
+    }
+    result(as_json, data, lambda: _show(found))
+
+
+def _audited(found: Audit, folder: Path) -> tuple[list[Predictions], dict[str, Any]]:
+    """Read the dense models of an audit again, and how it was made."""
+    from prunescope.cli.files import Files
+    from prunescope.errors import ConfigError
+
+    sources, info = found.info.sources, found.info
+    names = [model.name for model in info.models if model.baseline is None]
+    if not all(name in sources.files for name in names):
+        raise ConfigError(f"{folder}: the audit was not made from files; give the dense model's")
+    thresholds = None if sources.thresholds is None else folder / sources.thresholds
+    files = Files(sources.scores, sources.columns, thresholds)
+    models = files.load([str(folder / sources.files[name]) for name in names])
+    kept = ("cluster", "confidence", "min_support", "n_bins", "band", "intersect", "trigger")
+    settings = {name: getattr(info.settings, name) for name in kept}
+    return models, {**settings, "identity": info.settings.groups}
+
+
+def _churn(models: list[Predictions]) -> float:
+    """Return the share of answers in which two dense models differ."""
+    from prunescope.predictions import align
+
+    [one, other], _ = align(models[:2])
+    if one.samples.task == "multiclass":
+        return float((one.logits.argmax(axis=1) != other.logits.argmax(axis=1)).mean())
+    return float((one.decisions != other.decisions).mean())
+
+
+def _show(found: Power) -> None:
+    """Print the number of images that is needed, the curve, and what needs most."""
+    import polars as pl
+    from rich.console import Console
+    from rich.table import Table
+
+    from prunescope.verdict.glossary import size
+    from prunescope.verdict.verdict import shown
+
+    console = Console(highlight=False)
+    enough = "No number of images is enough"
+    if found.needed is not None:
+        enough = f"About {found.needed:,} {found.unit} are enough"
+    console.print(
+        f"{enough} to say 'Ship' or 'Ship with care' (with probability 0.8) of a model that is not "
+        f"worse, though {found.flips:.1%} of its answers differ.",
+        markup=False,
+    )
+    curve = Table("images", "ship or care", "", "ship", "")
+    for n, either, ship in found.curve.select("n", "ship_or_care", "ship").rows():
+        bars = ["█" * round(BAR * one) for one in (either, ship)]
+        curve.add_row(f"{n:,}", f"{either:.0%}", bars[0], f"{ship:.0%}", bars[1])
+    console.print(curve)
+    told = Table("what needs most images", "of", "limit", "images")
+    ordered = found.rows.sort(pl.col("decides"), pl.col("needed"), descending=True, nulls_last=True)
+    for row in ordered.head(MOST_FIGURES).iter_rows(named=True):
+        value = row["group_value"]
+        group = row["group"] and f"{row['group']}={value}" if value else row["group"]
+        place = " by ".join(filter(None, [row["attribute"], group])) or "over all"
+        needed = "cannot be foretold" if row["needed"] is None else f"{row['needed']:,}"
+        told.add_row(
+            shown(row["criterion"]) + ("" if row["decides"] else " (named, if open)"),
+            shown(place), size(row["metric"], row["limit"]), needed,
+        )  # fmt: skip
+    console.print(told)
+    n_untold = found.rows["needed"].null_count()
+    if n_untold:
+        console.print(
+            f"{n_untold:,} of {found.rows.height:,} figures rest on too few of these "
+            f"{found.n:,} images to be foretold: 'Ship' is not to be had without more of theirs."
+        )

@@ -1,0 +1,309 @@
+"""How many images a policy needs before it can say "ship", from the dense model alone.
+
+A model that compression did not change, but for a share of flips, is like the dense one of another
+seed. Such a pair is made from the dense logits z by noise e: z + e and z - e are exchangeable, so
+nothing is worse in either, and the size of e is what makes as many answers differ as are asked for.
+One audit of a pair tells the standard error of every figure that a policy looks at, and many pairs
+how the figures move together; with n images errors shrink with the square root of n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import poisson
+
+from prunescope.audit import Audit, audit
+from prunescope.audit.estimates import OK
+from prunescope.audit.intervals import student
+from prunescope.errors import ConfigError
+from prunescope.metrics.statistics import Floats
+from prunescope.predictions import Predictions
+from prunescope.verdict.damage import POWER, Asked
+from prunescope.verdict.judge import Judge
+from prunescope.verdict.policy import Policy, shipped
+
+SIZES = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+"""Numbers of images on the curve."""
+
+DRAWS = 4_000
+PAIRS = 64
+LARGEST = 10**8
+"""More images than anybody has."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a policy can say of a model that compression did not harm.
+
+    Parameters
+    ----------
+    flips : float
+        Share of answers that differ, as was assumed.
+    n : int
+        Images of the dense model's file.
+    unit : str
+        What is counted: images, or clusters.
+    curve : polars.DataFrame
+        ``n``, and the probabilities of ``ship_or_care`` and of ``ship``.
+    rows : polars.DataFrame
+        A row per figure that the policy looks at: ``criterion``, ``decides``, ``metric``,
+        ``attribute``, ``group``, ``group_value``, ``limit``, ``reach`` (how much worse may remain
+        open at the present number of images, on the average) and ``needed``: how many images rule
+        the limit out with probability 0.8; null: no number does, or the file holds too few to tell.
+    needed : int or None
+        Images from which ship, or ship with care, has probability 0.8.
+    """
+
+    flips: float
+    n: int
+    unit: str
+    curve: pl.DataFrame
+    rows: pl.DataFrame
+    needed: int | None
+
+    def probability(self, n: int) -> float:
+        """Return the probability of ship, or ship with care, of the curve's size `n`."""
+        return float(self.curve.filter(pl.col("n") == n)["ship_or_care"][0])
+
+
+def foretell(
+    dense: Predictions,
+    flips: float,
+    policy: Policy | None = None,
+    *,
+    sizes: Sequence[int] = SIZES,
+    pairs: int = PAIRS,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    **settings: Any,  # noqa: ANN401 - checked by Settings
+) -> Power:
+    """Foretell whether a policy can be kept, before anything is compressed.
+
+    Parameters
+    ----------
+    dense : Predictions
+        With labels; more images make the forecast surer.
+    flips : float
+        Share of answers (of images, where one class is chosen) that will differ, in (0, 0.5):
+        assumed, or the churn of two dense seeds.
+    policy : Policy, optional
+        Default: the shipped one.
+    sizes : sequence of int
+        Numbers of images to foretell for.
+    pairs : int
+        Pairs of exchangeable models, at least 8.
+    seed : int
+    progress : callable, optional
+        Called with the number of pairs made.
+    **settings
+        Of the audit: cluster, identity, confidence, min_support, ...
+
+    Raises
+    ------
+    ConfigError
+        `flips` or `pairs` make no sense, or a criterion is about what the file does not have.
+    """
+    if not 0 < flips < 0.5:
+        raise ConfigError(f"flips {flips:g}: expected a share between 0 and 0.5, such as 0.04")
+    if pairs < 8:
+        raise ConfigError(f"{pairs} pairs: expected at least 8")
+    rng = np.random.default_rng(seed)
+    noisy = _Noise(dense, flips, rng)
+    found = audit(*noisy.pair(), n_affected=0, **settings)
+    figures = _Figures(Judge(found, policy or shipped()))
+    moves = []
+    for number in range(pairs):
+        another = audit(*noisy.pair(), n_affected=0, **settings | {"replicates": 0})
+        moves.append(figures.moves(another))
+        if progress:
+            progress(number + 1)
+    draws = figures.draws(np.array(moves), rng)
+    units = found.info.settings.cluster
+    n = found.info.n_samples
+    chances = [figures.answers(draws, np.sqrt(n / size)) for size in sizes]
+    curve = pl.DataFrame(
+        {
+            "n": list(sizes),
+            "ship_or_care": [one for one, _ in chances],
+            "ship": [both for _, both in chances],
+        }
+    )
+
+    def enough(size: float) -> bool:
+        return figures.answers(draws, np.sqrt(n / size))[0] >= POWER
+
+    return Power(
+        flips=noisy.flips,
+        n=n,
+        unit="images" if units is None else f"images, in values of {units}",
+        curve=curve,
+        rows=figures.table(n),
+        needed=_least(enough),
+    )
+
+
+class _Noise:
+    """Noise on logits that makes a share of the answers of two models differ."""
+
+    def __init__(self, dense: Predictions, flips: float, rng: np.random.Generator) -> None:
+        self.dense, self.rng = dense, rng
+        logits = dense.logits
+        self.spread = logits.std(axis=0 if dense.samples.task != "multiclass" else None)
+        noise = rng.standard_normal(logits.shape).astype(logits.dtype)
+        low, high = 0.0, 1.0
+        while self._differ(noise * high) < flips and high < 1e3:
+            low, high = high, 2 * high
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._differ(noise * middle) < flips else (low, middle)
+        self.scale = high
+        self.flips = self._differ(noise * high)
+        if self.flips < flips / 2:
+            raise ConfigError(f"no noise on these logits makes {flips:.1%} of the answers differ")
+
+    def pair(self) -> tuple[Predictions, Predictions]:
+        """Draw two models that are alike but for noise."""
+        shape, kind = self.dense.logits.shape, self.dense.logits.dtype
+        return self._both(self.scale * self.rng.standard_normal(shape).astype(kind))
+
+    def _both(self, noise: Floats) -> tuple[Predictions, Predictions]:
+        logits, shift = self.dense.logits, (self.spread * noise).astype(self.dense.logits.dtype)
+        named = [self.dense.metadata.model_copy(update={"name": name}) for name in ("one", "other")]
+        one, other = (
+            replace(self.dense, logits=logits + sign * shift, metadata=told)
+            for sign, told in zip((1, -1), named, strict=True)
+        )
+        return one, other
+
+    def _differ(self, noise: Floats) -> float:
+        one, other = self._both(noise)
+        if self.dense.samples.task == "multiclass":
+            return float((one.logits.argmax(axis=1) != other.logits.argmax(axis=1)).mean())
+        return float((one.decisions != other.decisions).mean())
+
+
+class _Figures:
+    """The figures that a policy looks at, in one pair of models: their errors and limits."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.alpha = judge.audit.info.settings.alpha
+        [self.model] = [m.name for m in judge.audit.info.models if m.baseline is not None]
+        self.found = [
+            (one.criterion, one.rows) for one in judge.findings(self.model) if one.rows.height
+        ]
+        self.asked = [Asked(criterion, rows, self.alpha) for criterion, rows in self.found]
+        rows = pl.concat(rows.select("metric", "attribute", "group", "group_value")
+                         for _, rows in self.found)  # fmt: skip
+        self.places = rows
+        owner = [criterion for criterion, one in self.found for _ in range(one.height)]
+        self.decides = np.array([criterion.decides for criterion in owner])
+        self.owner = owner
+        self.usable = np.concatenate([one.usable & np.isfinite(one.reach) for one in self.asked])
+        self.half = np.concatenate(
+            [np.max([np.abs(end - one.at) for end in one.ends], axis=0) for one in self.asked]
+        )
+        units = np.concatenate([rows["units"].to_numpy() for _, rows in self.found])
+        self.error = self.half / student(np.maximum(units - 1.0, 1), 1 - self.alpha)
+        self.centre = np.concatenate([np.where(one.fixed, one.at, 0.0) for one in self.asked])
+        self.least = judge.audit.info.settings.min_support
+        self.support = self._support(judge.audit.table)
+        self.lots = np.random.default_rng(0).random((DRAWS, len(self.support)))
+
+    def _support(self, table: pl.DataFrame) -> Floats:
+        """Return the units behind each figure; of a mean, those of its best supported part."""
+        parts = (
+            table.filter(pl.col("attribute").is_not_null(), pl.col("status") == OK)
+            .group_by("metric", "group")
+            .agg(of_part=pl.col("units").max())
+        )
+        single = pl.col("attribute").is_not_null()
+        joined = self.places.with_columns(units=pl.concat([one["units"] for _, one in self.found]))
+        joined = joined.join(
+            parts, on=["metric", "group"], how="left", nulls_equal=True, maintain_order="left"
+        )
+        best = pl.when(single).then("units").otherwise(pl.coalesce("of_part", "units"))
+        return joined.select(best).to_series().to_numpy().astype(float)
+
+    def moves(self, found: Audit) -> Floats:
+        """Return the figures of another pair, NaN where they have no value."""
+        mine = found.table.filter(pl.col("model") == self.model)
+        quantity = pl.coalesce("delta", "value").alias("move")
+        key = ["metric", "attribute", "group", "group_value"]
+        told = mine.select(*key, quantity).unique(key)
+        both = self.places.join(told, on=key, how="left", nulls_equal=True, maintain_order="left")
+        return both["move"].to_numpy().astype(float)
+
+    def draws(self, moves: Floats, rng: np.random.Generator) -> Floats:
+        """Draw figures that move together as in some pairs, with the errors of the audit."""
+        centred = np.ma.masked_invalid(moves)
+        centred = (centred - centred.mean(axis=0)).filled(0.0)
+        spread = centred.std(axis=0, ddof=1)
+        weights = rng.standard_normal((DRAWS, len(moves)))
+        drawn = weights @ centred / np.sqrt(len(moves) - 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(spread > 0, drawn / spread, 0.0) * self.error)
+
+    def held(self, draws: Floats, shrink: float) -> NDArray[np.bool_]:
+        """Tell which figures are ruled out in each draw, where errors shrink by a factor."""
+        ratio = ndtri(1 - self.alpha) / ndtri(1 - self.alpha / 2)
+        at = self.centre + draws * shrink
+        reach = self.half * ratio * shrink
+        results, start = [], 0
+        for (criterion, rows), asked in zip(self.found, self.asked, strict=True):
+            mine = slice(start, start + rows.height)
+            start += rows.height
+            worst = np.maximum(
+                asked.damage_of(at[:, mine] - reach[mine]),
+                asked.damage_of(at[:, mine] + reach[mine]),
+            )
+            limit = criterion.to_rule_out
+            results.append(worst <= limit if criterion.bounded else worst < limit)
+        held = np.concatenate(results, axis=1) & self.usable
+        chance = poisson.sf(self.least - 1, self.support / shrink**2)
+        return np.asarray(held & (self.lots < chance))
+
+    def answers(self, draws: Floats, shrink: float) -> tuple[float, float]:
+        """Return how probable ship or care is, and ship."""
+        held = self.held(draws, shrink)
+        return float(held[:, self.decides].all(axis=1).mean()), float(held.all(axis=1).mean())
+
+    def table(self, n: int) -> pl.DataFrame:
+        """Lay out how many images each figure needs."""
+        gap = np.array([one.to_rule_out for one in self.owner]) - np.concatenate(
+            [one.damage_of(np.where(one.fixed, one.at, 0.0)) for one in self.asked]
+        )
+        sure = ndtri(1 - self.alpha) + ndtri(POWER)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            needed = np.ceil(n * (sure * self.error / gap) ** 2)
+        known = self.usable & (gap > 0) & (needed < LARGEST)
+        told = {
+            "criterion": [one.title for one in self.owner],
+            "decides": self.decides,
+            "limit": [one.to_rule_out for one in self.owner],
+            "reach": np.concatenate([one.reach for one in self.asked]),
+            "needed": pl.Series(
+                [int(x) if ok else None for x, ok in zip(needed, known, strict=True)],
+                dtype=pl.Int64,
+            ),
+        }
+        return pl.DataFrame(told).hstack(self.places)
+
+
+def _least(enough: Callable[[float], bool]) -> int | None:
+    """Return the least number of images that is enough, to a hundredth; None where none is."""
+    low, high = 1.0, 1.0
+    while not enough(high):
+        low, high = high, high * 2
+        if high > LARGEST:
+            return None
+    while high / low > 1.01:
+        middle = np.sqrt(low * high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return int(np.ceil(high))
