@@ -79,12 +79,13 @@ def judge_rows(
         beyond = (q <= alpha * share) & (damage >= size) & (damage > 0) & ~asked.negligible
         state[beyond] = name
     state[~asked.usable] = "not judged"
+    next_limit = np.where(state == "moderate", criterion.limits[0][1], limit)
     return kept.with_columns(
         pl.Series("damage", damage).fill_nan(None),
         pl.Series("reach", np.where(asked.usable, reach, np.nan)).fill_nan(None),
         pl.Series("q", q).fill_nan(None),
         pl.Series("beyond_chance", (q <= alpha * share) & (damage > 0) & ~asked.negligible),
-        pl.Series("more", asked.more(limit)).fill_nan(None),
+        pl.Series("more", asked.more(next_limit)).fill_nan(None),
         pl.Series("state", state.tolist(), dtype=pl.String()),
         pl.Series("reason", asked.reasons(), dtype=pl.String()),
     )
@@ -169,7 +170,7 @@ class Asked:
         """Return the standard error that the end of an interval tells."""
         return np.asarray(np.abs(damage - end) / ndtri(1 - self.alpha / 2))
 
-    def more(self, limit: float) -> Floats:
+    def more(self, limit: Floats) -> Floats:
         """Return how many more units would rule the damage out with probability `POWER`.
 
         That is n · ((z_{1-alpha} + z_POWER) · s / (limit - damage))² - n, with the present standard
@@ -185,9 +186,11 @@ class Asked:
             truth = np.where(real, self.damage, self.damage_of(np.zeros(len(units))))
             gap = limit - truth
             needed = units * ((ndtri(1 - self.alpha) + ndtri(POWER)) * error / gap) ** 2
-            square = student(np.full(len(units), np.inf), 1 - self.alpha) ** 2
-            still = (self.at == 0) & np.isclose(half, square / (units + square), rtol=1e-6)
-            needed = np.where(still, half * (units + square) / gap, needed)  # falls with 1/n
+            still = self.at == 0  # and no unit differs: then the reach falls with 1/n
+            squares = [student(df, 1 - self.alpha) ** 2 for df in (units - 1, np.full(1, np.inf))]
+            still &= np.any([np.isclose(half, one / (units + one)) for one in squares], axis=0)
+            ratio = ndtri(1 - self.alpha) / ndtri(1 - self.alpha / 2)
+            needed = np.where(still, squares[1] * (ratio / gap - 1), needed)
             more = np.ceil(needed - units)
         return np.where(
             np.isfinite(more) & (truth < limit) & self.usable, np.maximum(more, 1), np.nan

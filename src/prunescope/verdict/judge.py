@@ -148,15 +148,21 @@ class Judge:
         state: State = "held"
         if severity is not None:
             state = "broken"
+            if criterion.decides and severity == "moderate" and criterion.severe is not None:
+                graver = rows["state"].eq("moderate") & (rows["reach"] >= criterion.severe)
+                state = "open" if graver.any() else state  # worse than moderate is not ruled out
         elif counts["open"] or 0 < counts["not judged"] < rows.height:
             state = "open"  # what could not be judged of some rows is open, too
         elif counts["not judged"]:
             state = "not judged"
-        deciding = [worst] if state != "open" else ["open", "not judged"]
+        deciding = [worst] if severity or state != "open" else ["open", "not judged"]
         told = rows.filter(pl.col("state").is_in(deciding)).sort(
-            "damage" if severity else "reach", descending=True, nulls_last=True, maintain_order=True
-        )
-        limit = dict(criterion.limits)[severity] if severity else criterion.to_rule_out
+            "damage" if state == "broken" else "reach",
+            descending=True, nulls_last=True, maintain_order=True,
+        )  # fmt: skip
+        limit = criterion.to_rule_out
+        if severity is not None:
+            limit = dict(criterion.limits)[severity if state == "broken" else "severe"]
         return Judged(
             criterion=criterion.title,
             metric=criterion.metric,

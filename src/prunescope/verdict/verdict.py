@@ -107,7 +107,8 @@ class Judged(_Frozen):
     """One criterion, judged on one model by `n_rows` rows; `rows` decide, the first one most.
 
     `n_broken` of them are broken, `n_open` open, `n_untold` could not be judged. `limit` is what
-    the first row is held to. Without rows there is a `reason`.
+    the first row is held to. Without rows there is a `reason`. A criterion that decides, whose
+    moderate limit is broken and whose severe one is not ruled out, is open with a `severity`.
     """
 
     criterion: str
@@ -177,7 +178,8 @@ class Judged(_Frozen):
             )
         if row.more is not None:
             text += f"; about {row.more:,} more {row.unit} would tell"
-        counts = [(self.n_open - 1, "more open"), (self.n_untold, "not judged")]
+        others = self.n_open - 1 if self.severity is None else self.n_open
+        counts = [(others, "more open"), (self.n_untold, "not judged")]
         return text + "".join(f"; {n:,} {what}" for n, what in counts if n > 0)
 
     def _held(self) -> str:
