@@ -230,7 +230,7 @@ class _Work:
         if self.n_blocks == 1:
             return (*found, np.zeros((stop - start, 1, 2)), np.zeros((stop - start, 1)))
         moved = influence(tied, found)
-        of_rest = divide(1 - np.where(n_true > 0, found.auc, 1), np.maximum(n_false, 1))
+        of_rest = np.where(np.isnan(found.auc), 0, 1 - found.auc) / np.maximum(n_false, 1)
         moved.auc[FALSE] -= tied.each(of_rest)  # what a false one below them all has
         place = np.repeat(np.arange(len(sizes)), sizes)
         place += true * len(sizes)
