@@ -104,6 +104,7 @@ class _Conclude:
         settings = subject.settings
         self.subject, self.evidence, self.settings = subject, evidence, settings
         first = evidence.statistics(0)
+        self.counted = {0: first}
         self.measurer = Measurer(
             attributes=subject.attributes,
             slices=subject.layout.slices,
@@ -154,7 +155,7 @@ class _Conclude:
     def _outcome(self, model: int) -> Outcome:
         """Estimate every metric of one model, and of its change from the dense one."""
         metadata, compressed = self.subject.models[model], model >= self.subject.n_dense
-        statistics = self.evidence.statistics(model)
+        statistics = self.counted.pop(model, None) or self.evidence.statistics(model)
         estimates = self.measurer.model(statistics, self.evidence.ranking(model))
         tops = []
         if self.multiclass:
@@ -215,12 +216,12 @@ class _Conclude:
     def _compared(self, baseline: int, model: int, estimates: list[Estimates]) -> Compared:
         """Compare the attributes, or classes, of a compressed model with its dense one's."""
         transitions = self.evidence.transitions(baseline, model)
-        found = self._changes(baseline, estimates, paired(transitions.total().counts))
+        pairs = paired(transitions.total().counts)
+        found = self._changes(baseline, estimates, pairs)
         if self.multiclass:
             return found
-        accuracy = paired(transitions.total().counts)["accuracy"]
         for one in self.measurer.pair(transitions):
-            found += self._changed(one, accuracy)
+            found += self._changed(one, pairs["accuracy"])
         return found
 
     def _changes(

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from prunescope.audit.affected import Affected, most_affected
 from prunescope.audit.cies import find_cies, list_cies
 from prunescope.audit.enrichment import over_representation, rare_label_representation
-from prunescope.metrics import Counter, Labels, Layout, Ranking, Statistics, Transitions, rank
+from prunescope.metrics import Counter, Labels, Layout, Ranking, Statistics, Transitions
 from prunescope.metrics.agreement import Population
+from prunescope.metrics.ranking import Ranker
 from prunescope.metrics.statistics import Floats
 from prunescope.metrics.topone import as_attribute, changes, top_answers, true_classes
 from prunescope.metrics.units import UnitCounts, held
@@ -142,11 +143,12 @@ class InMemory:
 
     def ranking(self, model: int) -> Ranking:
         """Rank the samples by one model's scores, exactly."""
+        return self._ranker.rank(self._batch.models[model].log_odds)
+
+    @functools.cached_property
+    def _ranker(self) -> Ranker:
         batch, layout = self._batch, self._layout
-        scores = batch.models[model].log_odds
-        return rank(
-            scores, batch.labels, self._blocks, layout.n_blocks, layout.slices, batch.groups
-        )
+        return Ranker(batch.labels, self._blocks, layout.n_blocks, layout.slices, batch.groups)
 
     def affected(self, before: int, after: int, limit: int) -> list[Affected]:
         """Return the images whose answers changed most."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,13 +127,30 @@ def rank(
 ) -> Ranking:
     """Rank samples by their scores, attribute by attribute and slice by slice, exactly.
 
+    Parameters
+    ----------
+    scores : sequence of A arrays (N,)
+        Higher = rather true. Some are asked for at a time, by threads.
+    labels, blocks, n_blocks, slices, groups
+        As for `Ranker`, which ranks by the scores of several models.
+
+    Examples
+    --------
+    >>> ranking = rank([np.array([3.0, 2.0, 2.0, 1.0])], np.array([[1, 1, 0, 0]], np.uint8))
+    >>> ranking.auc.tolist(), ranking.average_precision.round(4).tolist()
+    ([[0.875]], [[0.8333]])
+    """
+    return Ranker(labels, blocks, n_blocks, slices, groups).rank(scores)
+
+
+class Ranker:
+    """Ranks samples by the scores of one model or another.
+
     Samples are sorted once for each attribute; those below the lowest true one, which all true
     ones outrank, are not.
 
     Parameters
     ----------
-    scores : sequence of A arrays (N,)
-        Higher = rather true. Some are asked for at a time, by threads.
     labels : array (A, N) of uint8
         1, 0, or 2 = unlabelled and left out.
     blocks : array (N,) of int, optional
@@ -142,58 +160,41 @@ def rank(
         Default: all samples together alone.
     groups : mapping of str to Group, optional
         The groups of the slices.
-
-    Examples
-    --------
-    >>> ranking = rank([np.array([3.0, 2.0, 2.0, 1.0])], np.array([[1, 1, 0, 0]], np.uint8))
-    >>> ranking.auc.tolist(), ranking.average_precision.round(4).tolist()
-    ([[0.875]], [[0.8333]])
-    """
-    n, slices = labels.shape[1], slices or Slices.of_values({})
-    numbers = slices.numbers(groups or {}, n)
-    blocks = np.zeros(n, np.int64) if blocks is None else blocks
-    work = _Work(labels, blocks, n_blocks, slices, numbers)
-
-    def some(first: int) -> list[Ranked]:
-        part = scores[first : first + AT_ONCE]
-        return [work.ranked(of_one, a) for a, of_one in enumerate(part, first)]
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = pool.map(some, range(0, len(labels), AT_ONCE))
-        return collect(list(itertools.chain.from_iterable(parts)))
-
-
-class _Work:
-    """What all attributes are ranked with.
-
-    Parameters
-    ----------
-    labels, blocks, n_blocks, slices
-        As for `rank`.
-    numbers : array (G + 1, N) of int
-        From `Slices.numbers`.
     """
 
     def __init__(
         self,
         labels: NDArray[np.uint8],
-        blocks: NDArray[np.int64],
-        n_blocks: int,
-        slices: Slices,
-        numbers: NDArray[np.signedinteger[Any]],
+        blocks: NDArray[np.int64] | None = None,
+        n_blocks: int = 1,
+        slices: Slices | None = None,
+        groups: Mapping[str, Group] | None = None,
     ) -> None:
-        self.labels, self.blocks, self.n_blocks, self.numbers = labels, blocks, n_blocks, numbers
+        n, slices = labels.shape[1], slices or Slices.of_values({})
+        self.labels, self.n_blocks = labels, n_blocks
+        self.blocks = np.zeros(n, np.int64) if blocks is None else blocks
+        self.numbers = slices.numbers(groups or {}, n)
         starts = [slices.of_group(name).start for name in slices.group_names()]
         self.starts = [0, *starts, len(slices)]  # of the slices of each row of numbers
-        self.size = self._count(np.arange(labels.shape[1]))
+        self.size = self._count(np.arange(n))
+        self.by_label = functools.cache(self._by_label)  # no model changes it
+
+    def rank(self, scores: Sequence[Floats] | Floats) -> Ranking:
+        """Rank the samples by A arrays of scores (N,), see `rank`."""
+
+        def some(first: int) -> list[Ranked]:
+            part = scores[first : first + AT_ONCE]
+            return [self.ranked(of_one, a) for a, of_one in enumerate(part, first)]
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = pool.map(some, range(0, len(self.labels), AT_ONCE))
+            return collect(list(itertools.chain.from_iterable(parts)))
 
     def ranked(self, scores: Floats, a: int) -> Ranked:
         """Rank the samples of one attribute."""
         label, scores = self.labels[a], np.ascontiguousarray(scores)
         is_true, is_known = label == TRUE, label != UNLABELLED
-        true = np.flatnonzero(is_true)
-        by_label = np.stack([self.size, self._count(true)])
-        by_label[FALSE] -= by_label[TRUE] + self._count(np.flatnonzero(~is_known))
+        true, by_label = np.flatnonzero(is_true), self.by_label(a)
         upper = np.flatnonzero((scores >= scores[true].min()) & is_known) if len(true) else true
         rows = upper[_fall(scores[upper])]
         step, last = max(1, LONGEST // max(1, len(rows))), len(self.numbers)
@@ -257,6 +258,13 @@ class _Work:
         bounds = np.arange(self.starts[first], self.starts[last] + 1, dtype=slices.dtype)
         starts = np.searchsorted(slices[order], bounds)
         return np.tile(rows, last - first)[order[starts[0] :]], starts - starts[0]
+
+    def _by_label(self, a: int) -> Floats:
+        """Count the false and the true samples of one attribute: (2, S, K)."""
+        true, unknown = (
+            self._count(np.flatnonzero(self.labels[a] == of)) for of in (TRUE, UNLABELLED)
+        )
+        return np.stack([self.size - true - unknown, true])
 
     def _count(self, rows: NDArray[np.intp]) -> Floats:
         """Count some samples by slice and block: (S, K)."""

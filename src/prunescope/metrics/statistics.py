@@ -78,8 +78,12 @@ class Additive:
         return [getattr(self, field.name) for field in fields(self)]
 
     def total(self: Sum) -> Sum:
-        """Return the sums over all blocks, without the leading axis."""
-        return type(self)(*(array.sum(axis=0) for array in self.arrays()))
+        """Return the sums over all blocks, without the leading axis: added up once."""
+        return type(self)(*self._totals)
+
+    @functools.cached_property
+    def _totals(self) -> list[Floats]:
+        return [np.asarray(array.sum(axis=0)) for array in self.arrays()]
 
     def weighted(self: Sum, weights: NDArray[np.float32]) -> Sum:
         """Return the sums of R replicates that draw block k `weights[r, k]` times.

@@ -137,8 +137,8 @@ def influence(tied: Tied, found: Curve) -> Influence:
     moved *= scale
 
     # a sample enters the precision at its own score and at every lower one where a true one stands
-    weight = true / tied.above
-    precision = tied.above_true / tied.above
+    above = tied.above
+    weight, precision = true / above, tied.above_true / above
     lost = tied.sum_below(weight * precision)
     moved_precision[FALSE] = -lost
     moved_precision[TRUE] = tied.sum_below(weight) - lost + precision - each(average_precision)
