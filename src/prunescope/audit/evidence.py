@@ -7,6 +7,7 @@ predictions when asked; `prunescope.audit.tally.Tally` was counted batch by batc
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -143,7 +144,8 @@ class InMemory:
 
     def ranking(self, model: int) -> Ranking:
         """Rank the samples by one model's scores, exactly."""
-        return self._ranker.rank(self._batch.models[model].log_odds)
+        threads = max(1, (os.cpu_count() or 1) // len(self._models))  # models have theirs
+        return self._ranker.rank(self._batch.models[model].log_odds, threads)
 
     @functools.cached_property
     def _ranker(self) -> Ranker:

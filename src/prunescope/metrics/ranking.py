@@ -179,14 +179,14 @@ class Ranker:
         self.size = self._count(np.arange(n))
         self.by_label = functools.cache(self._by_label)  # no model changes it
 
-    def rank(self, scores: Sequence[Floats] | Floats) -> Ranking:
-        """Rank the samples by A arrays of scores (N,), see `rank`."""
+    def rank(self, scores: Sequence[Floats] | Floats, threads: int | None = None) -> Ranking:
+        """Rank the samples by A arrays of scores (N,), on some threads: one for each processor."""
 
         def some(first: int) -> list[Ranked]:
             part = scores[first : first + AT_ONCE]
             return [self.ranked(of_one, a) for a, of_one in enumerate(part, first)]
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
             parts = pool.map(some, range(0, len(self.labels), AT_ONCE))
             return collect(list(itertools.chain.from_iterable(parts)))
 
