@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from prunescope.data.samples import Task
 from prunescope.metrics.slices import Slices
 
 Floats = NDArray[np.floating[Any]]
@@ -170,6 +171,11 @@ class Layout:
     n_blocks: int = 1
     n_bins: int = N_BINS
     band: tuple[float, float] = BAND
+
+
+def pairs_kept(n_attributes: int, task: Task) -> bool:
+    """Tell whether pairs of attributes are counted: of classes, each answer tells the others."""
+    return task != "multiclass" and n_attributes <= MOST_PAIRED
 
 
 @functools.cache
