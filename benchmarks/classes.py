@@ -56,8 +56,8 @@ def main():
     }
     lines = [
         f"{chosen.images:,} images × {chosen.classes:,} classes, 2 models, a group of "
-        f"{chosen.values}; {os.cpu_count()} × {platform.processor() or platform.machine()}, seed 0, median of "
-        f"{chosen.repeats}",
+        f"{chosen.values}; {os.cpu_count()} × {platform.processor() or platform.machine()}, seed "
+        f"0, median of {chosen.repeats}",
         "",
         "| version | seconds | processor seconds | of them in the system | GiB beyond the files |",
         "|---|---|---|---|---|",
