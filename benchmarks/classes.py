@@ -2,11 +2,11 @@
 
     python benchmarks/classes.py --against ../before/src
 
-A dense and a compressed model, one group of two values; 500 classes of which the compressed model
-loses some. Drawn once, seed 0; then every audit is a process of its own, which reads the
-predictions and audits them with 1,000 replicates. Told are its seconds, on the clock and of the
-processors, and the most memory beyond what the predictions themselves take. `--against` names the
-source tree of another version, whose runs alternate with ours.
+A dense and a compressed model, one group of two values, or of `--values`; 500 classes of which the
+compressed model loses some. Drawn once, seed 0; then every audit is a process of its own, which
+reads the predictions and audits them with 1,000 replicates. Told are its seconds, on the clock and
+of the processors, and the most memory beyond what the predictions themselves take. `--against`
+names the source tree of another version, whose runs alternate with ours.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def main():
     arguments.add_argument("--against", type=Path, help="the src folder of another version")
     arguments.add_argument("--classes", type=int, default=CLASSES)
     arguments.add_argument("--images", type=int, default=N)
+    arguments.add_argument("--values", type=int, default=2, help="of the group")
     arguments.add_argument("--repeats", type=int, default=3)
     arguments.add_argument("--out", type=Path, help="write a Markdown table here")
     arguments.add_argument("--audit", type=Path, help=argparse.SUPPRESS)
@@ -45,7 +46,7 @@ def main():
     trees = {"this version": HERE} | ({"before": chosen.against} if chosen.against else {})
     found = {name: [] for name in trees}
     with tempfile.TemporaryDirectory() as folder:
-        draw(Path(folder), chosen.images, chosen.classes)
+        draw(Path(folder), chosen.images, chosen.classes, chosen.values)
         for _ in range(chosen.repeats):
             for name, tree in trees.items():
                 found[name].append(run(Path(folder), tree))
@@ -54,9 +55,9 @@ def main():
         for name, runs in found.items()
     }
     lines = [
-        f"{chosen.images:,} images × {chosen.classes:,} classes, 2 models, 1 group; "
-        f"{os.cpu_count()} × {platform.processor() or platform.machine()}, seed 0, median of "
-        f"{chosen.repeats}",
+        f"{chosen.images:,} images × {chosen.classes:,} classes, 2 models, a group of "
+        f"{chosen.values}; {os.cpu_count()} × {platform.processor() or platform.machine()}, seed "
+        f"0, median of {chosen.repeats}",
         "",
         "| version | seconds | processor seconds | of them in the system | GiB beyond the files |",
         "|---|---|---|---|---|",
@@ -81,13 +82,14 @@ def main():
         chosen.out.write_text(text + "\n", encoding="utf-8")
 
 
-def draw(folder, n, k):
+def draw(folder, n, k, n_values):
     """Write the true classes, a group, and the logits of both models."""
     rng = np.random.default_rng(0)
     shares = rng.pareto(3, k) + 0.5
     truth = rng.choice(k, n, p=shares / shares.sum())
     np.save(folder / "truth.npy", truth)
-    np.save(folder / "group.npy", rng.random(n) < 0.4)
+    place = rng.random(n)
+    np.save(folder / "group.npy", place < 0.4 if n_values == 2 else (place * n_values).astype(int))
     own = np.arange(n)
     hardness = rng.normal(0, 1.5, n).astype(np.float32)
     base = rng.standard_normal((n, k), dtype=np.float32)

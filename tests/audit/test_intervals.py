@@ -183,6 +183,19 @@ def test_tangos_interval_has_the_published_ends():
     assert high == pytest.approx([0.3447, 0.0714], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("gained", "lost", "n", "t", "low", "high"),
+    [(3, 0, 10, 1, 0.17882082075676461, 0.45754281560687177),
+     (19, 0, 23, 1, 0.7339459246529935, 0.8910540753470065),
+     (5155, 0, 5157, 1, 0.9992245056223342, 0.9998060762755839),
+     (0, 45, 91, 2.5758, -0.6252122053827718, -0.3645455392250012)],
+)  # fmt: skip
+def test_tangos_ends_are_exact_where_changes_go_one_way(gained, lost, n, t, low, high):
+    """By halving in numbers of 60 digits; the variance bends where the likeliest share is 0."""
+    found = of_paired(*(np.array(float(one)) for one in (gained, lost, n, t)))
+    assert ends(found) == pytest.approx([low, high], abs=1e-12)
+
+
 def test_no_pairs_tell_nothing():
     nothing = np.array(0.0)
     assert np.isnan(of_paired(nothing, nothing, nothing, np.array(Z))).all()

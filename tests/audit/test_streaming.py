@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from prunescope.audit import SCHEMA, audit, streaming, tally
+from prunescope.audit import SCHEMA, Settings, audit, subject, tally
 from prunescope.audit.streaming import audit_files
 from prunescope.audit.tally import Tally, count_part
 from prunescope.errors import ConfigError, DataError
@@ -180,11 +180,54 @@ def test_ids_that_repeat_are_refused(build, tmp_path):
 
 
 def test_fewer_blocks_than_asked_for_are_told(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "MOST_BYTES", 1)
+    monkeypatch.setattr(subject, "MOST_BYTES", 1)
     labels = np.ones((200, 1), int)
-    files = scans([build(labels, labels * 1.0, name=name) for name in "ds"], tmp_path)
-    notes = audit_files(files[:1], files[1:], **FAST).info.notes
-    assert "Samples were dealt into 64 blocks instead of 512, for memory" in notes[-1]
+    models = [build(labels, labels * 1.0, name=name) for name in "ds"]
+    files = scans(models, tmp_path)
+    for result in (audit(*models, **FAST), audit_files(files[:1], files[1:], **FAST)):
+        assert (
+            "Samples were dealt into 64 blocks instead of 512, for memory" in result.info.notes[-1]
+        )
+        few = [note for note in result.info.notes if "blocks" in note]
+        assert len(few) == 1
+
+
+def test_as_many_units_as_blocks_are_not_dealt(build, monkeypatch):
+    monkeypatch.setattr(subject, "MOST_BYTES", 1)
+    labels = np.ones((64, 1), int)
+    models = [build(labels, labels * 1.0, name=name) for name in "ds"]
+    assert not [note for note in audit(*models, **FAST).info.notes if "blocks" in note]
+
+
+def test_files_read_at_once_or_in_parts_have_as_many_blocks(build, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((400, 3)) < 0.4).astype(int)
+    models = [
+        build(
+            labels,
+            labels + rng.normal(size=labels.shape),
+            name=name,
+            groups={"g": list("ab") * 200},
+        )
+        for name in ("d", "s")
+    ]
+    per_block = 8 * 2 * (3 * 3 * (7 + 10 + 12) + 3**2)  # 2 models, 3 slices, 3 attributes, 10 bins
+    monkeypatch.setattr(subject, "MOST_BYTES", 100 * per_block)
+    files = scans(models, tmp_path, parts=2)
+    wanted = audit(*models, **FAST)
+    found = audit_files(files[:1], files[1:], rows=150, **FAST)
+    told = "Samples were dealt into 100 blocks instead of 512"
+    assert all(any(told in note for note in one.info.notes) for one in (wanted, found))
+    exact = ~pl.col("metric").is_in(RANKING)
+    mine, other = (one.table.filter(exact) for one in (found, wanted))
+    assert_frame_equal(mine, other, check_exact=False, abs_tol=1e-6)
+
+
+def test_pairs_of_classes_take_no_memory():
+    most = subject.most_blocks
+    assert most(Settings(), 9, 1000, 2, "multiclass") == 2**29 // (8 * 2 * 9 * 1000 * 29) == 128
+    assert most(Settings(), 9, 256, 9, "multiclass") == 2**29 // (8 * 9 * 9 * 256 * 29) == 111
+    assert most(Settings(), 9, 256, 9, "multilabel") == 64  # the pairs leave 56: the fewest
 
 
 def test_more_samples_than_blocks_and_clusters(build, tmp_path):

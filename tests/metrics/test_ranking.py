@@ -157,7 +157,7 @@ def sliced(draw, seed, n, n_blocks, a=3):
 @given(seed=SEEDS, n=st.integers(1, 60), at_once=st.sampled_from([1, 40, 1 << 15]))
 def test_every_slice_agrees_with_scikit_learn(draw, seed, n, at_once):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prunescope.metrics.ranking.PIECE", at_once)
+        patch.setattr("prunescope.metrics.ranking.LONGEST", at_once)
         predictions, ranking, made = sliced(draw, seed, n, 4)
     slices, labels = made[4], predictions.samples.labels
     for s, rows in enumerate(slices.members(predictions.samples)):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from prunescope.audit.bootstrap import blocks_of, units_of
@@ -17,7 +18,9 @@ from prunescope.audit.subject import (
     check_groups,
     check_names,
     chosen_settings,
+    fewer_blocks,
     groups_of,
+    most_blocks,
     rates_of,
     told,
     with_trigger,
@@ -103,9 +106,11 @@ def audit(
         if share_among(model.metadata.fitted_on, samples.ids)
     ]
 
-    most = chosen.blocks if chosen.replicates else 1
+    most = most_blocks(chosen, len(slices), len(samples.attributes), len(aligned), samples.task)
     units = units_of(samples, chosen.cluster)
     blocks, n_blocks = blocks_of(units, most, chosen.seed)
+    if most < chosen.blocks and len(np.unique(units)) > most:
+        more_notes += fewer_blocks(chosen, most)
     layout = Layout(slices, n_blocks, chosen.n_bins, chosen.band)
     subject = Subject(models, len(dense), samples.attributes, layout, train, chosen)
     evidence = InMemory(aligned, layout, blocks, None if chosen.cluster is None else units)

@@ -105,6 +105,7 @@ class _Conclude:
         settings = subject.settings
         self.subject, self.evidence, self.settings = subject, evidence, settings
         first = evidence.statistics(0)
+        self.counted = {0: first}
         self.measurer = Measurer(
             attributes=subject.attributes,
             slices=subject.layout.slices,
@@ -155,7 +156,7 @@ class _Conclude:
     def _outcome(self, model: int) -> Outcome:
         """Estimate every metric of one model, and of its change from the dense one."""
         metadata, compressed = self.subject.models[model], model >= self.subject.n_dense
-        statistics = self.evidence.statistics(model)
+        statistics = self.counted.pop(model, None) or self.evidence.statistics(model)
         estimates = self.measurer.model(statistics, self.evidence.ranking(model))
         tops = []
         if self.multiclass:
@@ -216,7 +217,8 @@ class _Conclude:
     def _compared(self, baseline: int, model: int, estimates: list[Estimates]) -> Compared:
         """Compare the attributes, or classes, of a compressed model with its dense one's."""
         transitions = self.evidence.transitions(baseline, model)
-        found = self._changes(baseline, estimates, paired(transitions.total().counts))
+        pairs = paired(transitions.total().counts)
+        found = self._changes(baseline, estimates, pairs)
         if self.multiclass:
             return found
         for one in self.measurer.pair(transitions):

@@ -229,9 +229,13 @@ class Estimates:
         lines = np.moveaxis(self.drawn, 0, -1)[self.ok].astype(np.float64)
         lines = np.where(np.isnan(lines), self.value[self.ok][:, None], lines)
         if lines.size:
-            tail = (1 - confidence) / 2
-            ends = np.quantile(lines, (tail, 1 - tail), axis=1)
-            low[self.ok], high[self.ok] = np.clip(ends, 0, 1)
+            lines.sort(axis=1)
+            tail, last = (1 - confidence) / 2, lines.shape[1] - 1
+            at = np.array([tail, 1 - tail]) * last
+            before = at.astype(int)
+            ends = lines[:, before]
+            ends += (at - before) * (lines[:, np.minimum(before + 1, last)] - ends)
+            low[self.ok], high[self.ok] = np.clip(ends, 0, 1).T
         return np.fmin(low, self.value), np.fmax(high, self.value)
 
     def _scored(self, confidence: float) -> Ends:

@@ -7,6 +7,7 @@ predictions when asked; `prunescope.audit.tally.Tally` was counted batch by batc
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from prunescope.audit.affected import Affected, most_affected
 from prunescope.audit.cies import find_cies, list_cies
 from prunescope.audit.enrichment import over_representation, rare_label_representation
-from prunescope.metrics import Counter, Labels, Layout, Ranking, Statistics, Transitions, rank
+from prunescope.metrics import Counter, Labels, Layout, Ranking, Statistics, Transitions
 from prunescope.metrics.agreement import Population
+from prunescope.metrics.ranking import Ranker
 from prunescope.metrics.statistics import Floats
 from prunescope.metrics.topone import as_attribute, changes, top_answers, true_classes
 from prunescope.metrics.units import UnitCounts, held
@@ -142,11 +144,13 @@ class InMemory:
 
     def ranking(self, model: int) -> Ranking:
         """Rank the samples by one model's scores, exactly."""
+        threads = max(1, (os.cpu_count() or 1) // len(self._models))  # models have theirs
+        return self._ranker.rank(self._batch.models[model].log_odds, threads)
+
+    @functools.cached_property
+    def _ranker(self) -> Ranker:
         batch, layout = self._batch, self._layout
-        scores = batch.models[model].log_odds
-        return rank(
-            scores, batch.labels, self._blocks, layout.n_blocks, layout.slices, batch.groups
-        )
+        return Ranker(batch.labels, self._blocks, layout.n_blocks, layout.slices, batch.groups)
 
     def affected(self, before: int, after: int, limit: int) -> list[Affected]:
         """Return the images whose answers changed most."""

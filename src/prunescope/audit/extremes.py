@@ -173,9 +173,7 @@ def reach(rows: slice, values: Sequence[Floats], ends: Sequence[Ends]) -> Ends:
         [value - low for value, (low, _) in zip(values, ends, strict=True)],
         [high - value for value, (_, high) in zip(values, ends, strict=True)],
     )
-    down, up = (
-        np.maximum(np.nan_to_num(np.concatenate([one[rows] for one in side])), 0) for side in sides
-    )
+    down, up = (np.fmax(np.concatenate([one[rows] for one in side]), 0) for side in sides)
     return down, up
 
 
@@ -205,10 +203,11 @@ class Change:
         # the widest pair of one model is beside each that may be the widest of the other, too
         every = after.contrasts[:, :, None]
         strict = after.simultaneous(1 - (1 - confidence) / 2)
+        ends = after.reach(strict), before.reach(strict), self._moved(strict)
         widest = after.contrasts[after.largest].T[None]
-        low = after.now[after.largest, column] - before.now - self._half(widest, every, 0, strict)
+        low = after.now[after.largest, column] - before.now - _half(widest, every, 0, *ends)
         widest = before.contrasts[before.largest].T[None]
-        high = after.now - before.now[before.largest, column] + self._half(every, widest, 1, strict)
+        high = after.now - before.now[before.largest, column] + _half(every, widest, 1, *ends)
         low = np.where(before.near, np.maximum(change - below, low), np.inf).min(axis=0)
         high = np.where(after.near, np.minimum(change + above, high), -np.inf).max(axis=0)
         low, high = (low, high) if after.sign > 0 else (-high, -low)
@@ -219,20 +218,20 @@ class Change:
         return reach(self.after.rows, [part.delta for part in self.parts],
                      [part.interval(confidence) for part in self.parts])  # fmt: skip
 
-    def _half(
-        self, later: NDArray[np.int8], earlier: NDArray[np.int8], side: int, confidence: float
-    ) -> Floats:
-        """Return how far contrasts after minus contrasts before may lie off: (P, A).
 
-        `later` and `earlier` broadcast to (P, parts · V, A); below for side 0, above for side 1.
-        """
-        now, was = self.after.reach(confidence), self.before.reach(confidence)
-        moved, other = self._moved(confidence), 1 - side
-        mine = np.where(later > 0, now[side], now[other]) * (later != 0)
-        theirs = np.where(earlier > 0, was[other], was[side]) * (earlier != 0)
-        paired = np.where(later > 0, moved[side], moved[other])
-        half = np.where((later == earlier) & (later != 0), paired, mine + theirs)
-        return np.asarray(np.sqrt((half**2).sum(axis=1)))
+def _half(
+    later: NDArray[np.int8], earlier: NDArray[np.int8], side: int, now: Ends, was: Ends, moved: Ends
+) -> Floats:
+    """Return how far contrasts after minus contrasts before may lie off: (P, A).
+
+    `later` and `earlier` broadcast to (P, parts · V, A); below for side 0, above for side 1.
+    """
+    other = 1 - side
+    mine = np.where(later > 0, now[side], now[other]) * (later != 0)
+    theirs = np.where(earlier > 0, was[other], was[side]) * (earlier != 0)
+    paired = np.where(later > 0, moved[side], moved[other])
+    half = np.where((later == earlier) & (later != 0), paired, mine + theirs)
+    return np.asarray(np.sqrt((half**2).sum(axis=1)))
 
 
 def gap(metric: str, parts: Sequence[Estimates], group: str, rows: slice) -> Estimates:

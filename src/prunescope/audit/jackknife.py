@@ -52,7 +52,8 @@ def without_each(sums: Sum) -> Sum:
     >>> without_each(Transitions(np.array([1.0, 2.0, 4.0]))).counts.tolist()
     [6.0, 5.0, 3.0]
     """
-    return type(sums)(*(array.sum(axis=0) - array for array in sums.arrays()))
+    pairs = zip(sums.total().arrays(), sums.arrays(), strict=True)
+    return type(sums)(*(total - array for total, array in pairs))
 
 
 def hinged(value: Floats, replicates: Floats) -> Floats:

@@ -17,7 +17,9 @@ from prunescope.audit.subject import (
     check_groups,
     check_names,
     chosen_settings,
+    fewer_blocks,
     groups_of,
+    most_blocks,
     rates_of,
     told,
     with_trigger,
@@ -28,11 +30,6 @@ from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.metrics import Layout, Slices
 from prunescope.predictions.repeats import check_unique
 from prunescope.predictions.shards import Shards
-
-MOST_BYTES = 512 * 2**20
-"""What the statistics of all models may take; beyond, samples are dealt into fewer blocks."""
-
-FEWEST_BLOCKS = 64
 
 Source = str | Path | Shards
 
@@ -104,7 +101,7 @@ def audit_files(
     warnings = check_groups(values, chosen.trigger)
     slices = Slices.of_values(values, frozenset(incomplete & set(names)))
 
-    n_blocks = _n_blocks(chosen, len(slices), len(first.attributes), len(dense), len(models))
+    n_blocks = most_blocks(chosen, len(slices), len(first.attributes), len(models), first.task)
     check_unique(first)
     units = _units(first, chosen.cluster, n_blocks)
     layout = Layout(slices, n_blocks if units is None else len(units), chosen.n_bins, chosen.band)
@@ -137,11 +134,8 @@ def audit_files(
         "precision come from a histogram of the scores; exemplars, and which class became which, "
         "are not listed."
     )
-    if chosen.replicates and n_blocks < chosen.blocks and units is None:
-        notes.append(
-            f"Samples were dealt into {n_blocks} blocks instead of {chosen.blocks}, for memory: "
-            "intervals are by chance a little wider or narrower."
-        )
+    if units is None:
+        notes += fewer_blocks(chosen, n_blocks)
     return conclude(subject.with_rates(train), tally, first.n, notes, [*warnings, *more])
 
 
@@ -182,15 +176,3 @@ def _units(first: Shards, cluster: str | None, most: int) -> NDArray[np.uint64] 
         for _, part in first.parts(columns)
     )
     return count_units(numbers, most)[1]
-
-
-def _n_blocks(
-    settings: Settings, n_slices: int, n_attributes: int, n_dense: int, n_models: int
-) -> int:
-    """Return how many blocks the statistics may have."""
-    if not settings.replicates:
-        return 1
-    width = 7 + settings.n_bins
-    per_model = n_slices * n_attributes * (width + 12) + n_attributes**2
-    affordable = MOST_BYTES // (8 * per_model * n_models)
-    return int(max(min(settings.blocks, affordable), min(settings.blocks, FEWEST_BLOCKS)))

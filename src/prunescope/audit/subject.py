@@ -8,9 +8,10 @@ from typing import Any
 
 from prunescope.audit.result import ModelInfo, Settings
 from prunescope.data.backdoors import TRIGGER
-from prunescope.data.samples import GroupValue, TrainRates, check_crossing
+from prunescope.data.samples import GroupValue, Task, TrainRates, check_crossing
 from prunescope.errors import ConfigError, one_of, settings_of, shorten
 from prunescope.metrics import Layout
+from prunescope.metrics.statistics import pairs_kept
 from prunescope.predictions import Compression, Metadata
 
 UNTOLD = "compressed"
@@ -18,6 +19,11 @@ UNTOLD = "compressed"
 
 MAX_GROUP_VALUES = 64
 """A group with more values is rather an identifier or a number to be cut into bands."""
+
+MOST_BYTES = 512 * 2**20
+"""What the statistics of all models may take; beyond, samples are dealt into fewer blocks."""
+
+FEWEST_BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -226,3 +232,30 @@ def check_groups(values: Mapping[str, tuple[GroupValue, ...]], trigger: str | No
     if not empty:
         return []
     return [f"No value of {shorten(empty)} is known, so nothing is measured by it."]
+
+
+def most_blocks(
+    settings: Settings, n_slices: int, n_attributes: int, n_models: int, task: Task
+) -> int:
+    """Return how many blocks the statistics may have, whether files are read at once or in parts.
+
+    A block holds of every model, slice and attribute 7 counts, the gaps of the calibration bins,
+    and 12 counts of changes; and the pairs of attributes, where those are counted.
+    """
+    if not settings.replicates:
+        return 1
+    per_model = n_slices * n_attributes * (7 + settings.n_bins + 12)
+    if pairs_kept(n_attributes, task):
+        per_model += n_attributes**2
+    affordable = MOST_BYTES // (8 * per_model * n_models)
+    return int(max(min(settings.blocks, affordable), min(settings.blocks, FEWEST_BLOCKS)))
+
+
+def fewer_blocks(settings: Settings, n_blocks: int) -> list[str]:
+    """Say that samples were dealt into fewer blocks than the settings ask for, if they were."""
+    if not settings.replicates or n_blocks >= settings.blocks:
+        return []
+    return [
+        f"Samples were dealt into {n_blocks} blocks instead of {settings.blocks}, for memory: "
+        "intervals are by chance a little wider or narrower."
+    ]

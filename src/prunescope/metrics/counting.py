@@ -13,7 +13,6 @@ from prunescope.metrics.by_class import ByClass
 from prunescope.metrics.slices import Partition, Slices
 from prunescope.metrics.statistics import (
     BAND,
-    MOST_PAIRED,
     N_BINS,
     PIECE,
     Floats,
@@ -22,6 +21,7 @@ from prunescope.metrics.statistics import (
     Statistics,
     Transitions,
     on_one_thread,
+    pairs_kept,
 )
 from prunescope.predictions.batch import Answers, Batch
 from prunescope.predictions.record import Predictions
@@ -60,8 +60,8 @@ class Counter:
 
     @property
     def paired(self) -> bool:
-        """Whether pairs of attributes are counted: of classes, each answer tells the others."""
-        return self.n_attributes <= MOST_PAIRED and not self.multiclass
+        """Whether pairs of attributes are counted."""
+        return pairs_kept(self.n_attributes, self.batch.models[0].task)
 
     @property
     def multiclass(self) -> bool:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.samples import Group
 from prunescope.metrics.slices import Slices
-from prunescope.metrics.statistics import PIECE, Additive, Floats, divide
+from prunescope.metrics.statistics import Additive, Floats, divide
 from prunescope.metrics.tied import FALSE, TRUE, Tied, curve, influence
 
 UNLABELLED = 2
 
 AT_ONCE = 16
 """Attributes whose scores are asked for at once: those of classes lie side by side in memory."""
+
+LONGEST = 1 << 17
+"""Scores of several groups' slices that are worked on at once, so that they stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +127,30 @@ def rank(
 ) -> Ranking:
     """Rank samples by their scores, attribute by attribute and slice by slice, exactly.
 
+    Parameters
+    ----------
+    scores : sequence of A arrays (N,)
+        Higher = rather true. Some are asked for at a time, by threads.
+    labels, blocks, n_blocks, slices, groups
+        As for `Ranker`, which ranks by the scores of several models.
+
+    Examples
+    --------
+    >>> ranking = rank([np.array([3.0, 2.0, 2.0, 1.0])], np.array([[1, 1, 0, 0]], np.uint8))
+    >>> ranking.auc.tolist(), ranking.average_precision.round(4).tolist()
+    ([[0.875]], [[0.8333]])
+    """
+    return Ranker(labels, blocks, n_blocks, slices, groups).rank(scores)
+
+
+class Ranker:
+    """Ranks samples by the scores of one model or another.
+
     Samples are sorted once for each attribute; those below the lowest true one, which all true
     ones outrank, are not.
 
     Parameters
     ----------
-    scores : sequence of A arrays (N,)
-        Higher = rather true. Some are asked for at a time, by threads.
     labels : array (A, N) of uint8
         1, 0, or 2 = unlabelled and left out.
     blocks : array (N,) of int, optional
@@ -139,61 +160,44 @@ def rank(
         Default: all samples together alone.
     groups : mapping of str to Group, optional
         The groups of the slices.
-
-    Examples
-    --------
-    >>> ranking = rank([np.array([3.0, 2.0, 2.0, 1.0])], np.array([[1, 1, 0, 0]], np.uint8))
-    >>> ranking.auc.tolist(), ranking.average_precision.round(4).tolist()
-    ([[0.875]], [[0.8333]])
-    """
-    n, slices = labels.shape[1], slices or Slices.of_values({})
-    numbers = slices.numbers(groups or {}, n)
-    blocks = np.zeros(n, np.int64) if blocks is None else blocks
-    work = _Work(labels, blocks, n_blocks, slices, numbers)
-
-    def some(first: int) -> list[Ranked]:
-        part = scores[first : first + AT_ONCE]
-        return [work.ranked(of_one, a) for a, of_one in enumerate(part, first)]
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = pool.map(some, range(0, len(labels), AT_ONCE))
-        return collect(list(itertools.chain.from_iterable(parts)))
-
-
-class _Work:
-    """What all attributes are ranked with.
-
-    Parameters
-    ----------
-    labels, blocks, n_blocks, slices
-        As for `rank`.
-    numbers : array (G + 1, N) of int
-        From `Slices.numbers`.
     """
 
     def __init__(
         self,
         labels: NDArray[np.uint8],
-        blocks: NDArray[np.int64],
-        n_blocks: int,
-        slices: Slices,
-        numbers: NDArray[np.signedinteger[Any]],
+        blocks: NDArray[np.int64] | None = None,
+        n_blocks: int = 1,
+        slices: Slices | None = None,
+        groups: Mapping[str, Group] | None = None,
     ) -> None:
-        self.labels, self.blocks, self.n_blocks, self.numbers = labels, blocks, n_blocks, numbers
+        n, slices = labels.shape[1], slices or Slices.of_values({})
+        self.labels, self.n_blocks = labels, n_blocks
+        self.blocks = np.zeros(n, np.int64) if blocks is None else blocks
+        self.numbers = slices.numbers(groups or {}, n)
         starts = [slices.of_group(name).start for name in slices.group_names()]
         self.starts = [0, *starts, len(slices)]  # of the slices of each row of numbers
-        self.size = self._count(np.arange(labels.shape[1]))
+        self.size = self._count(np.arange(n))
+        self.by_label = functools.cache(self._by_label)  # no model changes it
+
+    def rank(self, scores: Sequence[Floats] | Floats, threads: int | None = None) -> Ranking:
+        """Rank the samples by A arrays of scores (N,), on some threads: one for each processor."""
+
+        def some(first: int) -> list[Ranked]:
+            part = scores[first : first + AT_ONCE]
+            return [self.ranked(of_one, a) for a, of_one in enumerate(part, first)]
+
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+            parts = pool.map(some, range(0, len(self.labels), AT_ONCE))
+            return collect(list(itertools.chain.from_iterable(parts)))
 
     def ranked(self, scores: Floats, a: int) -> Ranked:
         """Rank the samples of one attribute."""
         label, scores = self.labels[a], np.ascontiguousarray(scores)
         is_true, is_known = label == TRUE, label != UNLABELLED
-        true = np.flatnonzero(is_true)
-        by_label = np.stack([self.size, self._count(true)])
-        by_label[FALSE] -= by_label[TRUE] + self._count(np.flatnonzero(~is_known))
+        true, by_label = np.flatnonzero(is_true), self.by_label(a)
         upper = np.flatnonzero((scores >= scores[true].min()) & is_known) if len(true) else true
         rows = upper[_fall(scores[upper])]
-        step, last = max(1, PIECE // max(1, len(rows))), len(self.numbers)
+        step, last = max(1, LONGEST // max(1, len(rows))), len(self.numbers)
         parts = [
             self._part(scores, is_true, rows, by_label, first, min(first + step, last))
             for first in range(0, last, step)
@@ -205,7 +209,8 @@ class _Work:
         n = by_label[:, 0].T
         sums = moved[0] * [n_false[0], n_true[0]] + n * np.nan_to_num(auc[0])
         kept = (auc, precision, exact, exact, n_true, n_false)
-        return Ranked(*kept, moved.sum(axis=2), moved_precision, n, sums)
+        moved_auc = moved[..., FALSE] + moved[..., TRUE]
+        return Ranked(*kept, moved_auc, moved_precision, n, sums)
 
     def _part(
         self,
@@ -218,37 +223,48 @@ class _Work:
     ) -> tuple[Floats, ...]:
         """Return the curve of some groups' slices, and how blocks move it: (s, K, 2) and (s, K)."""
         start, stop = self.starts[first], self.starts[last]
-        rows, slices = self._slice_by_slice(rows, first, last)
-        slices -= start
-        by_label = by_label[:, start:stop]
+        rows, starts = self._slice_by_slice(rows, first, last)
+        true, by_label = is_true[rows], by_label[:, start:stop]
         n_false, n_true = by_label.sum(axis=2)
-        begins, tied = _tied(scores[rows], is_true[rows], slices, n_true, n_false)
+        sizes, tied = _tied(scores[rows], true, starts, n_true, n_false)
         found = curve(tied)
         if self.n_blocks == 1:
             return (*found, np.zeros((stop - start, 1, 2)), np.zeros((stop - start, 1)))
         moved = influence(tied, found)
-        of_rest = divide(1 - np.nan_to_num(found.auc, nan=1.0), np.maximum(n_false, 1))
-        moved.auc[FALSE] -= of_rest[tied.slices]  # what a false one below them all has
-        place = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(rows)))
-        place += is_true[rows] * len(begins)
-        at = (slices * self.n_blocks + self.blocks[rows]) * 2 + is_true[rows]
+        of_rest = np.where(np.isnan(found.auc), 0, 1 - found.auc) / np.maximum(n_false, 1)
+        moved.auc[FALSE] -= tied.each(of_rest)  # what a false one below them all has
+        place = np.repeat(np.arange(len(sizes)), sizes)
+        place += true * len(sizes)
+        at = np.repeat(np.arange(stop - start) * self.n_blocks, np.diff(starts))
+        at += self.blocks[rows]
+        at *= 2
+        at += true
         shape = -1, self.n_blocks, 2
         auc, precision = (
             np.bincount(at, table.take(place), by_label.size).astype(np.float64).reshape(shape)
             for table in moved
         )
         auc[..., FALSE] += by_label[FALSE] * of_rest[:, None]
-        return (*found, auc, precision.sum(axis=2))
+        return (*found, auc, precision[..., FALSE] + precision[..., TRUE])
 
     def _slice_by_slice(
         self, rows: NDArray[np.intp], first: int, last: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Repeat rows for each slice that they are in: return them, and the slices, which rise."""
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Repeat rows for each slice that they are in: return them, and where each slice begins."""
         if last == 1:
-            return rows, np.zeros(len(rows), np.int64)
-        slices = self.numbers[first:last, rows].ravel()
-        order = np.argsort(slices, kind="stable")[np.count_nonzero(slices < 0) :]
-        return np.tile(rows, last - first)[order], slices[order].astype(np.int64)
+            return rows, np.array([0, len(rows)])
+        slices = self.numbers[first:last].take(rows, axis=1).ravel()
+        order = np.argsort(slices, kind="stable")
+        bounds = np.arange(self.starts[first], self.starts[last] + 1, dtype=slices.dtype)
+        starts = np.searchsorted(slices[order], bounds)
+        return np.tile(rows, last - first)[order[starts[0] :]], starts - starts[0]
+
+    def _by_label(self, a: int) -> Floats:
+        """Count the false and the true samples of one attribute: (2, S, K)."""
+        true, unknown = (
+            self._count(np.flatnonzero(self.labels[a] == of)) for of in (TRUE, UNLABELLED)
+        )
+        return np.stack([self.size - true - unknown, true])
 
     def _count(self, rows: NDArray[np.intp]) -> Floats:
         """Count some samples by slice and block: (S, K)."""
@@ -263,31 +279,34 @@ class _Work:
 def _tied(
     scores: Floats,
     is_true: NDArray[np.bool_],
-    slices: NDArray[np.int64],
+    starts: NDArray[np.intp],
     n_true: Floats,
     n_false: Floats,
 ) -> tuple[NDArray[np.intp], Tied]:
-    """Count the samples of each score, and tell where each begins.
+    """Count the samples of each score: return how many have it, and what they make up.
 
     False samples between two true ones may share a score: that they differ moves nothing.
     """
     n = len(scores)
-    new = np.ones(n, bool)
-    np.not_equal(slices[1:], slices[:-1], out=new[1:])
-    changes = new.copy()
-    changes[1:] |= scores[1:] != scores[:-1]
-    begins = np.flatnonzero(changes)
+    first = starts[:-1][starts[:-1] < starts[1:]]
+    differs = np.ones(n, bool)
+    np.not_equal(scores[1:], scores[:-1], out=differs[1:])
+    differs[first] = True
+    bounds = np.append(np.flatnonzero(differs), n)
     true_so_far = np.append(0, np.cumsum(is_true))
-    has_true = np.diff(true_so_far[begins], append=true_so_far[-1]) > 0
-    kept = has_true | new[begins]
+    so_far = true_so_far[bounds]
+    has_true = so_far[1:] > so_far[:-1]
+    kept = has_true.copy()
     kept[1:] |= has_true[:-1]
-    begins = begins[kept]
-    ends, at = np.append(begins[1:], n)[: len(begins)], slices[begins]
-    starts = np.searchsorted(slices, np.arange(len(n_true)))[at]
-    true, above_true = (true_so_far[ends] - true_so_far[one] for one in (begins, starts))
-    false, above_false = ends - begins - true, ends - starts - above_true
-    counts = [one.astype(np.float64) for one in (true, false, above_true, above_false)]
-    return begins, Tied(at, counts[0], counts[1], counts[2], counts[3], n_true, n_false)
+    kept[np.searchsorted(bounds, first)] = True
+    bounds = np.append(bounds[:-1].compress(kept), n)
+
+    so_far, of_scores = true_so_far[bounds], np.searchsorted(bounds[:-1], starts)
+    sizes, true, n_scores = np.diff(bounds), np.diff(so_far), np.diff(of_scores)
+    above_true = so_far[1:] - np.repeat(true_so_far[starts[:-1]], n_scores)
+    above_false = bounds[1:] - np.repeat(starts[:-1], n_scores) - above_true
+    counts = [one.astype(np.float64) for one in (true, sizes - true, above_true, above_false)]
+    return sizes, Tied(of_scores, counts[0], counts[1], counts[2], counts[3], n_true, n_false)
 
 
 def _fall(scores: Floats) -> NDArray[np.intp]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from prunescope.data.samples import Task
 from prunescope.metrics.slices import Slices
 
 Floats = NDArray[np.floating[Any]]
@@ -78,8 +79,12 @@ class Additive:
         return [getattr(self, field.name) for field in fields(self)]
 
     def total(self: Sum) -> Sum:
-        """Return the sums over all blocks, without the leading axis."""
-        return type(self)(*(array.sum(axis=0) for array in self.arrays()))
+        """Return the sums over all blocks, without the leading axis: added up once."""
+        return type(self)(*self._totals)
+
+    @functools.cached_property
+    def _totals(self) -> list[Floats]:
+        return [np.asarray(array.sum(axis=0)) for array in self.arrays()]
 
     def weighted(self: Sum, weights: NDArray[np.float32]) -> Sum:
         """Return the sums of R replicates that draw block k `weights[r, k]` times.
@@ -166,6 +171,11 @@ class Layout:
     n_blocks: int = 1
     n_bins: int = N_BINS
     band: tuple[float, float] = BAND
+
+
+def pairs_kept(n_attributes: int, task: Task) -> bool:
+    """Tell whether pairs of attributes are counted: of classes, each answer tells the others."""
+    return task != "multiclass" and n_attributes <= MOST_PAIRED
 
 
 @functools.cache

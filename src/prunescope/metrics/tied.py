@@ -5,7 +5,7 @@ Scores are those of several slices, one slice after the other, so that one pass 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ class Tied(NamedTuple):
 
     Parameters
     ----------
-    slices : array (T,) of int
-        The slice of each score, rising.
+    starts : array (S + 1,) of int
+        Where the scores of each slice begin, and where the last one's end.
     true, false : array (T,)
         How many samples have it.
     above_true, above_false : array (T,)
@@ -30,7 +30,7 @@ class Tied(NamedTuple):
         How many there are in each slice; false ones below the lowest true one need no score.
     """
 
-    slices: NDArray[np.integer[Any]]
+    starts: NDArray[np.intp]
     true: Floats
     false: Floats
     above_true: Floats
@@ -42,25 +42,32 @@ class Tied(NamedTuple):
     def of(cls, true: Floats, false: Floats) -> Tied:
         """Add up samples that were counted by score in every slice: (S, T) each."""
         above = np.cumsum(true, axis=1), np.cumsum(false, axis=1)
-        slices = np.repeat(np.arange(len(true)), true.shape[1])
+        starts = np.arange(len(true) + 1) * true.shape[1]
         n_true, n_false = (array[:, -1] for array in above)
         flat = [array.ravel() for array in (true, false, *above)]
-        return cls(slices, flat[0], flat[1], flat[2], flat[3], n_true, n_false)
+        return cls(starts, flat[0], flat[1], flat[2], flat[3], n_true, n_false)
 
     @property
-    def precision(self) -> Floats:
-        """Share of true samples among those with each score or a higher one: (T,)."""
-        return self.above_true / np.maximum(self.above_true + self.above_false, 1)
+    def above(self) -> Floats:
+        """How many samples of its slice have each score or a higher one: (T,); 1 for none."""
+        return np.asarray(np.maximum(self.above_true + self.above_false, 1))
+
+    def each(self, values: Floats) -> Floats:
+        """Give each score what its slice has: (S,) → (T,)."""
+        return np.repeat(values, np.diff(self.starts))
 
     def sum(self, values: Floats) -> Floats:
         """Add up, slice by slice, what each score has: (T,) → (S,)."""
-        return np.bincount(self.slices, values, len(self.n_true)).astype(np.float64)
+        begin, end = self.starts[:-1], self.starts[1:]
+        sums, filled = np.zeros(len(begin)), end > begin
+        if len(values):
+            sums[filled] = np.add.reduceat(values, begin[filled])
+        return sums
 
     def sum_below(self, values: Floats) -> Floats:
         """Add up what each score and the lower ones of its slice have: (T,) → (T,)."""
-        rising = np.cumsum(values[::-1])[::-1]
-        after = np.searchsorted(self.slices, np.arange(len(self.n_true)), side="right")
-        return np.asarray(rising - np.append(rising, 0.0)[after][self.slices])
+        rising = np.append(np.cumsum(values[::-1])[::-1], 0.0)
+        return np.asarray(rising[:-1] - self.each(rising[self.starts[1:]]))
 
 
 class Curve(NamedTuple):
@@ -84,7 +91,8 @@ def curve(tied: Tied) -> Curve:
     """
     lost = tied.sum(tied.true * (tied.above_false - 0.5 * tied.false))
     auc = 1 - divide(lost, tied.n_true * tied.n_false)
-    return Curve(auc, divide(tied.sum(tied.true * tied.precision), tied.n_true))
+    precision = tied.above_true / tied.above
+    return Curve(auc, divide(tied.sum(tied.true * precision), tied.n_true))
 
 
 class Influence(NamedTuple):
@@ -117,26 +125,24 @@ def influence(tied: Tied, found: Curve) -> Influence:
     >>> influence(tied, curve(tied)).auc.tolist()
     [[-0.3125, -0.0625, 0.0625], [0.0625, -0.0625, -0.3125]]
     """
-    at, precision = tied.slices, tied.precision
+    each, true = tied.each, tied.true
     n_true, n_false = np.maximum(tied.n_true, 1), np.maximum(tied.n_false, 1)
-    auc, average_precision = np.nan_to_num(found.auc), np.nan_to_num(found.average_precision)
-    moved, moved_precision = np.empty((2, len(at))), np.empty((2, len(at)))
+    has_true, has_both = tied.n_true > 0, ~np.isnan(found.auc)
+    auc, average_precision = (np.where(np.isnan(value), 0, value) for value in found)
+    moved, moved_precision = np.empty((2, len(true))), np.empty((2, len(true)))
 
-    has_both = ~np.isnan(found.auc)
-    outranked = (tied.n_false - tied.n_false * auc)[at] - tied.above_false + 0.5 * tied.false
-    outranking = tied.above_true - 0.5 * tied.true - (tied.n_true * auc)[at]
-    scale = has_both / (n_true * n_false)
-    np.multiply(outranked, scale[at], out=moved[TRUE])
-    np.multiply(outranking, scale[at], out=moved[FALSE])
+    scale = each(has_both / (n_true * n_false))
+    moved[TRUE] = each(n_false * (1 - auc)) - tied.above_false + 0.5 * tied.false
+    moved[FALSE] = tied.above_true - 0.5 * true - each(n_true * auc)
+    moved *= scale
 
     # a sample enters the precision at its own score and at every lower one where a true one stands
-    weight = tied.true / np.maximum(tied.above_true + tied.above_false, 1)
+    above = tied.above
+    weight, precision = true / above, tied.above_true / above
     lost = tied.sum_below(weight * precision)
-    np.negative(lost, out=moved_precision[FALSE])
-    np.subtract(tied.sum_below(weight) + precision, lost, out=moved_precision[TRUE])
-    moved_precision[TRUE] -= average_precision[at]
-    moved_precision /= n_true[at]
-    moved_precision *= (tied.n_true > 0)[at]
+    moved_precision[FALSE] = -lost
+    moved_precision[TRUE] = tied.sum_below(weight) - lost + precision - each(average_precision)
+    moved_precision *= each(has_true / n_true)
     return Influence(moved, moved_precision)
 
 
