@@ -20,7 +20,7 @@ import multiprocessing
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -40,6 +40,8 @@ POPULATION = 100_000
 PREVALENCE = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5])
 SHARED, OWN = 0.93, 0.36
 ALPHA = 0.05
+PILOT = 10_000
+"""Images of the dense model that verdicts are foretold from."""
 
 
 @dataclass(frozen=True)
@@ -245,8 +247,9 @@ def shares(pool, world: World, damage: Damage, dose: float, audits: int):
 
 def foretold(world: World) -> tuple[float, float]:
     """Foretell the same from one dense model: the probability of ship, or care, and of ship."""
-    labels, pairs, groups = draw(world, np.random.default_rng(10_000))
-    found, dense = audited(world, labels, pairs, groups, replicates=0)
+    pilot = replace(world, n=PILOT, persons=world.persons * PILOT // world.n, seeds=1)
+    labels, pairs, groups = draw(pilot, np.random.default_rng(10_000))
+    found, dense = audited(pilot, labels, pairs, groups, replicates=0)
     flips = "top1_flip_rate" if world.classes else "flip_rate"
     rows = found.table.filter(pl.col("metric") == flips, pl.col("attribute").is_null(),
                               pl.col("group").is_null())  # fmt: skip
@@ -280,7 +283,7 @@ def main() -> None:
         f"{196 * np.sqrt(0.05 * 0.95 / given.audits):.1f} points. Shares in percent.", "",
         "## Nothing changed", "",
         "Asked: do not ship ≤ 5; ship or care ≥ 80 at 5,000 × 18 attributes or more, and within 5 "
-        "points of what is foretold (two dense models of one seed each; `policy power`).", "",
+        f"points of what `policy power` foretells from {PILOT:,} answers of one dense model.", "",
         "| world | ship | care | cannot tell | do not ship | ship or care | foretold |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip

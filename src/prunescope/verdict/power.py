@@ -17,10 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import poisson
 
 from prunescope.audit import Audit, audit
-from prunescope.audit.estimates import OK
+from prunescope.audit.estimates import NOT_APPLICABLE
 from prunescope.audit.intervals import student
 from prunescope.errors import ConfigError
 from prunescope.metrics.statistics import Floats
@@ -32,7 +31,7 @@ from prunescope.verdict.policy import Policy, shipped
 SIZES = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 """Numbers of images on the curve."""
 
-DRAWS = 4_000
+DRAWS, LOTS = 4_000, 400
 PAIRS = 64
 LARGEST = 10**8
 """More images than anybody has."""
@@ -213,23 +212,42 @@ class _Figures:
         self.error = self.half / student(np.maximum(units - 1.0, 1), 1 - self.alpha)
         self.centre = np.concatenate([np.where(one.fixed, one.at, 0.0) for one in self.asked])
         self.least = judge.audit.info.settings.min_support
-        self.support = self._support(judge.audit.table)
-        self.lots = np.random.default_rng(0).random((DRAWS, len(self.support)))
+        self.parts = self._parts(judge.audit.table)
+        self.lots = np.random.default_rng(0).random((DRAWS, len(self.parts)))
 
-    def _support(self, table: pl.DataFrame) -> Floats:
-        """Return the units behind each figure; of a mean, those of its best supported part."""
-        parts = (
-            table.filter(pl.col("attribute").is_not_null(), pl.col("status") == OK)
-            .group_by("metric", "group")
-            .agg(of_part=pl.col("units").max())
+    def _parts(self, table: pl.DataFrame) -> list[tuple[float, Floats]]:
+        """Return of each figure the units of its slice, and those behind each of its parts.
+
+        A mean is over its parts, attributes or classes; a single figure is its own.
+        """
+        parts = table.filter(pl.col("attribute").is_not_null(), pl.col("model") == self.model)
+        sizes = table.filter(pl.col("metric").is_in(["accuracy", "top1_accuracy"]))
+        smallest = dict(
+            sizes.filter(pl.col("attribute").is_null(), pl.col("group").is_not_null())
+            .group_by("group")
+            .agg(pl.col("units").min())
+            .rows()
         )
-        single = pl.col("attribute").is_not_null()
-        joined = self.places.with_columns(units=pl.concat([one["units"] for _, one in self.found]))
-        joined = joined.join(
-            parts, on=["metric", "group"], how="left", nulls_equal=True, maintain_order="left"
-        )
-        best = pl.when(single).then("units").otherwise(pl.coalesce("of_part", "units"))
-        return joined.select(best).to_series().to_numpy().astype(float)
+        found = []
+        for _, rows in self.found:
+            for row in rows.iter_rows(named=True):
+                mine = parts.filter(
+                    pl.col("metric") == row["metric"], pl.col("group").eq_missing(row["group"])
+                )
+                units = mine.filter(pl.col("status") != NOT_APPLICABLE)["units"].to_numpy()
+                alone = row["attribute"] is not None or not len(units)
+                of_part = np.array([row["units"]]) if alone else units
+                size = max(float(smallest.get(row["group"], table["units"].max())), of_part.max())
+                found.append((size, of_part / size))
+        return found
+
+    def chances(self, shrink: float) -> Floats:
+        """Return how probable it is that each figure, or any of its parts, has enough units."""
+        rng, found = np.random.default_rng(0), []
+        for size, shares in self.parts:
+            whole = rng.poisson(size / shrink**2, (LOTS, 1))
+            found.append((rng.binomial(whole, shares) >= self.least).any(axis=1).mean())
+        return np.array(found)
 
     def moves(self, found: Audit) -> Floats:
         """Return the figures of another pair, NaN where they have no value."""
@@ -266,8 +284,7 @@ class _Figures:
             limit = criterion.to_rule_out
             results.append(worst <= limit if criterion.bounded else worst < limit)
         held = np.concatenate(results, axis=1) & self.usable
-        chance = poisson.sf(self.least - 1, self.support / shrink**2)
-        return np.asarray(held & (self.lots < chance))
+        return np.asarray(held & (self.lots < self.chances(shrink)))
 
     def answers(self, draws: Floats, shrink: float) -> tuple[float, float]:
         """Return how probable ship or care is, and ship."""
