@@ -125,10 +125,7 @@ def test_what_chance_adds_to_a_norm_is_the_variance_of_its_parts():
         made = make(value, [400] * 6, metric="correlation_shift", replicates=without)
         rests = Support.of(np.ones((400, 1, 1)))
         whole = summarize(made, made.ok, np.array([400]), rests)
-        square = 2 * (value**2).sum() - 2 * (noise.var(axis=0, ddof=1) / 400).sum()
-        assert (whole.value - whole.excess).item() == pytest.approx(
-            np.sqrt(max(square, 0)), abs=1e-6
-        )
+        assert whole.norm().chance == pytest.approx(2 * (noise.var(axis=0, ddof=1) / 400).sum())
     low, high = whole.interval(0.95)
     assert low < np.sqrt(2) * 2 < high
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prunescope.audit.intervals import Ends, Scale, of_value
 from prunescope.audit.jackknife import Spread, hinged, spread
+from prunescope.audit.norms import Norm
 from prunescope.audit.support import (
     LABELLED,
     NEGATIVES,
@@ -201,6 +202,12 @@ class Estimates:
             return alone, np.full(alone.shape, np.inf)
         return np.maximum(self.spread.variance, alone), self.spread.df
 
+    def norm(self) -> Norm:
+        """Return the values as norms; chance adds to a square what the jackknife takes for bias."""
+        found = self.spread
+        chance = self.spread_of(self.replicates**2, self.value**2).bias
+        return Norm(self.value, found.variance, found.df, chance, self.rests.effective)
+
     @cached_property
     def _intervals(self) -> dict[float, Ends]:
         return {}
@@ -235,6 +242,8 @@ class Estimates:
         return np.fmin(low, self.value), np.fmax(high, self.value)
 
     def _scored(self, confidence: float) -> Ends:
+        if self.metric == CORRELATION_SHIFT:
+            return self.norm().interval(confidence)
         scale, variance = scale_of(self.metric), self.variance
         units = self.rests.effective
         if self.trials is not None:  # of the units it rests on, those that it is the share of
@@ -373,7 +382,7 @@ def summarize(
     for row in np.argwhere(n_usable[..., 0] == 0):
         status[tuple(row)] = _commonest(estimates.status[tuple(row)])
     n = sizes[:, None] if value.ndim == 2 else sizes[:1]
-    summary = replace(
+    return replace(
         estimates,
         attributes=(None,),
         value=value,
@@ -390,10 +399,6 @@ def summarize(
         excess=excess,
         extreme=None,
     )
-    if not of_pairs:
-        return summary
-    chance = summary.spread_of(replicates**2, value**2).bias  # adds its variance to each square
-    return replace(summary, excess=value - np.sqrt(np.maximum(value**2 - chance, 0)))
 
 
 def _commonest(statuses: NDArray[Any]) -> str:
