@@ -5,9 +5,9 @@
 Traits are normal and correlated by 0.3; labels are traits above a threshold. An answer is a trait
 of the same mean and variance above the same threshold, correlated by 0.9 with the label's on the
 same attribute. Its correlation with other answers is 0.3, as that of the labels, so that the true
-norm is 0; or it is 0.35 ("small") or 0.7 ("large"). Changes are from a model of
-norm 0; another one of norm 0 ("0 again") has no change. With clusters, a person has ten images that share half of every latent's variance.
-The truth is in closed form: orthants of bivariate normal distributions.
+norm is 0; or it is 0.35 ("small") or 0.7 ("large"). Changes are from a model of norm 0; another one
+of norm 0 ("0 again") has no change. With clusters, a person has ten images that share half of every
+latent's variance. The truth is in closed form: orthants of bivariate normal distributions.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def world(rng, n, persons, size):
     samples = Samples(
         pl.int_range(n, eager=True).cast(pl.String),
         tuple(f"a{i}" for i in range(size)),
-        ((factor @ white).T > threshold).astype(np.int8),
+        (threshold < (factor @ white).T).astype(np.int8),
         groups,
         cluster="person" if groups else None,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.intervals import Ends, Scale, of_value
+from prunescope.audit.intervals import Ends, Scale, of_change, of_value
 from prunescope.audit.jackknife import Spread, hinged, spread
 from prunescope.audit.norms import Norm
 from prunescope.audit.support import (
@@ -115,8 +115,7 @@ TOP_ONE_METRICS: Mapping[str, Metric] = {
 """Metrics of a multi-class model's one answer."""
 
 CALIBRATION = ("ece", "top_label_ece")
-"""Metrics that noise raises, whatever its sign: their intervals invert a test, on replicates that
-`calibration_error_replicates` makes of bootstrap samples."""
+"""Metrics that noise raises, whatever its sign."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +139,14 @@ class Estimates:
         The position of the group value that such a metric is about; -1 for none.
     trials : array, optional
         Of a share of samples: of how many.
-    drawn : array (R, ...), optional
-        Bootstrap replicates, of a metric whose intervals are read off them.
     bounds : callable, optional
         Confidence → ends of the intervals, of a metric that has its own way.
     bias : array, optional
         How far chance moves the value, at most: up, or down where below 0.
     excess : array, optional
         How far chance moves the value up on average: taken off the ends of its interval.
+    cleared : array (K, ...), optional
+        Replicates from which that is taken off, where it varies with them.
     extreme : object, optional
         What the value is the largest of (`prunescope.audit.extremes.Extreme`).
     """
@@ -163,10 +162,10 @@ class Estimates:
     group: str | None = None
     group_value: NDArray[np.intp] | None = None
     trials: Floats | None = None
-    drawn: Floats | None = None
     bounds: Callable[[float], Ends] | None = None
     bias: Floats | None = None
     excess: Floats | None = None
+    cleared: Floats | None = None
     extreme: object | None = None
 
     @property
@@ -223,23 +222,20 @@ class Estimates:
             return np.full(self.value.shape, np.nan), np.full(self.value.shape, np.nan)
         if self.bounds is not None:
             low, high = self.bounds(confidence)
-        elif self.drawn is not None:
-            low, high = self._drawn_ends(confidence)
+        elif self.cleared is not None:
+            low, high = self._cleared_ends(confidence)
         else:
             low, high = self._scored(confidence)
         return np.where(self.ok, low, np.nan), np.where(self.ok, high, np.nan)
 
-    def _drawn_ends(self, confidence: float) -> Ends:
-        """Return the percentiles of the bootstrap replicates; an interval holds its value."""
-        assert self.drawn is not None
-        low, high = self.value.copy(), self.value.copy()
-        lines = np.moveaxis(self.drawn, 0, -1)[self.ok].astype(np.float64)
-        lines = np.where(np.isnan(lines), self.value[self.ok][:, None], lines)
-        if lines.size:
-            tail = (1 - confidence) / 2
-            ends = np.quantile(lines, (tail, 1 - tail), axis=1)
-            low[self.ok], high[self.ok] = np.clip(ends, 0, 1)
-        return np.fmin(low, self.value), np.fmax(high, self.value)
+    def _cleared_ends(self, confidence: float) -> Ends:
+        """Return the interval of what the value is without chance; an interval holds its value."""
+        assert self.cleared is not None
+        value = self.value - (0 if self.excess is None else self.excess)
+        variance, df, _ = self.spread_of(self.cleared, value)
+        low, high = of_change("share", value, variance, df, self.rests.effective, confidence)
+        low, high = np.fmin(low, self.value), np.fmax(high, self.value)
+        return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
     def _scored(self, confidence: float) -> Ends:
         if self.metric == CORRELATION_SHIFT:
@@ -296,8 +292,8 @@ def estimate(
     group: str | None = None,
     group_value: NDArray[np.intp] | None = None,
     trials: Floats | None = None,
-    drawn: Floats | None = None,
     excess: Floats | None = None,
+    cleared: Floats | None = None,
 ) -> Estimates:
     """Judge which values of a metric may be used, and say why the others may not.
 
@@ -333,8 +329,8 @@ def estimate(
         group,
         group_value,
         trials,
-        drawn,
         excess=excess,
+        cleared=cleared,
     )
 
 
@@ -364,8 +360,8 @@ def summarize(
     """
     of_pairs = estimates.metric == CORRELATION_SHIFT
     reduce = frobenius_norm if of_pairs else _mean
-    cells = estimates.value, estimates.replicates, estimates.drawn, estimates.bias
-    value, replicates, drawn, bias, excess = (
+    cells = estimates.value, estimates.replicates, estimates.cleared, estimates.bias
+    value, replicates, cleared, bias, excess = (
         None
         if of_cells is None
         else reduce(of_cells if usable.all() else np.where(usable, of_cells, np.nan))[..., None]
@@ -393,10 +389,10 @@ def summarize(
         reason=np.array(texts, object)[n_usable],
         group_value=None if estimates.group_value is None else np.array([-1]),
         trials=None,
-        drawn=drawn,
         bounds=None,
         bias=bias,
         excess=excess,
+        cleared=cleared,
         extreme=None,
     )
 

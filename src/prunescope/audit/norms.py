@@ -46,22 +46,21 @@ class Norm(NamedTuple):
         return np.sqrt(np.maximum(self.value**2 - self.chance, 0))
 
     def ends(self, confidence: float) -> Ends:
-        """Return the norms whose square, with what chance adds, the one observed may be.
+        """Return the ends of the norms that the one observed does not refuse.
 
-        The variance of a square is 4 · norm² · variance, at the larger of the two norms: so
-        low² = value² - chance - 2t · value · √variance, and high² - 2t · high · √variance is
-        value² - chance.
+        Where the norm is θ, value² - chance has mean θ² and variance (4θ² + 2 chance) · variance.
 
         Examples
         --------
         >>> some = np.array([0.5, 0.1]), np.array(0.0025), np.array(np.inf), np.array(0.015)
         >>> [end.round(3).tolist() for end in Norm(*some, np.array(100.0)).ends(0.95)]
-        [[0.37, 0.0], [0.593, 0.166]]
+        [[0.395, 0.0], [0.594, 0.189]]
         """
         t = student(self.df, confidence)
-        square, error = self.value**2 - self.chance, t * np.sqrt(self.variance)
-        low = np.sqrt(np.maximum(square - 2 * self.value * error, 0))
-        high = error + np.sqrt(np.maximum(square + error**2, 0))
+        error = t**2 * self.variance
+        centre = self.value**2 - self.chance + 2 * error
+        half = np.sqrt(error * np.maximum(4 * (centre - error) + 2 * self.chance, 0))
+        low, high = (np.sqrt(np.maximum(end, 0)) for end in (centre - half, centre + half))
         still = of_ratio(self.value, self.units, t)
         varies = self.variance > 0
         return np.where(varies, low, still[0]), np.where(varies, high, still[1])
@@ -76,7 +75,8 @@ def norms_apart(one: Norm, other: Norm, variance: Floats, confidence: float) -> 
     """Return the interval of one norm less another, which has this variance.
 
     The ends of both intervals are put together as their errors are, these being correlated as the
-    variance says: by what of either norm is not chance. An interval holds the difference of the values, though these be inflated.
+    variance says: by what of either norm is not chance. A norm that may be 0 is taken for 0. An
+    interval holds the difference of the values, though these be inflated.
 
     Examples
     --------
@@ -91,12 +91,12 @@ def norms_apart(one: Norm, other: Norm, variance: Floats, confidence: float) -> 
     (low, high), (other_low, other_high) = one.ends(confidence), other.ends(confidence)
     alone = 2 * np.sqrt(one.variance * other.variance)
     r = np.clip(divide(one.variance + other.variance - variance, alone), -1, 1)
-    r *= divide(one.likely * other.likely, one.value * other.value)
+    at, other_at = (np.where(end > 0, of.likely, 0) for end, of in ((low, one), (other_low, other)))
+    r *= divide(at * other_at, one.value * other.value)
 
     def reach(mine: Floats, others: Floats) -> Floats:
         return np.sqrt(np.maximum(mine**2 + others**2 - 2 * r * mine * others, 0))
 
-    likely, delta = one.likely - other.likely, one.value - other.value
-    below = reach(one.likely - low, other_high - other.likely)
-    above = reach(high - one.likely, other.likely - other_low)
+    likely, delta = at - other_at, one.value - other.value
+    below, above = reach(at - low, other_high - other_at), reach(high - at, other_at - other_low)
     return np.minimum(likely - below, delta), np.maximum(likely + above, delta)

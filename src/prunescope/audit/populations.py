@@ -223,7 +223,7 @@ class Pooled:
         self._reasons: list[NDArray[Any]] = []
         self._biases: list[Floats] = []
         self._excesses: list[Floats] = []
-        self._drawn: list[Floats] = []
+        self._cleared: list[Floats] = []
         self.means, self.deltas = SeedMean(), SeedMean()
         self._baselines: list[Floats] = []
 
@@ -236,8 +236,8 @@ class Pooled:
             self._biases.append(estimates.bias)
         if estimates.excess is not None:
             self._excesses.append(estimates.excess)
-        if estimates.drawn is not None:
-            self._drawn.append(estimates.drawn)
+        if estimates.cleared is not None:
+            self._cleared.append(estimates.cleared)
         self.means.add(estimates.value, estimates.replicates, estimates.spread.variance)
         if comparison is not None:
             spread = comparison.spread.variance
@@ -278,9 +278,9 @@ class Pooled:
                         zip(lacking[some], reason[some], strict=True)]  # fmt: skip
         sampling = self._sampling(self.means)
         found = moderate(self.means, sampling, prior, df)
-        bias, excess, drawn = (
+        bias, excess, cleared = (
             np.mean(some, axis=0) if some else None
-            for some in (self._biases, self._excesses, self._drawn)
+            for some in (self._biases, self._excesses, self._cleared)
         )
         result = replace(
             self._first,
@@ -289,16 +289,16 @@ class Pooled:
             status=status,
             reason=reason,
             trials=None,
-            drawn=drawn,
             bounds=None,
             bias=bias,
             excess=excess,
+            cleared=cleared,
             extreme=None,
         )
         if not result.resampled:
             return result
-        if result.drawn is not None:
-            return replace(result, bounds=lambda level: _redrawn(result, found, level))
+        if result.cleared is not None:
+            return replace(result, bounds=lambda level: _cleared(result, found, level))
         return replace(result, bounds=lambda level: _about(result, found, level))
 
     def comparison(self, estimates: Estimates, prior: Floats, df: float) -> Comparison | None:
@@ -370,8 +370,8 @@ def _about(mean: Estimates, found: Moderated, confidence: float) -> Ends:
     return mean.around(*of_value(scale, mean.value, variance, df, units, confidence))
 
 
-def _redrawn(mean: Estimates, found: Moderated, confidence: float) -> Ends:
-    """Return the intervals of means over seeds that bootstrap samples tell."""
+def _cleared(mean: Estimates, found: Moderated, confidence: float) -> Ends:
+    """Return the intervals of means over seeds of what chance raises."""
     over = found.variance - mean.spread.variance
     low, high = _wider(mean.value, mean.interval(confidence), over, found.df, confidence)
     return np.clip(low, 0, 1), np.clip(high, 0, 1)
