@@ -555,11 +555,15 @@ def test_a_group_of_many_values_is_refused(build):
 # Settings and errors
 
 
-def test_the_seed_alone_decides(draw):
+def test_the_seed_decides_who_shares_a_block(draw):
     dense, sparse = draw(1, n=40, models=2)
-    first, same, other = (audit(dense, sparse, seed=seed, **FAST).table for seed in (5, 5, 6))
+    first, same, other = (
+        audit(dense, sparse, seed=seed, blocks=10, **FAST).table for seed in (5, 5, 6)
+    )
     assert_frame_equal(first, same)
     assert not first.equals(other)
+    alone, others = (audit(dense, sparse, seed=seed, **FAST).table for seed in (5, 6))
+    assert_frame_equal(alone, others)  # a block for each sample
     values = ["value", "n", "status", "baseline", "delta"]
     assert_frame_equal(first.select(values), other.select(values))
 
@@ -592,7 +596,7 @@ def test_settings_reach_the_metrics(build):
     assert value("ece") == pytest.approx((0.85 + 0.35 + 0.38 + 0.85) / 4)
     coarse = row("ece", n_bins=2)
     assert coarse["value"] == pytest.approx((abs(0.5 - 1) + abs(1.47 - 1)) / 4)
-    assert coarse["high"] < 0.5
+    assert coarse["low"] < coarse["value"] < coarse["high"] < row("ece")["high"]
     assert value("tpr", min_support=10) == 0.5
     assert value("tpr", min_support=11) is None
 

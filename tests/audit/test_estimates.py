@@ -125,10 +125,7 @@ def test_what_chance_adds_to_a_norm_is_the_variance_of_its_parts():
         made = make(value, [400] * 6, metric="correlation_shift", replicates=without)
         rests = Support.of(np.ones((400, 1, 1)))
         whole = summarize(made, made.ok, np.array([400]), rests)
-        square = 2 * (value**2).sum() - 2 * (noise.var(axis=0, ddof=1) / 400).sum()
-        assert (whole.value - whole.excess).item() == pytest.approx(
-            np.sqrt(max(square, 0)), abs=1e-6
-        )
+        assert whole.norm().chance == pytest.approx(2 * (noise.var(axis=0, ddof=1) / 400).sum())
     low, high = whole.interval(0.95)
     assert low < np.sqrt(2) * 2 < high
 
@@ -214,12 +211,19 @@ def test_a_share_of_part_of_its_samples_rests_on_that_part():
     assert [x.item() for x in made.interval(0.95)] == pytest.approx([wanted.low, wanted.high])
 
 
-def test_what_is_drawn_gives_percentiles_that_hold_the_value():
-    drawn = np.linspace(0, 1, 101)[:, None] * [1, 0.1]
-    made = make([0.5, 0.5], [50, 50], metric="ece", drawn=drawn)
-    low, high = made.interval(0.9)
-    assert low.tolist() == pytest.approx([0.05, 0.005])
-    assert high.tolist() == pytest.approx([0.95, 0.5])
+def test_replicates_without_chance_tell_the_variance_of_what_the_value_is_without_it():
+    """The mean of 100 numbers less what chance adds to it, which varies with them."""
+    rng = np.random.default_rng(0)
+    x = 0.3 + 0.1 * rng.normal(size=(100, 1))
+    without = (x.sum(axis=0) - x) / 99
+    added = lambda mean: 0.5 * (0.4 - mean)  # noqa: E731 - the mean counts by half as much again
+    value = x.mean(axis=0)
+    made = make(value, [100], metric="ece", replicates=without)
+    rests = Support.of(np.ones((100, 1)))
+    made = replace(made, rests=rests, excess=added(value), cleared=without - added(without))
+    low, high = made.interval(0.95)
+    at, half = (value - added(value)).item(), 1.5 * x.std(ddof=1) / 10 * t(99).ppf(0.975)
+    assert [low.item(), high.item()] == pytest.approx([at - half, max(at + half, value.item())])
 
 
 def test_what_chance_adds_is_taken_off_the_ends_which_still_hold_the_value():

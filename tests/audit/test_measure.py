@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from prunescope.audit import audit
 from prunescope.audit.bootstrap import blocks_of
-from prunescope.audit.bootstrap import draw as weights_of
 from prunescope.audit.evidence import InMemory
 from prunescope.audit.measure import Measurer
 from prunescope.audit.support import Supports
@@ -282,7 +282,6 @@ def measured(models, rates, slices, blocks, n_blocks, units=None):
         train=rates,
         labels=evidence.labels(),
         supports=Supports(evidence.statistics(0).counts, evidence.units()),
-        draws=weights_of(n_blocks, 4, 0),
         min_support=1,
         trigger="Male",
     )
@@ -326,6 +325,33 @@ def test_every_replicate_is_the_metric_of_the_other_blocks(draw, seed, clustered
             if not mine.metric.endswith("bias_amplification"):  # known of one side alone, too
                 hinges = mine.ok & ~other.ok & known
                 assert np.allclose(replicate[hinges], mine.value[hinges] - 1), mine.metric
+
+
+@pytest.mark.parametrize("truth", ["calibrated", "off by 5 points", "off by up to 20 points"])
+def test_intervals_of_calibration_errors_hold_the_truth(build, truth):
+    """Of 200 models at once, of which no more than chance allows may be missed."""
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.02, 0.98, (400, 200))
+    move = {
+        "calibrated": lambda p: p,
+        "off by 5 points": lambda p: p + np.where(p < 0.5, 0.05, -0.05),
+        "off by up to 20 points": lambda p: p + 0.2 * np.sin(np.pi * p),
+    }[truth]
+    labels = rng.random(p.shape) < np.clip(move(p), 0, 1)
+    groups = {"Male": [False, True] * 200}
+    models = [build(labels.astype(int), logit(p), groups=groups, name=name) for name in "ab"]
+    slices, rates = Slices.of(models[0].samples), models[0].samples.rates()
+    found = {one.metric: one for one in measured(models, rates, slices, np.arange(400), 400)}
+    grid = np.linspace(0.02, 0.98, 100_001)
+    off = np.clip(move(grid), 0, 1) - grid
+    bins = np.minimum((grid * 10).astype(int), 9)
+    true = sum(abs(off[bins == b].sum()) for b in range(10)) / len(grid)
+    low, high = (end[0] for end in found["ece"].interval(0.95))
+    inside = ((low <= true) & (true <= high)).mean()
+    assert inside >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 200)
+    if truth == "calibrated":
+        assert found["ece"].value[0].min() > 0.01  # chance alone
+        assert (low == 0).mean() > 0.5
 
 
 def test_replicates_of_rankings_and_interdependence_are_right_to_first_order(build):

@@ -3,8 +3,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import brentq
 from scipy.special import logit
+from scipy.stats import foldnorm
 from torchmetrics.functional.classification import binary_calibration_error
 
 from prunescope.data.samples import Group
@@ -12,8 +12,7 @@ from prunescope.metrics import (
     Counter,
     Layout,
     Slices,
-    Statistics,
-    calibration_error_replicates,
+    chance_in_calibration_error,
     count,
     expected_calibration_error,
     uncertainty,
@@ -128,58 +127,18 @@ def test_both_are_made_for_each_slice(build):
     assert isinstance(predictions.samples.groups["g"], Group)
 
 
-# Replicates
-
-
-def bins(gaps):
-    """Statistics of 100 samples a row, of one slice and one attribute, with given gaps."""
-    gaps = 100.0 * np.asarray(gaps)[..., None, None, :]
-    counts = np.zeros((*gaps.shape[:-1], 3, 2))
-    counts[..., 0, 0] = 100
-    nothing = np.zeros((*gaps.shape[:-2], 0, 0))
-    return Statistics(counts, np.zeros(gaps.shape[:-1]), gaps, nothing)
-
-
-def replicates(observed, drawn):
-    found = calibration_error_replicates(bins(observed), bins(drawn))
-    return found[:, 0, 0].tolist()
-
-
-def test_replicates_by_hand():
-    # noise +0.01 in the only bin: c · 0.1 + 0.01 = 0.1 at c = 0.9
-    assert replicates([0.1, 0], [[0.11, 0]]) == pytest.approx([0.09])
-    # 0.02 in an empty bin: c · 0.1 + 0.02 = 0.1
-    assert replicates([0.1, 0], [[0.1, 0.02], [0.1, -0.02]]) == pytest.approx([0.08, 0.08])
-    # noise as large as what was seen
-    assert replicates([0.1, 0], [[0.1, 0.1], [0.1, 0.2]]) == [0, 0]
-    assert replicates([0.0, 0], [[0.0, 0.0], [0.1, 0.0]]) == [0, 0]
+# What chance adds
 
 
 @given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([0.1, 1.0, 5.0]))
-def test_replicates_solve_their_equation(seed, scale):
+def test_chance_adds_what_a_folded_normal_has_above_its_mean(seed, scale):
     rng = np.random.default_rng(seed)
-    gaps = rng.normal(size=4) * 0.01
-    drawn = gaps + scale * 0.01 * rng.normal(size=(20, 4))
-    size = np.abs(gaps).sum()
-    for found, noise in zip(replicates(gaps, drawn), drawn - gaps, strict=True):
-        if np.abs(noise).sum() >= size:
-            assert found == 0
-        else:
-            c = brentq(lambda c, e=noise: np.abs(c * gaps + e).sum() - size, 0, 3)
-            assert found == pytest.approx(c * size, rel=1e-3, abs=1e-5)
+    gaps, error = rng.normal(size=(3, 4)), scale * rng.uniform(0.1, 1, (3, 4))
+    of_bins = foldnorm.mean(np.abs(gaps) / error, scale=error) - np.abs(gaps)
+    found = chance_in_calibration_error(gaps, error**2)
+    assert found == pytest.approx(of_bins.sum(axis=1), abs=1e-12)
 
 
-def test_a_calibrated_model_is_not_told_to_be_off(build):
-    rng = np.random.default_rng(0)
-    p = rng.uniform(0.02, 0.98, 400)
-    labels = (rng.random(400) < p).astype(np.int8)[:, None]
-    predictions = build(labels, logit(p)[:, None])
-    batch = Batch.of([predictions])
-    layout = Layout(Slices.of(predictions.samples), n_blocks=400)
-    by_sample = Counter(batch, layout, np.arange(400)).statistics(batch.models[0])
-    weights = rng.multinomial(400, np.full(400, 1 / 400), 500).astype(np.float32)
-    drawn = by_sample.weighted(weights)
-    plain = expected_calibration_error(drawn).value[:, 0, 0]
-    found = calibration_error_replicates(by_sample.total(), drawn)[:, 0, 0]
-    assert np.quantile(plain, 0.025) > 0.02  # though the truth is 0
-    assert np.quantile(found, 0.025) < 0.005
+def test_chance_adds_nothing_where_nothing_varies():
+    nothing = np.zeros((1, 3))
+    assert chance_in_calibration_error(np.array([[0.0, 0.1, -0.2]]), nothing).tolist() == [0]

@@ -1,6 +1,6 @@
 """Dense models against compressed ones: one tidy table with intervals and statuses.
 
-An *estimate* is a metric's value for one model, attribute and slice, with a bootstrap interval.
+An *estimate* is a metric's value for one model, attribute and slice, with an interval.
 Its *status* says whether it may be used: ``ok``, ``insufficient_support`` (the data offer too
 little), ``undefined`` (the metric has no value for these answers) or ``not_applicable``. The
 *baseline* of a compressed model is the dense model of the same seed, and *delta* is compressed

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.estimates import Estimates, scale_of
+from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates, scale_of
 from prunescope.audit.intervals import REACH, Ends, of_change, of_paired, student, two_sided
 from prunescope.audit.jackknife import Spread
+from prunescope.audit.norms import Norm, norms_apart
 from prunescope.metrics.statistics import Floats, divide
 
 
@@ -160,7 +161,7 @@ def compare(
 ) -> Comparison:
     """Compare the estimates of one model with those of another, block by block."""
     both = estimates.ok & baseline.ok
-    return Comparison(
+    found = Comparison(
         estimates,
         baseline.value,
         np.where(both, estimates.value - baseline.value, np.nan),
@@ -172,6 +173,13 @@ def compare(
         if estimates.bias is None or baseline.bias is None
         else np.abs(estimates.bias - baseline.bias),
     )
+    return of_norms(found, baseline.norm()) if estimates.metric == CORRELATION_SHIFT else found
+
+
+def of_norms(found: Comparison, baseline: Norm) -> Comparison:
+    """Give a comparison of norms its intervals."""
+    one, variance = found.estimates.norm(), found.spread.variance
+    return replace(found, bounds=lambda level: norms_apart(one, baseline, variance, level))
 
 
 def from_zero(estimates: Estimates) -> Comparison:

@@ -13,7 +13,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit.affected import Affected
-from prunescope.audit.bootstrap import draw
 from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero
 from prunescope.audit.correlations import correlation_rows
 from prunescope.audit.estimates import (
@@ -112,7 +111,6 @@ class _Conclude:
             train=subject.train,
             labels=evidence.labels(),
             supports=Supports(first.counts, evidence.units()),
-            draws=draw(subject.layout.n_blocks, settings.replicates, settings.seed),
             min_support=settings.min_support,
             trigger=settings.trigger,
             classes=self.multiclass,

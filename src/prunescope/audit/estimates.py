@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.intervals import Ends, Scale, of_value
+from prunescope.audit.intervals import Ends, Scale, of_change, of_value
 from prunescope.audit.jackknife import Spread, hinged, spread
+from prunescope.audit.norms import Norm
 from prunescope.audit.support import (
     LABELLED,
     NEGATIVES,
@@ -114,8 +115,7 @@ TOP_ONE_METRICS: Mapping[str, Metric] = {
 """Metrics of a multi-class model's one answer."""
 
 CALIBRATION = ("ece", "top_label_ece")
-"""Metrics that noise raises, whatever its sign: their intervals invert a test, on replicates that
-`calibration_error_replicates` makes of bootstrap samples."""
+"""Metrics that noise raises, whatever its sign."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,14 @@ class Estimates:
         The position of the group value that such a metric is about; -1 for none.
     trials : array, optional
         Of a share of samples: of how many.
-    drawn : array (R, ...), optional
-        Bootstrap replicates, of a metric whose intervals are read off them.
     bounds : callable, optional
         Confidence → ends of the intervals, of a metric that has its own way.
     bias : array, optional
         How far chance moves the value, at most: up, or down where below 0.
     excess : array, optional
         How far chance moves the value up on average: taken off the ends of its interval.
+    cleared : array (K, ...), optional
+        Replicates from which that is taken off, where it varies with them.
     extreme : object, optional
         What the value is the largest of (`prunescope.audit.extremes.Extreme`).
     """
@@ -162,10 +162,10 @@ class Estimates:
     group: str | None = None
     group_value: NDArray[np.intp] | None = None
     trials: Floats | None = None
-    drawn: Floats | None = None
     bounds: Callable[[float], Ends] | None = None
     bias: Floats | None = None
     excess: Floats | None = None
+    cleared: Floats | None = None
     extreme: object | None = None
 
     @property
@@ -201,6 +201,12 @@ class Estimates:
             return alone, np.full(alone.shape, np.inf)
         return np.maximum(self.spread.variance, alone), self.spread.df
 
+    def norm(self) -> Norm:
+        """Return the values as norms; chance adds to a square what the jackknife takes for bias."""
+        found = self.spread
+        chance = self.spread_of(self.replicates**2, self.value**2).bias
+        return Norm(self.value, found.variance, found.df, chance, self.rests.effective)
+
     @cached_property
     def _intervals(self) -> dict[float, Ends]:
         return {}
@@ -216,29 +222,24 @@ class Estimates:
             return np.full(self.value.shape, np.nan), np.full(self.value.shape, np.nan)
         if self.bounds is not None:
             low, high = self.bounds(confidence)
-        elif self.drawn is not None:
-            low, high = self._drawn_ends(confidence)
+        elif self.cleared is not None:
+            low, high = self._cleared_ends(confidence)
         else:
             low, high = self._scored(confidence)
         return np.where(self.ok, low, np.nan), np.where(self.ok, high, np.nan)
 
-    def _drawn_ends(self, confidence: float) -> Ends:
-        """Return the percentiles of the bootstrap replicates; an interval holds its value."""
-        assert self.drawn is not None
-        low, high = self.value.copy(), self.value.copy()
-        lines = np.moveaxis(self.drawn, 0, -1)[self.ok].astype(np.float64)
-        lines = np.where(np.isnan(lines), self.value[self.ok][:, None], lines)
-        if lines.size:
-            lines.sort(axis=1)
-            tail, last = (1 - confidence) / 2, lines.shape[1] - 1
-            at = np.array([tail, 1 - tail]) * last
-            before = at.astype(int)
-            ends = lines[:, before]
-            ends += (at - before) * (lines[:, np.minimum(before + 1, last)] - ends)
-            low[self.ok], high[self.ok] = np.clip(ends, 0, 1).T
-        return np.fmin(low, self.value), np.fmax(high, self.value)
+    def _cleared_ends(self, confidence: float) -> Ends:
+        """Return the interval of what the value is without chance; an interval holds its value."""
+        assert self.cleared is not None
+        value = self.value - (0 if self.excess is None else self.excess)
+        variance, df, _ = self.spread_of(self.cleared, value)
+        low, high = of_change("share", value, variance, df, self.rests.effective, confidence)
+        low, high = np.fmin(low, self.value), np.fmax(high, self.value)
+        return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
     def _scored(self, confidence: float) -> Ends:
+        if self.metric == CORRELATION_SHIFT:
+            return self.norm().interval(confidence)
         scale, variance = scale_of(self.metric), self.variance
         units = self.rests.effective
         if self.trials is not None:  # of the units it rests on, those that it is the share of
@@ -291,8 +292,8 @@ def estimate(
     group: str | None = None,
     group_value: NDArray[np.intp] | None = None,
     trials: Floats | None = None,
-    drawn: Floats | None = None,
     excess: Floats | None = None,
+    cleared: Floats | None = None,
 ) -> Estimates:
     """Judge which values of a metric may be used, and say why the others may not.
 
@@ -328,8 +329,8 @@ def estimate(
         group,
         group_value,
         trials,
-        drawn,
         excess=excess,
+        cleared=cleared,
     )
 
 
@@ -359,8 +360,8 @@ def summarize(
     """
     of_pairs = estimates.metric == CORRELATION_SHIFT
     reduce = frobenius_norm if of_pairs else _mean
-    cells = estimates.value, estimates.replicates, estimates.drawn, estimates.bias
-    value, replicates, drawn, bias, excess = (
+    cells = estimates.value, estimates.replicates, estimates.cleared, estimates.bias
+    value, replicates, cleared, bias, excess = (
         None
         if of_cells is None
         else reduce(of_cells if usable.all() else np.where(usable, of_cells, np.nan))[..., None]
@@ -377,7 +378,7 @@ def summarize(
     for row in np.argwhere(n_usable[..., 0] == 0):
         status[tuple(row)] = _commonest(estimates.status[tuple(row)])
     n = sizes[:, None] if value.ndim == 2 else sizes[:1]
-    summary = replace(
+    return replace(
         estimates,
         attributes=(None,),
         value=value,
@@ -388,16 +389,12 @@ def summarize(
         reason=np.array(texts, object)[n_usable],
         group_value=None if estimates.group_value is None else np.array([-1]),
         trials=None,
-        drawn=drawn,
         bounds=None,
         bias=bias,
         excess=excess,
+        cleared=cleared,
         extreme=None,
     )
-    if not of_pairs:
-        return summary
-    chance = summary.spread_of(replicates**2, value**2).bias  # adds its variance to each square
-    return replace(summary, excess=value - np.sqrt(np.maximum(value**2 - chance, 0)))
 
 
 def _commonest(statuses: NDArray[Any]) -> str:

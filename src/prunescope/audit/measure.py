@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from prunescope.audit.bootstrap import FloatMatrix
 from prunescope.audit.estimates import (
     CALIBRATION,
     CORRELATION_SHIFT,
@@ -20,7 +19,7 @@ from prunescope.audit.estimates import (
     estimate,
 )
 from prunescope.audit.extremes import GAPS, gap, worst
-from prunescope.audit.jackknife import without_each
+from prunescope.audit.jackknife import spread, without_each
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.support import LABELLED, POSITIVES, RARER, SAMPLES, Support, Supports
 from prunescope.data.samples import TrainRates
@@ -34,7 +33,7 @@ from prunescope.metrics import (
     Transitions,
     accuracy,
     bias_amplification,
-    calibration_error_replicates,
+    chance_in_calibration_error,
     correlation,
     correlation_shift,
     exemplar_rate,
@@ -85,8 +84,6 @@ class Measurer:
         By block.
     supports : Supports
         What estimates rest on.
-    draws : array (R, K) of float32
-        How often each bootstrap replicate draws each block, for calibration errors.
     min_support : int
         Estimates that rest on fewer units get the status ``insufficient_support``.
     trigger : str, optional
@@ -100,7 +97,6 @@ class Measurer:
     train: TrainRates
     labels: Labels
     supports: Supports
-    draws: FloatMatrix
     min_support: int
     trigger: str | None = None
     classes: bool = False
@@ -130,7 +126,7 @@ class Measurer:
         point, replicates = statistics.total(), without_each(statistics)
         says_nothing = OF_ATTRIBUTES if self.classes else ()
         by_slice = {
-            name: self._of(name, metric, statistics, point, replicates)
+            name: self._of(name, metric, point, replicates)
             for name, metric in SLICE_METRICS.items()
             if name not in says_nothing
         }
@@ -201,7 +197,7 @@ class Measurer:
         """
         point, replicates = top.total(), without_each(top)
         found = {
-            name: self._of(name, metric, top, point, replicates, total=True)
+            name: self._of(name, metric, point, replicates, total=True)
             for name, metric in TOP_ONE_METRICS.items()
         }
         estimates = [*found.values(), *self._macro(classes)]
@@ -281,36 +277,32 @@ class Measurer:
         self,
         name: str,
         metric: Metric,
-        statistics: Statistics,
         point: Statistics,
         replicates: Statistics,
         *,
         total: bool = False,
     ) -> Estimates:
         """Estimate a metric of one model per slice × attribute."""
-        found, trials, drawn = metric.compute(point), None, None
+        found, trials, excess, cleared = metric.compute(point), None, None, None
+        without, rests = metric.compute(replicates), self._support(metric.basis, total=total)
         if metric.share:
             trials = found.support if metric.trials is None else metric.trials(point.counts)
-        if name in CALIBRATION and len(self.draws):
-            drawn = calibration_error_replicates(point, self._drawn_gaps(statistics))
+        if name in CALIBRATION:
+            chance = _chance((point.gaps, found), (replicates.gaps, without), rests.blocks)
+            excess, cleared = chance[0], without.value - chance[1:]
         return estimate(
             name,
             (None,) if total else self.attributes,
             found,
-            metric.compute(replicates).value,
+            without.value,
             min_support=self.min_support,
             basis=metric.basis,
             undefined=metric.undefined,
-            rests=self._support(metric.basis, total=total),
+            rests=rests,
             trials=trials,
-            drawn=drawn,
+            excess=excess,
+            cleared=cleared,
         )
-
-    def _drawn_gaps(self, statistics: Statistics) -> Statistics:
-        """Draw what calibration errors are made of: gaps, and how many samples are labelled."""
-        labelled = statistics.counts[..., :2, :].sum(axis=(-2, -1), keepdims=True)
-        nothing = np.zeros((len(labelled), 0))
-        return Statistics(labelled, nothing, statistics.gaps, nothing).weighted(self.draws)
 
     def _ranking(self, ranking: Ranking) -> list[Estimates]:
         smaller = np.minimum(ranking.n_positive, ranking.n_negative)
@@ -441,3 +433,22 @@ def explained_by_chance(explained: Measure, predicted: Moments) -> Floats:
     others = max(int(((first > 0) & (first < n)).sum()) - 1, 0)
     free = np.maximum(n - 1 - others, 1)
     return np.asarray((1 - explained.value) * others / free)
+
+
+def _chance(
+    point: tuple[Floats, Measure], replicates: tuple[Floats, Measure], blocks: Floats
+) -> Floats:
+    """Return what chance adds to calibration errors, and to each replicate's: (1 + K, S, A).
+
+    From the gaps of all bins, and the errors made of them.
+    """
+    (sums, error), (sums_without, errors) = point, replicates
+    found = np.zeros((1 + len(sums_without), *error.value.shape))
+    for s in range(len(sums)):  # slice by slice, as that fits into a cache
+        gaps = divide(sums[s], error.support[s][:, None])
+        without = divide(sums_without[:, s], errors.support[:, s, :, None])
+        without = np.where(np.isnan(without), gaps, without)
+        variance = spread(gaps, without, blocks[s][:, None], np.asarray(np.inf)).variance
+        found[0, s] = chance_in_calibration_error(gaps, variance)
+        found[1:, s] = chance_in_calibration_error(without, variance)
+    return found

@@ -28,6 +28,7 @@ from scipy.special import betaln
 
 from prunescope.audit.comparison import Comparison
 from prunescope.audit.estimates import (
+    CORRELATION_SHIFT,
     INSUFFICIENT,
     NOT_APPLICABLE,
     OK,
@@ -37,6 +38,7 @@ from prunescope.audit.estimates import (
 )
 from prunescope.audit.intervals import Ends, of_change, of_value, student, two_sided
 from prunescope.audit.jackknife import Spread
+from prunescope.audit.norms import norms_apart
 from prunescope.metrics.statistics import Floats, divide
 
 ORDER = (NOT_APPLICABLE, INSUFFICIENT, UNDEFINED)
@@ -221,7 +223,7 @@ class Pooled:
         self._reasons: list[NDArray[Any]] = []
         self._biases: list[Floats] = []
         self._excesses: list[Floats] = []
-        self._drawn: list[Floats] = []
+        self._cleared: list[Floats] = []
         self.means, self.deltas = SeedMean(), SeedMean()
         self._baselines: list[Floats] = []
 
@@ -234,8 +236,8 @@ class Pooled:
             self._biases.append(estimates.bias)
         if estimates.excess is not None:
             self._excesses.append(estimates.excess)
-        if estimates.drawn is not None:
-            self._drawn.append(estimates.drawn)
+        if estimates.cleared is not None:
+            self._cleared.append(estimates.cleared)
         self.means.add(estimates.value, estimates.replicates, estimates.spread.variance)
         if comparison is not None:
             spread = comparison.spread.variance
@@ -276,9 +278,9 @@ class Pooled:
                         zip(lacking[some], reason[some], strict=True)]  # fmt: skip
         sampling = self._sampling(self.means)
         found = moderate(self.means, sampling, prior, df)
-        bias, excess, drawn = (
+        bias, excess, cleared = (
             np.mean(some, axis=0) if some else None
-            for some in (self._biases, self._excesses, self._drawn)
+            for some in (self._biases, self._excesses, self._cleared)
         )
         result = replace(
             self._first,
@@ -287,17 +289,16 @@ class Pooled:
             status=status,
             reason=reason,
             trials=None,
-            drawn=drawn,
             bounds=None,
             bias=bias,
             excess=excess,
+            cleared=cleared,
             extreme=None,
         )
         if not result.resampled:
             return result
-        if result.drawn is not None:
-            alone, over = result, found.variance - sampling.variance
-            return replace(result, bounds=lambda level: _wider(alone, over, found.df, level))
+        if result.cleared is not None:
+            return replace(result, bounds=lambda level: _cleared(result, found, level))
         return replace(result, bounds=lambda level: _about(result, found, level))
 
     def comparison(self, estimates: Estimates, prior: Floats, df: float) -> Comparison | None:
@@ -315,6 +316,8 @@ class Pooled:
         if not estimates.resampled:
             return result
         units = estimates.rests.effective
+        if estimates.metric == CORRELATION_SHIFT:
+            return replace(result, bounds=lambda level: self._norms(result, found, level))
 
         def ends(level: float) -> Ends:
             scale = scale_of(estimates.metric)
@@ -322,6 +325,14 @@ class Pooled:
 
         p = two_sided(deltas.value, found.variance, found.df)
         return replace(result, bounds=ends, exact=np.where(np.isnan(deltas.value), 1.0, p))
+
+    def _norms(self, change: Comparison, found: Moderated, confidence: float) -> Ends:
+        """Return the intervals of how means of norms changed."""
+        mean, variance = change.estimates, change.spread.variance
+        replicates = mean.replicates - change.replicates
+        before = replace(mean, value=change.baseline, replicates=replicates)
+        ends = norms_apart(mean.norm(), before.norm(), variance, confidence)
+        return _wider(change.delta, ends, found.variance - variance, found.df, confidence)
 
 
 def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | None]]:
@@ -352,20 +363,22 @@ def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | Non
 
 def _about(mean: Estimates, found: Moderated, confidence: float) -> Ends:
     """Return the intervals of means over seeds, inside the metric's range."""
-    low, high = of_value(
-        scale_of(mean.metric),
-        mean.value,
-        found.variance,
-        found.df,
-        mean.rests.effective,
-        confidence,
-    )
-    return mean.around(low, high)
+    variance, df = found
+    if mean.metric == CORRELATION_SHIFT:
+        return mean.norm()._replace(variance=variance, df=df).interval(confidence)
+    scale, units = scale_of(mean.metric), mean.rests.effective
+    return mean.around(*of_value(scale, mean.value, variance, df, units, confidence))
 
 
-def _wider(mean: Estimates, over: Floats, df: Floats, confidence: float) -> Ends:
+def _cleared(mean: Estimates, found: Moderated, confidence: float) -> Ends:
+    """Return the intervals of means over seeds of what chance raises."""
+    over = found.variance - mean.spread.variance
+    low, high = _wider(mean.value, mean.interval(confidence), over, found.df, confidence)
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
+
+
+def _wider(value: Floats, ends: Ends, over: Floats, df: Floats, confidence: float) -> Ends:
     """Return the intervals that samples alone give, widened by the variance over seeds."""
-    low, high = replace(mean, bounds=None).interval(confidence)
     square = student(df, confidence) ** 2 * np.maximum(over, 0)
-    below, above = (np.sqrt(end**2 + square) for end in (mean.value - low, high - mean.value))
-    return np.clip(mean.value - below, 0, 1), np.clip(mean.value + above, 0, 1)
+    below, above = (np.sqrt((end - value) ** 2 + square) for end in ends)
+    return value - below, value + above

@@ -43,8 +43,8 @@ FEWEST = 100
 class Settings(BaseModel):
     """How an audit is made.
 
-    Intervals have level `confidence`; `replicates` bootstrap replicates, drawn with `seed`, are
-    behind those of calibration errors, and 0 leaves out all intervals;
+    Intervals have level `confidence`; `replicates` of 0 leaves them out, any other number makes the
+    same ones; `seed` deals samples into `blocks` where there are more samples than these;
     `intersect` lists groups to cross, such as ``[("Male", "Young")]``; `cluster` names the group
     to resample as a whole; estimates that rest on fewer than
     `min_support` samples are not made; `n_bins` and `band` belong to the calibration error and to

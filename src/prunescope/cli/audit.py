@@ -87,7 +87,7 @@ def audit(
     replicates: Annotated[
         int,
         typer.Option(
-            help="Bootstrap replicates, of calibration errors; 0 for no intervals at all."
+            help="0 for no intervals; any other number (100 or more) makes the same ones."
         ),
     ] = 1000,
     confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
@@ -111,7 +111,7 @@ def audit(
             show_default="the group backdoor, where there is one",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed by which many samples share blocks.")] = 0,
     data: Annotated[
         str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
     ] = None,

@@ -9,7 +9,7 @@ metrics (AUC, average precision) need all scores at once and live in `ranking`, 
 
 from prunescope.metrics.bias import Lean, bias_amplification, largest_difference, lean
 from prunescope.metrics.calibration import (
-    calibration_error_replicates,
+    chance_in_calibration_error,
     expected_calibration_error,
     uncertainty,
 )
@@ -68,7 +68,7 @@ __all__ = [
     "accuracy",
     "balanced_accuracy",
     "bias_amplification",
-    "calibration_error_replicates",
+    "chance_in_calibration_error",
     "correlation",
     "correlation_shift",
     "count",
