@@ -181,13 +181,14 @@ def test_figures_of_the_changes_of_the_one_answer(build, seed):
         assert gaps[cell]["value"] == pytest.approx(lost(inside) - lost(every), abs=1e-12)
         assert gaps[cell]["n"] == (inside & data.known).sum()
 
-    # McNemar's test of top-1 accuracy, and of the flips that do harm or good
+    # McNemar's test of top-1 accuracy
     for cell, inside in slices(data):
         rows = inside & data.known
         lose, gain = (was & ~now)[rows].sum(), (~was & now)[rows].sum()
         wanted = binomtest(int(lose), int(lose + gain)).pvalue if lose + gain else 1
-        for metric in ("top1_accuracy", "top1_harmful_flip_rate", "top1_helpful_flip_rate"):
-            assert cells(data, metric, 1)[cell]["p_value"] == pytest.approx(wanted), metric
+        assert cells(data, "top1_accuracy", 1)[cell]["p_value"] == pytest.approx(wanted)
+        for metric in ("top1_harmful_flip_rate", "top1_helpful_flip_rate"):  # no churn is known
+            assert cells(data, metric, 1)[cell]["p_value"] is None
 
 
 @settings(max_examples=4)

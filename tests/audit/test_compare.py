@@ -333,7 +333,8 @@ def test_copies_of_each_image_tell_no_more_than_one(build):
     """A person with six copies of an image is known as well as one with the image alone."""
     who = [str(i) for i in range(240)]
     one, six = (
-        audit(*clustered(build, who, copies=k), identity=["g"], **FAST).table for k in (1, 6)
+        audit(*clustered(build, who, copies=k), identity=["g"], replicates=240).table
+        for k in (1, 6)
     )
     assert (six["n"] == 6 * one["n"]).all()
     assert (six["units"] == one["units"]).filter(six["units"].is_not_null()).all()
@@ -556,13 +557,11 @@ def test_a_group_of_many_values_is_refused(build):
 
 
 def test_the_seed_decides_who_shares_a_block(draw):
-    dense, sparse = draw(1, n=40, models=2)
-    first, same, other = (
-        audit(dense, sparse, seed=seed, blocks=10, **FAST).table for seed in (5, 5, 6)
-    )
+    dense, sparse = draw(1, n=400, models=2)
+    first, same, other = (audit(dense, sparse, seed=seed, **FAST).table for seed in (5, 5, 6))
     assert_frame_equal(first, same)
     assert not first.equals(other)
-    alone, others = (audit(dense, sparse, seed=seed, **FAST).table for seed in (5, 6))
+    alone, others = (audit(dense, sparse, seed=seed, replicates=400).table for seed in (5, 6))
     assert_frame_equal(alone, others)  # a block for each sample
     values = ["value", "n", "status", "baseline", "delta"]
     assert_frame_equal(first.select(values), other.select(values))
@@ -646,7 +645,7 @@ def test_the_most_affected_images_are_kept(draw):
     [
         (
             {"replicates": 5},
-            r"^audit settings: replicates: .*expected 0, for no intervals, or at least 100 \(got 5",
+            r"^audit settings: replicates: .*expected 0, for no intervals, or at least 16 \(got 5",
         ),
         ({"confidence": 95}, r"confidence: .*less than 1 \(got 95\)"),
         ({"bins": 10}, r"bins: Extra inputs are not permitted \(got 10\)"),

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, t, ttest_rel
 
 from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero
-from prunescope.audit.comparison import tested as attach
 from prunescope.audit.estimates import OK, UNDEFINED, estimate
 from prunescope.audit.intervals import of_paired
 from prunescope.audit.support import Support
@@ -169,12 +168,6 @@ def test_what_may_have_either_sign_is_compared_with_nothing():
     value, error = one.value.item(), np.sqrt(one.spread.variance.item())
     wanted = 2 * t.sf(value / error, one.spread.df.item())
     assert found.p_values().item() == pytest.approx(max(wanted, 2.0**-5))
-
-
-def test_a_test_that_is_attached_gives_its_p_value_alone():
-    one = share([1, 0, 1, 1])
-    assert attach(one, np.array([0.125])).p_values().tolist() == [0.125]
-    assert np.isnan(attach(one, np.array([np.nan])).p_values()).all()
 
 
 def test_without_replicates_there_is_no_interval_and_no_p_value():

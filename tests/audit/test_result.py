@@ -111,7 +111,7 @@ def test_columns_and_types_are_exact(result):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"replicates": 99},
+        {"replicates": 15},
         {"replicates": 100_001},
         {"confidence": 0},
         {"confidence": 1},

@@ -117,7 +117,7 @@ def different(one, other, *, ignore=()):
 
 
 OPTIONS = st.sampled_from([
-    {}, {"blocks": 16}, {"cluster": "who"}, {"cluster": "who", "blocks": 16}, {"cluster": "club"},
+    {}, {"replicates": 16}, {"cluster": "who"}, {"cluster": "who", "replicates": 16}, {"cluster": "club"},
     {"replicates": 0},
 ])  # fmt: skip
 
@@ -186,7 +186,7 @@ def test_fewer_blocks_than_asked_for_are_told(build, tmp_path, monkeypatch):
     files = scans(models, tmp_path)
     for result in (audit(*models, **FAST), audit_files(files[:1], files[1:], **FAST)):
         assert (
-            "Samples were dealt into 64 blocks instead of 512, for memory" in result.info.notes[-1]
+            "Samples were dealt into 64 blocks instead of 100, for memory" in result.info.notes[-1]
         )
         few = [note for note in result.info.notes if "blocks" in note]
         assert len(few) == 1
@@ -214,8 +214,9 @@ def test_files_read_at_once_or_in_parts_have_as_many_blocks(build, tmp_path, mon
     per_block = 8 * 2 * (3 * 3 * (7 + 10 + 12) + 3**2)  # 2 models, 3 slices, 3 attributes, 10 bins
     monkeypatch.setattr(subject, "MOST_BYTES", 100 * per_block)
     files = scans(models, tmp_path, parts=2)
-    wanted = audit(*models, **FAST)
-    found = audit_files(files[:1], files[1:], rows=150, **FAST)
+    every = FAST | {"replicates": 512}
+    wanted = audit(*models, **every)
+    found = audit_files(files[:1], files[1:], rows=150, **every)
     told = "Samples were dealt into 100 blocks instead of 512"
     assert all(any(told in note for note in one.info.notes) for one in (wanted, found))
     exact = ~pl.col("metric").is_in(RANKING)
@@ -240,8 +241,8 @@ def test_more_samples_than_blocks_and_clusters(build, tmp_path):
     ]
     files = scans(models, tmp_path, parts=2)
     for options in ({"identity": []}, {"cluster": "who"}):
-        wanted = audit(*models, blocks=100, **options, **FAST)
-        found = audit_files(files[:1], files[1:], blocks=100, **options, rows=250, **FAST)
+        wanted = audit(*models, **options, **FAST)
+        found = audit_files(files[:1], files[1:], **options, rows=250, **FAST)
         exact = ~pl.col("metric").is_in(RANKING)
         mine, other = (one.table.filter(exact) for one in (found, wanted))
         if "cluster" in options:
@@ -336,7 +337,7 @@ def test_other_attributes_settings_and_groups_are_refused(build, draw, tmp_path)
     for options, message in (
         ({"identity": ["Mael"]}, "unknown group 'Mael': did you mean Male"),
         ({"cluster": "who"}, "unknown cluster column 'who'"),
-        ({"replicates": 3}, "expected 0, for no intervals, or at least 100"),
+        ({"replicates": 3}, "expected 0, for no intervals, or at least 16"),
     ):
         with pytest.raises(ConfigError, match=message):
             audit_files(files[:1], files[1:], **{**FAST, **options})

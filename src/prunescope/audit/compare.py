@@ -109,7 +109,7 @@ def audit(
     most = most_blocks(chosen, len(slices), len(samples.attributes), len(aligned), samples.task)
     units = units_of(samples, chosen.cluster)
     blocks, n_blocks = blocks_of(units, most, chosen.seed)
-    if most < chosen.blocks and len(np.unique(units)) > most:
+    if most < chosen.replicates and len(np.unique(units)) > most:
         more_notes += fewer_blocks(chosen, most)
     layout = Layout(slices, n_blocks, chosen.n_bins, chosen.band)
     subject = Subject(models, len(dense), samples.attributes, layout, train, chosen)

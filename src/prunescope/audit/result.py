@@ -36,15 +36,16 @@ TABLES: dict[str, dict[str, pl.DataType]] = {
 }
 """Tables beside the audit's own, each in a Parquet file of its name."""
 
-FEWEST = 100
-"""Bootstrap replicates below which an interval means nothing."""
+FEWEST = 16
+"""Replicates below which an interval is too rough."""
 
 
 class Settings(BaseModel):
     """How an audit is made.
 
-    Intervals have level `confidence`; `replicates` of 0 leaves them out, any other number makes the
-    same ones; `seed` deals samples into `blocks` where there are more samples than these;
+    Intervals have level `confidence` and rest on `replicates`: every figure is made again without
+    each of so many blocks of samples, or units where there are fewer (the jackknife); 0 leaves out
+    all intervals. `seed` deals samples into blocks;
     `intersect` lists groups to cross, such as ``[("Male", "Young")]``; `cluster` names the group
     to resample as a whole; estimates that rest on fewer than
     `min_support` samples are not made; `n_bins` and `band` belong to the calibration error and to
@@ -58,8 +59,7 @@ class Settings(BaseModel):
     groups: tuple[str, ...] | None = None
     intersect: tuple[tuple[str, ...], ...] = ()
     cluster: str | None = None
-    replicates: int = Field(default=1000, ge=0, le=100_000)
-    blocks: int = Field(default=512, ge=2)
+    replicates: int = Field(default=512, ge=0, le=100_000)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     min_support: int = Field(default=10, ge=1)

@@ -248,14 +248,14 @@ def most_blocks(
     if pairs_kept(n_attributes, task):
         per_model += n_attributes**2
     affordable = MOST_BYTES // (8 * per_model * n_models)
-    return int(max(min(settings.blocks, affordable), min(settings.blocks, FEWEST_BLOCKS)))
+    return int(max(min(settings.replicates, affordable), min(settings.replicates, FEWEST_BLOCKS)))
 
 
 def fewer_blocks(settings: Settings, n_blocks: int) -> list[str]:
     """Say that samples were dealt into fewer blocks than the settings ask for, if they were."""
-    if not settings.replicates or n_blocks >= settings.blocks:
+    if not settings.replicates or n_blocks >= settings.replicates:
         return []
     return [
-        f"Samples were dealt into {n_blocks} blocks instead of {settings.blocks}, for memory: "
+        f"Samples were dealt into {n_blocks} blocks instead of {settings.replicates}, for memory: "
         "intervals are by chance a little wider or narrower."
     ]

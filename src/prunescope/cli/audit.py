@@ -86,10 +86,8 @@ def audit(
     ] = None,
     replicates: Annotated[
         int,
-        typer.Option(
-            help="0 for no intervals; any other number (100 or more) makes the same ones."
-        ),
-    ] = 1000,
+        typer.Option(help="Blocks of samples to leave out in turn, behind intervals; 0 for none."),
+    ] = 512,
     confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
     min_effect: Annotated[
         list[str] | None,

@@ -189,7 +189,7 @@ def _check(plan: SearchPlan) -> None:
             )
     if plan.audit.get("replicates", FEWEST) < FEWEST:
         raise ConfigError(
-            f"{plan.audit['replicates']} bootstrap replicates: a search decides by the ends of "
+            f"{plan.audit['replicates']} replicates: a search decides by the ends of "
             f"intervals, so expected at least {FEWEST}"
         )
 
