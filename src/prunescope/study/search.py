@@ -22,7 +22,8 @@ from prunescope.mitigate.search import TEST, VALIDATION
 from prunescope.predictions import Predictions
 from prunescope.study.stages import factory_of, model_name, predict_split, prune_model
 from prunescope.study.sweep import ShowProgress, note_steps
-from prunescope.verdict import Finding, Judge, Policy, Row
+from prunescope.verdict import Finding, Judge, Policy
+from prunescope.verdict.verdict import shown
 
 if TYPE_CHECKING:
     from prunescope.models import Checkpoint
@@ -32,6 +33,9 @@ DENSE = "dense"
 """The name of the model that is pruned."""
 
 SETTINGS_FILE = "settings.json"
+
+SHOWN = 3
+"""Criteria that an error names."""
 
 WARM = ("gmp-pt", "linear-pt", "one-shot")
 """Methods that can go on from a pruned model: they start from a trained one and remove single
@@ -245,10 +249,11 @@ def _check_tellable(policy: Policy, dense: Predictions, settings: Mapping[str, A
     findings = Judge(audit(dense, itself, **settings), policy).findings("dense itself")
     untold = [text for one in findings if (text := _untold(one)) is not None]
     if untold:
+        more = f"\nand {len(untold) - SHOWN} more" if len(untold) > SHOWN else ""
         raise DataError(
-            f"split {VALIDATION} could not tell even of the dense model, beside itself: "
-            f"{shorten(untold, 3)}. Leave these out, name attributes and groups that have enough "
-            "samples, or use more data"
+            f"split {VALIDATION} could not tell even of the dense model beside itself whether it "
+            "may be shipped: use more data, name attributes and groups that have enough samples, "
+            "or leave these out\n" + "\n".join(untold[:SHOWN]) + more
         )
 
 
@@ -258,9 +263,6 @@ def _untold(found: Finding) -> str | None:
     A bound of the value itself may be open, as a pruned model may have another value.
     """
     criterion, judged = found.criterion, found.judged
-    if judged.state == "absent":
-        return None if criterion.optional else f"{criterion}: {judged.text}"
     of_value = criterion.bounded and not criterion.relative
-    if not criterion.decides or (of_value and not judged.n_untold):
-        return None
-    return f"{criterion}: {judged.text}" if judged.state in ("open", "not judged") else None
+    told = judged.state not in ("open", "not judged") or (of_value and not judged.n_untold)
+    return None if told or not criterion.decides else f"{shown(judged.criterion)}: {judged.text}"
