@@ -28,11 +28,11 @@ def audited(rows, how, shared=1.0):
     """Return an audit of one sparse model by hand."""
     told = [
         ModelInfo(name="dense", baseline=None, metadata=Metadata(name="dense")),
-        ModelInfo(name="sparse", baseline="dense", metadata=Metadata(name="sparse", compression=how)),
+        ModelInfo(
+            name="sparse", baseline="dense", metadata=Metadata(name="sparse", compression=how)
+        ),
     ]
-    info = AuditInfo(
-        n_samples=1000, shared=shared, attributes=(), settings=Settings(), models=told
-    )
+    info = AuditInfo(n_samples=1000, shared=shared, attributes=(), settings=Settings(), models=told)
     return Audit(pl.DataFrame(rows, SCHEMA), info)
 
 
@@ -54,7 +54,9 @@ class Lab:
             "baseline": 0.95, "value": 0.95 + delta, "delta": delta,
             "delta_low": delta - self.width, "delta_high": delta + self.width,
         }  # fmt: skip
-        how = Compression(method=method, sparsity=sparsity, weights_kept=self.kept(method, sparsity))
+        how = Compression(
+            method=method, sparsity=sparsity, weights_kept=self.kept(method, sparsity)
+        )
         return audited([row], how)
 
     def on(self, split):
@@ -302,10 +304,12 @@ def test_damaged_folders(tmp_path):
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "trials.parquet")
     with pytest.raises(DataError, match=r"has the columns a \(Int64\): expected method"):
         Search.load(tmp_path)
-    old = {"format_version": 1, "budget": ["accuracy >= 0"], "methods": ["imp"], "sparsities": [0.5],
-           "order": "climb", "choice": None, "confirmation": None, "reason": "cannot"}  # fmt: skip
+    old = {
+        "format_version": 1, "budget": ["accuracy >= 0"], "methods": ["imp"], "sparsities": [0.5],
+        "order": "climb", "choice": None, "confirmation": None, "reason": "cannot",
+    }  # fmt: skip
     (tmp_path / "search.json").write_text(json.dumps(old))
-    with pytest.raises(DataError, match="search.json is damaged or of another version"):
+    with pytest.raises(DataError, match=r"search\.json is damaged or of another version"):
         Search.load(tmp_path)
     (tmp_path / "search.json").write_text("{")
     with pytest.raises(DataError, match="cannot be read"):

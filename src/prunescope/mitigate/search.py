@@ -195,7 +195,7 @@ class _Trials:
         if len(compressed) != 1:
             told = shorten([model.name for model in compressed]) or "none"
             raise ConfigError(
-                f"the audit of {_named(method, sparsity)}: expected one compressed model, not {told}"
+                f"audit of {_named(method, sparsity)}: expected one compressed model, not {told}"
             )
         gone = compressed[0].metadata.compression.removed
         self.removed[method, sparsity] = gone or sparsity

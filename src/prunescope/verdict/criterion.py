@@ -151,10 +151,10 @@ class Criterion(Strict):
 
     @classmethod
     def parse(cls, text: str) -> Criterion:
-        """Read a bound: ``METRIC[WHERE] <= NUMBER``, or ``>=``; for WHERE see `prunescope.audit.where`.
+        """Read a bound: ``METRIC[WHERE] <= NUMBER``, or ``>=``.
 
-        A number with a sign bounds the change from dense, one without, or in parentheses, the value
-        itself.
+        WHERE is as in `prunescope.audit.where`. A number with a sign bounds the change from dense,
+        one without, or in parentheses, the value itself.
 
         Raises
         ------

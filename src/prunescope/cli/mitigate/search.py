@@ -83,10 +83,11 @@ def search(
 
     if budget and policy is not None:
         raise ConfigError("--budget and --policy both say what is allowed: name one of them")
+    allowed = shipped()
     if budget:
         allowed = Policy.of(budget)
-    else:
-        allowed = shipped() if policy is None else Policy.load(policy)
+    elif policy is not None:
+        allowed = Policy.load(policy)
     candidates = options.numbers(sparsities)
     recipes = {
         name: models.recipe_of(name, recipe, epochs=epochs, seed=seed)
