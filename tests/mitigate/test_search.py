@@ -159,6 +159,25 @@ def test_in_a_tie_ship_comes_before_ship_with_care_and_room_is_a_share_of_the_li
     )
 
 
+def test_what_cannot_be_judged_of_one_attribute_makes_a_model_second_choice():
+    """Less is known of imp, which loses less."""
+    lab = Lab(lambda method, _: {"imp": 0.01, "rigl": 0.02}[method])
+
+    def evaluate(method, sparsity, split):
+        told = lab(method, sparsity, split)
+        bald = told.table.with_columns(attribute=pl.lit("Bald"))
+        if method == "imp":
+            bald = bald.with_columns(status=pl.lit("insufficient_support"))
+        return replace(told, table=pl.concat([told.table, bald]))
+
+    whole = Criterion(metric="accuracy", severe=0.05)
+    single = Criterion(metric="accuracy", attribute="*", severe=0.05, decides=False)
+    policy = Policy(version=2, criteria=[whole, single])
+    found = highest_sparsity(policy, evaluate, ["imp", "rigl"], [0.5])
+    assert [answer for *_, answer in found.answers()] == ["care", "ship", "ship"]
+    assert found.info.choice.method == "rigl"
+
+
 def test_methods_are_compared_by_the_weights_that_they_remove():
     """Half of the channels are three quarters of the weights: more than 60% of the weights."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -25,6 +25,7 @@ wheres = st.sampled_from(
 )
 
 
+@example("accuracy", "gte", -0.0, Where(), False)
 @given(
     st.sampled_from(["accuracy", "tpr"]), st.sampled_from(["gte", "lte"]), numbers, wheres,
     st.booleans(),
