@@ -60,7 +60,7 @@ def test_a_budget_that_is_kept_one_that_is_not_and_the_models_in_between(folder,
     assert ran.code == 1
     assert "cannot: not even the lowest sparsity holds on val" in ran.out
     assert "Do not ship" in ran.out
-    assert "severe broken" in ran.out
+    assert "broken, severe" in ran.out
     assert "model:" not in ran.out
 
 

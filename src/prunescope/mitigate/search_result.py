@@ -20,6 +20,7 @@ TRIAL_SCHEMA: dict[str, pl.DataType] = {
     "split": pl.String(),
     "answer": pl.String(),
     "criterion": pl.String(),
+    "metric": pl.String(),
     "state": pl.String(),
     "severity": pl.String(),
     "decides": pl.Boolean(),

@@ -187,11 +187,11 @@ def print_search(found: Search) -> None:
     for method, sparsity, split, answer in found.answers():
         rows = found.trials.filter(method=method, sparsity=sparsity, split=split)
         counts = rows.group_by("state", maintain_order=True).len().rows()
-        told = [f"{n:,} {state}" for state, n in counts]
+        told = [f"{n:,} {state if state != 'absent' else 'not asked'}" for state, n in counts]
         name = f"{method} at {sparsity:.1%} on {split}"
         table.add_row(escape(name), WORDS[answer], "", "", ", ".join(told))
         for row in rows.filter(pl.col("state").is_in(["broken", "open", "not judged"])).to_dicts():
-            state = " ".join(filter(None, (row["severity"], row["state"])))
+            state = ", ".join(filter(None, (row["state"], row["severity"])))
             table.add_row("", "", escape(shown(row["criterion"])), state, escape(row["text"]))
     console = Console(highlight=False)
     console.print(table)
