@@ -157,7 +157,7 @@ def test_measures_are_set_side_by_side(tmp_path):
             write(trained, f"fairgrape-{sparsity}-seed0", low, sparsity / 100)
     load("mitigate/compare.py").main(models, trained, results, replicates=100)
     page = (results / "README.md").read_text()
-    assert "gmp-pt at 80% keeps the budget on val" in page
+    assert "gmp-pt at 80% holds on val: ship" in page
     for measure in ("route-person", "finetune-distill", "fairgrape", "search", "dense-rate"):
         assert page.count(f"| {measure} |") >= 2, measure
     effects = pl.read_csv(results / "effects.csv")

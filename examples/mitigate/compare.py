@@ -18,7 +18,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from prunescope.audit import Budget, audit
+from prunescope.audit import Audit, audit
 from prunescope.cli.console import say
 from prunescope.files import replacing
 from prunescope.mitigate import (
@@ -32,6 +32,7 @@ from prunescope.mitigate import (
     route,
 )
 from prunescope.predictions import Predictions
+from prunescope.verdict import WORDS, Policy
 
 SPARSITIES = (95, 99)
 SEEDS = (0, 1, 2)
@@ -136,12 +137,12 @@ def _trained(folder: Path, sparsity: int) -> list[Candidate]:
 def _searched(models: Path, replicates: int) -> tuple[Search, Candidate]:
     """Search among the sparsities that there are models of; return the choice, too."""
 
-    def evaluate(method: str, sparsity: float, split: str) -> pl.DataFrame:
+    def evaluate(method: str, sparsity: float, split: str) -> Audit:
         pair = (DENSE, f"{method}-{100 * sparsity:g}-seed0")
         dense, pruned = (_load(models / split, name) for name in pair)
-        return audit(dense, pruned, identity=[GROUP], replicates=replicates).table
+        return audit(dense, pruned, identity=[GROUP], replicates=replicates)
 
-    found = highest_sparsity(Budget.parse(BUDGET), evaluate, ["gmp-pt"], CANDIDATES)
+    found = highest_sparsity(Policy.of(BUDGET), evaluate, ["gmp-pt"], CANDIDATES)
     assert found.info.choice is not None
     chosen = f"{100 * found.info.choice.sparsity:g}"
     model = _load(models / "test", f"gmp-pt-{chosen}-seed0")
@@ -290,15 +291,15 @@ def _search_text(found: Search) -> str:
     lines = [
         "## Search",
         "",
-        f"Budget: {budget}, by interval ends on the validation split. {found.info.reason}.",
+        f"Budget: {budget}. {found.info.reason}.",
         "",
-        "| split | sparsity | constraint | change | interval end | holds |",
+        "| split | sparsity | answer | bound | state | what decides it |",
         "|---|---|---|---|---|---|",
     ]
     for row in found.trials.to_dicts():
         lines.append(
-            f"| {row['split']} | {100 * row['sparsity']:g}% | {row['constraint']} | "
-            f"{row['value']:+.3f} | {row['end']:+.3f} | {'yes' if row['holds'] else 'no'} |"
+            f"| {row['split']} | {100 * row['sparsity']:g}% | {WORDS[row['answer']].lower()} | "
+            f"{row['criterion']} | {row['state']} | {row['text']} |"
         )
     return "\n".join(lines)
 

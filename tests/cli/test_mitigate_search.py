@@ -42,8 +42,8 @@ def test_a_budget_that_is_kept_one_that_is_not_and_the_models_in_between(folder,
     shutil.rmtree(folder / "out", ignore_errors=True)  # of tests that ran before
     ran = search("accuracy >= 0", "uncertainty[Male] <= 1")
     assert ran.code == 0, ran.err
-    assert "one-shot at 50% keeps the budget on val; on test: confirmed" in ran.out
-    assert "Male=" in ran.out  # the row that decides
+    assert "one-shot at 50% holds on val: ship; on test: confirmed" in ran.out
+    assert "2 held" in ran.out
     assert str(folder / "out" / "models" / "one-shot-50") in ran.out.replace("\n", "")
     assert Search.load(folder / "out").confirmed
     assert "prune to" in ran.err
@@ -59,6 +59,8 @@ def test_a_budget_that_is_kept_one_that_is_not_and_the_models_in_between(folder,
     ran = search("accuracy >= 1.5")
     assert ran.code == 1
     assert "cannot: not even the lowest sparsity holds on val" in ran.out
+    assert "Do not ship" in ran.out
+    assert "broken, severe" in ran.out
     assert "model:" not in ran.out
 
 
@@ -91,7 +93,26 @@ def test_a_folder_of_another_search_is_left_alone(folder, search):
     assert "holds a search with another recipe of one-shot" in ran.err
 
 
-def test_without_a_budget_there_is_nothing_to_search_for(search):
+def test_a_policy_is_searched_under_as_well(folder, tmp_path, search):
+    policy = tmp_path / "policy.yaml"
+    asked = "{{name: Accuracy falls, metric: accuracy, attribute: {}, severe: 0.999}}"
+    policy.write_text(f"version: 2\ncriteria:\n  - {asked.format('Smiling')}\n")
+    ran = search(flags=["--json"], **{"--policy": policy})
+    assert ran.code == 0, ran.err
+    assert ran.json["criteria"] == ["Accuracy falls"]
+    assert 0 < ran.json["choice"]["room"] < 1
+    assert ran.json["trials"][0]["limit"] == 0.999
+    policy.write_text(f"version: 2\ncriteria:\n  - {asked.format('Smilin')}\n")
+    ran = search(**{"--policy": policy})
+    assert ran.code == 2
+    assert f"{policy}:3: criterion 'Accuracy falls': unknown attribute 'Smilin'" in ran.err
+    ran = search("accuracy >= 0", **{"--policy": policy})
+    assert ran.code == 2
+    assert "--budget and --policy both say what is allowed: name one of them" in ran.err
+
+
+def test_without_a_budget_the_shipped_policy_is_taken_which_60_faces_cannot_tell(search):
     ran = search()
     assert ran.code == 2
-    assert "--budget" in ran.err
+    assert "split val could not tell even of the dense model" in ran.err
+    assert "Accuracy falls" in ran.err

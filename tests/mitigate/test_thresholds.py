@@ -104,7 +104,7 @@ def test_floors_are_read(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tpr > 0.8", "expected 'METRIC >= NUMBER'"),
+        ("tpr <= 0.8", "expected 'METRIC >= NUMBER'"),
         ("recall >= 0.8", "unknown metric 'recall'"),
         ("tpr >= high", "expected 'METRIC >= NUMBER'"),
         ("tpr >= 80", "tpr is a share of at most 1"),

@@ -11,15 +11,6 @@ import sys
 from types import ModuleType
 
 from prunescope.audit.affected import Affected, Flip
-from prunescope.audit.budget import (
-    JUDGEMENT_SCHEMA,
-    Budget,
-    Constraint,
-    Outcome,
-    decisive,
-    outcome,
-    place_of,
-)
 from prunescope.audit.compare import audit
 from prunescope.audit.result import Audit, AuditInfo, ModelInfo, PopulationInfo, Settings, Sources
 from prunescope.audit.streaming import audit_files
@@ -27,25 +18,18 @@ from prunescope.audit.table import SCHEMA
 from prunescope.audit.where import Where
 
 __all__ = [
-    "JUDGEMENT_SCHEMA",
     "SCHEMA",
     "Affected",
     "Audit",
     "AuditInfo",
-    "Budget",
-    "Constraint",
     "Flip",
     "ModelInfo",
-    "Outcome",
     "PopulationInfo",
     "Settings",
     "Sources",
     "Where",
     "audit",
     "audit_files",
-    "decisive",
-    "outcome",
-    "place_of",
 ]
 
 

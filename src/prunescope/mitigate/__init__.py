@@ -1,7 +1,7 @@
 """What helps: measures against what pruning broke, each with its price and its proof.
 
 *Adjustments* move thresholds, add offsets to the logits of classes, or calibrate; *routing* sends
-the riskiest answers to the dense model or to a person; *search* prunes as far as a budget allows;
+the riskiest answers to the dense model or to a person; *search* prunes as far as a policy allows;
 *fine-tuning* trains the pruned model again with another aim. All are fitted on a validation split
 and judged on another one, where `compare` puts them side by side.
 """

@@ -1,4 +1,4 @@
-"""`route`: choose which answers to send, by a share, by a budget, or by what can be proved."""
+"""`route`: choose which answers to send, by a share, by a policy, or by what can be proved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from prunescope.audit import audit
 from prunescope.audit.bootstrap import units_of
-from prunescope.audit.budget import Budget, outcome
 from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.curves import SHARES, curve_rows
@@ -31,6 +30,7 @@ from prunescope.mitigate.route_result import Route, RouteInfo
 from prunescope.mitigate.routing import NOTHING, Routed
 from prunescope.mitigate.splits import check_apart, check_unseen
 from prunescope.predictions import Predictions
+from prunescope.verdict import Policy
 
 Loss = Literal["disagreement", "error"]
 
@@ -46,7 +46,7 @@ def route(
     score: Score = OWN_MARGIN,
     whole: bool = False,
     share: float | None = None,
-    target: Budget | None = None,
+    target: Policy | None = None,
     certify_loss: Loss | None = None,
     alpha: float = 0.05,
     delta: float = 0.1,
@@ -79,8 +79,9 @@ def route(
     share : float, optional
         Send this share of the answers. Exactly one of `share`, `target` and `certify_loss` chooses;
         none of them, and nothing is sent, where there are overrides.
-    target : Budget, optional
-        Send the least of `SHARES` whose interval ends, on the validation split, are all within.
+    target : Policy, optional
+        Send the least of `SHARES` with which the answer about the validation split is ship, or
+        ship with care. See `Policy.of`.
     certify_loss : {"disagreement", "error"}, optional
         Send the least that is proved to keep this loss within `alpha` with probability 1 - `delta`:
         answers unlike the dense model's (no labels needed), or wrong ones. Not on samples that
@@ -201,20 +202,19 @@ def route(
 
 
 def _within(
-    routed: Routed, target: Budget, settings: Mapping[str, Any]
+    routed: Routed, target: Policy, settings: Mapping[str, Any]
 ) -> tuple[float | None, str]:
-    """Return the cut of the least share that is within a budget, or why there is none."""
+    """Return the cut of the least share that a policy allows, or why there is none."""
     for share in SHARES:
         cut = routed.cut_at(share)
         model = routed.answers(cut, "routed")
-        table = audit(routed.dense, model, **settings).table
-        if outcome(target.judge(table, "routed")) == "met":
+        if target.judge(audit(routed.dense, model, **settings)).passed:
             return cut, ""
     return None, f"not even with every answer sent is the target met: {_constraints(target)}"
 
 
-def _constraints(target: Budget) -> str:
-    return ", ".join(map(str, target.constraints))
+def _constraints(target: Policy) -> str:
+    return ", ".join(map(str, target.criteria))
 
 
 def _certificates(

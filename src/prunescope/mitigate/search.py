@@ -1,9 +1,9 @@
-"""The highest sparsity that keeps a bias budget, from few trainings.
+"""The highest sparsity that a policy allows, from few trainings.
 
-Candidates are judged on validation by the ends of intervals; the one that is chosen is confirmed
-on test. What breaks the budget at one sparsity is taken to break it at any higher one, so a few
-trials find where it breaks. Where damage is not monotone, that finds *a* sparsity that holds below
-one that was seen to break, which need not be the highest that holds.
+Candidates are judged on validation, as every audit is; the one that is chosen is confirmed on test.
+What does not hold at one sparsity is taken not to hold at any higher one, so a few trials find how
+far one can go. Where damage is not monotone, that finds *a* sparsity that holds below one that was
+seen not to, which need not be the highest that holds.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from typing import TypeAlias
 
 import polars as pl
 
-from prunescope.audit import Budget, Outcome, decisive, outcome, place_of
-from prunescope.errors import ConfigError, one_of
+from prunescope.audit import Audit
+from prunescope.errors import ConfigError, one_of, shorten
 from prunescope.mitigate.search_result import (
+    CONFIRMATIONS,
+    TRIAL_SCHEMA,
     Choice,
-    Confirmation,
     Search,
     SearchInfo,
+    trial_rows,
 )
+from prunescope.verdict import WORDS, ModelVerdict, Policy
 
 SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
 """The candidates unless others are given."""
@@ -29,16 +32,10 @@ SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.99
 VALIDATION, TEST = "val", "test"
 """The split that decides, and the one that confirms."""
 
-Evaluate: TypeAlias = Callable[[str, float, str], pl.DataFrame]
-"""Maps method, sparsity and split to an audit table with that model as the only compressed one."""
+Evaluate: TypeAlias = Callable[[str, float, str], Audit]
+"""Maps method, sparsity and split to an audit with that model as the only compressed one."""
 
 Holds: TypeAlias = Callable[[float], bool]
-
-CONFIRMATIONS: Mapping[Outcome, Confirmation] = {
-    "met": "confirmed",
-    "broken": "not confirmed",
-    "cannot tell": "cannot tell",
-}
 
 
 def bisect(holds: Holds, candidates: Sequence[float]) -> int:
@@ -54,7 +51,7 @@ def bisect(holds: Holds, candidates: Sequence[float]) -> int:
     Returns
     -------
     int
-        0: none holds. The candidate counted last was seen to hold, the next one to break.
+        0: none holds. The candidate counted last was seen to hold, the next one not to.
 
     Examples
     --------
@@ -75,7 +72,7 @@ def bisect(holds: Holds, candidates: Sequence[float]) -> int:
 
 
 def climb(holds: Holds, candidates: Sequence[float]) -> int:
-    """Count the candidates below the first that breaks, one after the other.
+    """Count the candidates below the first that does not hold, one after the other.
 
     Examples
     --------
@@ -92,31 +89,32 @@ ORDERS: Mapping[str, Callable[[Holds, Sequence[float]], int]] = {
     "bisection": bisect,
     "climb": climb,
 }
-"""In which order candidates are tried: by halves, or upwards until one breaks."""
+"""In which order candidates are tried: by halves, or upwards until one does not hold."""
 
 
 def highest_sparsity(
-    budget: Budget,
+    policy: Policy,
     evaluate: Evaluate,
     methods: Sequence[str],
     sparsities: Iterable[float] = SPARSITIES,
     order: str = "bisection",
 ) -> Search:
-    """Find the highest sparsity, and the method, that keeps a budget.
+    """Find the highest sparsity, and the method, that a policy allows.
 
-    A candidate holds if every row does that a constraint is about, by the interval's end on
-    validation; a row that cannot be told does not hold. Of several methods the one that holds at
-    most weights removed is chosen, in a tie the one whose worst row lies deeper inside its limit.
-    The choice, and nothing else, is judged on test by the same constraints: where test does not
-    confirm it, no other is chosen, as test would then have chosen it.
+    A candidate holds if the answer about it on validation is ship, or ship with care. Of several
+    methods the one that holds with the most weights removed is chosen; in a tie, ship before ship
+    with care, then the one that leaves more room up to its nearest limit. The choice, and nothing
+    else, is judged on test by the same policy: where test does not confirm it, no other is chosen,
+    as test would then have chosen it.
 
     Parameters
     ----------
-    budget : Budget
+    policy : Policy
+        Such as `Policy.of(["accuracy >= -0.005"])`, or `prunescope.verdict.shipped()`.
     evaluate : callable
-        Maps method, sparsity and split (``val`` or ``test``) to an audit table, in which one model
-        is compressed; its column ``sparsity``, if there is one, tells the share of the weights that
-        are gone. Called once for each trial.
+        Maps method, sparsity and split (``val`` or ``test``) to an audit, in which one model is
+        compressed; its metadata tell the share of the weights that are gone, else it is taken to be
+        the sparsity. Called once for each trial.
     methods : sequence of str
     sparsities : iterable of float
         Candidates, each in (0, 1).
@@ -126,46 +124,51 @@ def highest_sparsity(
     Raises
     ------
     ConfigError
-        There is no method or candidate, a candidate lies outside (0, 1), the order is unknown, or
-        a constraint is about what the tables do not hold.
+        There is no method or candidate, a candidate lies outside (0, 1), the order is unknown, a
+        criterion is about what the audits do not hold, or an audit is not of one compressed model.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from prunescope import Predictions, Samples, audit
+    >>> from prunescope.predictions import Metadata
+    >>> labels = (np.arange(2000).reshape(-1, 1) % 2).astype(np.int8)
+    >>> samples = Samples(pl.Series(map(str, range(2000))), ("Smiling",), labels, {})
+    >>> def answers(name, wrong):
+    ...     signs = np.where(np.arange(2000) < wrong, -1.0, 1.0)[:, None]
+    ...     return Predictions(samples, signs * (2.0 * labels - 1), Metadata(name=name))
     >>> def evaluate(method, sparsity, split):
-    ...     row = {"model": "sparse", "method": method, "metric": "accuracy", "attribute": None,
-    ...            "group": None, "group_value": None, "status": "ok", "reason": None, "n": 100}
-    ...     lost = sparsity**8 / 100
-    ...     changes = {"delta": -lost, "delta_low": -lost - 0.001, "delta_high": 0.001 - lost}
-    ...     return pl.DataFrame([row | changes])
-    >>> highest_sparsity(Budget.parse(["accuracy >= -0.005"]), evaluate, ["gmp-pt"])
-    Search(gmp-pt at 85% keeps the budget on val; on test: confirmed)
+    ...     return audit(answers("dense", 0), answers("sparse", int(40 * sparsity**8)))
+    >>> highest_sparsity(Policy.of(["accuracy >= -0.01"]), evaluate, ["gmp-pt"])
+    Search(gmp-pt at 85% holds on val: ship; on test: confirmed)
     """
     methods, candidates = list(dict.fromkeys(methods)), sorted(set(sparsities))
     _check(methods, candidates, order)
-    trials = _Trials(budget, evaluate)
+    trials = _Trials(policy, evaluate)
     found = [trials.highest(method, candidates, order) for method in methods]
-    held = [choice for choice in found if choice is not None]
-    choice = max(held, key=_depth, default=None)
+    choice = max((one for one in found if one is not None), key=_rank, default=None)
     confirmation = None
     if choice is None:
         lowest = candidates[0]
         fails = (
-            f"{_named(method, lowest)}, {trials.failure(method, lowest, VALIDATION)}"
+            f"{_named(method, lowest)}, {_why(trials.judged[method, lowest, VALIDATION])}"
             for method in methods
         )
         reason = f"cannot: not even the lowest sparsity holds on {VALIDATION}: {'; '.join(fails)}"
     else:
         on_test = trials.run(choice.method, choice.sparsity, TEST)
-        confirmation = CONFIRMATIONS[on_test]
+        confirmation = CONFIRMATIONS[on_test.answer]
         reason = _named(choice.method, choice.sparsity)
-        if abs(_gone(choice) - choice.sparsity) > 0.01 * (1 - choice.sparsity):
-            reason += f", which removes {100 * _gone(choice):.4g}% of the weights,"
-        reason += f" keeps the budget on {VALIDATION}; "
+        if abs(choice.removed - choice.sparsity) > 0.01 * (1 - choice.sparsity):
+            reason += f", which removes {100 * choice.removed:.4g}% of the weights,"
+        reason += f" holds on {VALIDATION}: {WORDS[choice.answer].lower()}; "
         reason += f"on {TEST}: {confirmation}"
-        if on_test != "met":
-            reason += f", {trials.failure(choice.method, choice.sparsity, TEST)}"
+        if not on_test.passed:
+            reason += f", {_why(on_test)}"
+        elif on_test.answer != choice.answer:
+            reason += f", {WORDS[on_test.answer].lower()}"
     info = SearchInfo(
-        budget=[str(constraint) for constraint in budget.constraints],
+        criteria=list(dict.fromkeys(trials.table["criterion"])),
         methods=methods,
         sparsities=candidates,
         order=order,
@@ -173,68 +176,78 @@ def highest_sparsity(
         confirmation=confirmation,
         reason=reason,
     )
-    return Search(trials.table(), info)
+    return Search(trials.table, info)
 
 
 @dataclass
 class _Trials:
     """The trials so far, each judged as it is made."""
 
-    budget: Budget
+    policy: Policy
     evaluate: Evaluate
-    judged: dict[tuple[str, float, str], pl.DataFrame] = field(default_factory=dict)
+    judged: dict[tuple[str, float, str], ModelVerdict] = field(default_factory=dict)
     removed: dict[tuple[str, float], float] = field(default_factory=dict)
 
-    def run(self, method: str, sparsity: float, split: str) -> Outcome:
+    def run(self, method: str, sparsity: float, split: str) -> ModelVerdict:
         """Make a trial and judge it."""
-        table = self.evaluate(method, sparsity, split)
-        judged = self.budget.judge(table)
-        if "sparsity" in table.columns:
-            shares = table["sparsity"].to_numpy()  # of the dense model 0
-            self.removed[method, sparsity] = float(shares.max())
-        self.judged[method, sparsity, split] = judged
-        return outcome(judged)
+        audit = self.evaluate(method, sparsity, split)
+        compressed = [model for model in audit.info.models if model.baseline is not None]
+        if len(compressed) != 1:
+            told = shorten([model.name for model in compressed]) or "none"
+            raise ConfigError(
+                f"audit of {_named(method, sparsity)}: expected one compressed model, not {told}"
+            )
+        gone = compressed[0].metadata.compression.removed
+        self.removed[method, sparsity] = gone or sparsity
+        [verdict] = self.policy.judge(audit).models
+        self.judged[method, sparsity, split] = verdict
+        return verdict
 
     def highest(self, method: str, candidates: Sequence[float], order: str) -> Choice | None:
         """Find the highest candidate of one method that holds on validation."""
         count = ORDERS[order](
-            lambda sparsity: self.run(method, sparsity, VALIDATION) == "met", candidates
+            lambda sparsity: self.run(method, sparsity, VALIDATION).passed, candidates
         )
         if not count:
             return None
         sparsity = candidates[count - 1]
-        excess = self.judged[method, sparsity, VALIDATION]["excess"].max()
-        assert isinstance(excess, float)
-        removed = self.removed.get((method, sparsity), sparsity)
-        return Choice(method=method, sparsity=sparsity, removed=removed, excess=excess)
-
-    def failure(self, method: str, sparsity: float, split: str) -> str:
-        """Say what a trial that does not hold hangs on."""
-        row = decisive(self.judged[method, sparsity, split])
-        why = row["reason"] or f"the interval reaches {row['end']:.4g}"
-        place = place_of(row)
-        return f"{row['constraint']} ({f'{place}: {why}' if place else why})"
-
-    def table(self) -> pl.DataFrame:
-        """Return all trials as one table."""
-        names = ("method", "sparsity", "split")
-        return pl.concat(
-            judged.select(
-                *(pl.lit(value).alias(name) for name, value in zip(names, trial, strict=True)),
-                *judged.columns,
-            )
-            for trial, judged in self.judged.items()
+        verdict = self.judged[method, sparsity, VALIDATION]
+        return Choice(
+            method=method,
+            sparsity=sparsity,
+            removed=self.removed[method, sparsity],
+            answer=verdict.answer,
+            room=_room(verdict),
         )
 
+    @property
+    def table(self) -> pl.DataFrame:
+        """All trials as one table."""
+        rows = [row for trial, one in self.judged.items() for row in trial_rows(*trial, one)]
+        return pl.DataFrame(rows, TRIAL_SCHEMA)
 
-def _gone(choice: Choice) -> float:
-    """Return the share of the weights that a choice lacks."""
-    return choice.sparsity if choice.removed is None else choice.removed
+
+def _rank(choice: Choice) -> tuple[float, bool, float]:
+    """Return what choices are compared by: weights removed, the answer, the room that is left."""
+    return choice.removed, choice.answer == "ship", choice.room
 
 
-def _depth(choice: Choice) -> tuple[float, float]:
-    """Return what choices are compared by: weights removed, then how safely the budget is kept."""
-    return _gone(choice), -choice.excess
+def _room(verdict: ModelVerdict) -> float:
+    """Return what is left up to the nearest limit: a share of it, or up to a bound."""
+    deciding = ((one.rows[0].reach, one.limit) for one in verdict.criteria if one.rows)
+    return min(
+        (1 - reach / limit if limit else -reach for reach, limit in deciding if reach is not None),
+        default=0.0,
+    )
+
+
+def _why(verdict: ModelVerdict) -> str:
+    """Say what keeps a model from holding."""
+    if not verdict.blocking:
+        return "nothing could be judged"
+    first, *others = verdict.blocking
+    more = f"; and {len(others)} more" if others else ""
+    return f"{first.criterion}: {first.state}, {first.text}{more}"
 
 
 def _named(method: str, sparsity: float) -> str:

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.budget import Constraint
 from prunescope.audit.where import OVERALL
 from prunescope.errors import ConfigError, one_of
 from prunescope.metrics import (
@@ -22,6 +21,7 @@ from prunescope.metrics import (
     true_positive_rate,
 )
 from prunescope.metrics.statistics import Floats, divide
+from prunescope.verdict.criterion import Criterion as Bound
 
 Metric = Callable[[Floats], Measure]
 """Counts (..., 3, 2) by label and decision → a measure (...)."""
@@ -116,7 +116,7 @@ class Floor:
 
     @classmethod
     def parse(cls, text: str, metrics: Collection[str] = FLOORS) -> Floor:
-        """Read ``METRIC >= NUMBER``, a constraint of a budget; a number with a sign is a change.
+        """Read ``METRIC >= NUMBER``, as a policy does; a number with a sign is a change.
 
         Raises
         ------
@@ -128,16 +128,16 @@ class Floor:
             "for a change"
         )
         try:
-            found = Constraint.parse(text)
+            found = Bound.parse(text)
         except ConfigError as error:
             raise ConfigError(expected) from error
-        if found.operator != ">=" or found.where != OVERALL:
+        if found.gte is None or found.wheres != [OVERALL]:
             raise ConfigError(expected)
         if found.metric not in metrics:
             raise ConfigError(f"floor {text!r}: {one_of('metric', found.metric, sorted(metrics))}")
-        if abs(found.limit) > 1:
+        if abs(found.gte) > 1:
             raise ConfigError(f"{expected}; {found.metric} is a share of at most 1")
-        return cls(found.metric, found.limit, found.relative)
+        return cls(found.metric, found.gte, found.relative)
 
     def holds(self, counts: Floats, now: Floats) -> NDArray[np.bool_]:
         """Tell at which of T thresholds it holds, given counts (T, 3, 2) and those now (3, 2)."""

@@ -2,7 +2,7 @@
 
 A *stage* makes one artifact (a checkpoint, a predictions file) from others. A *sweep* prunes one
 dense model to several sparsities and audits them together; the demo is a sweep on drawn faces. A
-*search* prunes as far as a bias budget allows; *measures* are set side by side.
+*search* prunes as far as a policy allows; *measures* are set side by side.
 
 A *study* is many runs from one file: `plan` says which, `engine` makes them once each, here or on a
 cluster, and `results` judges claims by them and draws the figures.

@@ -1,7 +1,7 @@
-"""A search under a bias budget: candidates are pruned, asked and audited until the answer is known.
+"""A search under a policy: candidates are pruned, asked and audited until the answer is known.
 
 Everything that is made stays in one folder, and nothing that is there is made again: a search that
-was stopped goes on by the same call, and another budget costs only the trainings that it adds.
+was stopped goes on by the same call, and another policy costs only the trainings that it adds.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from prunescope.audit import Budget, audit, place_of
+from prunescope.audit import Audit, audit
 from prunescope.audit.result import FEWEST
 from prunescope.data import DataConfig, Dataset
 from prunescope.errors import ConfigError, DataError, one_of, shorten
@@ -24,6 +22,8 @@ from prunescope.mitigate.search import TEST, VALIDATION
 from prunescope.predictions import Predictions
 from prunescope.study.stages import factory_of, model_name, predict_split, prune_model
 from prunescope.study.sweep import ShowProgress, note_steps
+from prunescope.verdict import Finding, Judge, Policy
+from prunescope.verdict.verdict import shown
 
 if TYPE_CHECKING:
     from prunescope.models import Checkpoint
@@ -33,6 +33,9 @@ DENSE = "dense"
 """The name of the model that is pruned."""
 
 SETTINGS_FILE = "settings.json"
+
+SHOWN = 3
+"""Criteria that an error names."""
 
 WARM = ("gmp-pt", "linear-pt", "one-shot")
 """Methods that can go on from a pruned model: they start from a trained one and remove single
@@ -45,14 +48,15 @@ class SearchPlan:
 
     Parameters
     ----------
-    budget : Budget
+    policy : Policy
+        What candidates are held to.
     recipes : mapping of str to Recipe or None
         Method → how it trains; None: not at all. The methods to search among.
     sparsities : sequence of float
         Candidates, in (0, 1).
     warm : bool
-        Prune each candidate from the one below it instead of from dense, upwards until one breaks
-        the budget. For methods that start from a trained model and remove single weights.
+        Prune each candidate from the one below it instead of from dense, upwards until one does not
+        hold. For methods that start from a trained model and remove single weights.
     seed : int, optional
         Of all that is random in a pruning; default: the recipe's.
     data : DataConfig, optional
@@ -62,7 +66,7 @@ class SearchPlan:
         Settings of the audits, such as `replicates`, `confidence`, `min_support`.
     """
 
-    budget: Budget
+    policy: Policy
     recipes: Mapping[str, Recipe | None]
     sparsities: Sequence[float] = SPARSITIES
     warm: bool = False
@@ -75,7 +79,7 @@ class SearchPlan:
 def run_search(
     dense: Checkpoint, dataset: Dataset, plan: SearchPlan, folder: Path, *, show: ShowProgress
 ) -> Search:
-    """Find how far a model can be pruned under a budget; leave everything in `folder`.
+    """Find how far a model can be pruned under a policy; leave everything in `folder`.
 
     The folder gets ``search.json``, ``trials.parquet``, the pruned models in ``models``, and their
     predictions in ``val`` and, for the choice alone, in ``test``.
@@ -93,20 +97,21 @@ def run_search(
     Raises
     ------
     ConfigError
-        A setting makes no sense, the budget is about something unknown, or the folder holds models
+        A setting makes no sense, the policy is about something unknown, or the folder holds models
         that were made otherwise.
     DataError
-        A split is missing, or the validation data cannot tell whether a constraint holds.
+        A split is missing, or the validation data could not tell even of the dense model beside
+        itself whether it may be shipped.
     """
     _check(plan)
     for split in ("train", VALIDATION, TEST):
         dataset.split(split)  # an absent one is told before any training
     _claim(folder, _sources(dense, dataset))
     trials = _Trials(dense, dataset, plan, folder, show)
-    _check_tellable(plan.budget, trials.answers(DENSE, VALIDATION, lambda: dense), plan.audit)
+    _check_tellable(plan.policy, trials.answers(DENSE, VALIDATION, lambda: dense), plan.audit)
     _claim(folder, _choices(plan))
     found = highest_sparsity(
-        plan.budget,
+        plan.policy,
         trials.evaluate,
         list(plan.recipes),
         plan.sparsities,
@@ -134,13 +139,12 @@ class _Trials:
     folder: Path
     show: ShowProgress
 
-    def evaluate(self, method: str, sparsity: float, split: str) -> pl.DataFrame:
-        """Return the audit table of one candidate on one split, without the dense model's rows."""
+    def evaluate(self, method: str, sparsity: float, split: str) -> Audit:
+        """Return the audit of one candidate on one split."""
         name = model_name(method, sparsity)
         answers = self.answers(name, split, lambda: self.model(method, sparsity))
         dense = self.answers(DENSE, split, lambda: self.dense)
-        table = audit(dense, answers, **self.plan.audit).table
-        return table.filter(pl.col("model") == name)
+        return audit(dense, answers, **self.plan.audit)
 
     def answers(self, name: str, split: str, model: Callable[[], Checkpoint]) -> Predictions:
         """Return a model's predictions on a split."""
@@ -235,23 +239,30 @@ def _choices(plan: SearchPlan) -> dict[str, Any]:
     return choices
 
 
-def _check_tellable(budget: Budget, dense: Predictions, settings: Mapping[str, Any]) -> None:
-    """Raise where a budget cannot be told even of the dense model compared with itself.
+def _check_tellable(policy: Policy, dense: Predictions, settings: Mapping[str, Any]) -> None:
+    """Raise where nobody could tell even of the dense model, compared with itself.
 
-    That finds unknown names, too little support and metrics that need other models before anything
-    is trained.
+    That finds unknown names, too little support, too few samples and metrics that need other models
+    before anything is trained.
     """
     itself = replace(dense, metadata=dense.metadata.model_copy(update={"name": "dense itself"}))
-    table = audit(dense, itself, **{**settings, "replicates": 0}).table
-    judged = budget.judge(table, "dense itself", on="value")
-    untold = judged.filter(pl.col("holds").is_null())
-    if untold.height:
-        why = [
-            f"{row['constraint']} ({place_of(row) or 'over all'}: {row['reason']})"
-            for row in untold.iter_rows(named=True)
-        ]
+    findings = Judge(audit(dense, itself, **settings), policy).findings("dense itself")
+    untold = [text for one in findings if (text := _untold(one)) is not None]
+    if untold:
+        more = f"\nand {len(untold) - SHOWN} more" if len(untold) > SHOWN else ""
         raise DataError(
-            f"split {VALIDATION} cannot tell whether the budget holds even of the dense model: "
-            f"{shorten(why, 3)}. Leave these out, name attributes and groups that have enough "
-            "samples, or use more data"
+            f"split {VALIDATION} could not tell even of the dense model beside itself whether it "
+            "may be shipped: use more data, name attributes and groups that have enough samples, "
+            "or leave these out\n" + "\n".join(untold[:SHOWN]) + more
         )
+
+
+def _untold(found: Finding) -> str | None:
+    """Say what of a criterion is open though nothing changed; none where it can be told.
+
+    A bound of the value itself may be open, as a pruned model may have another value.
+    """
+    criterion, judged = found.criterion, found.judged
+    of_value = criterion.bounded and not criterion.relative
+    told = judged.state not in ("open", "not judged") or (of_value and not judged.n_untold)
+    return None if told or not criterion.decides else f"{shown(judged.criterion)}: {judged.text}"

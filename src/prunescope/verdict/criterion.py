@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -150,10 +151,10 @@ class Criterion(Strict):
 
     @classmethod
     def parse(cls, text: str) -> Criterion:
-        """Read a bound: ``METRIC[WHERE] <= NUMBER`` or ``>=``; see `prunescope.audit.where`.
+        """Read a bound: ``METRIC[WHERE] <= NUMBER``, or ``>=``.
 
-        A number with a sign bounds the change from dense, one without, or in parentheses, the value
-        itself.
+        WHERE is as in `prunescope.audit.where`. A number with a sign bounds the change from dense,
+        one without, or in parentheses, the value itself.
 
         Raises
         ------
@@ -169,6 +170,8 @@ class Criterion(Strict):
             )
         where = Where() if found["where"] is None else Where.parse(found["where"])
         number, least = float(found["number"]), found["operator"] == ">"
+        if not isfinite(number):
+            raise ConfigError(f"constraint {text!r}: expected a finite number")
         return cls(
             metric=found["metric"],
             attribute=where.attribute,
@@ -233,7 +236,7 @@ class Criterion(Strict):
     def _bound(self, number: float) -> str:
         if self.relative:
             return f"{number:+}"
-        return f"({number})" if number < 0 else f"{number}"
+        return f"({number})" if f"{number}"[0] == "-" else f"{number}"
 
 
 def _listed(names: str | list[str] | None) -> list[str | None]:

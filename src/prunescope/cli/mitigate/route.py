@@ -53,7 +53,7 @@ def route(
     target: Annotated[
         list[str] | None,
         typer.Option(
-            help="As few as keep within these constraints, such as 'flip_rate <= 0.02' "
+            help="As few as hold these bounds, such as 'flip_rate <= 0.02' "
             "(docs/mitigate/search.md).",
             rich_help_panel=CHOICE,
         ),
@@ -114,7 +114,6 @@ def route(
     does to data that chose nothing; with --overrides, what people did: in comparison.json and
     comparison.parquet, too.
     """
-    from prunescope.audit.budget import Budget
     from prunescope.cli.files import Files
     from prunescope.cli.mitigate import tables
     from prunescope.errors import ConfigError
@@ -124,6 +123,7 @@ def route(
     from prunescope.mitigate.risk import OWN_MARGIN
     from prunescope.predictions import read_mapping
     from prunescope.report import write_route
+    from prunescope.verdict import Policy
 
     if score and forecast:
         raise ConfigError("--score and --forecast are two kinds of risk: name one of them")
@@ -146,7 +146,7 @@ def route(
     found = choose(
         mine, theirs, to=to,
         score=score or OWN_MARGIN if told is None else told, whole=whole,
-        share=share, target=None if target is None else Budget.parse(target),
+        share=share, target=None if target is None else Policy.of(target),
         certify_loss=certify, overrides=said, test=tested, test_score=foretold,
         macs=options.two_numbers("--macs", macs), **(proof or {}), **settings,
     )  # fmt: skip

@@ -16,13 +16,20 @@ DECISION = "Decision"
 def search(
     dense: models.AnyModel,
     budget: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
-            metavar="CONSTRAINT",
+            metavar="BOUND",
             help="METRIC[WHERE] <= NUMBER, or >=; a number with a sign bounds the change from "
             "dense: 'accuracy >= -0.005', 'bias_amplification[Male] <= +0.02'. Repeat for several.",
         ),
-    ],
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of --budget: a file of 'prunescope policy init'.",
+            show_default="as shipped",
+        ),
+    ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -36,7 +43,7 @@ def search(
         bool,
         typer.Option(
             "--warm",
-            help="Prune each candidate from the one below it, upwards until one breaks the budget.",
+            help="Prune each candidate from the one below it, upwards until one does not hold.",
         ),
     ] = False,
     out: options.Out = Path("search"),
@@ -63,17 +70,24 @@ def search(
     on_bad_image: options.OnBadImage = None,
     as_json: options.Json = False,
 ) -> None:
-    """Prune as far as a bias budget allows.
+    """Prune as far as a budget, or a policy, allows.
 
-    Candidates are pruned, and judged on the split 'val' by the ends of intervals, a few only; the
-    choice is confirmed on the split 'test'. Exits with 0 if it is, with 1 if it is not or nothing
-    keeps the budget. Stopped half-way, the same command goes on.
+    Candidates are pruned, a few only, and judged on the split 'val': one holds if the answer is
+    ship, or ship with care. The choice is confirmed on the split 'test'. Exits with 0 if it is,
+    with 1 if it is not or nothing holds. Stopped half-way, the same command goes on.
     """
-    from prunescope.audit import Budget
     from prunescope.cli.mitigate.tables import print_search, search_data
+    from prunescope.errors import ConfigError
     from prunescope.study import SearchPlan, chosen_model, run_search
+    from prunescope.verdict import Policy, shipped
 
-    wanted = Budget.parse(budget)
+    if budget and policy is not None:
+        raise ConfigError("--budget and --policy both say what is allowed: name one of them")
+    allowed = shipped()
+    if budget:
+        allowed = Policy.of(budget)
+    elif policy is not None:
+        allowed = Policy.load(policy)
     candidates = options.numbers(sparsities)
     recipes = {
         name: models.recipe_of(name, recipe, epochs=epochs, seed=seed)
@@ -84,7 +98,7 @@ def search(
         cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     plan = SearchPlan(
-        budget=wanted,
+        policy=allowed,
         recipes=recipes,
         sparsities=candidates,
         warm=warm,

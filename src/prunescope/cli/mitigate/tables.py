@@ -179,20 +179,20 @@ def print_route(found: Route) -> None:
 
 
 def print_search(found: Search) -> None:
-    """Print each trial, a line per constraint with the row that decides, and what was found."""
-    from prunescope.audit import decisive, outcome, place_of
+    """Print each trial with its answer and what is not held, and what was found."""
+    from prunescope.verdict import WORDS
+    from prunescope.verdict.verdict import shown
 
-    table = Table("trial", "constraint", "decided by", "end", "outcome", title="Trials")
-    key = ["method", "sparsity", "split", "constraint"]
-    for _, judged in found.trials.group_by(key, maintain_order=True):
-        row = decisive(judged)
-        table.add_row(
-            f"{row['method']} {row['sparsity']:.1%} on {row['split']}",
-            escape(row["constraint"]),
-            escape(place_of(row)) or "all",
-            "–" if row["end"] is None else f"{row['end']:.4f}",
-            outcome(judged),
-        )
+    table = Table("trial", "answer", "criterion", "state", "what decides it", title="Trials")
+    for method, sparsity, split, answer in found.answers():
+        rows = found.trials.filter(method=method, sparsity=sparsity, split=split)
+        counts = rows.group_by("state", maintain_order=True).len().rows()
+        told = [f"{n:,} {state if state != 'absent' else 'not asked'}" for state, n in counts]
+        name = f"{method} at {sparsity:.1%} on {split}"
+        table.add_row(escape(name), WORDS[answer], "", "", ", ".join(told))
+        for row in rows.filter(pl.col("state").is_in(["broken", "open", "not judged"])).to_dicts():
+            state = ", ".join(filter(None, (row["state"], row["severity"])))
+            table.add_row("", "", escape(shown(row["criterion"])), state, escape(row["text"]))
     console = Console(highlight=False)
     console.print(table)
     console.print(found.info.reason, markup=False)
