@@ -32,7 +32,7 @@ SIZES = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 20
 """Numbers of images on the curve."""
 
 DRAWS, LOTS = 4_000, 400
-PAIRS = 64
+PAIRS = 32
 LARGEST = 10**8
 """More images than anybody has."""
 
@@ -117,13 +117,11 @@ def foretell(
     noisy = _Noise(dense, flips, rng)
     found = audit(*noisy.pair(), n_affected=0, **settings)
     figures = _Figures(Judge(found, policy or shipped()))
-    moves = []
     for number in range(pairs):
-        another = audit(*noisy.pair(), n_affected=0, **settings | {"replicates": 0})
-        moves.append(figures.moves(another))
+        figures.add(audit(*noisy.pair(), n_affected=0, **settings))
         if progress:
             progress(number + 1)
-    draws = figures.draws(np.array(moves), rng)
+    draws = figures.draws(rng)
     units = found.info.settings.cluster
     n = found.info.n_samples
     chances = [figures.answers(draws, np.sqrt(n / size)) for size in sizes]
@@ -205,11 +203,10 @@ class _Figures:
         self.decides = np.array([criterion.decides for criterion in owner])
         self.owner = owner
         self.usable = np.concatenate([one.usable & np.isfinite(one.reach) for one in self.asked])
-        self.half = np.concatenate(
-            [np.max([np.abs(end - one.at) for end in one.ends], axis=0) for one in self.asked]
-        )
         units = np.concatenate([rows["units"].to_numpy() for _, rows in self.found])
-        self.error = self.half / student(np.maximum(units - 1.0, 1), 1 - self.alpha)
+        self.quantile = student(np.maximum(units - 1.0, 1), 1 - self.alpha)
+        self.moves: list[Floats] = []
+        self.halves: list[Floats] = []
         self.centre = np.concatenate([np.where(one.fixed, one.at, 0.0) for one in self.asked])
         self.least = judge.audit.info.settings.min_support
         self.parts = self._parts(judge.audit.table)
@@ -237,7 +234,7 @@ class _Figures:
                 units = mine.filter(pl.col("status") != NOT_APPLICABLE)["units"].to_numpy()
                 alone = row["attribute"] is not None or not len(units)
                 of_part = np.array([row["units"]]) if alone else units
-                size = max(float(smallest.get(row["group"], table["units"].max())), of_part.max())
+                size = max(float(smallest.get(row["group"], table["units"].to_numpy().max())), of_part.max())
                 found.append((size, of_part / size))
         return found
 
@@ -249,22 +246,31 @@ class _Figures:
             found.append((rng.binomial(whole, shares) >= self.least).any(axis=1).mean())
         return np.array(found)
 
-    def moves(self, found: Audit) -> Floats:
-        """Return the figures of another pair, NaN where they have no value."""
+    def add(self, found: Audit) -> None:
+        """Take in another pair: its figures, and how wide their intervals are."""
         mine = found.table.filter(pl.col("model") == self.model)
-        quantity = pl.coalesce("delta", "value").alias("move")
         key = ["metric", "attribute", "group", "group_value"]
-        told = mine.select(*key, quantity).unique(key)
+        at, low, high = (
+            pl.coalesce(change, value) for change, value in (
+                ("delta", "value"), ("delta_low", "low"), ("delta_high", "high")
+            )
+        )  # fmt: skip
+        told = mine.select(*key, at=at, half=pl.max_horizontal(high - at, at - low)).unique(key)
         both = self.places.join(told, on=key, how="left", nulls_equal=True, maintain_order="left")
-        return both["move"].to_numpy().astype(float)
+        self.moves.append(both["at"].to_numpy().astype(float))
+        self.halves.append(both["half"].to_numpy().astype(float))
 
-    def draws(self, moves: Floats, rng: np.random.Generator) -> Floats:
-        """Draw figures that move together as in some pairs, with the errors of the audit."""
-        centred = np.ma.masked_invalid(moves)
-        centred = (centred - centred.mean(axis=0)).filled(0.0)
+    def draws(self, rng: np.random.Generator) -> Floats:
+        """Draw figures that move together as in the pairs, by the errors that intervals tell."""
+        moves, halves = np.ma.masked_invalid(self.moves), np.ma.masked_invalid(self.halves)
+        self.usable &= ~np.ma.getmaskarray(halves.mean(axis=0))
+        self.half = halves.mean(axis=0).filled(0.0)
+        self.error = self.half / self.quantile
+        of_draw = halves.filled(0.0)[rng.integers(0, len(halves), DRAWS)]
+        self.width = np.where(of_draw > 0, of_draw, self.half)
+        centred = (moves - moves.mean(axis=0)).filled(0.0)
         spread = centred.std(axis=0, ddof=1)
-        weights = rng.standard_normal((DRAWS, len(moves)))
-        drawn = weights @ centred / np.sqrt(len(moves) - 1)
+        drawn = rng.standard_normal((DRAWS, len(centred))) @ centred / np.sqrt(len(centred) - 1)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(spread > 0, drawn / spread, 0.0) * self.error)
 
@@ -272,14 +278,14 @@ class _Figures:
         """Tell which figures are ruled out in each draw, where errors shrink by a factor."""
         ratio = ndtri(1 - self.alpha) / ndtri(1 - self.alpha / 2)
         at = self.centre + draws * shrink
-        reach = self.half * ratio * shrink
+        reach = self.width * ratio * shrink
         results, start = [], 0
         for (criterion, rows), asked in zip(self.found, self.asked, strict=True):
             mine = slice(start, start + rows.height)
             start += rows.height
             worst = np.maximum(
-                asked.damage_of(at[:, mine] - reach[mine]),
-                asked.damage_of(at[:, mine] + reach[mine]),
+                asked.damage_of(at[:, mine] - reach[:, mine]),
+                asked.damage_of(at[:, mine] + reach[:, mine]),
             )
             limit = criterion.to_rule_out
             results.append(worst <= limit if criterion.bounded else worst < limit)
