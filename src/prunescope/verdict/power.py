@@ -203,7 +203,7 @@ class _Figures:
         self.decides = np.array([criterion.decides for criterion in owner])
         self.owner = owner
         self.usable = np.concatenate([one.usable & np.isfinite(one.reach) for one in self.asked])
-        units = np.concatenate([rows["units"].to_numpy() for _, rows in self.found])
+        units = np.concatenate([rows["units"].fill_null(0).to_numpy() for _, rows in self.found])
         self.quantile = student(np.maximum(units - 1.0, 1), 1 - self.alpha)
         self.moves: list[Floats] = []
         self.halves: list[Floats] = []
@@ -225,17 +225,19 @@ class _Figures:
             .agg(pl.col("units").min())
             .rows()
         )
-        found = []
+        every = int(sizes["units"].fill_null(0).to_numpy().max())
+        found: list[tuple[float, Floats]] = []
         for _, rows in self.found:
             for row in rows.iter_rows(named=True):
                 mine = parts.filter(
-                    pl.col("metric") == row["metric"], pl.col("group").eq_missing(row["group"])
-                )
-                units = mine.filter(pl.col("status") != NOT_APPLICABLE)["units"].to_numpy()
-                alone = row["attribute"] is not None or not len(units)
-                of_part = np.array([row["units"]]) if alone else units
-                size = max(float(smallest.get(row["group"], table["units"].to_numpy().max())), of_part.max())
-                found.append((size, of_part / size))
+                    pl.col("metric") == row["metric"],
+                    pl.col("group").eq_missing(row["group"]),
+                    pl.col("status") != NOT_APPLICABLE,
+                )["units"].fill_null(0)
+                alone = row["attribute"] is not None or mine.is_empty()
+                of_part = np.array([row["units"] or 0]) if alone else mine.to_numpy()
+                size = float(max(smallest.get(row["group"], every), of_part.max()))
+                found.append((size, of_part / max(size, 1)))
         return found
 
     def chances(self, shrink: float) -> Floats:
