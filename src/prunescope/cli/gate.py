@@ -127,12 +127,8 @@ def _print_model(model: ModelVerdict, console: Console) -> None:
 
 def _state(judged: Judged, model: ModelVerdict) -> str:
     """Say what a criterion comes to, and whether the answer hangs on it."""
-    words = [judged.state if judged.state != "absent" else "not asked"]
-    if judged.severity is not None:
-        words.append(judged.severity)
-    elif judged in model.blocking:
-        words.append("decides")
-    return ", ".join(words)
+    decides = judged.severity is None and judged in model.blocking
+    return judged.outcome + (", decides" if decides else "")
 
 
 def init(

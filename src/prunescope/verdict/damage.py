@@ -107,9 +107,7 @@ class _Asked:
             for end in ("low", "high")
         ]
         ok = (rows["status"] == OK).fill_null(value=False).to_numpy()
-        self.broken_figures = ok & (
-            np.isinf(self.at) | np.isinf(self.ends[0]) | np.isinf(self.ends[1]) | self._nan()
-        )
+        self.broken_figures = ok & (np.isinf([value, delta, *self.ends]).any(axis=0) | self._nan())
         self.usable = ok & np.isfinite(self.at) & ~self.broken_figures
         with np.errstate(invalid="ignore"):
             self.damage = np.where(self.usable, self._damage(self.at), np.nan)

@@ -9,13 +9,7 @@ from prunescope.verdict.numbers import counted, escape
 from prunescope.verdict.verdict import WORDS, Judged, ModelVerdict, Verdict, shown
 
 SIGNS = {"ship": "✅", "care": "⚠️", "unknown": "❔", "stop": "❌"}
-STATES = {
-    "broken": "❌ broken",
-    "open": "❔ open",
-    "not judged": "❔ not judged",
-    "held": "✅ held",
-    "absent": "➖ not asked",
-}
+STATES = {"broken": "❌", "open": "❔", "not judged": "❔", "held": "✅", "absent": "➖"}
 
 LONGEST = 60_000
 """Bytes of models and criteria: a comment on GitHub holds 65,536 characters."""
@@ -82,10 +76,10 @@ def _rows(judged: Sequence[Judged], blocking: Sequence[Judged] = ()) -> list[str
     """Write a row for each, in bold what keeps the model from being shipped."""
     rows = []
     for one in judged:
-        state = STATES[one.state] + (f", {one.severity}" if one.severity else "")
+        sign = SIGNS["care"] if one.severity == "moderate" else STATES[one.state]
         name = escape(shown(one.criterion))
         name = f"**{name}**" if one in blocking else name
-        rows.append(f"| {state} | {name} | {escape(one.text)} |")
+        rows.append(f"| {sign} {one.outcome} | {name} | {escape(one.text)} |")
     return rows
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prunescope.verdict.criterion import Criterion, Severity
 from prunescope.verdict.glossary import size, unit_of
-from prunescope.verdict.numbers import SHARE, counted, listing
+from prunescope.verdict.numbers import counted, decimal, listing
 
 State = Literal["held", "broken", "open", "not judged", "absent"]
 """What can be said of a criterion. ``absent``: the audit has nothing that it is about."""
@@ -142,7 +142,8 @@ class Judged(_Frozen):
     @classmethod
     def of_shared(cls, name: str, n: int, shared: float, least: float) -> Judged:
         """Say that some samples are answered by some files only; too many are not judged."""
-        reason = f"the files share {n:,} of {round(n / shared):,} samples ({SHARE.value(shared)})"
+        percent = decimal(100 * shared, 1, never=(0.0, 100.0, 100 * least))
+        reason = f"the files share {n:,} of {round(n / shared):,} samples ({percent}%)"
         if shared >= least:
             allowed = "" if least else ", which --allow-missing allows"
             return cls(criterion=name, metric="", state="absent", reason=reason + allowed)
@@ -155,6 +156,13 @@ class Judged(_Frozen):
     def bounded(self) -> bool:
         """Whether it bounds a value or its change, instead of limiting a damage."""
         return self.bound is not None
+
+    @property
+    def outcome(self) -> str:
+        """Its state in words: "broken, severe", "open"; of what is absent, "not asked"."""
+        if self.severity is not None:
+            return f"{self.state}, {self.severity}"
+        return "not asked" if self.state == "absent" else self.state
 
     @property
     def text(self) -> str:
