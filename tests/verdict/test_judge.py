@@ -213,7 +213,7 @@ def test_a_group_that_is_the_cluster_or_was_left_out(made):
 def test_a_metric_of_attributes_says_so_of_models_that_choose_a_class(made):
     audit = made({**change(0.0), "metric": "top1_accuracy"}, task="multiclass")
     told = errors(audit, {"metric": "harmful_flip_rate", "gte": 0})
-    assert "harmful_flip_rate is of single attributes, and these models choose a class" in told
+    assert "harmful_flip_rate is of attributes, and these models choose a class" in told
     assert "unknown class 'x'" in errors(
         made(change(0.0, attribute="c"), task="multiclass"), {"gte": 0, "attribute": "x"}
     )

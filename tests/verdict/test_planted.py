@@ -100,8 +100,6 @@ def test_classes_that_are_ruined_do_not_ship_though_one_against_the_rest_hardly_
     fell = of(found)["Accuracy falls"]
     assert (fell.metric, fell.severity) == ("top1_accuracy", "severe")
     assert fell.rows[0].damage > 0.3
-    against = ((made[0].logits > 0) == (made[0].samples.labels == 1)).mean()
-    assert against > 0.8 or fell.n_rows == 1  # what one against the rest says does not count
 
 
 def test_half_of_the_classes_are_given_up(build):
@@ -111,12 +109,12 @@ def test_half_of_the_classes_are_given_up(build):
         for name, given in (("dense", truth), ("lost", truth % 100))
     )
     copy = classes(build, "copy", truth, dense.logits, 200)
-    for compressed, answer in ((lost, "stop"), (copy, "care")):
+    for compressed, answer in ((lost, "stop"), (copy, "ship")):
         found = ps.audit(dense, compressed, replicates=100)
         verdict = shipped().judge(found)
         assert verdict.answer == answer
         told = {one.criterion: one for one in verdict.models[0].criteria}
-        assert told["Accuracy falls"].state == ("held" if answer == "care" else "broken")
+        assert told["Accuracy falls"].state == ("held" if answer == "ship" else "broken")
         if answer == "stop":
             gone = told["Classes are lost"]
             assert (gone.severity, gone.n_rows, gone.n_broken) == ("severe", 200, 100)

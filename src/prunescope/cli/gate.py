@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from prunescope.verdict import Judged, ModelVerdict, Policy, Verdict
+    from prunescope.verdict.verdict import State
 
 SHIPPED = "the criteria that prunescope ships with"
 
@@ -80,7 +81,7 @@ def _judged(policy: Policy, folder: str, models: list[str] | None, several: bool
 
 
 ANSWERS = {"ship": "bold green", "care": "bold yellow", "unknown": "bold blue", "stop": "bold red"}
-STATES = {
+STATES: dict[State, str] = {
     "broken": "red",
     "open": "yellow",
     "not judged": "yellow",

@@ -10,7 +10,7 @@ import polars as pl
 
 from prunescope.audit.estimates import NOT_APPLICABLE, UNDEFINED
 from prunescope.audit.roles import Roles, roles
-from prunescope.audit.where import EVERY
+from prunescope.audit.where import EVERY, Where
 from prunescope.errors import ConfigError, one_of
 from prunescope.verdict.answers import conclude
 from prunescope.verdict.criterion import Criterion
@@ -67,6 +67,7 @@ class Judge:
             "model", "metric", as_dict=True
         )
         self._found: dict[str, list[Finding]] = {}
+        self._known: dict[str, list[str]] = {}
 
     def findings(self, model: str) -> list[Finding]:
         """Judge a model, or the mean over its seeds, by each criterion.
@@ -135,19 +136,15 @@ class Judge:
             The audit has none, or no one of them can ever have what is asked for; says how to get
             them.
         """
-        metric, groups = criterion.metric, self._names("group")
-        if criterion.group is not None and not groups:
+        metric = criterion.metric
+        if criterion.group is not None and not self._names("group"):
             raise ConfigError(NO_GROUPS)
         of_model = self._rows.get((model, metric))
         if of_model is None:
             raise ConfigError(self._no_metric(metric))
         found = []
         for where in criterion.wheres:
-            if where.group not in (None, EVERY, *groups):
-                raise ConfigError(self._no_group(where.group))
-            if where.attribute not in (None, EVERY, *self._names("attribute")):
-                noun = "attribute" if self.task == "multilabel" else "class"
-                raise ConfigError(one_of(noun, where.attribute, self._names("attribute")))
+            self._check_names(where)
             found.append(where.rows(of_model, metric))
         rows = pl.concat(found).unique(maintain_order=True)
         if (rows["status"] == NOT_APPLICABLE).all():
@@ -163,33 +160,41 @@ class Judge:
         return rows
 
     def _names(self, column: str) -> list[str]:
-        return self.audit.table[column].drop_nulls().unique(maintain_order=True).to_list()
+        if column not in self._known:
+            names = self.audit.table[column].drop_nulls().unique(maintain_order=True)
+            self._known[column] = names.to_list()
+        return self._known[column]
 
     def _no_metric(self, metric: str) -> str:
         """Say why the audit has no rows of a metric, and what to do about it."""
         if self.task == "multilabel" and metric.startswith(OF_CLASSES):
             return f"{metric} is of models that choose a class, and these do not: {OTHER_TASK}"
         if self.task == "multiclass" and metric in OF_ATTRIBUTES:
-            return (
-                f"{metric} is of single attributes, and these models choose a class: {OTHER_TASK}"
-            )
+            return f"{metric} is of attributes, and these models choose a class: {OTHER_TASK}"
         if metric == "backdoor_bias_amplification":
             return "no backdoor was audited: name the group that marks it, --trigger GROUP"
-        if not self._names("group") and metric.endswith((*BETWEEN_GROUPS,)):
+        if not self._names("group") and metric.endswith(BETWEEN_GROUPS):
             return NO_GROUPS
         return one_of("metric", metric, self._names("metric"))
+
+    def _check_names(self, where: Where) -> None:
+        """Raise where a group or an attribute was not audited."""
+        attributes, groups = self._names("attribute"), self._names("group")
+        if where.group is not None and where.group not in (EVERY, *groups):
+            raise ConfigError(self._no_group(where.group))
+        if where.attribute is not None and where.attribute not in (EVERY, *attributes):
+            noun = "attribute" if self.task == "multilabel" else "class"
+            raise ConfigError(one_of(noun, where.attribute, attributes))
 
     def _no_group(self, group: str) -> str:
         """Say that no such group was audited, and what to do about it."""
         settings = self.audit.info.settings
         if group == settings.cluster:
             return f"{group} is the cluster of this audit, its values are units: audit without it"
-        how = (
-            ""
-            if settings.groups is None
-            else f"; the audit was made of --groups {','.join(settings.groups)}"
-        )
-        return one_of("group", group, self._names("group")) + how
+        text = one_of("group", group, self._names("group"))
+        if settings.groups is None:
+            return text
+        return f"{text}; the audit was made of --groups {','.join(settings.groups)}"
 
     def _sum_up(self, criterion: Criterion, rows: pl.DataFrame) -> Judged:
         """Say what the rows come to."""
@@ -208,14 +213,13 @@ class Judge:
             "damage" if severity else "reach", descending=True, nulls_last=True, maintain_order=True
         )
         limit = dict(criterion.limits)[severity] if severity else criterion.to_rule_out
-        limit = None if criterion.bounded else limit
         return Judged(
             criterion=criterion.title,
             metric=criterion.metric,
             state=state,
             severity=severity,
             decides=criterion.decides,
-            limit=limit,
+            limit=None if criterion.bounded else limit,
             bound=criterion.bound,
             n_rows=rows.height,
             n_broken=counts["severe"] + counts["moderate"],

@@ -21,11 +21,12 @@ from prunescope.yaml_source import Keys, Source, parse_yaml, read_text
 SHIPPED = Path(__file__).with_name("criteria.yaml")
 
 OF_VERSION_1 = (
-    "is of prunescope 0.1. A policy is now a list of 'criteria' (version: 2) that one judge reads: "
-    "'relative: true' with 'gte: -0.01' still says what it did, as does 'lte'; what fails is "
-    "'severity: severe', a warning 'severity: moderate' with 'decides: false'; by, min_support, "
-    "insufficient_support and undefined are gone, as what cannot be judged never passes. "
-    "'prunescope policy init' writes one to start from"
+    "is no longer read. A policy is now a list of 'criteria' (version: 2), not of conditions. "
+    "metric, attribute, group, gte, lte and relative mean what they did; 'severity: error' is now "
+    "'severity: severe', 'severity: warning' is 'severity: moderate' with 'decides: false'; "
+    "models, defaults, by, min_support, insufficient_support and undefined are gone: each seed is "
+    "judged, and what cannot be judged never passes. 'prunescope policy init' writes one to start "
+    "from; docs/gate.md tells what became of each key"
 )
 
 
