@@ -3,6 +3,7 @@
 import shutil
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -270,3 +271,23 @@ def test_an_audit_without_intervals_cannot_tell(prunescope, answers, policy, tmp
     assert ran.code == 1
     assert "open, decides accuracy holds up: 98.7 → 73.7%, it has no interval" in lines(ran.out)
     assert "Cannot tell." in ran.out
+
+
+@pytest.mark.parametrize(("allow", "code", "told"), [
+    ([], 1, "not judged, decides Samples in common: the files share 60 of 200 samples (30.0%)"),
+    (["--allow-missing"], 0, "not asked Samples in common: the files share 60 of 200 samples "
+     "(30.0%), which --allow-missing allows"),
+])  # fmt: skip
+def test_files_that_share_too_few_samples(
+    prunescope, answers, policy, tmp_path, monkeypatch, allow, code, told
+):
+    monkeypatch.setattr("prunescope.cli.audit._write", lambda *_: None)  # no report is needed
+    dense, sparse = answers(tmp_path)
+    pruned = ps.Predictions.load(sparse)
+    pruned.take(np.arange(60)).save(sparse)
+    out = tmp_path / "audit"
+    more = ["-o", out, "--replicates", 0, *allow]
+    assert prunescope("audit", dense, "--compressed", sparse, *more).code == 0
+    bound = "version: 2\ncriteria: [{metric: accuracy, gte: 0.1, decides: false}]"
+    ran = prunescope("gate", out, "--policy", policy(bound))
+    assert (ran.code, told in lines(ran.out)) == (code, True)

@@ -41,7 +41,7 @@ def test_what_is_broken_or_open_comes_first_and_the_rest_is_folded(made, row):
     before, after = text.split("<details>")[:2]
     assert "fine" not in before
     assert "<summary>2 held, or not asked</summary>" in after
-    assert "2 broken, 1 open, 1 held, 1 absent." in text
+    assert "2 broken, 1 open, 1 held, 1 not asked." in text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -273,9 +274,10 @@ class ModelVerdict(_Frozen):
     @property
     def text(self) -> str:
         """Count its criteria by state: "1 broken, 2 open, 9 held"."""
-        states: tuple[State, ...] = ("broken", "open", "not judged", "held", "absent")
-        told = [f"{n} {state}" for state in states if (n := len(self.having(state)))]
-        return ", ".join(told)
+        words = {state: state for state in ("broken", "open", "not judged", "held")}
+        counts = Counter(one.state for one in self.criteria)
+        told = {**words, "absent": "not asked"}.items()
+        return ", ".join(f"{counts[state]} {word}" for state, word in told if counts[state])
 
 
 class Verdict(_Frozen):
