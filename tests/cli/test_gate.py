@@ -142,7 +142,8 @@ def test_several_audits_are_judged_in_one_call(prunescope, audit, policy, tmp_pa
     assert prunescope("gate", other, "--policy", path).code == 1
     for order in ((audit, other), (other, audit)):
         assert prunescope("gate", *order, "--policy", path).code == 1
-    assert prunescope("gate", audit, audit, "--policy", path).code == 0
+    twice = prunescope("gate", audit, audit, "--policy", path, "--json").json
+    assert twice == prunescope("gate", audit, "--policy", path, "--json").json
     ran = prunescope(
         "gate", audit, other, "--policy", path, "--junit", junit, "--markdown", markdown
     )

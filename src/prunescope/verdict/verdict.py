@@ -275,7 +275,7 @@ class ModelVerdict(_Frozen):
     def text(self) -> str:
         """Count its criteria by state: "1 broken, 2 open, 9 held"."""
         words = {state: state for state in ("broken", "open", "not judged", "held")}
-        counts = Counter(one.state for one in self.criteria)
+        counts = Counter[str](one.state for one in self.criteria)
         told = {**words, "absent": "not asked"}.items()
         return ", ".join(f"{counts[state]} {word}" for state, word in told if counts[state])
 
