@@ -158,7 +158,7 @@ def test_gate_works_without_torch(tmp_path, answers):
         policy = folder + "/policy.yaml"
         for command in (
             ["audit", dense, "--compressed", sparse, "-o", folder, "--replicates", "100"],
-            ["policy", "init", policy],
+            ["policy", "init", folder, "-o", policy],
             ["gate", folder, "--policy", policy],
         ):
             sys.argv = ["prunescope", *command]

@@ -14,7 +14,6 @@ PACKAGES = [
     "data",
     "errors",
     "forecast",
-    "gate",
     "metrics",
     "mitigate",
     "models",
@@ -23,6 +22,7 @@ PACKAGES = [
     "report",
     "study",
     "training",
+    "verdict",
 ]
 
 

@@ -59,7 +59,7 @@ def test_its_commands_judge_and_hand_the_summary_on(
     _, sparse = answers(Path("answers"))
     sparse.rename("answers/pruned.parquet")
     Path("policy.yaml").write_text(
-        f"version: 1\nconditions: [{{metric: accuracy, relative: true, gte: {limit}}}]\n"
+        f"version: 2\ncriteria: [{{metric: accuracy, relative: true, gte: {limit}}}]\n"
     )
     gate = steps(jobs["gate"])
     for name, expected in (("audit", 0), ("gate", code)):

@@ -1,29 +1,84 @@
-"""docs/gate.md is true: its policy is one, and its table has every key with its default."""
+"""docs/gate.md and docs/verdict.md are true: policy, keys, defaults, answers, states, numbers."""
 
 import re
 from pathlib import Path
+from typing import get_args
 
+import pytest
 import yaml
-from prunescope.gate import Condition, Defaults, Policy
+from scipy.stats import norm
 
-DOCS = (Path(__file__).parents[2] / "docs" / "gate.md").read_text("utf-8")
+from prunescope.cli.app import BAD_INPUT, FAULT, NOT_PASSED
+from prunescope.verdict import WORDS, Criterion, Judged, Policy, shipped
+from prunescope.verdict.judge import LEAST_SHARED
+from prunescope.verdict.verdict import State
+
+DOCS = Path(__file__).parents[2] / "docs"
+GATE, VERDICT = (DOCS.joinpath(name).read_text("utf-8") for name in ("gate.md", "verdict.md"))
+
+
+def table(text, heading):
+    """Return the cells of the table under a heading row."""
+    rows = text.split(f"{heading}\n|")[1].split("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
 
 
 def test_the_policy_shown_is_one():
-    [text] = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
-    policy = Policy.parse(text)
-    assert len(policy.conditions) == 4
-    assert policy.conditions[-1].title == "tpr[attribute:Smiling, Male=False] >= 0.7"
-    assert all(condition.min_support == 30 for condition in policy.conditions)
+    policy = Policy.parse(re.findall(r"```yaml\n(version.*?)```", GATE, re.DOTALL)[0])
+    assert [one.title for one in policy.criteria] == [
+        "Accuracy falls",
+        "Rare answers fade",
+        "Recall of smiles",
+        "flip_rate[attribute:Bald] <= 0.1 and flip_rate[attribute:Eyeglasses] <= 0.1",
+    ]
+    first, second = (
+        {one.name: one for one in shipped().criteria}[n.name] for n in policy.criteria[:2]
+    )
+    assert policy.criteria[0].limits == first.limits
+    assert policy.criteria[1].limits == second.limits
 
 
-def test_the_table_of_keys():
-    table = DOCS.split("| key | means | default |\n|---|---|---|\n")[1].split("\n\n")[0]
-    rows = [[cell.strip() for cell in line.strip("| ").split(" |")] for line in table.splitlines()]
-    keys = [key for row in rows for key in re.findall(r"`(\w+)`", row[0])]
-    fields = {**Policy.model_fields, **Condition.model_fields}
-    assert set(keys) == set(fields)
-    assert keys[keys.index("by") :] == list(Defaults.model_fields)
-    for row in rows[-len(Defaults.model_fields) :]:
-        [key], told = re.findall(r"`(\w+)`", row[0]), row[2].split(":")[0].strip("`")
-        assert yaml.safe_load(told) == fields[key].default
+def test_the_table_of_keys_has_every_key_and_its_default():
+    rows = table(GATE, "| key | means | default |")
+    keys = [(key, row[2]) for row in rows for key in re.findall(r"`(\w+)`", row[0])]
+    fields = {**Policy.model_fields, **Criterion.model_fields}
+    assert sorted(key for key, _ in keys) == sorted(fields)
+    for key, told in keys:
+        default = fields[key].default
+        if told == "must be there":
+            assert fields[key].is_required()
+        elif isinstance(default, bool | str):
+            assert yaml.safe_load(re.match(r"`(\w+)`", told)[1]) == default
+        else:
+            assert default is None
+
+
+def test_every_exit_code_is_told():
+    codes = [int(row[0]) for row in table(GATE, "| exit code | means |")]
+    assert codes == [0, NOT_PASSED, BAD_INPUT, FAULT]
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [(VERDICT, "| answer | it says | do this |"), (VERDICT, "| answer | when |")],
+)
+def test_every_answer_is_told(text, heading):
+    assert {row[0].strip("*") for row in table(text, heading)} == set(WORDS.values())
+
+
+def test_every_state_is_told():
+    outcomes = {Judged(criterion="", metric="", state=s).outcome for s in get_args(State)}
+    assert {row[0] for row in table(GATE, "| it is | when |")} == outcomes
+    assert {name for name in outcomes if f"- **{name}**" in VERDICT} == outcomes
+
+
+def test_numbers_of_the_method():
+    alpha = 0.05
+    assert f"{norm.isf(alpha) / norm.isf(alpha / 2):.3f} (e − x) at 95%" in VERDICT
+    m = len(shipped().of_task("multilabel"))
+    assert (
+        f"m = {m} the critical value of one row goes from {norm.isf(alpha):.2f} to "
+        f"{norm.isf(alpha / m):.2f}" in " ".join(VERDICT.split())
+    )
+    assert f"less than {LEAST_SHARED:.0%} of them" in GATE
+    assert f"Below {LEAST_SHARED:.0%} in common" in VERDICT

@@ -5,11 +5,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prunescope.gate import Checked, ModelVerdict, Policy, Verdict, to_junit
+
+from prunescope.verdict import Criterion, Judged, ModelVerdict, Policy, Verdict, to_junit, together
 
 INSIDE = {
     "testsuites": {"testsuite"},
-    "testsuite": {"testcase"},
+    "testsuite": {"testcase", "system-out"},
     "testcase": {"failure", "skipped", "system-out"},
     "failure": set(), "skipped": set(), "system-out": set(),
 }  # fmt: skip
@@ -38,65 +39,87 @@ def read(text):
     return root
 
 
-def check(name, status, reason="why"):
-    return Checked(name=name, status=status, severity="error", reason=reason)
+def said(state, name="c", reason="why", **more):
+    return Judged(criterion=name, metric="accuracy", state=state, reason=reason, **more)
+
+
+SEVERE, MODERATE = ({"state": "broken", "severity": s} for s in ("severe", "moderate"))
 
 
 def verdict(**models):
+    told = [ModelVerdict.of(name, criteria) for name, criteria in models.items()]
+    answers = {one.model: one.answer for one in told}
+    return Verdict(answer="ship", text="", answers=answers, models=told)
+
+
+def test_a_suite_per_model_and_a_case_per_criterion():
     told = [
-        ModelVerdict(
-            model=name, status="fail", checks=[check(f"c{i}", s) for i, s in enumerate(of)]
-        )
-        for name, of in models.items()
-    ]
-    return Verdict(status="fail", models=told)
-
-
-def test_a_suite_per_model_and_a_case_per_condition():
-    root = read(to_junit(verdict(a=["pass", "warn", "fail", "skip"], b=["pass"])))
-    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("5", "1", "1")
+        said("held", "h"), said(**MODERATE, name="m"), said(**SEVERE, name="s"),
+        said("open", "o"), said("absent", "x"),
+    ]  # fmt: skip
+    root = read(to_junit(verdict(a=told, b=told[:1])))
+    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("6", "1", "1")
     assert [suite.get("name") for suite in root] == ["a", "b"]
-    cases = {case.get("name"): case for case in root[0]}
-    assert {case.get("classname") for case in root[0]} == {"a"}
-    assert cases["c0"].findtext("system-out") == "why"
-    assert cases["c1"].findtext("system-out") == "warning: why"
-    assert cases["c2"].find("failure").attrib == {"message": "why", "type": "error"}
-    assert cases["c3"].find("skipped").get("message") == "why"
+    cases = {case.get("name"): case for case in root[0].iter("testcase")}
+    assert {case.get("classname") for case in cases.values()} == {"a"}
+    assert cases["h"].findtext("system-out") == "held: why"
+    assert cases["m"].findtext("system-out") == "broken, moderate: why"
+    assert cases["o"].findtext("system-out") == "open: why"  # it would block, were none severe
+    assert cases["s"].find("failure").attrib == {"message": "why", "type": "broken"}
+    assert cases["x"].find("skipped").get("message") == "why"
+    assert [suite.findtext("system-out") for suite in root] == ["Do not ship", "Ship"]
 
 
-def test_a_model_of_which_nothing_is_judged_fails_here_too():
-    root = read(to_junit(verdict(a=["skip", "skip"])))
-    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("3", "1", "2")
-    assert "nothing was judged" in root.find(".//failure").get("message")
+def test_what_is_open_fails_where_it_decides():
+    told = [said("open", "a"), said("open", "b", decides=False), said("not judged", "c")]
+    root = read(to_junit(verdict(m=told)))
+    failed = [
+        case.get("name") for case in root.iter("testcase") if case.find("failure") is not None
+    ]
+    assert failed == ["a", "c"]
+
+
+@pytest.mark.parametrize("states", [["absent", "absent"], []])
+def test_a_model_of_which_nothing_is_judged_fails_here_too(states):
+    root = read(to_junit(verdict(a=[said(state, f"c{i}") for i, state in enumerate(states)])))
+    assert (root.get("tests"), root.get("failures")) == (str(len(states) + 1), "1")
+    assert root.find(".//failure").get("type") == "not judged"
+
+
+def test_it_fails_just_where_the_gate_does():
+    for state in ("held", "open", "not judged", "absent"):
+        for decides in (True, False):
+            one = verdict(m=[said(state, decides=decides)])
+            assert (read(to_junit(one)).get("failures") == "0") == one.passed
+
+
+def test_suites_of_several_audits_have_both_names():
+    both = together({"runs/a": verdict(m=[said("held")]), "b": verdict(m=[said("held")])})
+    assert [suite.get("name") for suite in read(to_junit(both))] == ["m (runs/a)", "m (b)"]
 
 
 def test_a_real_verdict(made, row):
-    policy = Policy(version=1, conditions=[{"metric": "accuracy", "gte": 0.89}])
+    policy = Policy(version=2, criteria=[Criterion(metric="accuracy", gte=0.95)])
     root = read(to_junit(policy.judge(made(row))))
-    message = root.find(".//failure").get("message")
-    assert message == "over all: 0.9000 (0.8800 to 0.9200), limit 0.89, missed by the low end"
+    assert root.find(".//failure").get("message") == "90.0% (88.0 to 92.0%), limit >= 0.95"
 
 
 def test_hostile_names(hostile):
     told = {"metric": "accuracy", "attribute": "*", "group": "*", "gte": 0.95}
-    root = read(to_junit(Policy(version=1, conditions=[told]).judge(hostile)))
+    root = read(to_junit(Policy(version=2, criteria=[Criterion(**told)]).judge(hostile)))
     assert root[0].get("name").startswith("x�[31m�</script>|`@who` #12\nhttps")
     assert "https://a.b <!--" in root.find(".//failure").get("message")
 
 
 @given(st.text(), st.text())
 def test_whatever_the_names_are(model, reason):
-    told = Verdict(
-        status="fail",
-        models=[ModelVerdict(model=model, status="fail", checks=[check("c", "fail", reason)])],
-    )
-    root = read(to_junit(told))
-    if (model + reason).isprintable():
+    root = read(to_junit(verdict(**{model: [said(**SEVERE, reason=reason)]})))
+    if (model + reason).isprintable() and "  " not in reason and len(reason) < 200:
         assert root[0].get("name") == model
-        assert root.find(".//failure").get("message") == reason
+        assert root.find(".//failure").get("message") == " ".join(reason.split())
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1f", "\ufffe", "\uffff", "\ud800", "\x0b"])
 def test_what_xml_cannot_hold_is_replaced(character):
-    root = read(to_junit(verdict(**{f"a{character}b": ["pass"]})))
+    root = read(to_junit(verdict(**{f"a{character}b": [said("held")]})))
     assert root[0].get("name") == "a�b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -26,6 +27,15 @@ from prunescope.cli.arguments import arguments
 from prunescope.cli.console import plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
 from prunescope.errors import PrunescopeError
+
+NOT_PASSED = 1
+"""Exit code of a gate, or of another check, that is not passed: of nothing else."""
+
+BAD_INPUT = 2
+"""Exit code of bad usage or data."""
+
+FAULT = 3
+"""Exit code of a command that ended by a fault of the program."""
 
 STOPPED = 130
 """Exit code of a command that Ctrl-C ended."""
@@ -94,7 +104,17 @@ def main() -> None:
     except SystemExit as ended:
         if ended.code == STOPPED:
             say("stopped; no file is half-written, and a training goes on by the same command")
+        if ended.code == NOT_PASSED and not isinstance(ended.__context__, typer.Exit):
+            sys.exit(FAULT)  # not said by a command: the output was closed, or input ended, say
         raise
     except (PrunescopeError, OSError) as error:
         say(f"error: {error}")
-        sys.exit(2)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # also what libraries written in Rust raise
+        say(traceback.format_exc())
+        say(
+            "this is a fault of prunescope, not of your data: please report it with the lines above"
+        )
+        sys.exit(FAULT)

@@ -98,6 +98,15 @@ def audit(
         ),
     ] = None,
     min_support: Annotated[int, typer.Option(help="Samples that an estimate needs.")] = 10,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Judge models by the samples that all files have, however few. Without it the "
+            "answer is 'cannot tell' where they share less than 95% of them.",
+            rich_help_panel=options.FILES,
+        ),
+    ] = False,
     bins: Annotated[int, typer.Option(help="Bins of the calibration error.")] = 10,
     band: Annotated[
         tuple[float, float], typer.Option(help="A probability inside is called uncertain.")
@@ -141,6 +150,7 @@ def audit(
         "confidence": confidence,
         "min_effect": _effects(min_effect or ()),
         "min_support": min_support,
+        "allow_missing": allow_missing,
         "n_bins": bins,
         "band": band,
         "trigger": trigger,

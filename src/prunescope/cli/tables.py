@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from prunescope.audit import Audit
     from prunescope.data import Description
     from prunescope.forecast import Forecast, Score
-    from prunescope.gate import Verdict
     from prunescope.report import Report
 
 KEY_METRICS = {
@@ -73,24 +72,6 @@ def print_findings(page: Report) -> None:
             console.print(Padding(Text(f"- {finding.text}"), (0, 0, 0, 2)))
         if len(of_model) > N_FINDINGS:
             console.print(f"  {len(of_model) - N_FINDINGS} more in the report", style="dim")
-
-
-COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
-
-
-def print_verdict(verdict: Verdict) -> None:
-    """Print a table per model, a line per condition, and what the gate says in one line."""
-    from prunescope.gate.verdict import shown
-
-    console = Console(highlight=False)
-    for model in verdict.models:
-        name = escape(f"{shown(model.model)}: {model.text}")
-        table = Table("", "condition", "what decides it", title=name, title_justify="left")
-        for check in model.checks:
-            status = f"[{COLOURS[check.status]}]{check.status}[/]"
-            table.add_row(status, escape(shown(check.name)), escape(check.text))
-        console.print(table)
-    console.print(f"gate {verdict.text}", style=COLOURS[verdict.status], markup=False)
 
 
 def print_layers(layers: list[dict[str, Any]]) -> None:

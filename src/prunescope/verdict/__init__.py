@@ -7,6 +7,7 @@ confidence bound. Of every model and criterion the judge says *held*, *broken*, 
 judged*, and from that follows the *answer*: ship, ship with care, do not ship, cannot tell.
 """
 
+from prunescope.verdict.answers import together
 from prunescope.verdict.criterion import Criterion
 from prunescope.verdict.judge import Finding, Judge
 from prunescope.verdict.junit import to_junit
@@ -29,4 +30,5 @@ __all__ = [
     "template",
     "to_junit",
     "to_markdown",
+    "together",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from prunescope.audit import ModelInfo
 from prunescope.verdict.numbers import listing, removed
-from prunescope.verdict.verdict import WORDS, Answer, ModelVerdict, Verdict
+from prunescope.verdict.verdict import WORDS, Answer, ModelVerdict, Verdict, shown
 
 ALL: Mapping[Answer, str] = {
     "ship": "Ship any of them",
@@ -54,6 +54,31 @@ def conclude(
     )
 
 
+def together(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Put the verdicts on several audits into one, in which models go by "model (audit)".
+
+    Parameters
+    ----------
+    verdicts : mapping
+        Name of an audit → what is said of it. Of one alone that stands as it is.
+    """
+    if len(verdicts) == 1:
+        return next(iter(verdicts.values()))
+    each = list(verdicts.items())
+    answers = {f"{model} ({name})": a for name, one in each for model, a in one.answers.items()}
+    return Verdict(
+        answer=next(kind for kind in WORDS if kind in answers.values()),
+        text=" ".join(f"{name}: {one.text}" for name, one in each),
+        answers=answers,
+        models=[
+            model.model_copy(update={"model": f"{model.model} ({name})"})
+            for name, one in each
+            for model in one.models
+        ],
+        seeds_disagree=[f"{name}: {text}" for name, one in each for text in one.seeds_disagree],
+    )
+
+
 def _apart(population: str, answers: Mapping[str, Answer]) -> str:
     """Say which seeds of a population have which answer."""
     parts = []
@@ -61,8 +86,8 @@ def _apart(population: str, answers: Mapping[str, Answer]) -> str:
         chosen = [name for name, answer in answers.items() if answer == kind]
         if chosen:
             of = "of " if kind == "unknown" else ""
-            parts.append(f"{word.lower()} {of}{listing(chosen)}")
-    return f"The seeds of {population} disagree: {'; '.join(parts)}."
+            parts.append(f"{word.lower()} {of}{listing(list(map(shown, chosen)))}")
+    return f"The seeds of {shown(population)} disagree: {'; '.join(parts)}."
 
 
 def _rest(kinds: Sequence[Answer], parts: Sequence[str]) -> list[str]:
@@ -83,8 +108,8 @@ def _part(kind: Answer, models: Sequence[ModelInfo], answers: Mapping[str, Answe
         most = max(shares[name] for name in chosen)
         below = [name for name in shares if 0 < shares[name] <= most]
         if most > 0 and all(places[answers[name]] <= places[kind] for name in below):
-            return listing([*whole, f"up to {removed(most)} of weights removed"])
+            return listing([*map(shown, whole), f"up to {removed(most)} of weights removed"])
     spared = max((shares[name] for name in shares if answers[name] in ("ship", "care")), default=0)
     if kind == "stop" and 0 < spared < min(shares[name] for name in chosen):
         return "beyond"
-    return listing(chosen)
+    return listing(list(map(shown, chosen)))

@@ -226,14 +226,22 @@ class Criterion(Strict):
         if not self.bounded:
             verb = self.way or "worse"
             return f"{' and '.join(places)} {verb} by {self.limits[-1][1]:g}"
-        bounds = [(">=", self.gte), ("<=", self.lte)]
-        texts = [f"{sign} {self._bound(x)}" for sign, x in bounds if x is not None]
-        return " and ".join(f"{place} {text}" for place in places for text in texts)
+        return " and ".join(f"{place} {bound}" for place in places for bound in self._bounds)
 
     def __str__(self) -> str:
         return self.title
 
-    def _bound(self, number: float) -> str:
+    @property
+    def bound(self) -> str | None:
+        """Its bounds in short: ">= -0.005"; none where it limits a damage."""
+        return " and ".join(self._bounds) or None
+
+    @property
+    def _bounds(self) -> list[str]:
+        bounds = [(">=", self.gte), ("<=", self.lte)]
+        return [f"{sign} {self._number(x)}" for sign, x in bounds if x is not None]
+
+    def _number(self, number: float) -> str:
         if self.relative:
             return f"{number:+}"
         return f"({number})" if f"{number}"[0] == "-" else f"{number}"

@@ -67,7 +67,7 @@ def judge_rows(
     >>> judged.select("damage", pl.col("reach").round(3), "state").row(0)
     (0.05, 0.058, 'severe')
     """
-    kept = rows.filter(pl.col("status") != NOT_APPLICABLE)
+    kept = rows.filter(pl.col("status").ne_missing(NOT_APPLICABLE))
     asked = Asked(criterion, kept, alpha)
     limit = criterion.to_rule_out
     damage, reach = asked.damage, asked.reach
@@ -108,10 +108,8 @@ class Asked:
             np.where(on_value, self._column(end), self._column(f"delta_{end}"))
             for end in ("low", "high")
         ]
-        ok = (rows["status"] == OK).to_numpy()
-        self.broken_figures = ok & (
-            np.isinf(self.at) | np.isinf(self.ends[0]) | np.isinf(self.ends[1]) | self._nan()
-        )
+        ok = (rows["status"] == OK).fill_null(value=False).to_numpy()
+        self.broken_figures = ok & (np.isinf([value, delta, *self.ends]).any(axis=0) | self._nan())
         self.usable = ok & np.isfinite(self.at) & ~self.broken_figures
         with np.errstate(invalid="ignore"):
             self.damage = np.where(self.usable, self.damage_of(self.at), np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prunescope.verdict.numbers import AMPLIFICATION, GAP, ODDS, RANKING, RATIO, SHARE, Unit
 
@@ -287,13 +287,18 @@ def unit_of(metric: str) -> Unit:
     return GAP if metric.endswith("_difference") else SHARE
 
 
-def size(metric: str, damage: float) -> str:
-    """Write how large a damage is: a change without its sign.
+def size(metric: str, damage: float, limit: float | None = None) -> str:
+    """Write how large a damage is: a change without its sign, never rounded to a limit.
 
     Examples
     --------
     >>> size("accuracy", 0.005), size("rare_value_ratio", 0.3), size("bias_amplification", 0.02)
     ('0.5 points', '0.30', '2.0 points')
+    >>> size("accuracy", 0.0048), size("accuracy", 0.0048, limit=0.005)
+    ('0.5 points', '0.48 points')
     """
     unit = unit_of(metric)
-    return (GAP if unit.scale == SHARE.scale else unit).value(damage)
+    unit = GAP if unit.scale == SHARE.scale else unit
+    if limit is not None and damage != limit:
+        unit = replace(unit, never=(*unit.never, round(limit * unit.scale, 9)))
+    return unit.value(damage)

@@ -51,7 +51,7 @@ def _suite(root: ET.Element, model: ModelVerdict) -> None:
         elif one in absent:
             ET.SubElement(case, "skipped", message=text)
         else:
-            ET.SubElement(case, "system-out").text = f"{one.state}: {text}"
+            ET.SubElement(case, "system-out").text = f"{one.outcome}: {text}"
     if unexplained:
         case = _named(suite, model.model, "something is judged")
         ET.SubElement(case, "failure", message=_clean(model.text), type="not judged")

@@ -9,16 +9,10 @@ from prunescope.verdict.numbers import counted, escape
 from prunescope.verdict.verdict import WORDS, Judged, ModelVerdict, Verdict, shown
 
 SIGNS = {"ship": "✅", "care": "⚠️", "unknown": "❔", "stop": "❌"}
-STATES = {
-    "broken": "❌ broken",
-    "open": "❔ open",
-    "not judged": "❔ not judged",
-    "held": "✅ held",
-    "absent": "➖ not asked",
-}
+STATES = {"broken": "❌", "open": "❔", "not judged": "❔", "held": "✅", "absent": "➖"}
 
 LONGEST = 60_000
-"""Bytes of models and conditions: a comment on GitHub holds 65,536 characters."""
+"""Bytes of models and criteria: a comment on GitHub holds 65,536 characters."""
 
 
 def to_markdown(verdict: Verdict) -> str:
@@ -30,6 +24,7 @@ def to_markdown(verdict: Verdict) -> str:
     sign = "✅ pass" if verdict.passed else "❌ fail"
     lines = [f"## {sign}: prunescope gate", ""]
     lines += [f"**{escape(verdict.text)}** Gate {escape(verdict.gate)}.", ""]
+    lines += [line for text in verdict.seeds_disagree for line in (escape(text), "")]
     room = _Room(LONGEST)
     order = sorted(verdict.models, key=lambda one: WORST_FIRST.index(one.answer))
     for number, model in enumerate(order):
@@ -68,7 +63,7 @@ def _model(model: ModelVerdict, room: _Room) -> list[str]:
     if room.take(heading) != heading:
         return []
     bad, good = model.having("broken", "open", "not judged"), model.having("held", "absent")
-    told, folded = room.take(_rows(bad)), room.take(_rows(good))
+    told, folded = room.take(_rows(bad, model.blocking)), room.take(_rows(good))
     lines = heading + _table(told)
     if folded:
         summary = f"<summary>{len(good):,} held, or not asked</summary>"
@@ -77,12 +72,15 @@ def _model(model: ModelVerdict, room: _Room) -> list[str]:
     return lines + ([f"{hidden:,} criteria more: {ELSEWHERE}.", ""] if hidden else [])
 
 
-def _rows(judged: Sequence[Judged]) -> list[str]:
-    return [
-        f"| {STATES[one.state]}{f', {one.severity}' if one.severity else ''} | "
-        f"{escape(shown(one.criterion))} | {escape(one.text)} |"
-        for one in judged
-    ]
+def _rows(judged: Sequence[Judged], blocking: Sequence[Judged] = ()) -> list[str]:
+    """Write a row for each, in bold what keeps the model from being shipped."""
+    rows = []
+    for one in judged:
+        sign = SIGNS["care"] if one.severity == "moderate" else STATES[one.state]
+        name = escape(shown(one.criterion))
+        name = f"**{name}**" if one in blocking else name
+        rows.append(f"| {sign} {one.outcome} | {name} | {escape(one.text)} |")
+    return rows
 
 
 def _table(rows: list[str]) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import polars as pl
 from pydantic import Field, PrivateAttr, model_validator
 
 from prunescope.audit import Audit
+from prunescope.audit.estimates import INSUFFICIENT
 from prunescope.errors import ConfigError
 from prunescope.verdict.criterion import Criterion, Strict
 from prunescope.verdict.judge import Judge
@@ -20,11 +21,12 @@ from prunescope.yaml_source import Keys, Source, parse_yaml, read_text
 SHIPPED = Path(__file__).with_name("criteria.yaml")
 
 OF_VERSION_1 = (
-    "is of prunescope 0.1. A policy is now a list of 'criteria' (version: 2) that one judge reads: "
-    "'relative: true' with 'gte: -0.01' still says what it did, as does 'lte'; what fails is "
-    "'severity: severe', a warning 'severity: moderate' with 'decides: false'; by, min_support, "
-    "insufficient_support and undefined are gone, as what cannot be judged never passes. "
-    "'prunescope policy init' writes one to start from"
+    "is no longer read. A policy is now a list of 'criteria' (version: 2), not of conditions. "
+    "metric, attribute, group, gte, lte and relative mean what they did; 'severity: error' is now "
+    "'severity: severe', 'severity: warning' is 'severity: moderate' with 'decides: false'; "
+    "models, defaults, by, min_support, insufficient_support and undefined are gone: each seed is "
+    "judged, and what cannot be judged never passes. 'prunescope policy init' writes one to start "
+    "from; docs/gate.md tells what became of each key"
 )
 
 
@@ -68,7 +70,7 @@ class Policy(Strict):
         ConfigError
             The file is no YAML, or a key or value of it is not as expected; says file and line.
         """
-        return cls.parse(read_text(Path(path), "prunescope policy init"), path)
+        return cls.parse(read_text(Path(path), "prunescope policy init -o"), path)
 
     @classmethod
     def parse(cls, text: str, path: str | Path = "policy.yaml") -> Policy:
@@ -147,22 +149,40 @@ def shipped() -> Policy:
 
 
 def template(audit: Audit | None = None) -> str:
-    """Return the shipped policy as commented text; of an audit, only the criteria that fit it.
+    """Return the shipped policy as commented text; of an audit, only what fits it.
 
-    Those of another task, and of groups where there are none, are left out.
+    Left out are the criteria of another task, those of which the audit has no rows, and, by name,
+    those that do not decide and of which it can judge no row. What every model has rows for is no
+    longer optional.
     """
-    text = SHIPPED.read_text("utf-8")
-    if audit is None:
-        return text
-    task = audit.info.models[0].metadata.task
-    has_groups = audit.table["group"].is_not_null().any()
-    head, *blocks = re.split(r"(?m)^(?=  - name: )", text)
-    kept = [
-        block
-        for block, criterion in zip(blocks, shipped().criteria, strict=True)
-        if criterion.task in (None, task) and (has_groups or criterion.group is None)
-    ]
-    lines = [
-        line for line in "".join([head, *kept]).splitlines() if line.strip() != f"task: {task}"
-    ]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+    judge = None if audit is None else Judge(audit, shipped())
+    criteria = iter(shipped().criteria)
+    above: list[str] = []  # the next criterion: the heading of its part
+    kept: list[str] = []
+    left_out = []
+    for block in SHIPPED.read_text("utf-8").rstrip().split("\n\n"):
+        if not block.startswith("  - "):
+            above = [block] if block.startswith("  #") else [*above, block]
+            continue
+        criterion = next(criteria)
+        if judge is not None:
+            found = judge.of_all(criterion)
+            asked = [one for one in found if one.judged.state != "absent"]
+            if not asked:
+                continue
+            if not criterion.decides and all(_too_few(one.rows) for one in asked):
+                left_out.append(criterion.title)
+                continue
+            always = ["    optional: true"] * (len(asked) == len(found))
+            lines = (f"    task: {criterion.task}", *always)
+            block = "\n".join(line for line in block.splitlines() if line not in lines)
+        kept += [*above, block]
+        above = []
+    if left_out:
+        kept.append(f"  # Left out, as too few images tell of any of it: {', '.join(left_out)}.")
+    return "\n\n".join(kept) + "\n"
+
+
+def _too_few(rows: pl.DataFrame) -> bool:
+    """Tell whether no row rests on enough images."""
+    return bool((rows["status"] == INSUFFICIENT).all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prunescope.verdict.criterion import Criterion, Severity
 from prunescope.verdict.glossary import size, unit_of
-from prunescope.verdict.numbers import counted, listing
+from prunescope.verdict.numbers import counted, decimal, listing
 
 State = Literal["held", "broken", "open", "not judged", "absent"]
 """What can be said of a criterion. ``absent``: the audit has nothing that it is about."""
@@ -39,7 +40,8 @@ class Row(_Frozen):
 
     `damage` is the estimate and `reach` the upper confidence bound, in the metric's unit; null
     where they are not known. `more` is how many more units, called `unit`, would rule the damage
-    out. `low` and `high` are of the change where there is one, else of the value.
+    out. `low` and `high` are of the change where there is one, else of the value. What is judged by
+    the value alone has no `baseline`.
     """
 
     metric: str
@@ -60,12 +62,14 @@ class Row(_Frozen):
     reason: str | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], unit: str) -> Row:
-        """Read a judged row of the audit table."""
-        changed = row["delta"] is not None
-        ends = ("delta_low", "delta_high") if changed else ("low", "high")
+    def of(cls, row: Mapping[str, Any], unit: str, on_value: bool = False) -> Row:
+        """Read a judged row of the audit table; `on_value`: whatever its change from dense."""
         told = {name: row[name] for name in cls.model_fields if name in row}
-        told |= {"low": row[ends[0]], "high": row[ends[1]], "unit": unit}
+        if on_value:
+            told["baseline"] = None
+        elif row["delta"] is not None:
+            told |= {"low": row["delta_low"], "high": row["delta_high"]}
+        told["unit"] = unit
         told = {name: _finite(one) for name, one in told.items()}
         return cls.model_validate(told | {"more": told["more"] and int(told["more"])})
 
@@ -106,9 +110,10 @@ class Row(_Frozen):
 class Judged(_Frozen):
     """One criterion, judged on one model by `n_rows` rows; `rows` decide, the first one most.
 
-    `n_broken` of them are broken, `n_open` open, `n_untold` could not be judged. `limit` is what
-    the first row is held to. Without rows there is a `reason`. A criterion that decides, whose
-    moderate limit is broken and whose severe one is not ruled out, is open with a `severity`.
+    `n_broken` of them are broken, `n_open` open, `n_untold` could not be judged. `limit` is the
+    size of damage that the first row is held to; a criterion that bounds has a `bound`, in words,
+    instead. Without rows there is a `reason`. A criterion that decides, whose moderate limit is
+    broken and whose severe one is not ruled out, is open with a `severity`.
     """
 
     criterion: str
@@ -117,7 +122,7 @@ class Judged(_Frozen):
     severity: Severity | None = None
     decides: bool = True
     limit: float | None = None
-    bounded: bool = False
+    bound: str | None = None
     n_rows: int = 0
     n_broken: int = 0
     n_open: int = 0
@@ -137,13 +142,29 @@ class Judged(_Frozen):
         )
 
     @classmethod
-    def of_missing(cls, name: str, shared: float, least: float) -> Judged:
-        """Say that too many samples are answered by some files only."""
-        reason = (
-            f"the files share {shared:.1%} of the samples that any of them answers; {least:.0%} "
-            "are asked for: answer the others, too, or say --allow-missing"
+    def of_shared(cls, name: str, n: int, shared: float, least: float) -> Judged:
+        """Say that some samples are answered by some files only; too many are not judged."""
+        percent = decimal(100 * shared, 1, never=(0.0, 100.0, 100 * least))
+        reason = f"the files share {n:,} of {round(n / shared):,} samples ({percent}%)"
+        if shared >= least:
+            allowed = "" if least else ", which --allow-missing allows"
+            return cls(criterion=name, metric="", state="absent", reason=reason + allowed)
+        asked = (
+            f"; {least:.0%} are asked for: answer the others, too, or audit with --allow-missing"
         )
-        return cls(criterion=name, metric="", state="not judged", reason=reason)
+        return cls(criterion=name, metric="", state="not judged", reason=reason + asked)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it bounds a value or its change, instead of limiting a damage."""
+        return self.bound is not None
+
+    @property
+    def outcome(self) -> str:
+        """Its state in words: "broken, severe", "open"; of what is absent, "not asked"."""
+        if self.severity is not None:
+            return f"{self.state}, {self.severity}"
+        return "not asked" if self.state == "absent" else self.state
 
     @property
     def text(self) -> str:
@@ -172,10 +193,9 @@ class Judged(_Frozen):
         elif self.bounded:
             text = f"{self._place(row)}{row.figure}{self._limit()}"
         else:
-            text = (
-                f"{self._place(row)}{row.figure}; {size(self.metric, row.reach)} worse cannot be "
-                f"ruled out{self._limit()}"
-            )
+            reach = size(self.metric, row.reach, self.limit)
+            text = f"{self._place(row)}{row.figure}; {reach} worse cannot be ruled out"
+            text += self._limit()
         if row.more is not None:
             text += f"; about {row.more:,} more {row.unit} would tell"
         others = self.n_open - 1 if self.severity is None else self.n_open
@@ -188,7 +208,8 @@ class Judged(_Frozen):
             return f"{self._place(row)}{row.figure}{self._limit()}"
         if row.reach <= 0:
             return f"{self._place(row)}not worse ({row.figure})"
-        return f"{self._place(row)}at most {size(self.metric, row.reach)} worse{self._limit()}"
+        reach = size(self.metric, row.reach, self.limit)
+        return f"{self._place(row)}at most {reach} worse{self._limit()}"
 
     def _place(self, row: Row) -> str:
         return "" if row.place == "over all" else f"{row.place}: "
@@ -197,7 +218,9 @@ class Judged(_Frozen):
         return shown(row.reason or "it has no value", 3 * LONGEST)
 
     def _limit(self) -> str:
-        if self.bounded or self.limit is None:
+        if self.bounded:
+            return f", limit {self.bound}"
+        if self.limit is None:
             return ""
         return f", limit {size(self.metric, self.limit)}"
 
@@ -253,9 +276,10 @@ class ModelVerdict(_Frozen):
     @property
     def text(self) -> str:
         """Count its criteria by state: "1 broken, 2 open, 9 held"."""
-        states: tuple[State, ...] = ("broken", "open", "not judged", "held", "absent")
-        told = [f"{n} {state}" for state in states if (n := len(self.having(state)))]
-        return ", ".join(told)
+        words = {state: state for state in ("broken", "open", "not judged", "held")}
+        counts = Counter[str](one.state for one in self.criteria)
+        told = {**words, "absent": "not asked"}.items()
+        return ", ".join(f"{counts[state]} {word}" for state, word in told if counts[state])
 
 
 class Verdict(_Frozen):
