@@ -326,9 +326,10 @@ def test_how_many_more_units_a_damage_beyond_chance_takes_and_one_beyond_the_lim
 
 
 def test_where_nothing_flipped_the_bound_falls_with_the_number_not_with_its_root():
-    """No flip among n: the score interval ends at z² / (n + z²)."""
+    """No flip among n: the score interval ends at z² / (n + z²), one-sided at 0.839 of that."""
     square = 1.959964**2
     n, end = 100, square / (100 + square)
     row = value("harmful_flip_rate", 0.0, 0.0, end) | {"units": n}
     more = one({"moderate": 0.01}, row)["more"]
-    assert square / (n + more + square) * 0.99 < 0.01 < square / (n + more / 1.1 + square)
+    reach = 1.644854 / 1.959964 * square
+    assert reach / (n + more + square) < 0.01 < reach / (n + more - 2 + square)

@@ -1,15 +1,11 @@
 """How many images a policy needs, foretold from one dense model."""
 
-import json
-
 import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import norm
-from typer.testing import CliRunner
 
 from prunescope.audit import audit
-from prunescope.cli.app import app
 from prunescope.data.samples import Group, Samples
 from prunescope.errors import ConfigError
 from prunescope.predictions import Metadata, Predictions
@@ -98,27 +94,3 @@ def test_classes_are_foretold():
 def test_a_share_of_flips_that_makes_no_sense_is_refused(flips):
     with pytest.raises(ConfigError, match="expected a share"):
         foretell(answers(50)[0], flips)
-
-
-def test_the_command_tells_churn_curve_and_figures(tmp_path):
-    one, other = answers(1_500, width=2)
-    for model in (one, other):
-        model.save(tmp_path / f"{model.metadata.name}.parquet")
-    run = CliRunner().invoke(
-        app,
-        ["policy", "power", f"{tmp_path}/m0.parquet", "--second", f"{tmp_path}/m1.parquet",
-         "--images", "1000,50000", "--json"],
-    )  # fmt: skip
-    assert run.exit_code == 0, run.output
-    told = json.loads(run.stdout)
-    assert told["flips"] == pytest.approx((one.decisions != other.decisions).mean(), abs=0.002)
-    assert [row["n"] for row in told["curve"]] == [1_000, 50_000]
-    assert {row["criterion"] for row in told["figures"]} >= {"Accuracy falls", "Rare answers fade"}
-
-
-def test_the_command_asks_for_the_share_of_flips(tmp_path):
-    one, _ = answers(100)
-    one.save(tmp_path / "d.parquet")
-    run = CliRunner().invoke(app, ["policy", "power", f"{tmp_path}/d.parquet"])
-    assert run.exception is not None
-    assert "--flips" in str(run.exception)
