@@ -144,7 +144,7 @@ def _one(
     rows = _damaged(of_seeds)
     if rows.is_empty():
         return None
-    states, limits = set(rows["state"]), ("severe", "moderate")
+    states, limits = set(rows["state"]), SEVERITIES[:2]
     severity: Severity = next((name for name in limits if name in states), "slight")
     hit = [
         row.model_copy(

@@ -15,6 +15,9 @@ from prunescope.verdict.verdict import WORST_FIRST
 
 WORTH_A_HEADLINE: tuple[Severity, ...] = ("severe", "moderate")
 MOST_CLAUSES = 2
+FIRST = ("tpr", "rare_value_ratio", "bias_amplification", "excess_accuracy_gap", "excess_top1_gap")
+"""Metrics of what is told before all else, of single attributes and cells before means."""
+
 ACCURACIES = ("accuracy", "top1_accuracy")
 
 LOUDEST = ("broken", "not judged", "open", "held")
@@ -63,8 +66,10 @@ def story(
     """
     judged = _accuracy([one for seed in seeds for one in seed.criteria])
     told = _measured(accuracy) if judged is None else _told(judged)
-    serious = [one for one in findings if one.severity in WORTH_A_HEADLINE]
-    clauses = "; ".join([f.clause for f in serious if not _is_accuracy(f)][:MOST_CLAUSES])
+    serious = [
+        one for one in findings if one.severity in WORTH_A_HEADLINE and not _is_accuracy(one)
+    ]
+    clauses = "; ".join([one.clause for one in sorted(serious, key=_rank)[:MOST_CLAUSES]])
     if seeds[0].answer == "unknown":
         return _missing(seeds[0], told, judged) + (f"; {clauses}" if clauses else "")
     if clauses:
@@ -109,6 +114,11 @@ def _whole(row: Row | Estimate) -> bool:
 def _is_accuracy(finding: Finding) -> bool:
     """Whether a finding is about the mean accuracy, with which every story begins."""
     return finding.metric in ACCURACIES and _whole(finding.rows[0])
+
+
+def _rank(finding: Finding) -> tuple[bool, int, bool]:
+    place = FIRST.index(finding.metric) if finding.metric in FIRST else len(FIRST)
+    return finding.severity != "severe", place, finding.rows[0].attribute is None
 
 
 def _told(judged: Judged) -> str:

@@ -49,6 +49,7 @@ from prunescope.verdict.numbers import (
     RANKING,
     RATIO,
     SHARE,
+    about,
     counted,
     removed,
 )
@@ -183,6 +184,7 @@ def environment() -> Environment:
         "unit": unit,
         "verdict": verdict_of,
         "POWER": POWER,
+        "about": about,
         "limits": limits,
     }
     made.filters |= {"flat": flat, "percent": _percent}

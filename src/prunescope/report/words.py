@@ -164,6 +164,10 @@ def answers_lean_away(rows: list[Estimate], total: int, noun: str) -> tuple[str,
     )
 
 
+def _all(noun: str) -> str:
+    return "all classes" if noun == "class" else "all attributes"
+
+
 def _answered(noun: str) -> str:
     return "called by the class" if noun == "class" else "answered yes"
 
@@ -236,18 +240,22 @@ def rates_drift(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]
     return text, f"the mean {what} goes {moved(row)}"
 
 
-def answers_lean(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
+def answers_lean(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
     """Tell that answers lean more than the truth on the mean over attributes."""
-    each = listing([f"{side(row)} {moved(row)}{_where(row)}" for row in rows], 4)
-    text = f"the mean bias amplification is further from 0, of {each}."
-    return text, f"answers lean by {side(rows[0])}, on average {moved(rows[0])}"
+    each = listing([f"{_leaning(row)} ({_from_to(row)}){_where(row)}" for row in rows], 4)
+    text = f"on the mean over {_all(noun)}, further than with the dense model {each}."
+    return text, f"answers lean {points(rows[0].delta)} further {_leaning(rows[0])} on average"
+
+
+def _leaning(row: Estimate) -> str:
+    return f"{'towards' if (row.delta or 0) > 0 else 'away from'} {side(row)}"
 
 
 def nothing_found() -> tuple[str, str]:
     """Tell that nothing is beyond chance, which is not that nothing is there."""
     text = (
-        "No change for the worse can be told from chance. How large one may still be is said of "
-        "what is open and what held."
+        "No change for the worse can be told from chance. How large one may still be, the "
+        "lists of what is open and what held tell."
     )
     return text, "no change for the worse can be told from chance"
 

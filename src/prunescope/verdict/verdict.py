@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prunescope.verdict.criterion import Criterion, Severity
 from prunescope.verdict.glossary import size, unit_of
-from prunescope.verdict.numbers import counted, listing
+from prunescope.verdict.numbers import about, counted, listing
 
 State = Literal["held", "broken", "open", "not judged", "absent"]
 """What can be said of a criterion. ``absent``: the audit has nothing that it is about."""
@@ -178,7 +178,7 @@ class Judged(_Frozen):
                 f"ruled out{self._limit()}"
             )
         if row.more is not None:
-            text += f"; about {row.more:,} more {row.unit} would tell"
+            text += f"; {about(row.more)} more {row.unit} would tell"
         counts = [(self.n_open - 1, "more open"), (self.n_untold, "not judged")]
         return text + "".join(f"; {n:,} {what}" for n, what in counts if n > 0)
 
