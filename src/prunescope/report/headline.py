@@ -128,10 +128,9 @@ def _told(judged: Judged) -> str:
     name = entry.label.lower()
     if judged.state == "not judged" or row.damage is None:
         return f"{name} cannot be compared"
-    if judged.state == "broken":
-        return f"{name} {entry.unit.change(-row.damage)}"
-    if row.reach is None:
-        return f"how far {name} fell is not known, as there is no interval"
+    change = f"{name} {entry.unit.change(-row.damage)}"
+    if judged.state == "broken" or row.reach is None:
+        return change if judged.state == "broken" else f"{change} (without an interval)"
     worse = f"{size(row.metric, row.reach)} worse"
     if judged.state == "open":
         return f"{name} may be up to {worse}"

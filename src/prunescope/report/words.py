@@ -243,7 +243,7 @@ def rates_drift(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]
 def answers_lean(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
     """Tell that answers lean more than the truth on the mean over attributes."""
     each = listing([f"{_leaning(row)} ({_from_to(row)}){_where(row)}" for row in rows], 4)
-    text = f"on the mean over {_all(noun)}, further than with the dense model {each}."
+    text = f"over {_all(noun)}, {each}, further than with the dense model."
     return text, f"answers lean {points(rows[0].delta)} further {_leaning(rows[0])} on average"
 
 
