@@ -84,7 +84,7 @@ def test_report_in_other_formats(tmp_path, answers, prunescope):
     )
     assert ran.code == 0
     assert not (out / "report.html").exists()
-    assert json.loads((out / "report.json").read_text())["format_version"] == 4
+    assert json.loads((out / "report.json").read_text())["format_version"] == 5
     assert pl.read_csv(out / "report.csv").height == Audit.load(out).table.height
     assert (out / "report.md").read_text().startswith("#")
     ran = prunescope("report", out, "--format", "pdf")

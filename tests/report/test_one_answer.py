@@ -113,7 +113,7 @@ def test_the_first_screen_lists_what_is_broken_open_and_held(world):
     _, _, report = world
     screen = to_html(report).split('<div id="verdict">')[1].split("<nav")[0]
     judged = report.judged(report.featured)
-    lists = re.findall(r'(?s)<div class="state (broken|open|held)">(.*?)</div>', screen)
+    lists = re.findall(r'(?s)<div class="judged (broken|open|held)">(.*?)</div>', screen)
     assert [name for name, _ in lists] == ["broken", "open", "held"]
     states = {"broken": ["broken"], "open": ["open", "not judged"], "held": ["held"]}
     for name, part in lists:
