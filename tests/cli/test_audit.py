@@ -47,7 +47,7 @@ def test_a_policy_of_ones_own_judges(tmp_path, answers, prunescope):
     ran = prunescope("audit", dense, "--compressed", sparse, "-o", out, "--policy", policy, *FAST)
     assert ran.code == 0
     assert ran.out.startswith("Do not ship.\n")
-    assert "broken: Mine: " in ran.out
+    assert "broken, severe: Mine: " in ran.out
     assert "Mine" in (out / "report.html").read_text()
     policy.write_text("{version: 2, criteria: [{name: Mine, metric: accuracy, lte: 1}]}")
     ran = prunescope("report", out, "--policy", policy, "--json")

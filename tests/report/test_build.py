@@ -61,7 +61,7 @@ def test_the_headline_of_many_models_is_of_the_first_that_may_not_be_shipped(man
 
 def test_too_few_samples_make_no_claim(few):
     assert build(few).headline == (
-        "90% of weights removed: these data cannot tell: accuracy cannot be compared."
+        "90% of weights removed: these data cannot tell; accuracy cannot be compared."
     )
 
 

@@ -263,7 +263,7 @@ def test_without_resamples_and_exact_tests_nothing_can_be_told(planted):
     report = build(audit)
     assert report.verdict.text == "Cannot tell."
     assert report.headline == (
-        "90% of weights removed: these data cannot tell: accuracy −2.0 points (without an "
+        "90% of weights removed: these data cannot tell; accuracy −2.0 points (without an "
         "interval)."
     )
 

@@ -75,18 +75,18 @@ OPEN = judged("open", 0.08, 0.25)
         ([judged("held", -0.01, -0.001)], [found("slight", "x")], "ship",
          "accuracy is not worse, and every damage beyond the limits is ruled out"),
         ([OPEN], [], "unknown",
-         "these data cannot tell: accuracy may be up to 25.0 points worse"),
+         "these data cannot tell; accuracy may be up to 25.0 points worse"),
         ([OPEN, other("open")], [found("moderate", "x")], "unknown",
-         "these data cannot tell: accuracy may be up to 25.0 points worse; x"),
+         "these data cannot tell; accuracy may be up to 25.0 points worse; x"),
         ([HELD, other("open"), other("not judged", "Rates of answers drift")], [], "unknown",
          "accuracy is at most 0.3 points worse, but these data cannot tell of: Scores rank worse "
          "and Rates of answers drift"),
         ([judged("not judged", None, None)], [], "unknown",
-         "these data cannot tell: accuracy cannot be compared"),
+         "these data cannot tell; accuracy cannot be compared"),
         ([judged("open", 0.02, None)], [], "unknown",
-         "these data cannot tell: accuracy −2.0 points (without an interval)"),
+         "these data cannot tell; accuracy −2.0 points (without an interval)"),
         ([HELD, Judged.of_missing("Samples in common", 0.33, 0.95)], [], "unknown",
-         "these data cannot tell: the files share 33.0% of the samples that any of them answers; "
+         "these data cannot tell; the files share 33.0% of the samples that any of them answers; "
          "95% are asked for: answer the others, too, or allow it (--allow-missing)"),
         ([BROKEN], [found("severe", "fall", "accuracy")], "stop", "accuracy −5.0 points"),
         ([BROKEN, other("broken", severity="severe")],

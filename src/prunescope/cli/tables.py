@@ -79,14 +79,15 @@ def print_findings(page: Report) -> None:
         console.print(heading, style=OF_ANSWERS[judged.answer], markup=False)
         bad = judged.having("broken"), judged.having("open", "not judged")
         for one in [one for kind in bad for one in kind[:N_TOLD]]:
-            line = Text(f"{one.state}: {one.criterion}: {one.text}")
+            kind = f"{one.state}, {one.severity}" if one.severity else one.state
+            line = Text(f"{kind}: {one.criterion}: {one.text}")
             console.print(Padding(line, (0, 0, 0, 2)))
         rest = sum(len(kind[N_TOLD:]) for kind in bad)
         if rest:
             console.print(f"  {rest} more in the report", style="dim")
         held = [one.criterion for one in judged.having("held")]
         if held:
-            console.print(Padding(Text(f"held: {', '.join(held)}"), (0, 0, 0, 2)))
+            console.print(Padding(Text(f"held: {'; '.join(held)}"), (0, 0, 0, 2)))
 
 
 COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}

@@ -95,7 +95,7 @@ def findings(audit: Audit, policy: Policy | None = None) -> list[Finding]:
     >>> sparse = Predictions(samples, np.full(labels.shape, -4.0), Metadata(name="sparse"))
     >>> result = audit(dense, sparse, train_rates=samples.rates(), replicates=200)
     >>> [finding.severity for finding in findings(result)]
-    ['severe', 'severe', 'severe', 'severe', 'note']
+    ['severe', 'severe', 'severe', 'severe', 'severe', 'note']
     """
     cast = roles(audit.info)
     return tell(Judge(audit, policy or shipped()), Table(audit), cast.compressed, cast)

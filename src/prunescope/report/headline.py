@@ -87,10 +87,10 @@ def _missing(model: ModelVerdict, told: str, accuracy: Judged | None) -> str:
     blocking = [one for one in model.blocking if one is not accuracy]
     unshared = next((one.text for one in blocking if not one.metric), None)
     if unshared is not None:
-        return f"these data cannot tell: {unshared}"
+        return f"these data cannot tell; {unshared}"
     if accuracy is None or accuracy.state in ("broken", "held"):
         return f"{told}, but these data cannot tell of: {listing([b.criterion for b in blocking])}"
-    return f"these data cannot tell: {told}"
+    return f"these data cannot tell; {told}"
 
 
 def _accuracy(judged: Sequence[Judged]) -> Judged | None:
