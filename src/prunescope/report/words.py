@@ -18,6 +18,11 @@ after the name of the rule and a colon) and as a clause (to stand after "but")."
 NEVER = "never given any more"
 """The reason of a class whose recall is 0, as no image is called by it."""
 
+NOTHING = (
+    "No change for the worse can be told from chance. How large one may still be, the lists of "
+    "what is open and what held tell."
+)
+
 
 def noun_of(audit: Audit) -> Literal["attribute", "class"]:
     """Say what the columns of the audit are: attributes or classes."""
@@ -249,15 +254,6 @@ def answers_lean(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str
 
 def _leaning(row: Estimate) -> str:
     return f"{'towards' if (row.delta or 0) > 0 else 'away from'} {side(row)}"
-
-
-def nothing_found() -> tuple[str, str]:
-    """Tell that nothing is beyond chance, which is not that nothing is there."""
-    text = (
-        "No change for the worse can be told from chance. How large one may still be, the "
-        "lists of what is open and what held tell."
-    )
-    return text, "no change for the worse can be told from chance"
 
 
 def flips(
