@@ -39,6 +39,26 @@ def test_json_is_one_object_on_stdout(tmp_path, answers, prunescope):
     assert ran.json["report"] == [str(tmp_path / "out" / "report.html")]
 
 
+def test_a_policy_of_ones_own_judges(tmp_path, answers, prunescope):
+    dense, sparse = answers(tmp_path)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("{version: 2, criteria: [{name: Mine, metric: accuracy, lte: 0}]}")
+    out = tmp_path / "out"
+    ran = prunescope("audit", dense, "--compressed", sparse, "-o", out, "--policy", policy, *FAST)
+    assert ran.code == 0
+    assert ran.out.startswith("Do not ship.\n")
+    assert "broken, severe: Mine: " in ran.out
+    assert "Mine" in (out / "report.html").read_text()
+    policy.write_text("{version: 2, criteria: [{name: Mine, metric: accuracy, lte: 1}]}")
+    ran = prunescope("report", out, "--policy", policy, "--json")
+    assert (ran.json["verdict"]["answer"], ran.json["verdict"]["text"]) == ("ship", "Ship.")
+    assert ran.json["verdict"]["models"][0]["criteria"][0]["criterion"] == "Mine"
+    policy.write_text("{version: 2, criteria: [{metric: acuracy, lte: 1}]}")
+    ran = prunescope("report", out, "--policy", policy)
+    assert ran.code == 2
+    assert "policy.yaml" in ran.err
+
+
 def test_several_compressed_files_follow_one_option(tmp_path, answers, prunescope):
     dense, sparse = answers(tmp_path)
     again = tmp_path / "again.parquet"
@@ -64,7 +84,7 @@ def test_report_in_other_formats(tmp_path, answers, prunescope):
     )
     assert ran.code == 0
     assert not (out / "report.html").exists()
-    assert json.loads((out / "report.json").read_text())["format_version"] == 4
+    assert json.loads((out / "report.json").read_text())["format_version"] == 5
     assert pl.read_csv(out / "report.csv").height == Audit.load(out).table.height
     assert (out / "report.md").read_text().startswith("#")
     ran = prunescope("report", out, "--format", "pdf")
@@ -80,7 +100,7 @@ def test_figures_and_gains_are_asked_for(tmp_path, answers, prunescope):
     ran = prunescope(*audit, "--gain", gain, "--figures", "svg", "--json")
     assert ran.code == 0
     told = json.loads(ran.out)
-    assert told["decision"]["answers"].keys() == {"sparse"}
+    assert told["verdict"]["answers"].keys() == {"sparse"}
     assert str(out / "figures" / "trade-off.svg") in told["report"]
     assert "time per image, ms" in (out / "report.html").read_text()
     assert "time per image, ms" in (out / "figures" / "trade-off.svg").read_text()

@@ -39,7 +39,7 @@ def test_churn_curve_and_figures_are_told(prunescope, files):
 
 
 def test_an_audit_tells_its_dense_model_and_its_churn(prunescope, files, tmp_path):
-    folder, churn = files
+    folder, _ = files
     dense = (folder / "one.parquet", folder / "other.parquet")
     prunescope("audit", *dense, "--compressed", folder / "other.parquet", "-o", tmp_path / "a")
     assert prunescope("policy", "power", tmp_path / "a").code == 2

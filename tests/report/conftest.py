@@ -166,6 +166,14 @@ def unharmed():
     return run(model(samples, answers, "dense"), model(samples, answers, "sparse", sparsity=0.5))
 
 
+@pytest.fixture(scope="session")
+def plenty():
+    """So many images with the same answers that every criterion is held."""
+    samples = faces(60_000)
+    answers = right(samples)
+    return run(model(samples, answers, "dense"), model(samples, answers, "sparse", sparsity=0.5))
+
+
 def grid(seeds):
     """Return models of two methods and three sparsities; only at 95% is there damage."""
     samples = faces()

@@ -197,13 +197,32 @@ def test_the_page_bars_nobody(visit, barriers, path_of, name, width, scheme):
 def test_the_first_screen_answers(visit, path_of):
     page = visit(path_of("many"))
     assert page.locator("h1 .answer").inner_text() == (
-        "Ship up to 80% of weights removed; not beyond."
+        "Ship with care up to 80% of weights removed; not beyond."
     )
-    for part in ("h1", "#worst", "#trade-off svg >> visible=true"):
+    for part in ("h1", "#verdict .answers", "#verdict .broken", "#trade-off svg >> visible=true"):
         box = page.locator(part).first.bounding_box()
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= 900
-    assert page.locator("#worst .findings li").count() == 3
+    assert page.locator("#verdict .broken > ul li").count() == 5
+    assert page.locator("#verdict .broken h3").inner_text() == "Broken 9"
+    page.locator("#verdict .broken summary").click()
+    assert page.locator("#verdict .broken li >> visible=true").count() == 9
+    assert page.locator("#settle").count() == 0  # more images would not mend what is broken
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_answer_has_a_colour_and_a_shape_of_its_own(visit, path_of, scheme):
+    """Those who do not see colours see a tick, a triangle, a cross or a question mark."""
+    colours, shapes = set(), set()
+    for name in ("plenty", "unharmed", "harmed", "few"):
+        page = visit(path_of(name), scheme=scheme)
+        answer = page.locator("h1 .answer")
+        colours.add(answer.evaluate("one => getComputedStyle(one).color"))
+        shapes.add(answer.locator("use").get_attribute("href"))
+        box = answer.locator("svg").bounding_box()
+        assert box["width"] == pytest.approx(box["height"])
+        assert box["width"] > 20
+    assert len(colours) == len(shapes) == 4
 
 
 def test_another_damage_can_be_chosen_for_the_picture(visit, path_of):
@@ -323,7 +342,7 @@ def test_a_link_to_a_finding_or_a_model_unfolds_it(visit, path_of):
     assert not visit(path_of("many")).locator("#finding-0-0").is_visible()
     assert visit(path_of("many"), fragment="#finding-0-0").locator("#finding-0-0").is_visible()
     page = visit(path_of("many"))
-    page.locator("#worst .answers a").first.click()
+    page.locator("#verdict .answers a").first.click()
     assert page.locator("#model-0 .findings").is_visible()
 
 

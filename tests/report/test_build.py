@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
@@ -44,29 +45,36 @@ def test_the_headline_is_the_story_of_the_planted_damage(harmed):
     )
 
 
-def test_the_headline_says_plainly_that_nothing_was_found(unharmed):
+def test_the_headline_says_what_is_ruled_out_and_what_is_not(unharmed):
     assert build(unharmed).headline == (
-        "50% of weights removed: accuracy unchanged, and no damage that these data can tell from "
-        "chance."
+        "50% of weights removed: accuracy is at most 0.3 points worse; cannot be ruled out: Some "
+        "groups lose more."
     )
 
 
-def test_the_headline_of_many_models_says_up_to_where(many):
+def test_the_headline_of_many_models_is_of_the_first_that_may_not_be_shipped(many):
     report = build(many)
-    assert report.headline.startswith(
-        "No damage can be told from chance up to 80% of weights removed; at 95% by gmp: "
-    )
+    assert report.verdict.text == "Ship with care up to 80% of weights removed; not beyond."
+    assert report.headline.startswith("95% of weights removed by gmp: accuracy −3.2 points, and ")
     assert report.featured == "gmp-0.95-0"
 
 
 def test_too_few_samples_make_no_claim(few):
     assert build(few).headline == (
-        "90% of weights removed: nothing could be compared with the dense model."
+        "90% of weights removed: these data cannot tell; accuracy cannot be compared."
     )
 
 
+def test_families_are_those_that_are_corrected_together(single, few):
+    """Counted by hand: those of all attributes and those of the one attribute apart."""
+    rows = single.table.filter(pl.col("q_value").is_not_null()).rows(named=True)
+    families = {(row["metric"], row["group"], row["attribute"] is None) for row in rows}
+    assert build(single).n_families == len(families) > 0
+    assert build(few).n_families == 0
+
+
 def test_another_format_version_is_refused(harmed):
-    text = to_json(build(harmed)).replace('"format_version":4', '"format_version":3')
+    text = to_json(build(harmed)).replace('"format_version":5', '"format_version":4')
     with pytest.raises(ValidationError, match="format_version"):
         Report.model_validate_json(text)
 
@@ -133,5 +141,6 @@ def test_each_model_has_its_own_images(many):
 def test_it_looks_well_in_a_notebook(harmed, hostile):
     html = build(harmed)._repr_html_()
     assert "Do not ship. 95% of weights removed: accuracy" in html
-    assert html.count("severe") >= 3
+    assert html.count("broken") >= 5
+    assert "Accuracy falls" in html
     assert "<img" not in build(hostile)._repr_html_()

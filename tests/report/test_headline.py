@@ -1,82 +1,17 @@
+"""The headline says why a model gets its answer, and no more than the judge does."""
+
 import pytest
 
 from prunescope.audit import ModelInfo
 from prunescope.predictions import Compression, Metadata
-from prunescope.report.headline import headline, severity_of, story, subjects
+from prunescope.report.headline import featured, story, subjects
 from prunescope.report.structure import Estimate, Finding
+from prunescope.verdict import Judged, ModelVerdict, Row, Verdict
 
 
 def info(name, sparsity=0.9, method="gmp", **counted):
     how = Compression(method=method, sparsity=sparsity, **counted)
     return ModelInfo(name=name, baseline="dense", metadata=Metadata(name=name, compression=how))
-
-
-def say(models, severities):
-    names = [model.name for model in models]
-    stories = {name: f"story of {name}" for name in names}
-    return headline(models, stories, dict(zip(names, severities, strict=True)))
-
-
-def test_one_model_is_told_as_it_is():
-    assert say([info("a", 0.95)], ["severe"]) == ("95% of weights removed: story of a.", "a")
-    assert say([info("int8", 0.0)], ["severe"]) == ("int8: story of int8.", "int8")
-
-
-@pytest.mark.parametrize(
-    ("severities", "text", "featured"),
-    [
-        (
-            ("none", "none", "severe"),
-            "No damage can be told from chance up to 80% of weights removed; at 95%: story of c.",
-            "c",
-        ),
-        (
-            ("slight", "moderate", "severe"),
-            "No more than slight damage can be told from chance up to 50% of weights removed; "
-            "at 80%: story of b.",
-            "b",
-        ),
-        (("severe", "none", "severe"), "Already at 50% of weights removed: story of a.", "a"),
-        (("severe", "none", "none"), "50% of weights removed: story of a.", "a"),
-        (("none",) * 3, "No damage can be told from chance up to 95% of weights removed.", "c"),
-        (
-            ("none", "slight", "slight"),
-            "No more than slight damage can be told from chance up to 95% of weights removed.",
-            "c",
-        ),
-        (
-            ("none", "unknown", "severe"),
-            "No damage can be told from chance up to 50% of weights removed; at 95%: story of c.",
-            "c",
-        ),
-        (("unknown",) * 3, "95% of weights removed: story of c.", "c"),
-    ],
-)
-def test_several_models_are_told_up_to_where_damage_begins(severities, text, featured):
-    models = [info("a", 0.5), info("b", 0.8), info("c", 0.95)]
-    assert say(models, severities) == (text, featured)
-
-
-def test_the_order_of_the_models_does_not_matter():
-    models = [info("c", 0.95), info("a", 0.5), info("b", 0.8)]
-    text, featured = say(models, ["severe", "none", "none"])
-    assert text.startswith("No damage can be told from chance up to 80%")
-    assert featured == "c"
-
-
-def test_nothing_is_said_up_to_a_sparsity_that_one_method_does_not_stand():
-    models = [info("a", 0.8, "gmp"), info("b", 0.8, "one-shot"), info("c", 0.9, "gmp")]
-    text, featured = say(models, ["none", "severe", "none"])
-    assert text == "80% of weights removed by one-shot: story of b."
-    assert featured == "b"
-
-
-def test_models_without_a_sparsity_go_by_their_names():
-    models = [info("int8", 0.0), info("int4", 0.0)]
-    assert say(models, ["none", "severe"])[0] == "int4: story of int4."
-    assert say(models, ["none", "none"])[0] == (
-        "No damage can be told from chance for any of the models."
-    )
 
 
 def test_subjects_tell_models_apart():
@@ -96,80 +31,134 @@ def test_subjects_tell_models_apart():
         "e": "99% of weights removed",
         "f": "f",
     }
+    narrow = info("narrow", 0.5, "structured", weights_kept=0.25, channels_kept=0.5)
+    assert subjects([narrow]) == {"narrow": "75% of weights removed (50% of the channels)"}
 
 
-def accuracy(delta, supported=True, q_value=0.5, **more):
-    fields = {"model": "m", "metric": "accuracy", "status": "ok", "value": 0.9, "delta": delta}
-    return Estimate(**fields | {"supported": supported, "q_value": q_value} | more)
+def judged(state, damage=0.0, reach=0.0, *, severity=None, name="Accuracy falls", **more):
+    """Return a criterion of which one row tells."""
+    about = {"metric": "accuracy", "attribute": None, "group": None, "group_value": None}
+    row = about | {
+        "value": 0.9, "baseline": 0.9 + (damage or 0), "low": None, "high": None, "damage": damage,
+        "reach": reach, "q": None, "n": 100, "more": None, "unit": "images", "state": state,
+        "reason": None,
+    }  # fmt: skip
+    row |= {name: more.pop(name) for name in list(more) if name in row}
+    return Judged(
+        criterion=name, metric=row["metric"], state=state, severity=severity, rows=[Row(**row)],
+        n_rows=1, **more,
+    )  # fmt: skip
 
 
-def found(severity, clause, row=None):
-    rows = [row] if row else []
-    metric = row.metric if row else "uncertainty"
+def other(state, name="Scores rank worse", **more):
+    return judged(state, name=name, metric="auc", **more)
+
+
+def of(*criteria):
+    return ModelVerdict.of("m", criteria)
+
+
+def found(severity, clause, metric="uncertainty", **row):
+    rows = [Estimate(model="m", metric=metric, status="ok", **row)]
     return Finding(model="m", severity=severity, metric=metric, text="", clause=clause, rows=rows)
 
 
+HELD, BROKEN = judged("held", 0.0, 0.003), judged("broken", 0.05, 0.06, severity="severe")
+OPEN = judged("open", 0.08, 0.25)
+
+
 @pytest.mark.parametrize(
-    ("row", "findings", "text"),
+    ("criteria", "findings", "answer", "text"),
     [
-        (
-            accuracy(-0.004),
-            [found("severe", "x"), found("moderate", "y"), found("moderate", "z")],
-            "accuracy −0.4 points, but x; y",
-        ),
-        (
-            accuracy(-0.05),
-            [found("severe", "fall", accuracy(-0.05)), found("moderate", "x")],
-            "accuracy −5.0 points, and x",
-        ),
-        (
-            accuracy(-0.05),
-            [found("severe", "fall", accuracy(-0.05))],
-            "accuracy −5.0 points",
-        ),
-        (
-            accuracy(-0.001, supported=False),
-            [found("slight", "x"), found("note", "y")],
-            "accuracy unchanged within error (−0.1 points), and no more than slight damage",
-        ),
-        (accuracy(0.0, supported=False), [found("none", "no damage")],
-         "accuracy unchanged, and no damage"),
-        (None, [found("severe", "x")], "accuracy cannot be compared, but x"),
-        (accuracy(-0.001, supported=False, q_value=None), [found("slight", "x")],
-         "accuracy −0.1 points (not tested), and no more than slight damage"),
-        (accuracy(-0.02, supported=False, q_value=None), [found("unknown", "nothing tested")],
-         "accuracy −2.0 points (not tested); nothing tested"),
-        (accuracy(-0.001, supported=False, q_value=0.01, verdict="negligible"),
-         [found("severe", "x")], "accuracy −0.1 points, which is negligible, but x"),
-        (accuracy(-0.2, metric="top1_accuracy"),
-         [found("severe", "fall", accuracy(-0.2, metric="top1_accuracy"))],
-         "top-1 accuracy −20.0 points"),
-        (None, [found("unknown", "nothing compared")], "nothing compared"),
+        ([HELD], [], "ship",
+         "accuracy is at most 0.3 points worse, and every damage beyond the limits is ruled out"),
+        ([judged("held", -0.01, -0.001)], [found("slight", "x")], "ship",
+         "accuracy is not worse, and every damage beyond the limits is ruled out"),
+        ([OPEN], [], "unknown",
+         "these data cannot tell; accuracy may be up to 25.0 points worse"),
+        ([OPEN, other("open")], [found("moderate", "x")], "unknown",
+         "these data cannot tell; accuracy may be up to 25.0 points worse; x"),
+        ([HELD, other("open"), other("not judged", "Rates of answers drift")], [], "unknown",
+         "accuracy is at most 0.3 points worse, but these data cannot tell of: Scores rank worse "
+         "and Rates of answers drift"),
+        ([judged("not judged", None, None)], [], "unknown",
+         "these data cannot tell; accuracy cannot be compared"),
+        ([judged("open", 0.02, None)], [], "unknown",
+         "these data cannot tell; accuracy −2.0 points (without an interval)"),
+        ([HELD, Judged.of_missing("Samples in common", 0.33, 0.95)], [], "unknown",
+         "these data cannot tell; the files share 33.0% of the samples that any of them answers; "
+         "95% are asked for: answer the others, too, or allow it (--allow-missing)"),
+        ([BROKEN], [found("severe", "fall", "accuracy")], "stop", "accuracy −5.0 points"),
+        ([BROKEN, other("broken", severity="severe")],
+         [found("severe", "fall", "accuracy"), found("severe", "x")], "stop",
+         "accuracy −5.0 points, and x"),
+        ([HELD, other("broken", severity="severe")],
+         [found("severe", "x"), found("moderate", "y"), found("moderate", "z")], "stop",
+         "accuracy is at most 0.3 points worse, but x; y"),
+        ([HELD, other("broken", severity="moderate")], [found("moderate", "x")], "care",
+         "accuracy is at most 0.3 points worse, but x"),
+        ([HELD, other("open", decides=False)], [], "care",
+         "accuracy is at most 0.3 points worse; cannot be ruled out: Scores rank worse"),
     ],
 )  # fmt: skip
-def test_a_story_begins_with_accuracy(row, findings, text):
-    assert story(row, findings) == text
+def test_a_story_says_why(criteria, findings, answer, text):
+    model = of(*criteria)
+    assert model.answer == answer
+    assert story([model], findings, None) == text
 
 
-def test_notes_have_no_part_in_the_severity():
-    assert severity_of([found("note", "x"), found("slight", "y")]) == "slight"
-    assert severity_of([found("note", "x"), found("none", "y")]) == "none"
+def test_places_stand_before_means_and_the_severe_before_all():
+    model = of(HELD, other("broken", severity="severe"))
+    told = [
+        found("moderate", "a recall", "tpr", attribute="cat"),
+        found("severe", "a mean", "rare_value_ratio"),
+        found("severe", "a rate", "rare_value_ratio", attribute="Bald"),
+        found("severe", "uncertain"),
+    ]
+    assert story([model], told, None).endswith("worse, but a rate; a mean")
 
 
-def test_what_was_removed_is_told_as_counted():
-    narrow = info("narrow", 0.5, "structured", weights_kept=0.25, channels_kept=0.5)
-    alone = "75% of weights removed (50% of the channels): story of narrow."
-    assert say([narrow], ["none"]) == (alone, "narrow")
-    assert say([narrow, info("a", 0.6)], ["severe", "none"]) == (
-        "No damage can be told from chance up to 60% of weights removed; at 75% (50% of the "
-        "channels): story of narrow.",
-        "narrow",
+def test_of_several_seeds_the_worst_accuracy_is_told():
+    first = of(HELD, other("broken", severity="severe"))
+    second = of(judged("broken", 0.01, 0.02, severity="moderate"))
+    assert story([first, second], [found("severe", "x")], None) == "accuracy −1.0 points, and x"
+    assert story([of(HELD), of(judged("held", 0.0, 0.004))], [], None).startswith(
+        "accuracy is at most 0.4 points worse"
     )
 
 
-def test_what_keeps_all_weights_is_not_told_by_a_share():
-    models = [info("int8", 0.0, "int8", bits=8), info("a", 0.6)]
-    assert say(models, ["none", "none"])[0] == (
-        "No damage can be told from chance for any of the models."
+def test_without_a_criterion_on_accuracy_its_change_is_told():
+    row = Estimate(
+        model="m", metric="top1_accuracy", status="ok", value=0.9, delta=-0.004,
+        delta_low=-0.005, delta_high=-0.003,
+    )  # fmt: skip
+    assert story([of(other("held"))], [], row) == (
+        "top-1 accuracy −0.4 points (−0.5 to −0.3), and every damage beyond the limits is ruled out"
     )
-    assert say(models, ["severe", "none"]) == ("int8: story of int8.", "int8")
+    assert story([of(other("open"))], [], None) == (
+        "accuracy cannot be compared, but these data cannot tell of: Scores rank worse"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "name"),
+    [
+        (("ship", "ship", "ship"), "c"),
+        (("ship", "stop", "stop"), "b"),
+        (("stop", "ship", "stop"), "a"),
+        (("unknown", "stop", "ship"), "b"),
+        (("care", "unknown", "unknown"), "b"),
+        (("care", "care", "ship"), "a"),
+    ],
+)
+def test_the_first_of_the_worst_answer_is_told_of(answers, name):
+    models = [info("c", 0.95), info("a", 0.5), info("b", 0.8)]
+    told = Verdict(
+        answer="ship", text="", answers=dict(zip("abc", answers, strict=True)), models=[]
+    )
+    assert featured(models, told, dict.fromkeys("abc", 0)) == name
+
+
+def test_of_models_alike_the_one_with_most_broken_is_told_of():
+    told = Verdict(answer="stop", text="", answers={"a": "stop", "b": "stop"}, models=[])
+    assert featured([info("a"), info("b")], told, {"a": 1, "b": 2}) == "b"

@@ -8,7 +8,9 @@ from prunescope.report.markdown import escape
 
 def test_headline_findings_and_figures(harmed):
     text = to_markdown(build(harmed))
-    assert text.startswith("# sparse95 against dense\n\n**95% of weights removed: accuracy −3.2")
+    assert text.startswith("# sparse95 against dense\n\n**Do not ship.** 95% of weights rem")
+    assert "\n9 broken, 4 held:\n\n- **broken, severe** Accuracy falls: 100 → 96.8% (" in text
+    assert "\n- held: Rare answers swell: Smiling: at most " in text
     assert "- **severe**: Rare answers fade: on 2 of 4 attributes" in text
     row = next(line for line in text.splitlines() if line.startswith("| sparse95 "))
     assert row.startswith("| sparse95 | 95% | 96.8% [96.")
@@ -18,8 +20,9 @@ def test_headline_findings_and_figures(harmed):
 
 def test_models_get_a_heading_each_where_there_are_several(many):
     text = to_markdown(build(many))
-    assert "## gmp-0.8-0: 80% of weights removed by gmp" in text
-    assert text.count("- **none found**: No damage can be told") == 4
+    assert "## gmp-0.8-0: 80% of weights removed by gmp. Ship with care\n" in text
+    assert "## gmp-0.95-0: 95% of weights removed by gmp. Do not ship\n" in text
+    assert text.count("- **none found**: No change for the worse can be told") == 4
 
 
 def test_an_estimate_that_is_missing_says_why(few):

@@ -34,7 +34,9 @@ def test_the_sections_and_what_they_say(harmed):
     text = to_model_card(report)
     assert headings(text) == HEADINGS
     bias = section(text, HEADINGS[0])
-    assert "Compared with the dense model on 1,200 images: 95% of weights removed: acc" in bias
+    assert "on 1,200 images:\n\n**Do not ship.** 95% of weights removed: accuracy −3.2" in bias
+    assert "- **broken, severe** Rare answers fade: Bald: 1.00 → 0.20 (" in bias
+    assert "- Weigh what is broken and what is open above" in text
     assert "- **severe**: Rare answers fade: on 2 of 4 attributes" in bias
     assert "- Bias amplification, 2 estimates: not applicable (Male is the group itself)" in text
     assert section(text, "#### Testing Data").strip() == "1,200 images, split test."
@@ -53,11 +55,14 @@ def test_the_sections_and_what_they_say(harmed):
 def test_models_get_a_heading_each_and_what_was_found(many, seeds):
     text = to_model_card(build(many))
     assert [h for h in headings(text) if h.startswith("### gmp-")] == [
-        "### gmp-0.5-0", "### gmp-0.8-0", "### gmp-0.95-0",
+        "### gmp-0.5-0: 50% of weights removed by gmp. Ship with care",
+        "### gmp-0.8-0: 80% of weights removed by gmp. Ship with care",
+        "### gmp-0.95-0: 95% of weights removed by gmp. Do not ship",
     ]  # fmt: skip
     pooled = to_model_card(build(seeds))
     assert [h for h in headings(pooled) if "gmp" in h] == [
-        "### gmp 0.5 (3 seeds)", "### gmp 0.9 (3 seeds)",
+        "### gmp 0.5 (3 seeds): 50% of weights removed. Do not ship",
+        "### gmp 0.9 (3 seeds): 90% of weights removed. Do not ship",
     ]  # fmt: skip
     assert "- Most compressed models answer otherwise" in pooled
 

@@ -48,19 +48,21 @@ def test_damage_in_one_seed_is_told_of_both(apart):
 
 def test_seeds_that_disagree_say_so_and_the_worst_decides(apart):
     report = build(apart)
-    decision = report.decision
-    assert decision.text == "Do not ship."
-    assert decision.answers == {NAME: "stop", "s0": "stop", "s1": "ship"}
-    told = f"The seeds of {NAME} disagree: ship s1; do not ship s0."
-    assert decision.seeds_disagree == [told]
+    verdict = report.verdict
+    assert verdict.text == "Do not ship."
+    assert verdict.answers == {NAME: "stop", "s0": "stop", "s1": "care"}
+    told = f"The seeds of {NAME} disagree: ship with care s1; do not ship s0."
+    assert verdict.seeds_disagree == [told]
+    assert report.judged(NAME).model == "s0"
+    assert "The worst seed, s0" in to_html(report)
     assert "in 1 of 2 seeds" in report.headline
     assert told in to_html(report)
-    assert "disagree: ship s1; do not ship s0" in to_markdown(report)
+    assert "disagree: ship with care s1; do not ship s0" in to_markdown(report)
 
 
 def test_seeds_that_agree_say_in_how_many(seeds_of):
     report = build(seeds_of(0.2, 0.3))
-    assert report.decision.seeds_disagree == []
+    assert report.verdict.seeds_disagree == []
     finding = fading(report.findings)
     assert finding.text.startswith("Rare answers fade, in 2 of 2 seeds: ")
     assert "Bald (1.00 → 0.20)" in finding.text  # as in the seed that is hit hardest
@@ -81,22 +83,21 @@ def test_rows_of_one_finding_in_different_seeds_are_told_one_by_one(planted):
 
 def test_each_seed_gets_the_answer_that_it_has_alone(planted, seeds):
     dense, compressed = planted.wide()
-    told = build(seeds).decision.answers
+    told = build(seeds).verdict.answers
     for place in (0, 3):
         alone = planted.run(dense[0], compressed[place], replicates=200)
         name = compressed[place].name
-        assert build(alone).decision.answers == {name: told[name]}
+        assert build(alone).verdict.answers == {name: told[name]}
 
 
 def test_what_the_mean_alone_shows_is_a_note(apart):
     of_mean = (pl.col("model") == NAME) & (pl.col("metric") == "accuracy")
     whole = pl.col("attribute").is_null() & pl.col("group").is_null()
     table = apart.table.with_columns(
-        q_value=pl.when(of_mean & whole)
+        p_value=pl.when(of_mean & whole)
         .then(0.001)
-        .when(pl.col("q_value").is_not_null())
+        .when(pl.col("p_value").is_not_null())
         .then(1.0),
-        verdict=pl.when(of_mean & whole).then(pl.lit("worse")).otherwise(pl.lit("no evidence")),
     )
     report = build(Audit(table, apart.info))
     note = next(f for f in report.findings if f.text.startswith("Accuracy falls"))
@@ -104,10 +105,8 @@ def test_what_the_mean_alone_shows_is_a_note(apart):
     assert note.text.startswith(
         "Accuracy falls, on average over 2 seeds and in none of them beyond chance: "
     )
-    assert report.decision.answers == {NAME: "ship", "s0": "ship", "s1": "ship"}
-    assert next(f for f in report.findings if f.severity == "none").text.startswith(
-        "In 2 of 2 seeds: No damage can be told from chance"
-    )
+    assert report.findings[0].text.startswith("No change for the worse can be told from chance")
+    assert not [one for one in report.verdict.models if one.having("broken")]
 
 
 def test_the_trade_off_draws_the_worst_seed(apart):

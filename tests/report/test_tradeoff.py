@@ -3,7 +3,8 @@ import pytest
 from prunescope.errors import ConfigError
 from prunescope.report import build
 from prunescope.report.gains import Gain
-from prunescope.report.rules import rules
+from prunescope.report.tradeoff_chart import draw_trade_off
+from prunescope.verdict import Policy
 
 
 def test_damages_are_those_of_the_findings(harmed):
@@ -16,10 +17,19 @@ def test_damages_are_those_of_the_findings(harmed):
     labels = [one.label for one in told.damages]
     by_label = dict(zip(labels, sparse.damages, strict=True))
     assert by_label["Worst fading of a rare answer"] == pytest.approx(0.8)  # 20% of the bald kept
-    rule = next(rule for rule in rules("attribute") if rule.name == "Answers lean towards groups")
-    found = next(f for f in report.findings if f.text.startswith(rule.name))
-    assert by_label["Worst rise of bias amplification"] == rule.size(found.rows[0])
+    found = next(f for f in report.findings if f.text.startswith("Answers lean towards groups"))
+    leaning = by_label["Worst rise of bias amplification"]
+    assert leaning == pytest.approx(found.rows[0].harm) == pytest.approx(240 / 300 - 240 / 360)
     assert by_label["Accuracy lost"] == pytest.approx(0.032, abs=0.001)
+
+
+def test_limits_are_those_of_the_policy(harmed):
+    policy = Policy.parse("{version: 2, criteria: [{metric: accuracy, severe: 0.07}]}")
+    report = build(harmed, policy=policy)
+    (drawn,) = report.trade_off.damages
+    assert (drawn.label, drawn.limits) == ("Accuracy lost", [("severe", 0.07)])
+    assert ">severe<" in draw_trade_off(report.trade_off, 0, 0, {})
+    assert ">moderate<" not in draw_trade_off(report.trade_off, 0, 0, {})
 
 
 def test_what_was_not_tested_or_not_removed_is_left_out(ungrouped, few, single, untested):

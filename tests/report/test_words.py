@@ -111,10 +111,25 @@ def test_fewer_flips_than_churn_are_told_so():
     )
 
 
-def test_without_resamples_words_say_what_was_tested():
-    accuracy = row(0.9, 0.95, metric="accuracy")
-    text, clause = words.nothing_found(accuracy, resampled=False)
-    assert "Only counts of right and wrong answers were tested" in text
-    assert clause == "no damage that counts of right and wrong answers can tell from chance"
-    assert "reaches from" not in text
-    assert words.nothing_tested()[1] == "no intervals were asked for, so no change is tested"
+def test_right_answers_that_are_lost():
+    lost = row(0.07, metric="harmful_flip_rate", attribute=None).model_copy(update={"delta": None})
+    text, clause = words.right_answers_are_lost([lost], 1, "attribute")
+    assert (text, clause) == (f"{clause}.", "7.0% of labelled answers went from right to wrong")
+    beyond = lost.model_copy(update={"delta": 0.02, "delta_low": 0.01, "delta_high": 0.03})
+    assert words.right_answers_are_lost([beyond], 1, "class")[0] == (
+        "7.0% of labelled images went from right to wrong, +2.0 points (+1.0 to +3.0) beyond churn."
+    )
+
+
+def test_means_that_drift_and_lean():
+    drift = row(0.8, 1.0, metric="rare_value_ratio", attribute=None)
+    text, clause = words.rates_drift([drift], 1, "attribute")
+    assert text == "the mean rare-value ratio is further from 1, from 1.00 to 0.80, −0.20."
+    assert clause == "the mean rare-value ratio goes from 1.00 to 0.80"
+    lean = row(-0.05, 0.01, metric="bias_amplification", attribute=None, group="Male")
+    text, clause = words.answers_lean([lean], 1, "attribute")
+    assert text == (
+        "over all attributes, away from Male (+1.0 → −5.0 points), further than with the dense "
+        "model."
+    )
+    assert clause == "answers lean 6.0 points further away from Male on average"

@@ -32,6 +32,15 @@ GainFile = Annotated[
         help="What 'prunescope gain --json' printed: sizes and times for the trade-off.",
     ),
 ]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="What a model has to keep to be shipped: docs/gate.md.",
+        show_default="the shipped policy",
+    ),
+]
 
 
 def audit(
@@ -126,6 +135,7 @@ def audit(
     formats: Formats = "html",
     figures: Figures = None,
     gain: GainFile = None,
+    policy: PolicyFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare compressed models with dense ones: a table, and a report to look at.
@@ -165,7 +175,7 @@ def audit(
     read = files.sources([model.name for model in found.info.models], [*dense, *compressed])
     found = found.read_from(out, read)
     found.save(out)
-    _write(found, out, title, data, formats, figures, gain, as_json)
+    _write(found, out, title, data, formats, figures, gain, policy, as_json)
 
 
 def _effects(texts: Iterable[str]) -> dict[str, float]:
@@ -203,12 +213,13 @@ def report(
     formats: Formats = "html",
     figures: Figures = None,
     gain: GainFile = None,
+    policy: PolicyFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Write the report of an audit again, with images of a data set, say."""
     from prunescope.audit import Audit
 
-    _write(Audit.load(folder), out or folder, title, data, formats, figures, gain, as_json)
+    _write(Audit.load(folder), out or folder, title, data, formats, figures, gain, policy, as_json)
 
 
 def _write(
@@ -219,14 +230,17 @@ def _write(
     formats: str,
     figures: str | None,
     gain: Path | None,
+    policy: Path | None,
     as_json: bool,
 ) -> None:
-    """Write the report and print its findings."""
+    """Write the report and print its answer."""
     from prunescope.cli.tables import print_findings
     from prunescope.report import build, read_gain, write_figures, write_report
+    from prunescope.verdict import Policy
 
     measured = None if gain is None else read_gain(gain)
-    page = build(found, title=title, dataset=_dataset(data), gain=measured)
+    own = None if policy is None else Policy.load(policy)
+    page = build(found, title=title, dataset=_dataset(data), gain=measured, policy=own)
     written = write_report(page, out, formats=options.names(formats) or ())
     if figures is not None:
         written += write_figures(page, out, options.names(figures) or ())
@@ -239,8 +253,8 @@ def _write(
 
     findings = [finding.model_dump(mode="json", exclude={"rows"}) for finding in page.findings]
     files = [str(path) for path in written]
-    decision = page.decision.model_dump(mode="json", include={"answer", "text", "answers"})
-    about = {"headline": page.headline, "decision": decision, "folder": str(out), "report": files}
+    verdict = page.verdict.model_dump(mode="json")
+    about = {"headline": page.headline, "verdict": verdict, "folder": str(out), "report": files}
     result(as_json, {**about, "findings": findings}, show)
 
 

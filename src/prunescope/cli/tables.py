@@ -34,8 +34,11 @@ CLASS_KEY_METRICS = {
     "top1_harmful_flip_rate": "right to wrong",
 }
 
-N_FINDINGS = 3
-"""Findings to tell of each model; the report has them all."""
+N_TOLD = 3
+"""Things to tell of a kind, such as criteria that are open; the report has them all."""
+
+OF_ANSWERS = {"ship": "green", "care": "yellow", "stop": "red", "unknown": "magenta"}
+"""Answer → its colour."""
 
 N_GAPS = 10
 """Gaps between groups to list."""
@@ -59,19 +62,31 @@ def print_overall(found: Audit) -> None:
 
 
 def print_findings(page: Report) -> None:
-    """Print the decision, the headline and, for each compressed model, its worst findings."""
+    """Print the answer, the headline and, of each compressed model, what is broken, open, held."""
+    from prunescope.verdict import WORDS
+
     console = Console(highlight=False)
-    console.print(page.decision.text, style="bold", markup=False)
+    verdict = page.verdict
+    console.print(verdict.text, style=f"bold {OF_ANSWERS[verdict.answer]}", markup=False)
     console.print(page.headline, markup=False)
-    for told in page.decision.seeds_disagree:
+    for told in verdict.seeds_disagree:
         console.print(told, markup=False)
     for model in page.compressed:
-        console.print(f"\n{model.name}: {model.severity}", markup=False)
-        of_model = page.findings_of(model.name)
-        for finding in of_model[:N_FINDINGS]:
-            console.print(Padding(Text(f"- {finding.text}"), (0, 0, 0, 2)))
-        if len(of_model) > N_FINDINGS:
-            console.print(f"  {len(of_model) - N_FINDINGS} more in the report", style="dim")
+        judged = page.judged(model.name)
+        seed = "" if judged.model == model.name else f", by its worst seed {judged.model}"
+        heading = f"\n{model.name}: {WORDS[judged.answer]}{seed} ({judged.text})"
+        console.print(heading, style=OF_ANSWERS[judged.answer], markup=False)
+        bad = judged.having("broken"), judged.having("open", "not judged")
+        for one in [one for kind in bad for one in kind[:N_TOLD]]:
+            kind = f"{one.state}, {one.severity}" if one.severity else one.state
+            line = Text(f"{kind}: {one.criterion}: {one.text}")
+            console.print(Padding(line, (0, 0, 0, 2)))
+        rest = sum(len(kind[N_TOLD:]) for kind in bad)
+        if rest:
+            console.print(f"  {rest} more in the report", style="dim")
+        held = [one.criterion for one in judged.having("held")]
+        if held:
+            console.print(Padding(Text(f"held: {'; '.join(held)}"), (0, 0, 0, 2)))
 
 
 def print_layers(layers: list[dict[str, Any]]) -> None:
@@ -185,7 +200,7 @@ def print_forecast(found: Forecast) -> None:
         console.print(f"- {SHARE.value(row['expected'])} of the images will get another class")
     for text in agreements(found):
         console.print(f"- {text}", markup=False)
-    for row in found.review(N_FINDINGS).to_dicts():
+    for row in found.review(N_TOLD).to_dicts():
         chance = row["probability"]
         told = "" if chance is None else f", flips with probability {SHARE.value(chance)}"
         answer = "yes" if row["answer"] else "no"
@@ -205,7 +220,7 @@ def forecast_data(found: Forecast) -> dict[str, Any]:
     return {
         **about,
         "attributes": found.at().filter(pl.col("group_value").is_null()).to_dicts(),
-        "riskiest": found.riskiest(N_FINDINGS).to_dicts(),
+        "riskiest": found.riskiest(N_TOLD).to_dicts(),
         "plain": agreements(found),
     }
 

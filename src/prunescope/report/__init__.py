@@ -1,10 +1,10 @@
 """What an audit found, for people: data first, then one page, JSON, Markdown or CSV.
 
-A *finding* is a change for the worse that can be told from chance, in words, with the rows of the
-audit that it rests on. A change is *supported* where its q-value (Benjamini-Hochberg) is at most
-1 - confidence and its verdict is not ``negligible``. The *severity* of a finding is a matter of its
-size alone, by stated conventions; the *decision*, whether a model may be shipped, follows from the
-gravest one. Models that differ by their seed alone are a *population* and are
+A *finding* is a change for the worse that the judge (`prunescope.verdict`) calls beyond chance, in
+words, with the rows of the audit that it rests on; its *severity* is the limit that it breaks, or
+slight. The answer, whether a model may be shipped, is the judge's, too. A row of a table is
+*supported* where its q-value (Benjamini-Hochberg) is at most 1 - confidence and its verdict is not
+``negligible``. Models that differ by their seed alone are a *population* and are
 told of together; its *members* stand behind. The *rarer answer* to an attribute is yes or no,
 whichever is rarer in training. A *report* holds everything that is shown, as data; a *renderer*
 turns it into text and adds nothing.

@@ -5,24 +5,27 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
+import polars as pl
+
 from prunescope import __version__
 from prunescope.audit import Audit, ModelInfo
 from prunescope.audit.roles import Roles, roles
 from prunescope.data import Dataset
 from prunescope.report import figures
 from prunescope.report.correlations import Together
-from prunescope.report.decision import decide
 from prunescope.report.estimates import estimates
 from prunescope.report.exemplars import exemplars
-from prunescope.report.findings import SEVERITIES, judge
+from prunescope.report.findings import tell
 from prunescope.report.gains import Gain
-from prunescope.report.headline import headline, severity_of, story, subjects
+from prunescope.report.headline import featured, story, subjects
 from prunescope.report.links import links
 from prunescope.report.structure import Detail, ModelSummary, Provenance, Report
 from prunescope.report.table import Table
 from prunescope.report.thumbnails import MOST_BYTES, thumbnails
 from prunescope.report.tradeoff import trade_off
+from prunescope.verdict import Judge, Policy, shipped
 from prunescope.verdict.numbers import counted
+from prunescope.verdict.verdict import WORST_FIRST
 
 MOST_DETAILS = 16
 """Compressed models that get figures of their own: more would make the page slow to open."""
@@ -41,6 +44,7 @@ def build(
     dataset: Dataset | None = None,
     max_thumbnails: int = 24,
     gain: Gain | None = None,
+    policy: Policy | None = None,
 ) -> Report:
     """Put together everything that the report of an audit shows.
 
@@ -57,6 +61,8 @@ def build(
     gain : Gain, optional
         Sizes and times for the picture of the trade-off, from `read_gain`. Without it, damage is
         shown against the share of weights that are kept.
+    policy : Policy, optional
+        What a model has to keep to be shipped. Default: the shipped one.
 
     Returns
     -------
@@ -66,20 +72,25 @@ def build(
     Raises
     ------
     ConfigError
-        The gain tells of none of the audit's models.
+        The gain tells of none of the audit's models, or the policy is about what the audit does not
+        have.
     """
     table, cast = Table(audit), roles(audit.info)
     metrics = figures.key_metrics(table)
-    found = judge(audit, table, cast.compressed, cast)
+    judge = Judge(audit, policy or shipped())
+    verdict = judge.verdict()
+    found = tell(judge, table, cast.compressed, cast)
     of = {m.name: [f for f in found if f.model == m.name] for m in cast.compressed}
-    severities = {name: severity_of(findings) for name, findings in of.items()}
-    seeds = [seed for model in cast.compressed for seed in cast.members.get(model.name, [])]
-    of_seeds = judge(audit, table, seeds, cast)
-    for seed in seeds:
-        severities[seed.name] = severity_of([f for f in of_seeds if f.model == seed.name])
-    stories = {name: story(table.accuracy(name), findings) for name, findings in of.items()}
-    sentence, featured = headline(cast.compressed, stories, severities)
+    worst = {name: verdict.worst_of(cast.models_of(name)) for name in of}
+    stories = {
+        name: story(
+            [worst[name], *map(verdict.of, cast.models_of(name))], of[name], table.accuracy(name)
+        )
+        for name in of
+    }
     names = subjects(cast.compressed)
+    broken = {name: len(one.having("broken")) for name, one in worst.items()}
+    first_told = featured(cast.compressed, verdict, broken)
 
     def summary(model: ModelInfo) -> ModelSummary:
         rows = [table.key(model.name, metric) for metric in metrics]
@@ -95,7 +106,6 @@ def build(
             figures=[row for row in rows if row is not None],
             subject=names.get(name),
             headline=stories.get(name),
-            severity=severities.get(name) if name in of else None,
             members=[member.name for member in cast.members.get(name, [])],
             population=cast.population_of.get(name),
         )
@@ -105,7 +115,9 @@ def build(
         key=lambda m: (m.baseline is not None, m.metadata.compression.removed),
     )
     models = [one for model in ordered for one in (model, *cast.members.get(model.name, []))]
-    first = sorted(of, key=lambda name: (name != featured, SEVERITIES.index(severities[name])))
+    first = sorted(
+        of, key=lambda name: (name != first_told, WORST_FIRST.index(verdict.answers[name]))
+    )
     together = Together(audit, cast)
 
     def detail(name: str) -> Detail:
@@ -129,9 +141,11 @@ def build(
     settings = audit.info.settings
     return Report(
         title=title or _title(audit, cast),
-        headline=sentence,
-        decision=decide(cast.compressed, severities, found, featured, cast.members),
-        trade_off=trade_off(table, cast, gain),
+        headline=f"{names[first_told]}: {stories[first_told]}.",
+        verdict=verdict,
+        criteria=judge.criteria,
+        n_families=_families(audit),
+        trade_off=trade_off(judge, cast, gain),
         noun=table.noun,
         n_samples=audit.info.n_samples,
         n_attributes=len(audit.info.attributes),
@@ -141,7 +155,7 @@ def build(
         replicates=settings.replicates,
         band=settings.band,
         warnings=audit.info.warnings,
-        featured=featured,
+        featured=first_told,
         models=[summary(model) for model in models],
         findings=[f for model in ordered for f in of.get(model.name, [])],
         curves=figures.curves(audit, table, cast),
@@ -154,6 +168,14 @@ def build(
         n_pictures_left_out=left_out,
         provenance=_provenance(audit, table.noun),
     )
+
+
+def _families(audit: Audit) -> int:
+    """Count the families of figures that were tested on a model, on that with most of them."""
+    family = pl.struct("metric", "group", pl.col("attribute").is_null())
+    tested = audit.table.filter(pl.col("q_value").is_not_null())
+    counts = tested.group_by("model").agg(family.n_unique())
+    return int(counts.to_series(1).max() or 0)  # type: ignore[arg-type]
 
 
 def _title(audit: Audit, cast: Roles) -> str:

@@ -25,7 +25,7 @@ DIGITS = 6
 SHOWN_DIGITS, SHOWN_Q_DIGITS = 4, 2
 """The same in the page, where numbers are rounded once more when they are shown."""
 
-MOST_SHOWN = 25_000
+MOST_SHOWN = 24_000
 """Rows that stand in the page: more would make it slow to load."""
 
 NAMES = {

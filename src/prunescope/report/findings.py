@@ -1,35 +1,87 @@
-"""What an audit found, in words: the largest damage first, and only what can be told from chance.
+"""What an audit found, in words: what the judge calls beyond chance, the gravest first.
 
-A finding rests on changes whose q-value is at most 1 - confidence, and that are not negligible by
-the audit's settings. Its severity is a matter of size alone (`prunescope.report.rules`); the limits
-are conventions, and stated in the report.
+Which rows those are, and how grave, is the judge's to say (`prunescope.verdict`); here it is put
+into sentences. One model is shipped, so of several seeds each row is told as in the model that it
+is worst in, with the number of seeds in which there is such damage. What the mean over seeds alone
+shows is a note.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import polars as pl
 
 from prunescope.audit import Audit, ModelInfo
 from prunescope.audit.roles import Roles, roles
-from prunescope.report import words
+from prunescope.report import class_words, words
 from prunescope.report.confusions import gained
-from prunescope.report.rules import rules
-from prunescope.report.structure import Finding, Severity
-from prunescope.report.table import Table
+from prunescope.report.structure import Estimate, Finding, Severity
+from prunescope.report.table import Table, estimates_of
+from prunescope.verdict import Criterion, Judge, Policy, shipped
+from prunescope.verdict import Finding as Found
 
-SEVERITIES: tuple[Severity, ...] = ("severe", "moderate", "slight", "none", "unknown", "note")
+SEVERITIES: tuple[Severity, ...] = ("severe", "moderate", "slight", "none", "note")
+
+PLACE = ("attribute", "group", "group_value")
+
+ATTRIBUTES, CELLS, GROUPS, ALL = (True, False), (True, True), (False, True), (False, False)
+"""Whether a criterion looks at single attributes or classes, and whether at groups."""
+
+Kind = tuple[str, bool, bool, str | None]
+"""Metric of a criterion, whether it looks at single attributes, whether at groups, which way."""
+
+SENTENCES: Mapping[Kind, words.Words] = {
+    ("accuracy", *ALL, None): words.accuracy_falls,
+    ("top1_accuracy", *ALL, None): words.accuracy_falls,
+    ("harmful_flip_rate", *ALL, None): words.right_answers_are_lost,
+    ("top1_harmful_flip_rate", *ALL, None): words.right_answers_are_lost,
+    ("uncertainty", *ALL, None): words.less_certain,
+    ("auc", *ALL, None): words.ranks_worse,
+    ("rare_value_ratio", *ALL, None): words.rates_drift,
+    ("macro_recall", *ALL, None): class_words.macro_recall_falls,
+    ("top_label_ece", *ALL, None): class_words.confidence_misleads,
+    ("bias_amplification", *GROUPS, None): words.answers_lean,
+    ("excess_accuracy_gap", *GROUPS, None): words.group_loses_more,
+    ("excess_top1_gap", *GROUPS, None): words.group_loses_more,
+    ("equal_opportunity_difference", *GROUPS, None): words.gap_widens,
+    ("accuracy", *ATTRIBUTES, None): words.attributes_lose_accuracy,
+    ("tpr", *ATTRIBUTES, None): class_words.classes_lost,
+    ("rare_value_ratio", *ATTRIBUTES, "falls"): words.rare_values_fade,
+    ("rare_value_ratio", *ATTRIBUTES, "rises"): words.rare_values_swell,
+    ("bias_amplification", *CELLS, "rises"): words.answers_lean_towards,
+    ("bias_amplification", *CELLS, "falls"): words.answers_lean_away,
+}
+"""Kind of a criterion → its sentence; of others the judge's own words stand."""
+
+OF_CLASSES: Mapping[Kind, words.Words] = {
+    ("rare_value_ratio", *ATTRIBUTES, "falls"): class_words.given_less,
+    ("rare_value_ratio", *ATTRIBUTES, "rises"): class_words.given_more,
+}
+"""What is said in other words where one class is chosen."""
 
 
-def findings(audit: Audit) -> list[Finding]:
+def kind_of(criterion: Criterion) -> Kind:
+    """Return the kind of a criterion."""
+    return criterion.metric, criterion.single, criterion.group is not None, criterion.way
+
+
+def findings(audit: Audit, policy: Policy | None = None) -> list[Finding]:
     """Say what changed for the worse from each dense model to its compressed ones.
+
+    Parameters
+    ----------
+    audit : Audit
+    policy : Policy, optional
+        What counts as damage, and from which size on. Default: the shipped one.
 
     Returns
     -------
     list of Finding
         Model by model, in the audit's order, the most severe first; models that differ by their
-        seed alone are told of together, under their population's name: what is found in any. A
-        model without supported damage has a finding of severity "none" that says so, or "unknown"
-        where nothing could be compared or tested.
+        seed alone are told of together, under their population's name: what is found in any. Damage
+        that is beyond chance and inside the limits is "slight". A model without any has a finding
+        of severity "none" that says so.
 
     Examples
     --------
@@ -42,46 +94,110 @@ def findings(audit: Audit) -> list[Finding]:
     >>> dense = Predictions(samples, labels * 8.0 - 4, Metadata(name="dense"))
     >>> sparse = Predictions(samples, np.full(labels.shape, -4.0), Metadata(name="sparse"))
     >>> result = audit(dense, sparse, train_rates=samples.rates(), replicates=200)
-    >>> first = findings(result)[0]
-    >>> first.severity, first.clause
-    ('severe', 'the rarer answer is never given any more for Bald')
+    >>> [finding.severity for finding in findings(result)]
+    ['severe', 'severe', 'severe', 'severe', 'severe', 'note']
     """
     cast = roles(audit.info)
-    return judge(audit, Table(audit), cast.compressed, cast)
+    return tell(Judge(audit, policy or shipped()), Table(audit), cast.compressed, cast)
 
 
-def judge(audit: Audit, table: Table, models: Sequence[ModelInfo], cast: Roles) -> list[Finding]:
-    """Do the work of `findings` for some models, on a table that is read already."""
+def tell(judge: Judge, table: Table, models: Sequence[ModelInfo], cast: Roles) -> list[Finding]:
+    """Do the work of `findings` for some models, on an audit that is read already."""
     found: list[Finding] = []
     for model in models:
         name, seeds = model.name, cast.models_of(model.name)
-        of_model = [one for rule in rules(table.noun) if (one := rule.judge(table, name, seeds))]
+        of_model = _of_criteria(judge, table, name, seeds)
         if not any(one.severity != "note" for one in of_model):
-            of_model.append(_nothing(table, name, seeds))
-        of_model += [*gained(audit, name, seeds), *_notes(table, name)]
+            told = {"severity": "none", "metric": None, "text": words.NOTHING, "clause": ""}
+            of_model.append(Finding.model_validate({"model": name, **told}))
+        of_model += [*gained(judge.audit, name, seeds), *_notes(table, name)]
         found += sorted(of_model, key=lambda finding: SEVERITIES.index(finding.severity))
     return found
 
 
-def _nothing(table: Table, model: str, seeds: Sequence[str]) -> Finding:
-    """Tell that no damage is supported, or that nothing could be compared or tested in a seed."""
-    told: list[Finding] = []
-    for seed in seeds:
-        rows = [row for rule in rules(table.noun) for row in rule.rows(table, seed)]
-        compared = [row for row in rows if row.delta is not None or row.q_value is not None]
-        severity: Severity = "unknown"
-        if any(row.q_value is not None for row in compared):
-            severity = "none"
-            text, clause = words.nothing_found(table.accuracy(seed), table.resampled)
-        else:
-            text, clause = words.nothing_tested() if compared else words.nothing_compared()
-        told.append(Finding(model=model, severity=severity, metric=None, text=text, clause=clause))
-    worst = max(told, key=lambda finding: SEVERITIES.index(finding.severity))
-    if len(seeds) == 1:
-        return worst
-    n_like = sum(finding.severity == worst.severity for finding in told)
-    where = words.in_seeds((n_like, len(seeds)))
-    return worst.model_copy(update={"text": f"{where[0].upper()}{where[1:]}: {worst.text}"})
+def _of_criteria(judge: Judge, table: Table, model: str, seeds: Sequence[str]) -> list[Finding]:
+    """Tell what each criterion finds: in any seed, else as a note in their mean."""
+    of_mean = judge.findings(model) if model not in seeds else [None] * len(judge.criteria)
+    told = []
+    for mean, *each in zip(of_mean, *map(judge.findings, seeds), strict=True):
+        criterion = each[0].criterion
+        if table.n_attributes == 1 and criterion.single and criterion.metric == "accuracy":
+            continue  # what is said of all is said of one
+        finding = _one(criterion, each, table, model)
+        if finding is None and mean is not None:
+            where = f", on average over {len(seeds)} seeds and in none of them beyond chance"
+            finding = _one(criterion, [mean], table, model, where)
+            finding = finding and finding.model_copy(update={"severity": "note"})
+        told += [finding] if finding else []
+    return told
+
+
+def _one(
+    criterion: Criterion, of_seeds: Sequence[Found], table: Table, model: str, where: str = ""
+) -> Finding | None:
+    """Tell what one criterion finds; `where` stands after its name.
+
+    In how many seeds that is stands there, too, where it is one number, else beside each row.
+    """
+    rows = _damaged(of_seeds)
+    if rows.is_empty():
+        return None
+    states, limits = set(rows["state"]), SEVERITIES[:2]
+    severity: Severity = next((name for name in limits if name in states), "slight")
+    hit = [
+        row.model_copy(
+            update={
+                "supported": True,
+                "seeds": (n, len(of_seeds)) if len(of_seeds) > 1 else None,
+                "reason": words.NEVER if _never(criterion, row, table) else row.reason,
+            }
+        )
+        for row, n in zip(estimates_of(rows, table.alpha), rows["n_seeds"], strict=True)
+    ]
+    alike = len({row.seeds for row in hit}) == 1
+    sentences = {**SENTENCES, **OF_CLASSES} if table.noun == "class" else SENTENCES
+    sentence = sentences.get(kind_of(criterion))
+    if sentence is None or criterion.bounded:
+        if severity == "slight":
+            return None
+        worst = max(of_seeds, key=lambda one: one.judged.state == "broken")
+        text, clause = worst.judged.text, f"“{criterion.title}” is broken"
+    else:
+        places = pl.concat([one.rows for one in of_seeds]).filter(pl.col("value").is_not_null())
+        told = [row.model_copy(update={"seeds": None}) for row in hit] if alike else hit
+        text, clause = sentence(told, places.select(PLACE).n_unique(), table.noun)
+    in_seeds = f", {words.in_seeds(hit[0].seeds)}" if hit[0].seeds else ""
+    return Finding(
+        model=model,
+        severity=severity,
+        metric=criterion.metric,
+        text=f"{criterion.title}{where}{in_seeds if alike else ''}: {text}",
+        clause=clause + where + in_seeds,
+        rows=hit,
+    )
+
+
+def _damaged(of_seeds: Sequence[Found]) -> pl.DataFrame:
+    """Return the rows that are damaged beyond chance, the largest damage first.
+
+    Of several seeds each as in the one in which it is worst; `n_seeds` says in how many it is.
+    """
+    beyond = pl.col("beyond_chance") | pl.col("state").is_in(["severe", "moderate"])
+    return (
+        pl.concat([one.rows for one in of_seeds])
+        .filter(beyond)
+        .with_columns(n_seeds=pl.len().over(PLACE))
+        .sort("damage", descending=True, maintain_order=True)
+        .unique(PLACE, keep="first", maintain_order=True)
+    )
+
+
+def _never(criterion: Criterion, row: Estimate, table: Table) -> bool:
+    """Whether a row is the recall of a class that its model does not give any more."""
+    return criterion.metric == "tpr" and any(
+        one.attribute == row.attribute and one.status == "undefined"
+        for one in table.by_attribute(row.model, "precision")
+    )
 
 
 def _notes(table: Table, model: str) -> list[Finding]:

@@ -1,21 +1,30 @@
-"""The headline: the whole audit in a sentence that claims no more than the data support."""
+"""The headline: the answer's reasons in a sentence that claims no more than the data support."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from prunescope.audit import ModelInfo
-from prunescope.report.findings import SEVERITIES
+from prunescope.report import words
 from prunescope.report.structure import Estimate, Finding, Severity
-from prunescope.verdict.glossary import GLOSSARY
-from prunescope.verdict.numbers import removal, removed
+from prunescope.verdict import Judged, ModelVerdict, Row, Verdict
+from prunescope.verdict.glossary import GLOSSARY, size
+from prunescope.verdict.numbers import listing, removal, removed
+from prunescope.verdict.verdict import WORST_FIRST
 
 WORTH_A_HEADLINE: tuple[Severity, ...] = ("severe", "moderate")
 MOST_CLAUSES = 2
+FIRST = ("tpr", "rare_value_ratio", "bias_amplification", "excess_accuracy_gap", "excess_top1_gap")
+"""Metrics of what is told before all else, of single attributes and cells before means."""
+
 ACCURACIES = ("accuracy", "top1_accuracy")
 
+LOUDEST = ("broken", "not judged", "open", "held")
+"""States of a criterion, that which is told of several seeds first."""
 
-def subjects(compressed: list[ModelInfo]) -> dict[str, str]:
+
+def subjects(compressed: Sequence[ModelInfo]) -> dict[str, str]:
     """Say what was done to each model, in words that tell it from the others.
 
     Returns
@@ -41,94 +50,107 @@ def subjects(compressed: list[ModelInfo]) -> dict[str, str]:
     return result
 
 
-def severity_of(findings: list[Finding]) -> Severity:
-    """Return the worst severity among findings about one model; notes do not count."""
-    found = {finding.severity for finding in findings}
-    return next((s for s in SEVERITIES if s in found and s != "note"), "none")
+def story(
+    seeds: Sequence[ModelVerdict], findings: Sequence[Finding], accuracy: Estimate | None
+) -> str:
+    """Say why a model gets its answer: accuracy first, then what it hides, or what is missing.
+
+    Parameters
+    ----------
+    seeds : sequence of ModelVerdict
+        Of the model, or of the seeds that its name stands for, the one that decides first.
+    findings : sequence of Finding
+        About the model.
+    accuracy : Estimate or None
+        Told where no criterion is about the accuracy over everything.
+    """
+    judged = _accuracy([one for seed in seeds for one in seed.criteria])
+    told = _measured(accuracy) if judged is None else _told(judged)
+    serious = [
+        one for one in findings if one.severity in WORTH_A_HEADLINE and not _is_accuracy(one)
+    ]
+    clauses = "; ".join([one.clause for one in sorted(serious, key=_rank)[:MOST_CLAUSES]])
+    if seeds[0].answer == "unknown":
+        return _missing(seeds[0], told, judged) + (f"; {clauses}" if clauses else "")
+    if clauses:
+        lost = judged is not None and (judged.severity == "severe" or judged.state != "held")
+        return f"{told}, {'and' if lost else 'but'} {clauses}"
+    if seeds[0].answer == "care" and (left := seeds[0].having("open", "not judged")):
+        return f"{told}; cannot be ruled out: {listing([one.criterion for one in left])}"
+    if seeds[0].answer == "ship":
+        return f"{told}, and every damage beyond the limits is ruled out"
+    return told
 
 
-def story(accuracy: Estimate | None, findings: list[Finding]) -> str:
-    """Tell what happened to one model: accuracy first, then what accuracy hides."""
-    serious = [f for f in findings if f.severity in WORTH_A_HEADLINE]
-    told = _told(accuracy)
-    others = [f.clause for f in serious if not _is_accuracy(f)][:MOST_CLAUSES]
-    if others:
-        lost = any(_is_accuracy(f) and f.severity == "severe" for f in serious)
-        return f"{told}, {'and' if lost else 'but'} {'; '.join(others)}"
-    severity = severity_of(findings)
-    if severity == "unknown":
-        clause = findings[0].clause
-        return f"{told}; {clause}" if accuracy is not None and accuracy.delta else clause
-    if severity == "none":
-        return f"{told}, and {findings[0].clause}"
-    return f"{told}, and no more than slight damage" if severity == "slight" else told
+def _missing(model: ModelVerdict, told: str, accuracy: Judged | None) -> str:
+    """Say what these data cannot tell: how much worse accuracy may be, else what is open."""
+    blocking = [one for one in model.blocking if one is not accuracy]
+    unshared = next((one.text for one in blocking if not one.metric), None)
+    if unshared is not None:
+        return f"these data cannot tell; {unshared}"
+    if accuracy is None or accuracy.state in ("broken", "held"):
+        return f"{told}, but these data cannot tell of: {listing([b.criterion for b in blocking])}"
+    return f"these data cannot tell; {told}"
+
+
+def _accuracy(judged: Sequence[Judged]) -> Judged | None:
+    """Return what is judged of the accuracy over everything; of several seeds, the worst."""
+    found = [
+        one
+        for one in judged
+        if one.metric in ACCURACIES and not one.bounded and one.rows and _whole(one.rows[0])
+    ]
+    return min(
+        found,
+        key=lambda one: (LOUDEST.index(one.state), -(one.rows[0].reach or 0.0)),
+        default=None,
+    )
+
+
+def _whole(row: Row | Estimate) -> bool:
+    return row.attribute is None and row.group is None
 
 
 def _is_accuracy(finding: Finding) -> bool:
     """Whether a finding is about the mean accuracy, with which every story begins."""
-    return finding.metric in ACCURACIES and finding.rows[0].attribute is None
+    return finding.metric in ACCURACIES and _whole(finding.rows[0])
 
 
-def _told(accuracy: Estimate | None) -> str:
+def _rank(finding: Finding) -> tuple[bool, int, bool]:
+    place = FIRST.index(finding.metric) if finding.metric in FIRST else len(FIRST)
+    return finding.severity != "severe", place, finding.rows[0].attribute is None
+
+
+def _told(judged: Judged) -> str:
+    """Tell of accuracy what the judge says of it."""
+    row = judged.rows[0]
+    entry = GLOSSARY[row.metric]
+    name = entry.label.lower()
+    if judged.state == "not judged" or row.damage is None:
+        return f"{name} cannot be compared"
+    change = f"{name} {entry.unit.change(-row.damage)}"
+    if judged.state == "broken" or row.reach is None:
+        return change if judged.state == "broken" else f"{change} (without an interval)"
+    worse = f"{size(row.metric, row.reach)} worse"
+    if judged.state == "open":
+        return f"{name} may be up to {worse}"
+    return f"{name} is at most {worse}" if row.reach > 0 else f"{name} is not worse"
+
+
+def _measured(accuracy: Estimate | None) -> str:
     if accuracy is None or accuracy.delta is None:
         return "accuracy cannot be compared"
-    entry = GLOSSARY[accuracy.metric]
-    name, text = entry.label.lower(), entry.unit.change(accuracy.delta)
-    if not accuracy.delta:
-        return f"{name} unchanged"
-    if accuracy.supported:
-        return f"{name} {text}"
-    if accuracy.verdict == "negligible":
-        return f"{name} {text}, which is negligible"
-    if accuracy.q_value is None:
-        return f"{name} {text} (not tested)"
-    return f"{name} unchanged within error ({text})"
+    return f"{GLOSSARY[accuracy.metric].label.lower()} {words.change(accuracy)}"
 
 
-def headline(
-    compressed: list[ModelInfo],
-    stories: dict[str, str],
-    severities: dict[str, Severity],
-) -> tuple[str, str]:
-    """Say the whole audit in a sentence, and name the model that it is most about.
+def featured(compressed: Sequence[ModelInfo], verdict: Verdict, broken: Mapping[str, int]) -> str:
+    """Name the model that is told of first.
 
-    With several models: up to which share of the weights removed nothing serious is supported, and
-    what happens at the first at which something is.
+    That is the one of the worst answer from which least was removed, and of those the one with
+    most that is `broken`; where all may be shipped, the one from which most was removed.
     """
-    names = subjects(compressed)
-    if len(compressed) == 1:
-        name = compressed[0].name
-        return f"{names[name]}: {stories[name]}.", name
-
-    def worst(models: list[ModelInfo]) -> ModelInfo:
-        return min(models, key=lambda m: SEVERITIES.index(severities[m.name]))
-
-    compared = [m for m in compressed if severities[m.name] != "unknown"]
-    if not compared:
-        name = max(compressed, key=lambda m: m.metadata.compression.removed).name
-        return f"{names[name]}: {stories[name]}.", name
-    by_removed = sorted(compared, key=lambda m: m.metadata.compression.removed)
-    harmed = [m for m in compressed if severities[m.name] in WORTH_A_HEADLINE]
-    if not harmed:
-        most = by_removed[-1]
-        share = removed(most.metadata.compression.removed)
-        pruned = all(model.metadata.compression.removed > 0 for model in by_removed)
-        where = f"up to {share} of weights removed" if pruned else "for any of the models"
-        return f"{_clear(by_removed, severities)} {where}.", most.name
-    first = min(m.metadata.compression.removed for m in harmed)
-    spared = [m for m in by_removed if m.metadata.compression.removed < first]
-    subject = worst([m for m in harmed if m.metadata.compression.removed == first])
-    at, told = names[subject.name], stories[subject.name]
-    if spared and spared[-1].metadata.compression.removed > 0:
-        upto = removed(spared[-1].metadata.compression.removed)
-        clear = _clear(spared, severities)
-        at = at.replace(" of weights removed", "", 1)
-        return f"{clear} up to {upto} of weights removed; at {at}: {told}.", subject.name
-    if first > 0 and len(harmed) > 1:
-        return f"Already at {at}: {told}.", subject.name
-    return f"{at}: {told}.", subject.name
-
-
-def _clear(models: list[ModelInfo], severities: dict[str, Severity]) -> str:
-    slight = any(severities[model.name] == "slight" for model in models)
-    return f"{'No more than slight' if slight else 'No'} damage can be told from chance"
+    worst = min((verdict.answers[model.name] for model in compressed), key=WORST_FIRST.index)
+    those = [model for model in compressed if verdict.answers[model.name] == worst]
+    if worst == "ship":
+        return max(those, key=lambda model: model.metadata.compression.removed).name
+    return min(those, key=lambda m: (m.metadata.compression.removed, -broken[m.name])).name

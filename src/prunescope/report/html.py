@@ -24,20 +24,24 @@ from prunescope.report.cells import (
     strength,
     tip,
     unit,
+    verdict_of,
 )
-from prunescope.report.decision import WORDS as ANSWERS
 from prunescope.report.estimates import MOST_SHOWN, packed
 from prunescope.report.records import Link, Triangle
-from prunescope.report.rules import rules
 from prunescope.report.structure import Curve, Report
 from prunescope.report.svg import N_COLOURS, colour
 from prunescope.report.tradeoff import KEPT
+from prunescope.verdict import WORDS as ANSWERS
+from prunescope.verdict import Criterion
+from prunescope.verdict.damage import POWER
 from prunescope.verdict.glossary import (
     FLIPS,
     GLOSSARY,
     VERDICTS,
     label_of,
     legend,
+    size,
+    unit_of,
 )
 from prunescope.verdict.numbers import (
     AMPLIFICATION,
@@ -45,6 +49,7 @@ from prunescope.verdict.numbers import (
     RANKING,
     RATIO,
     SHARE,
+    about,
     counted,
     removed,
 )
@@ -95,7 +100,7 @@ def to_html(report: Report) -> str:
         "report.html",
         ("report.js", "explore.js"),
         report=report,
-        RULES=rules(report.noun),
+        metric_name=lambda metric: _in_sentence(label_of(metric, report.noun)),
         GLOSSARY=legend(report.noun),
         label_of=partial(label_of, noun=report.noun),
         trades=trades,
@@ -178,6 +183,9 @@ def environment() -> Environment:
         "tip": tip,
         "unit": unit,
         "verdict": verdict_of,
+        "POWER": POWER,
+        "about": about,
+        "limits": limits,
     }
     made.filters |= {"flat": flat, "percent": _percent}
     return made
@@ -207,6 +215,38 @@ def link_of(report: Report, cause: str, effect: str) -> Link:
         for link in report.links.links
         if (link.model, link.cause, link.effect) == (None, cause, effect)
     )
+
+
+def limits(criterion: Criterion) -> str:
+    """Say from which size on a damage is called what; of a bound, the bound.
+
+    Examples
+    --------
+    >>> limits(Criterion(metric="accuracy", moderate=0.005, severe=0.02))
+    'moderate from 0.5 points, severe from 2.0 points'
+    >>> limits(Criterion(metric="accuracy", gte=0.9))
+    'at least 90.0%, else severe'
+    """
+    if not criterion.bounded:
+        told = [f"{name} from {size(criterion.metric, limit)}" for name, limit in criterion.limits]
+        return ", ".join(reversed(told))
+    own = unit_of(criterion.metric)
+    write = own.change if criterion.relative else own.value
+    bounds = [("at least", criterion.gte), ("at most", criterion.lte)]
+    told = [f"{word} {write(bound)}" for word, bound in bounds if bound is not None]
+    change = " from dense" if criterion.relative else ""
+    return f"{' and '.join(told)}{change}, else {criterion.severity}"
+
+
+def _in_sentence(label: str) -> str:
+    """Write a label as inside a sentence; capitals stay.
+
+    Examples
+    --------
+    >>> _in_sentence("AUC"), _in_sentence("Rare-value ratio")
+    ('AUC', 'rare-value ratio')
+    """
+    return label if label[:2].isupper() else f"{label[0].lower()}{label[1:]}"
 
 
 def _percent(share: float) -> str:

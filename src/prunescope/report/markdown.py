@@ -1,26 +1,22 @@
-"""`to_markdown`: headline, findings, key figures, links: for a pull request or a model card."""
+"""`to_markdown`: answer, findings, key figures, links: for a pull request or a model card."""
 
 from __future__ import annotations
 
 from prunescope.report import words
 from prunescope.report.cells import verdict_of
 from prunescope.report.structure import Estimate, ModelSummary, Report
+from prunescope.verdict import WORDS
 from prunescope.verdict.glossary import FLIPS, GLOSSARY, label_of
 from prunescope.verdict.numbers import counted, escape, removed
 
 
 def to_markdown(report: Report) -> str:
-    """Render headline, warnings, findings, key figures and links as Markdown.
+    """Render the answer, warnings, findings, key figures and links as Markdown.
 
     Names are escaped: they can neither break the table nor add markup.
     """
-    lines = [f"# {escape(report.title)}", "", f"**{escape(report.headline)}**", ""]
-    told = [*report.decision.seeds_disagree, *report.warnings]
-    lines += [line for text in told for line in (f"> {escape(text)}", "")]
-    for model in report.compressed:
-        if len(report.compressed) > 1:
-            lines += [f"## {escape(model.name)}: {escape(model.subject or model.name)}", ""]
-        lines += [*found_in(report, model.name), ""]
+    lines = [f"# {escape(report.title)}", "", *answered(report), ""]
+    lines += told_of_models(report, "##")
     lines += ["## Key figures", "", *key_figures(report), ""]
     lines += [
         f"{how_to_read(report)} {counted(report.n_samples, 'image')}, "
@@ -31,6 +27,41 @@ def to_markdown(report: Report) -> str:
         *(f"- {escape(text)}" for text in report.links.texts),
     ]
     return "\n".join(lines) + "\n"
+
+
+def answered(report: Report) -> list[str]:
+    """Return the answer, its reasons, and what to mind."""
+    lines = [f"**{escape(report.verdict.text)}** {escape(report.headline)}"]
+    told = [*report.verdict.seeds_disagree, *report.warnings]
+    return lines + [line for text in told for line in ("", f"> {escape(text)}")]
+
+
+def told_of_models(report: Report, heading: str) -> list[str]:
+    """Tell of each model what is broken, open and held, and what was found."""
+    lines = []
+    for model in report.compressed:
+        if len(report.compressed) > 1:
+            answer = WORDS[report.verdict.answers[model.name]]
+            subject = model.subject if model.subject != model.name else None
+            title = ": ".join(filter(None, [model.name, subject]))
+            lines += [f"{heading} {escape(title)}. {answer}", ""]
+        lines += [*judged_of(report, model.name), "", "What changed:", ""]
+        lines += [*found_in(report, model.name), ""]
+    return lines
+
+
+def judged_of(report: Report, model: str) -> list[str]:
+    """List what is broken, open, held and not asked; of several seeds, of the worst."""
+    judged = report.judged(model)
+    seed = "" if judged.model == model else f" (the worst seed, {escape(judged.model)})"
+    lines = [f"{judged.text}{seed}:", ""]
+    for one in judged.having("broken", "open", "not judged"):
+        kind = f"{one.state}, {one.severity}" if one.severity else one.state
+        lines.append(f"- **{kind}** {escape(one.criterion)}: {escape(one.text)}")
+    for one in judged.having("held", "absent"):
+        state = "not asked" if one.state == "absent" else one.state
+        lines.append(f"- {state}: {escape(one.criterion)}: {escape(one.text)}")
+    return lines
 
 
 def found_in(report: Report, model: str) -> list[str]:
@@ -51,9 +82,6 @@ def how_to_read(report: Report) -> str:
         f"{brackets}Changes from dense follow the values, with their verdicts, in bold "
         "where they can be told from chance; of flips, by how much they exceed churn."
     )
-
-
-"""A space of no width: keeps GitHub from making mentions and links, which it finds last."""
 
 
 def key_figures(report: Report) -> list[str]:

@@ -6,10 +6,10 @@ Headings are those of Hugging Face's template: *Bias, Risks, and Limitations* an
 from __future__ import annotations
 
 from prunescope.predictions import Compression
-from prunescope.report.markdown import found_in, how_to_read, key_figures
+from prunescope.report.markdown import answered, how_to_read, key_figures, told_of_models
 from prunescope.report.structure import Gap, Report
 from prunescope.verdict.glossary import legend
-from prunescope.verdict.numbers import counted, listing, removal
+from prunescope.verdict.numbers import counted, escape, listing, removal
 
 MOST_NAMES = 60
 """Attributes and groups that are named."""
@@ -37,17 +37,8 @@ def to_model_card(report: Report) -> str:
 
 def _bias(report: Report) -> list[str]:
     """Tell what was found, model by model, and what could not be estimated."""
-    lines = [
-        f"Compared with the dense model on {counted(report.n_samples, 'image')}: "
-        f"{escape(report.headline)}",
-        "",
-    ]
-    told = [*report.decision.seeds_disagree, *report.warnings]
-    lines += [line for text in told for line in (f"> {escape(text)}", "")]
-    for model in report.compressed:
-        if len(report.compressed) > 1:
-            lines += [f"### {escape(model.name)}", ""]
-        lines += [*found_in(report, model.name), ""]
+    lines = [f"Compared with the dense model on {counted(report.n_samples, 'image')}:", ""]
+    lines += [*answered(report), "", *told_of_models(report, "###")]
     gaps = [gap for gap in report.gaps if gap.metric in legend(report.noun)]
     if gaps:
         lines += ["### What could not be estimated", "", *_gaps(report, gaps), ""]
@@ -69,12 +60,11 @@ def _gaps(report: Report, gaps: list[Gap]) -> list[str]:
 
 def _recommendations(report: Report) -> list[str]:
     """Say what to do with the above; no more than follows from it."""
-    graver = [f for f in report.findings if f.severity in ("severe", "moderate")]
     lines = []
-    if graver:
+    if any(model.answer != "ship" for model in report.verdict.models):
         lines.append(
-            "- Weigh each finding above, those called severe and moderate first, against what the "
-            "model is used for; where its answers decide about people, look at the images behind."
+            "- Weigh what is broken and what is open above against what the model is used for; "
+            "where its answers decide about people, look at the images behind."
         )
     if report.gaps:
         lines.append(

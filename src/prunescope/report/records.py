@@ -15,9 +15,10 @@ class Estimate(Frozen):
     """One row of the audit's table; `supported`: its change can be told from chance, and matters.
 
     That is where its q-value (Benjamini-Hochberg) is at most 1 - confidence and its verdict is not
-    ``negligible``; see `prunescope.audit.verdicts`. The `baseline` is the dense model's value; of
-    flips it is the churn. `harm` is how much worse it is, in the metric's unit; null where there is nothing
-    to compare, or no better and worse. `n` counts samples and `units` what is independent: samples or clusters.
+    ``negligible``, or, of a finding, where the judge says so; see `prunescope.audit.verdicts`. The
+    `baseline` is the dense model's value; of flips it is the churn. `harm` is how much worse it is,
+    in the metric's unit; null where there is nothing to compare, or no better and worse. `n` counts
+    samples and `units` what is independent: samples or clusters.
     `seeds` is there where a finding is about a population: the row is then that of the model in
     which the damage is largest, one of so many of so many seeds in which there is any.
     """
@@ -200,13 +201,19 @@ class Links(Frozen):
 class Damage(Frozen):
     """One way to measure damage: the size of a model's largest supported change for the worse.
 
-    `moderate` and `severe` are the sizes from which a finding of it is called that.
+    `moderate` and `severe` are the limits of its criterion, null where it has no such.
     """
 
     label: str
     metric: str
-    moderate: float
-    severe: float
+    moderate: float | None
+    severe: float | None
+
+    @property
+    def limits(self) -> list[tuple[str, float]]:
+        """The limits that there are, with their names."""
+        both = [("moderate", self.moderate), ("severe", self.severe)]
+        return [(name, limit) for name, limit in both if limit is not None]
 
 
 class TradePoint(Frozen):

@@ -20,10 +20,11 @@ from prunescope.report.records import (
     TradeOff,
 )
 from prunescope.report.records import Estimate as Estimate
+from prunescope.verdict import WORDS, Criterion, ModelVerdict, Verdict
 
-Severity = Literal["severe", "moderate", "slight", "none", "unknown", "note"]
-"""Size of a supported damage. ``none``: no damage is supported; ``unknown``: nothing could be
-compared; ``note``: a change, not a damage."""
+Severity = Literal["severe", "moderate", "slight", "none", "note"]
+"""What the judge calls a damage beyond chance: ``slight`` inside the limits. ``none``: there is
+no damage beyond chance; ``note``: a change, not a damage."""
 
 
 class Finding(Frozen):
@@ -41,35 +42,14 @@ class Finding(Frozen):
     rows: list[Estimate] = Field(default_factory=list)
 
 
-Answer = Literal["ship", "care", "stop", "unknown"]
-"""Whether a model may be shipped: yes, with care, no, or that nobody can tell."""
-
-
-class Decision(Frozen):
-    """May this be shipped? By the severities of the findings alone; see `report.decision`.
-
-    `answer` is the best that any compressed model gets, `text` says which; `answers` has that of
-    each by name, that of a population being its worst seed's, and that of each seed.
-    `seeds_disagree` says of which populations seeds have different answers, and which. `worst` are
-    the gravest findings about the model `about`.
-    """
-
-    answer: Answer
-    text: str
-    answers: dict[str, Answer]
-    about: str
-    worst: list[Finding]
-    seeds_disagree: list[str] = Field(default_factory=list)
-
-
 class ModelSummary(Frozen):
     """One model, or a population: the mean over models that differ by their seed alone.
 
     `members` are the models of a population, `population` is that of a member. The report's story
-    is about populations and about models that belong to none; `headline`, `subject` and `severity`
-    are null for others and for dense ones. `subject` says in words what was done to it: "95% of
-    weights removed". `sparsity` is the share of the weights that is gone as counted, where the file
-    tells, else as asked for; `channels_kept` and `bits` are what the file tells.
+    is about populations and about models that belong to none; `headline` and `subject` are null for
+    others and for dense ones. `subject` says in words what was done to it: "95% of weights
+    removed". `sparsity` is the share of the weights that is gone as counted, where the file tells,
+    else as asked for; `channels_kept` and `bits` are what the file tells.
     """
 
     name: str
@@ -82,7 +62,6 @@ class ModelSummary(Frozen):
     figures: list[Estimate]
     subject: str | None = None
     headline: str | None = None
-    severity: Severity | None = None
     members: list[str] = Field(default_factory=list)
     population: str | None = None
 
@@ -184,13 +163,19 @@ class Report(Frozen):
     ``data:`` URI; `n_pictures_left_out` images are shown without one, for the size of the page.
     History of the format: 1 (0.1.0) first; 2 tells of populations, verdicts,
     exemplars, correlations, links and confusions; 3 decides, and has the trade-off and all
-    estimates; 4 counts units, and tells of seeds what is found in any of them.
+    estimates; 4 counts units, and tells of seeds what is found in any of them; 5 has the judge's
+    verdict and its criteria in place of a decision of its own.
+
+    `n_families` counts the families of figures that were tested on a model: where nothing changed,
+    each holds a row called worse or better with a probability of 1 - confidence at most.
     """
 
-    format_version: Literal[4] = 4
+    format_version: Literal[5] = 5
     title: str
     headline: str
-    decision: Decision
+    verdict: Verdict
+    criteria: list[Criterion]
+    n_families: int
     trade_off: TradeOff
     noun: Literal["attribute", "class"]
     n_samples: int
@@ -233,11 +218,20 @@ class Report(Frozen):
         """Count the models, whether in populations or not."""
         return sum((m.baseline is None) == dense and not m.members for m in self.models)
 
+    def judged(self, model: str) -> ModelVerdict:
+        """Return what is said of a model, of a population what is said of its worst seed."""
+        told = next(one for one in self.models if one.name == model)
+        return self.verdict.worst_of(told.members or [model])
+
     def _repr_html_(self) -> str:
-        """Show the decision and the findings in a notebook."""
-        columns = ("model", "severity", "text")
-        rows = [{name: getattr(one, name) for name in columns} for one in self.findings]
-        return rendered(f"{self.decision.text} {self.headline}", pl.DataFrame(rows))
+        """Show the answer, and what is broken, open and held, in a notebook."""
+        rows = [
+            {"model": one.model, "answer": WORDS[one.answer], "state": judged.state,
+             "criterion": judged.criterion, "what decides it": judged.text}
+            for one in self.verdict.models
+            for judged in one.having("broken", "open", "not judged", "held", "absent")
+        ]  # fmt: skip
+        return rendered(f"{self.verdict.text} {self.headline}", pl.DataFrame(rows))
 
     def findings_of(self, model: str) -> list[Finding]:
         """Return the findings about one model, the most severe first."""

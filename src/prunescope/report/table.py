@@ -36,8 +36,7 @@ class Table:
     alpha : float
         A change is supported where its q-value is at most this, 1 - confidence, and its verdict is
         not ``negligible``.
-    resampled : bool
-        There are intervals, and tests of everything.
+    n_attributes : int
     noun : {"attribute", "class"}
         What the columns are.
     """
@@ -45,7 +44,7 @@ class Table:
     def __init__(self, audit: Audit) -> None:
         self.noun = noun_of(audit)
         self.alpha = audit.info.settings.alpha
-        self.resampled = audit.info.settings.replicates > 0
+        self.n_attributes = len(audit.info.attributes)
         whole = pl.col("group").is_null() | pl.col("attribute").is_null()
         told = whole | pl.col("metric").is_in(["bias_amplification", "cie_odds_ratio"])
         rows = audit.table.filter(pl.col("metric").is_in(list(legend(self.noun))) & told)

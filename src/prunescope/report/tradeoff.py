@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import polars as pl
+
 from prunescope.audit.roles import Roles
 from prunescope.errors import ConfigError, shorten
+from prunescope.report.findings import ALL, ATTRIBUTES, CELLS, Kind, kind_of
 from prunescope.report.gains import Gain
 from prunescope.report.records import Damage, TradeOff, TradePoint
-from prunescope.report.rules import Rule, rules
-from prunescope.report.table import Table
+from prunescope.verdict import Criterion, Judge
 
 KEPT = "weights kept, %"
-MEASURES = {
-    "Classes are lost": "Worst loss of a class's recall",
-    "Rare answers fade": "Worst fading of a rare answer",
-    "Answers lean towards groups": "Worst rise of bias amplification",
-    "Accuracy falls": "Accuracy lost",
+MEASURES: Mapping[Kind, str] = {
+    ("tpr", *ATTRIBUTES, None): "Worst loss of a class's recall",
+    ("rare_value_ratio", *ATTRIBUTES, "falls"): "Worst fading of a rare answer",
+    ("bias_amplification", *CELLS, "rises"): "Worst rise of bias amplification",
+    ("accuracy", *ALL, None): "Accuracy lost",
+    ("top1_accuracy", *ALL, None): "Accuracy lost",
 }
-"""Rule of a finding → what the picture calls the damage that it measures, in its order."""
+"""Kind of a criterion → what the picture calls the damage that it measures, in its order."""
 
 
-def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
+def trade_off(judge: Judge, cast: Roles, gain: Gain | None) -> TradeOff:
     """Measure each model's worst damage, and what is left of its weights, size and time.
 
-    Damages are those of the findings' rules, so that dense has none and the limits are theirs. What
-    no compressed model was tested for is left out, and weights where none are removed: of a model
-    that keeps them all, as a quantised one does, their share says nothing. Of several seeds the
-    worst is drawn.
+    Damages and their limits are the judge's, so that dense has none. What no compressed model was
+    tested for is left out, and weights where none are removed: of a model that keeps them all, as
+    a quantised one does, their share says nothing. Of several seeds the worst is drawn.
 
     Raises
     ------
@@ -40,17 +44,20 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
             "predictions in the other"
         )
 
-    def worst(rule: Rule, model: str) -> float | None:
+    def worst(criterion: Criterion, model: str) -> float | None:
         """Return the largest damage to a model, or to a seed; None where nothing was tested."""
-        rows = rule.worst(table, cast.models_of(model))
-        tested = [row for row in rows if row.q_value is not None]
-        return max((rule.size(row) for row in tested), default=None)
+        place = judge.criteria.index(criterion)
+        rows = pl.concat([judge.findings(seed)[place].rows for seed in cast.models_of(model)])
+        tested = rows.filter(pl.col("q_value").is_not_null())
+        beyond = tested.select(pl.col("damage").filter(pl.col("beyond_chance")).max()).item()
+        return beyond if beyond is not None or tested.is_empty() else 0.0
 
-    by_name = {rule.name: rule for rule in rules(table.noun)}
+    by_kind = {kind_of(one): one for one in reversed(judge.criteria) if not one.bounded}
     found = [
-        rule
-        for rule in (by_name[name] for name in MEASURES if name in by_name)
-        if any(worst(rule, model.name) is not None for model in cast.compressed)
+        by_kind[kind]
+        for kind in MEASURES
+        if kind in by_kind
+        and any(worst(by_kind[kind], model.name) is not None for model in cast.compressed)
     ]
     pruned = any(model.metadata.compression.removed > 0 for model in cast.compressed)
 
@@ -61,7 +68,7 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
             model=name,
             dense=dense,
             costs=[*measured, *([kept] if pruned else [])],
-            damages=[0.0 if dense else worst(rule, name) for rule in found],
+            damages=[0.0 if dense else worst(one, name) for one in found],
         )
 
     models = [(m, True) for m in cast.dense] + [(m, False) for m in cast.compressed]
@@ -69,12 +76,12 @@ def trade_off(table: Table, cast: Roles, gain: Gain | None) -> TradeOff:
         costs=[*(gain.costs if gain else ()), *([KEPT] if pruned else [])],
         damages=[
             Damage(
-                label=MEASURES[rule.name],
-                metric=rule.metric,
-                moderate=rule.moderate,
-                severe=rule.severe,
+                label=MEASURES[kind_of(one)],
+                metric=one.metric,
+                moderate=one.moderate,
+                severe=one.severe,
             )
-            for rule in found
+            for one in found
         ],
         points=[
             point(model.name, model.metadata.compression.removed, dense=dense)

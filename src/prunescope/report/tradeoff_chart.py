@@ -94,7 +94,8 @@ class _Frame:
         """Fit the axes to rows and limits; weights stand by factors, as in the whole report."""
         ends, log, unit = [row["x"] for row in rows], cost == KEPT, unit_of(measure.metric)
         low, high = (0.8 * min([*ends, 100.0]), 115.0) if log else (0.0, 1.1 * max(ends, default=1))
-        top = max([1.25 * measure.severe * unit.scale, *(1.08 * row["y"] for row in rows)])
+        limits = [1.25 * limit * unit.scale for _, limit in measure.limits]
+        top = max([*limits, *(1.08 * row["y"] for row in rows)])
         ticks: dict[str, Any] = {"tickCount": 5}
         if log:
             ticks = {"values": sorted(set(ends)), "labelOverlap": "greedy", "format": "~g"}
@@ -119,12 +120,13 @@ class _Frame:
     def limits(self, measure: Damage) -> list[alt.Chart]:
         """Draw from where a damage is called moderate and severe; words that would meet, one."""
         scale = unit_of(measure.metric).scale
-        apart = HEIGHT * (measure.severe - measure.moderate) * scale / self.top > LINE
+        first, last = measure.limits[0][1], measure.limits[-1][1]
+        apart = HEIGHT * (last - first) * scale / self.top > LINE
         layers: list[alt.Chart] = []
-        for word, limit in (("moderate", measure.moderate), ("severe", measure.severe)):
+        for word, limit in measure.limits:
             level = data([{"y": limit * scale}]).encode(y=self.y)
             layers.append(level.mark_rule(color=MUTED, strokeDash=[2, 3], opacity=0.8))
-            if apart or word == "severe":
+            if apart or limit == last:
                 layers.append(
                     level.mark_text(align="left", x=WIDTH + 4, fontSize=10, color=MUTED, text=word)
                 )

@@ -18,6 +18,11 @@ after the name of the rule and a colon) and as a clause (to stand after "but")."
 NEVER = "never given any more"
 """The reason of a class whose recall is 0, as no image is called by it."""
 
+NOTHING = (
+    "No change for the worse can be told from chance. How large one may still be, the lists of "
+    "what is open and what held tell."
+)
+
 
 def noun_of(audit: Audit) -> Literal["attribute", "class"]:
     """Say what the columns of the audit are: attributes or classes."""
@@ -164,6 +169,10 @@ def answers_lean_away(rows: list[Estimate], total: int, noun: str) -> tuple[str,
     )
 
 
+def _all(noun: str) -> str:
+    return "all classes" if noun == "class" else "all attributes"
+
+
 def _answered(noun: str) -> str:
     return "called by the class" if noun == "class" else "answered yes"
 
@@ -220,39 +229,31 @@ def accuracy_falls(rows: list[Estimate], _total: int, noun: str) -> tuple[str, s
     return text, f"{'top-1 ' if noun == 'class' else ''}accuracy falls by {points(row.delta)}"
 
 
-def nothing_found(accuracy: Estimate | None, resampled: bool = True) -> tuple[str, str]:
-    """Tell that no damage is supported, and how large one may hide behind that."""
-    text = "No damage can be told from chance in these data."
-    if not resampled:
-        text += (
-            " Only counts of right and wrong answers were tested, exactly; whatever else changed "
-            "was not, for no intervals were asked for."
-        )
-    if accuracy is not None and accuracy.delta_low is not None and accuracy.delta_high is not None:
-        reach = GLOSSARY["accuracy"].unit.change_interval(accuracy.delta_low, accuracy.delta_high)
-        if accuracy.delta_low < accuracy.delta_high:
-            text += (
-                " That does not prove that there is none: the interval of the change in accuracy "
-                f"alone reaches from {reach}."
-            )
-    what = "these data" if resampled else "counts of right and wrong answers"
-    return text, f"no damage that {what} can tell from chance"
+def right_answers_are_lost(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
+    """Tell how many answers went from right to wrong."""
+    row = rows[0]
+    unit, what = GLOSSARY[row.metric].unit, "images" if noun == "class" else "answers"
+    text = f"{unit.value(row.value or 0.0)} of labelled {what} went from right to wrong"
+    beyond = "" if row.delta is None else f", {change(row)} beyond churn"
+    return f"{text}{beyond}.", text
 
 
-def nothing_tested() -> tuple[str, str]:
-    """Tell that changes were measured, and none was tested."""
-    clause = "no intervals were asked for, so no change is tested"
-    text = (
-        "No change was tested: no intervals were asked for, and so chance cannot be told from "
-        "change."
-    )
-    return text, clause
+def rates_drift(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
+    """Tell that the mean rare-value ratio is further from 1."""
+    row, what = rows[0], "rate ratio" if noun == "class" else "rare-value ratio"
+    text = f"the mean {what} is further from 1, {moved(row)}, {change(row)}{_over(row)}."
+    return text, f"the mean {what} goes {moved(row)}"
 
 
-def nothing_compared() -> tuple[str, str]:
-    """Tell that there is not one figure to compare."""
-    clause = "nothing could be compared with the dense model"
-    return f"N{clause[1:]}: no figure has a value for both, mostly for want of samples.", clause
+def answers_lean(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
+    """Tell that answers lean more than the truth on the mean over attributes."""
+    each = listing([f"{_leaning(row)} ({_from_to(row)}){_where(row)}" for row in rows], 4)
+    text = f"over {_all(noun)}, {each}, further than with the dense model."
+    return text, f"answers lean {points(rows[0].delta)} further {_leaning(rows[0])} on average"
+
+
+def _leaning(row: Estimate) -> str:
+    return f"{'towards' if (row.delta or 0) > 0 else 'away from'} {side(row)}"
 
 
 def flips(

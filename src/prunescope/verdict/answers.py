@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from prunescope.audit import ModelInfo
 from prunescope.verdict.numbers import listing, removed
-from prunescope.verdict.verdict import WORDS, Answer, ModelVerdict, Verdict, shown
+from prunescope.verdict.verdict import (
+    WORDS,
+    WORST_FIRST,
+    Answer,
+    ModelVerdict,
+    Verdict,
+    shown,
+)
 
 ALL: Mapping[Answer, str] = {
     "ship": "Ship any of them",
@@ -14,8 +21,6 @@ ALL: Mapping[Answer, str] = {
     "stop": "Do not ship any of them",
     "unknown": "Cannot tell of any of them",
 }
-
-WORST_FIRST: tuple[Answer, ...] = ("stop", "unknown", "care", "ship")
 
 
 def conclude(

@@ -177,6 +177,17 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {plural}"
 
 
+def about(n: int) -> str:
+    """Write a number that is known roughly, to two digits.
+
+    Examples
+    --------
+    >>> about(8), about(117), about(50657)
+    ('about 8', 'about 120', 'about 51,000')
+    """
+    return f"about {round(n, -max(len(str(n)) - 2, 0)):,}"
+
+
 def escape(text: str) -> str:
     r"""Make a text mean nothing but itself in Markdown, on one line.
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prunescope.verdict.criterion import Criterion, Severity
 from prunescope.verdict.glossary import size, unit_of
-from prunescope.verdict.numbers import counted, decimal, listing
+from prunescope.verdict.numbers import about, counted, decimal, listing
 
 State = Literal["held", "broken", "open", "not judged", "absent"]
 """What can be said of a criterion. ``absent``: the audit has nothing that it is about."""
@@ -26,6 +26,8 @@ WORDS: Mapping[Answer, str] = {
     "unknown": "Cannot tell",
 }
 """Answers in words, the best first where several models have several."""
+
+WORST_FIRST: tuple[Answer, ...] = ("stop", "unknown", "care", "ship")
 
 LONGEST = 80
 """Letters of a name that are shown."""
@@ -197,7 +199,7 @@ class Judged(_Frozen):
             text = f"{self._place(row)}{row.figure}; {reach} worse cannot be ruled out"
             text += self._limit()
         if row.more is not None:
-            text += f"; about {row.more:,} more {row.unit} would tell"
+            text += f"; {about(row.more)} more {row.unit} would tell"
         others = self.n_open - 1 if self.severity is None else self.n_open
         counts = [(others, "more open"), (self.n_untold, "not judged")]
         return text + "".join(f"; {n:,} {what}" for n, what in counts if n > 0)
@@ -265,6 +267,19 @@ class ModelVerdict(_Frozen):
         return sorted(found, key=lambda one: (one.severity != "severe", not one.decides))
 
     @property
+    def settling(self) -> list[tuple[Judged, Row]]:
+        """What would close the open criteria: the row of each that lacks most units.
+
+        Deciding criteria come first, and of them the one that lacks most.
+        """
+        found = [
+            (one, max(lacking, key=lambda row: row.more or 0))
+            for one in self.having("open")
+            if (lacking := [row for row in one.rows if row.more is not None])
+        ]
+        return sorted(found, key=lambda pair: (not pair[0].decides, -(pair[1].more or 0)))
+
+    @property
     def blocking(self) -> list[Judged]:
         """What keeps the model from being shipped, most serious first."""
         if self.answer == "stop":
@@ -304,6 +319,15 @@ class Verdict(_Frozen):
     def of(self, model: str) -> ModelVerdict:
         """Return what is said of one model."""
         return next(one for one in self.models if one.model == model)
+
+    def worst_of(self, models: Sequence[str]) -> ModelVerdict:
+        """Return what is said of that of some models which gets the worst answer."""
+
+        def rank(one: ModelVerdict) -> tuple[int, int, int]:
+            bad = len(one.having("broken")), len(one.having("open", "not judged"))
+            return (WORST_FIRST.index(one.answer), -bad[0], -bad[1])
+
+        return min(map(self.of, models), key=rank)
 
     @property
     def gate(self) -> str:
