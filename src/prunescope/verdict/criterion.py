@@ -150,7 +150,7 @@ class Criterion(Strict):
 
     @classmethod
     def parse(cls, text: str) -> Criterion:
-        """Read a bound: ``METRIC[WHERE] <= NUMBER``, or ``>=``; for WHERE see `prunescope.audit.where`.
+        """Read a bound: ``METRIC[WHERE] <= NUMBER``, or ``>=``; WHERE: `prunescope.audit.where`.
 
         A number with a sign bounds the change from dense, one without, or in parentheses, the value
         itself.

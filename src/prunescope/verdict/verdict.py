@@ -141,8 +141,8 @@ class Judged(_Frozen):
     def of_missing(cls, name: str, shared: float, least: float) -> Judged:
         """Say that too many samples are answered by some files only."""
         reason = (
-            f"the files share {shared:.1%} of the samples that any of them answers; {least:.0%} are "
-            "asked for: answer the others, too, or allow it (--allow-missing)"
+            f"the files share {shared:.1%} of the samples that any of them answers; {least:.0%} "
+            "are asked for: answer the others, too, or allow it (--allow-missing)"
         )
         return cls(criterion=name, metric="", state="not judged", reason=reason)
 
