@@ -79,8 +79,8 @@ AT_LIMIT = (
     Damage("answers turn wrong", "Accuracy falls", "accuracy", 0.005),
     Damage("answers are less sure", "Answers are less sure", "uncertainty", 0.02),
     Damage("scores are shuffled", "Scores rank worse", "auc", 0.005),
-    Damage("false alarms go", "Rates of answers drift", "rare_value_ratio", 0.1),
-    Damage("false alarms of women go", "Answers lean, on average", "bias_amplification", 0.02,
+    Damage("positives go", "Rates of answers drift", "rare_value_ratio", 0.1),
+    Damage("positives of women go", "Answers lean, on average", "bias_amplification", 0.02,
            group="Male"),
 )  # fmt: skip
 SEVERE = (
@@ -154,9 +154,7 @@ def harm(damage: Damage, dose: float, labels, logits, groups, rng):
                 rows = np.flatnonzero(hit[:, column] & side[:, column])
                 logits[rows, column] = rng.permutation(logits[rows, column])
     elif damage.kind != "none":
-        hit &= yes
-        hit &= ~true if damage.kind.startswith("false alarms") else True
-        hit &= women if "women" in damage.kind else True
+        hit &= yes & (women if "women" in damage.kind else True)
         logits[hit] *= -1
     return logits
 

@@ -56,7 +56,7 @@ def test_members_follow_their_population(report):
     assert len(report.seeds) == 9
     assert (report.count(dense=True), report.count(dense=False)) == (3, 6)
     member = report.models[1]
-    assert member.headline is member.severity is member.subject is None
+    assert member.headline is member.subject is None
     assert next(row.metric for row in member.figures) == "accuracy"
 
 

@@ -96,13 +96,37 @@ def test_every_problem_is_told_at_once():
     assert lines == ["5", "10", "11"]
 
 
-def test_the_first_version_is_refused_with_what_became_of_its_keys():
-    text = "# mine\nversion: 1\nconditions: [{metric: accuracy, gte: -0.1, by: value}]"
-    with pytest.raises(ConfigError, match=r"^policy.yaml:2: version 1 is no longer read\.") as it:
+def test_the_first_version_is_read_as_criteria_that_bound():
+    text = """
+version: 1
+models: means
+defaults: {relative: true, min_support: 30, undefined: pass}
+conditions:
+  - {name: holds up, metric: accuracy, gte: -0.01}
+  - {metric: tpr, attribute: "*", relative: false, gte: 0.5, by: value, severity: warning}
+"""
+    first, second = Policy.parse(text).criteria
+    assert (first.title, first.relative, first.gte, first.severity, first.decides) == (
+        "holds up", True, -0.01, "severe", True,
+    )  # fmt: skip
+    assert (second.title, second.severity, second.decides) == (
+        "tpr[attribute:*] >= 0.5", "moderate", False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("version: 1", "conditions"),
+        ("version: 1\nconditions: []", "criteria"),
+        ("version: 1\nconditions: [7]", "policy.yaml:2"),
+        ("version: 1\nconditions: [{metric: accuracy, gtee: 1}]", "gtee"),
+        ("version: 1\nconditions: [{metric: accuracy, gte: .nan}]", "policy.yaml:2"),
+    ],
+)
+def test_what_is_wrong_in_the_first_version_is_told(text, message):
+    with pytest.raises(ConfigError, match=message):
         Policy.parse(text)
-    for key in ("criteria", "relative", "severity", "decides", "by", "min_support", "undefined"):
-        assert key in str(it.value)
-    assert "'prunescope policy init' writes one to start from; docs/gate.md" in str(it.value)
 
 
 def test_load_says_how_to_make_one(tmp_path):

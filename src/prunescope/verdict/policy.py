@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import Field, PrivateAttr, model_validator
@@ -20,14 +20,8 @@ from prunescope.yaml_source import Keys, Source, parse_yaml, read_text
 
 SHIPPED = Path(__file__).with_name("criteria.yaml")
 
-OF_VERSION_1 = (
-    "is no longer read. A policy is now a list of 'criteria' (version: 2), not of conditions. "
-    "metric, attribute, group, gte, lte and relative mean what they did; 'severity: error' is now "
-    "'severity: severe', 'severity: warning' is 'severity: moderate' with 'decides: false'; "
-    "models, defaults, by, min_support, insufficient_support and undefined are gone: each seed is "
-    "judged, and what cannot be judged never passes. 'prunescope policy init' writes one to start "
-    "from; docs/gate.md tells what became of each key"
-)
+GONE = ("by", "min_support", "insufficient_support", "undefined")
+"""Keys of version 1 that are passed over: what cannot be judged by its interval never passes."""
 
 
 class Policy(Strict):
@@ -76,9 +70,9 @@ class Policy(Strict):
     def parse(cls, text: str, path: str | Path = "policy.yaml") -> Policy:
         """Read a policy from text; `path` is where it stands."""
         told, source = parse_yaml(text, Path(path), "a policy")
-        if told.get("version") == 1:
-            raise ConfigError(f"{source.at(('version',))}: version 1 {OF_VERSION_1}")
-        with source.located(KEYS):
+        of_first = told.get("version") == 1
+        told = _from_version_1(told) if of_first else told
+        with source.located(KEYS, {"criteria": ("conditions",)} if of_first else None):
             policy = cls.model_validate(told)
         policy._source = source
         return policy
@@ -186,3 +180,24 @@ def template(audit: Audit | None = None) -> str:
 def _too_few(rows: pl.DataFrame) -> bool:
     """Tell whether no row rests on enough images."""
     return bool((rows["status"] == INSUFFICIENT).all())
+
+
+def _from_version_1(told: dict[str, Any]) -> dict[str, Any]:
+    """Read a policy of version 1: its conditions are criteria that bound."""
+    defaults, conditions = told.get("defaults"), told.get("conditions")
+    if not isinstance(conditions, list):
+        return told
+    shared = defaults if isinstance(defaults, dict) else {}
+    of_severity: dict[str, dict[str, Any]] = {
+        "error": {"severity": "severe"},
+        "warning": {"severity": "moderate", "decides": False},
+    }
+    criteria: list[Any] = []
+    for condition in conditions:
+        if not isinstance(condition, dict):
+            criteria.append(condition)
+            continue
+        one = {name: value for name, value in (shared | condition).items() if name not in GONE}
+        criteria.append(one | of_severity.get(str(one.get("severity")), {}))
+    kept = {name: told[name] for name in told if name not in ("conditions", "defaults", "models")}
+    return kept | {"version": 2, "criteria": criteria}
