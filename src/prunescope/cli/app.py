@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from typing import Annotated
@@ -98,6 +99,9 @@ def root(
 
 def main() -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console of few letters shows ? for others
+            stream.reconfigure(errors="replace")
     try:
         with plain_warnings():
             app(args=arguments(sys.argv[1:]))
