@@ -200,7 +200,7 @@ def test_bad_files_get_one_clear_error(tmp_path, answers, prunescope, spoil, com
     [
         (("--groups", "Mal"), "unknown group 'Mal': did you mean Male?"),
         (("--cluster", "who"), "unknown cluster column 'who'"),
-        (("--replicates", 5), "expected 0, for no intervals, or at least 100"),
+        (("--replicates", 5), "expected 0, for no intervals, or at least 16"),
         (("--confidence", 2), "less than 1"),
         (("--trigger", "Bald"), "unknown group 'Bald'"),
         (("--scores", "odds"), "'odds' is not one of"),
@@ -351,7 +351,7 @@ def test_streamed_files_give_the_same_table(tmp_path, answers, prunescope):
         (("--min-effect", "acuracy=1"), "did you mean accuracy"),
         (("--thresholds", "absent.json"), "no such file"),
         (("--in-memory", "--engine", "ray"), "leave out --in-memory"),
-        (("--replicates", "7"), "expected 0, for no intervals, or at least 100"),
+        (("--replicates", "7"), "expected 0, for no intervals, or at least 16"),
     ],
 )
 def test_options_about_files_are_checked(tmp_path, answers, prunescope, options, complaint):

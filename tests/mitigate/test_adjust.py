@@ -158,7 +158,7 @@ def test_what_cannot_be_fitted_says_why(planted, build):
         ({"criterion": "equal-tpr"}, "compares the values of a group: name one"),
         ({"criterion": "f1", "group": "Mal"}, "unknown group 'Mal': did you mean Male"),
         ({"calibration": "isotonic", "group": "Male"}, "need a criterion"),
-        ({"criterion": "f1", "floors": ["tpr > 1"]}, "expected 'METRIC >= NUMBER'"),
+        ({"criterion": "f1", "floors": ["tpr <= 1"]}, "expected 'METRIC >= NUMBER'"),
     ):
         with pytest.raises(ConfigError, match=message):
             fit_adjustment(sparse, **wrong)

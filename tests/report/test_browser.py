@@ -204,7 +204,7 @@ def test_the_first_screen_answers(visit, path_of):
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= 900
     assert page.locator("#verdict .broken > ul li").count() == 5
-    assert page.locator("#verdict .broken h3").inner_text() == "Broken 9"
+    assert page.locator("#verdict .broken h3").inner_text() == "Broken 9 found"
     page.locator("#verdict .broken summary").click()
     assert page.locator("#verdict .broken li >> visible=true").count() == 9
     assert page.locator("#settle").count() == 0  # more images would not mend what is broken

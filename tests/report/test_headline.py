@@ -85,9 +85,9 @@ OPEN = judged("open", 0.08, 0.25)
          "these data cannot tell; accuracy cannot be compared"),
         ([judged("open", 0.02, None)], [], "unknown",
          "these data cannot tell; accuracy −2.0 points (without an interval)"),
-        ([HELD, Judged.of_missing("Samples in common", 0.33, 0.95)], [], "unknown",
-         "these data cannot tell; the files share 33.0% of the samples that any of them answers; "
-         "95% are asked for: answer the others, too, or allow it (--allow-missing)"),
+        ([HELD, Judged.of_shared("Samples in common", 99, 0.33, 0.95)], [], "unknown",
+         "these data cannot tell; the files share 99 of 300 samples (33.0%); 95% are asked for: "
+         "answer the others, too, or audit with --allow-missing"),
         ([BROKEN], [found("severe", "fall", "accuracy")], "stop", "accuracy −5.0 points"),
         ([BROKEN, other("broken", severity="severe")],
          [found("severe", "fall", "accuracy"), found("severe", "x")], "stop",

@@ -10,7 +10,7 @@ def test_headline_findings_and_figures(harmed):
     text = to_markdown(build(harmed))
     assert text.startswith("# sparse95 against dense\n\n**Do not ship.** 95% of weights rem")
     assert "\n9 broken, 4 held:\n\n- **broken, severe** Accuracy falls: 100 → 96.8% (" in text
-    assert "\n- held: Rare answers swell: Smiling: at most " in text
+    assert re.search(r"\n- held: Rare answers swell: (Smiling|Male): at most 0\.\d+ worse", text)
     assert "- **severe**: Rare answers fade: on 2 of 4 attributes" in text
     row = next(line for line in text.splitlines() if line.startswith("| sparse95 "))
     assert row.startswith("| sparse95 | 95% | 96.8% [96.")

@@ -115,7 +115,7 @@ TEXTS = {
     "broken alone": ({"n_broken": 1}, {}, "95.0 → 90.0% (−6.0 to −4.0 points), limit 2.0 points"),
     "open": ({"n_open": 1}, {"more": 1234, "state": "open"},
         "95.0 → 90.0% (−6.0 to −4.0 points); 5.8 points worse cannot be ruled out, limit 2.0 "
-        "points; about 1,234 more images would tell"),
+        "points; about 1,200 more images would tell"),
     "open and others": ({"n_open": 3, "n_untold": 2, "n_rows": 9}, {"state": "open"},
         "95.0 → 90.0% (−6.0 to −4.0 points); 5.8 points worse cannot be ruled out, limit 2.0 "
         "points; 2 more open; 2 not judged"),

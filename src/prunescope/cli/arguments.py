@@ -18,6 +18,7 @@ TWO_WORDS = (
     ("mitigate", "search"),
     ("mitigate", "thresholds"),
     ("policy", "init"),
+    ("policy", "power"),
     ("review", "export"),
     ("study", "init"),
     ("study", "plan"),

@@ -86,7 +86,7 @@ def print_findings(page: Report) -> None:
             console.print(f"  {rest} more in the report", style="dim")
         held = [one.criterion for one in judged.having("held")]
         if held:
-            console.print(Padding(Text(f"held: {'; '.join(held)}"), (0, 0, 0, 2)))
+            console.print(Padding(Text(f"held, so ruled out: {'; '.join(held)}"), (0, 0, 0, 2)))
 
 
 def print_layers(layers: list[dict[str, Any]]) -> None:

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from prunescope.audit.bootstrap import blocks_of, draw, units_of
 from prunescope.audit.estimates import OK, UNDEFINED
-from prunescope.audit.result import FEWEST
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.forecast.happened import Happened, Population, Run
@@ -41,6 +40,9 @@ from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
 
 MOST_BLOCKS = 256
+
+FEWEST = 100
+"""Bootstrap replicates below which an interval means nothing."""
 
 FEWEST_RUNS = 3
 """Pruned seeds from which their commonest answers are compared with those of dense ones."""
