@@ -149,12 +149,13 @@ def _show(found: Power) -> None:
     from rich.table import Table
 
     from prunescope.verdict.glossary import size
+    from prunescope.verdict.numbers import about
     from prunescope.verdict.verdict import shown
 
     console = Console(highlight=False)
     enough = "No number of images is enough"
     if found.needed is not None:
-        enough = f"About {found.needed:,} {found.unit} are enough"
+        enough = f"{about(found.needed).capitalize()} {found.unit} are enough"
     console.print(
         f"{enough} to say 'Ship' or 'Ship with care' (with probability 0.8) of a model that is not "
         f"worse, though {found.flips:.1%} of its answers differ.",
@@ -171,7 +172,7 @@ def _show(found: Power) -> None:
         value = row["group_value"]
         group = row["group"] and f"{row['group']}={value}" if value else row["group"]
         place = " by ".join(filter(None, [row["attribute"], group])) or "over all"
-        needed = "cannot be foretold" if row["needed"] is None else f"{row['needed']:,}"
+        needed = "cannot be foretold" if row["needed"] is None else about(row["needed"])
         told.add_row(
             shown(row["criterion"]) + ("" if row["decides"] else " (named, if open)"),
             shown(place), size(row["metric"], row["limit"]), needed,
