@@ -53,6 +53,7 @@ class World:
     classes: int = 0
     persons: int = 0
     seeds: int = 1
+    rarest: float = 0.05
 
     @property
     def name(self) -> str:
@@ -124,7 +125,7 @@ def draw(world: World, rng: np.random.Generator):
         labels = np.eye(k, dtype=np.int8)[label]
         own = 0.2
     else:
-        prevalence = np.resize(PREVALENCE, world.attributes)
+        prevalence = np.resize(np.maximum(PREVALENCE, world.rarest), world.attributes)
         latent = normal(world.attributes)
         latent += 0.3 * groups["Male"][:, None] + 0.4 * groups["Pale"][:, None]
         threshold = norm.isf(prevalence) + 0.14
@@ -152,7 +153,9 @@ def harm(damage: Damage, dose: float, labels, logits, groups, rng):
         for side in (yes, ~yes):
             for column in range(logits.shape[1]):
                 rows = np.flatnonzero(hit[:, column] & side[:, column])
-                logits[rows, column] = rng.permutation(logits[rows, column])
+                others = logits[side[:, column], column]
+                if len(rows):
+                    logits[rows, column] = rng.choice(others, len(rows))
     elif damage.kind != "none":
         hit &= yes & (women if "women" in damage.kind else True)
         logits[hit] *= -1
@@ -183,7 +186,7 @@ def audited(world: World, labels, pairs, groups, **settings):
 @cache
 def rates(world: World) -> TrainRates:
     """Return the rates of a large training split of a world."""
-    large = World(40_000 if world.classes else POPULATION, world.attributes, world.classes)
+    large = replace(world, n=40_000 if world.classes else POPULATION, persons=0, seeds=1)
     labels, _, groups = draw(large, np.random.default_rng(99))
     prefix = "c" if world.classes else "a"
     names = tuple(f"{prefix}{k}" for k in range(labels.shape[1]))
@@ -193,11 +196,9 @@ def rates(world: World) -> TrainRates:
     return Samples(ids, names, labels, told, task=task).rates()
 
 
-def dose_of(damage: Damage) -> float:
+def dose_of(damage: Damage, rarest: float = 0.05) -> float:
     """Find the dose that makes a damage as large as it should be."""
-    if damage.kind == "none":
-        return 0.0
-    world = World(POPULATION, len(PREVALENCE))
+    world = World(POPULATION, len(PREVALENCE), rarest=rarest)
     labels, pairs, groups = draw(world, np.random.default_rng(1))
 
     def size(dose: float) -> float:
@@ -212,11 +213,12 @@ def dose_of(damage: Damage) -> float:
         return float(judge_rows(criterion, rows, ALPHA)["damage"][0])
 
     low, high = 0.0, 1.0
-    if size(1.0) < damage.size:
+    wanted = damage.size + size(0.0)  # of two models that are alike but for chance
+    if size(1.0) < wanted:
         raise SystemExit(f"{damage.kind} cannot reach {damage.size}: {size(1.0):.4f}")
-    for _ in range(12):
+    for _ in range(14):
         middle = (low + high) / 2
-        low, high = (middle, high) if size(middle) < damage.size else (low, middle)
+        low, high = (middle, high) if size(middle) < wanted else (low, middle)
     return high
 
 
@@ -266,91 +268,116 @@ WORLDS = (
 )  # fmt: skip
 
 
+def nothing(pool, audits: int):
+    """Tell how often each answer is given where nothing changed."""
+    yield "Asked: do not ship ≤ 5; ship or care ≥ 80 at 5,000 × 18 attributes or more, and within 5"
+    yield f"points of what `policy power` foretells from {PILOT:,} answers of one dense model."
+    yield ""
+    yield "| world | ship | care | cannot tell | do not ship | ship or care | foretold |"
+    yield "|---|---|---|---|---|---|---|"
+    expected = dict(zip(WORLDS, pool.map(foretold, WORLDS), strict=True))
+    for world in WORLDS:
+        told, _ = shares(pool, world, NOTHING, 0.0, audits)
+        both = 100 * (told["ship"] + told["care"])
+        yield f"| {world.name} | {cells(told)} | {both:.1f} | {100 * expected[world][0]:.1f} |"
+
+
+def limit(pool, audits: int):
+    """Tell how often a damage at its limit passes."""
+    yield "Asked: ship ≤ 5. *Held*: the criterion says that the damage is inside its limit. At 300"
+    yield "samples attributes are true for 30 to 50%: rarer ones would have too few images, and the"
+    yield "mean over those that have enough is not what was planted."
+    yield ""
+    yield "| world | damage | ship | care | cannot tell | do not ship | held |"
+    yield "|---|---|---|---|---|---|---|"
+    for world in (World(300, rarest=0.3), World(2_000), World(10_000)):
+        doses = pool.map(partial(dose_of, rarest=world.rarest), AT_LIMIT)
+        for damage, dose in zip(AT_LIMIT, doses, strict=True):
+            told, found = shares(pool, world, damage, dose, audits)
+            held = 100 * sum(of[damage.criterion] == "held" for _, of, _ in found) / audits
+            what = f"{damage.criterion}, {damage.size}"
+            yield f"| {world.name} | {what} | {cells(told)} | {held:.1f} |"
+
+
+def severe(pool, audits: int):
+    """Tell how often a severe damage is found."""
+    yield "Asked: do not ship ≥ 90."
+    yield ""
+    yield "| world | damage | ship | care | cannot tell | do not ship |"
+    yield "|---|---|---|---|---|---|"
+    for damage, dose in zip(SEVERE, pool.map(dose_of, SEVERE), strict=True):
+        told, _ = shares(pool, World(2_000), damage, dose, audits)
+        where = f" of {damage.attribute}" if damage.attribute else ""
+        what = f"{damage.criterion}{where}, {damage.size}"
+        yield f"| {World(2_000).name} | {what} | {cells(told)} |"
+
+
+def more(pool, audits: int):
+    """Tell how near the numbers of images come that the verdict asks for."""
+    yield "Of audits in which a criterion is open, the median of how many images are asked for, and"
+    yield "in how many audits of so many it is held: 80 is what is meant. *Needed*: how many would"
+    yield "make it 80, from that share; asked: within a third."
+    yield ""
+    yield "| world | criterion | asked for | held there | needed | asked / needed |"
+    yield "|---|---|---|---|---|---|"
+    for world in (World(60, rarest=0.3), World(150), World(1_000, 1)):
+        _, found = shares(pool, world, NOTHING, 0.0, audits)
+        for title in ("Accuracy falls", "Scores rank worse", "Rates of answers drift"):
+            asked = [one[title] for _, _, one in found if title in one]
+            if len(asked) < audits / 10:
+                continue
+            n = int(np.median(asked))
+            _, again = shares(pool, replace(world, n=n), NOTHING, 0.0, audits)
+            held = np.mean([of[title] == "held" for _, of, _ in again])
+            sure = norm.ppf(1 - ALPHA) + norm.ppf(np.clip(held, 0.01, 0.99))
+            needed = n * ((norm.ppf(1 - ALPHA) + norm.ppf(0.8)) / sure) ** 2
+            yield (
+                f"| {world.name} | {title} | {n:,} | {100 * held:.1f} | {needed:,.0f} | "
+                f"{n / needed:.2f} |"
+            )
+
+
+PARTS = {
+    "nothing": ("Nothing changed", nothing),
+    "limit": ("A damage at the moderate limit of a criterion that decides", limit),
+    "severe": ("A severe damage, 1.5 times its limit", severe),
+    "more": ("How many more images", more),
+}
+
+
+def cells(told: dict[str, float]) -> str:
+    """Lay out the shares of answers."""
+    return " | ".join(f"{100 * told[name]:.1f}" for name in ("ship", "care", "unknown", "stop"))
+
+
 def main() -> None:
-    """Run all and write the table."""
+    """Run all parts, or some, and write the table; a part that is not run stays as it is."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--audits", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--out", type=Path, default=RESULTS / "verdicts.md")
     given = parser.parse_args()
-    context, began = multiprocessing.get_context("spawn"), time.time()
-    lines = [
-        "# How often the verdict is wrong", "",
+    began = time.time()
+    head = (
+        "# How often the verdict is wrong\n\n"
         f"`python benchmarks/verdicts.py --audits {given.audits}`: {given.audits} audits in each "
         "row, so a share of 5% is known to ± "
-        f"{196 * np.sqrt(0.05 * 0.95 / given.audits):.1f} points. Shares in percent.", "",
-        "## Nothing changed", "",
-        "Asked: do not ship ≤ 5; ship or care ≥ 80 at 5,000 × 18 attributes or more, and within 5 "
-        f"points of what `policy power` foretells from {PILOT:,} answers of one dense model.", "",
-        "| world | ship | care | cannot tell | do not ship | ship or care | foretold |",
-        "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    with ProcessPoolExecutor(given.jobs, mp_context=context) as pool:
-        expected = dict(zip(WORLDS, pool.map(foretold, WORLDS), strict=True))
-        for world in WORLDS:
-            told, _ = shares(pool, world, NOTHING, 0.0, given.audits)
-            cells = [f"{100 * told[name]:.1f}" for name in ("ship", "care", "unknown", "stop")]
-            both = 100 * (told["ship"] + told["care"])
-            cells += [f"{both:.1f}", f"{100 * expected[world][0]:.1f}"]
-            lines.append(f"| {world.name} | {' | '.join(cells)} |")
-            print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
-        lines += [
-            "", "## A damage at the moderate limit of a criterion that decides", "",
-            "Asked: ship ≤ 5. *Held*: the criterion says that the damage is inside its limit.", "",
-            "| world | damage | ship | care | cannot tell | do not ship | held |",
-            "|---|---|---|---|---|---|---|",
-        ]  # fmt: skip
-        doses = dict(
-            zip((*AT_LIMIT, *SEVERE), pool.map(dose_of, (*AT_LIMIT, *SEVERE)), strict=True)
-        )
-        for world in (World(300), World(2_000), World(10_000)):
-            for damage in AT_LIMIT:
-                told, found = shares(pool, world, damage, doses[damage], given.audits)
-                held = sum(of[damage.criterion] == "held" for _, of, _ in found) / given.audits
-                cells = [f"{100 * told[name]:.1f}" for name in ("ship", "care", "unknown", "stop")]
-                lines.append(
-                    f"| {world.name} | {damage.criterion}, {damage.size} | {' | '.join(cells)} | "
-                    f"{100 * held:.1f} |"
-                )
-                print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
-        lines += [
-            "", "## A severe damage, 1.5 times its limit", "", "Asked: do not ship ≥ 90.", "",
-            "| world | damage | cannot tell | do not ship |", "|---|---|---|---|",
-        ]  # fmt: skip
-        for damage in SEVERE:
-            told, _ = shares(pool, World(2_000), damage, doses[damage], given.audits)
-            where = f" of {damage.attribute}" if damage.attribute else ""
-            lines.append(
-                f"| {World(2_000).name} | {damage.criterion}{where}, {damage.size} | "
-                f"{100 * told['unknown']:.1f} | {100 * told['stop']:.1f} |"
-            )
-            print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
-        lines += [
-            "", "## How many more images", "",
-            "Of audits in which a criterion is open, the median of how many images are asked for, "
-            "and in how many audits of so many images it is held: 80 is what is meant. *Needed*: "
-            "how many would make it 80, from that share.", "",
-            "| world | criterion | asked for | held there | needed | asked / needed |",
-            "|---|---|---|---|---|---|",
-        ]  # fmt: skip
-        for world in (World(100), World(200), World(1_000, 1)):
-            _, found = shares(pool, world, NOTHING, 0.0, given.audits)
-            for title in ("Accuracy falls", "Scores rank worse", "Rates of answers drift"):
-                asked = [one[title] for _, _, one in found if title in one]
-                if len(asked) < given.audits / 10:
-                    continue
-                n = int(np.median(asked))
-                there = World(n, world.attributes)
-                _, again = shares(pool, there, NOTHING, 0.0, given.audits)
-                held = np.mean([of[title] == "held" for _, of, _ in again])
-                sure = norm.ppf(1 - ALPHA) + norm.ppf(np.clip(held, 0.01, 0.99))
-                needed = n * ((norm.ppf(1 - ALPHA) + norm.ppf(0.8)) / sure) ** 2
-                lines.append(
-                    f"| {world.name} | {title} | {n:,} | {100 * held:.1f} | {needed:,.0f} | "
-                    f"{n / needed:.2f} |"
-                )
-                print(lines[-1], f"{time.time() - began:.0f} s", flush=True)
-    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        f"{196 * np.sqrt(0.05 * 0.95 / given.audits):.1f} points. Shares in percent.\n"
+    )
+    before = given.out.read_text("utf-8") if given.out.exists() else ""
+    made = {part.split("\n")[0]: f"## {part}" for part in before.split("\n## ")[1:]}
+    with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("spawn")) as pool:
+        for name in given.parts:
+            title, run = PARTS[name]
+            lines = [f"## {title}", ""]
+            for line in run(pool, given.audits):
+                lines.append(line)
+                print(line, f"{time.time() - began:.0f} s", flush=True)
+            made[title] = "\n".join(lines) + "\n"
+            parts = [made[title] for title, _ in PARTS.values() if title in made]
+            text = "\n".join([head, *(part.strip() + "\n" for part in parts)])
+            given.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

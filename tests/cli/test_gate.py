@@ -66,7 +66,7 @@ def test_a_gate_that_passes_says_why_and_so_does_one_that_fails(
     junit, markdown = tmp_path / "junit.xml", tmp_path / "new" / "gate.md"
     ran = prunescope("gate", audit, "--policy", policy(), "--junit", junit, "--markdown", markdown)
     assert ran.code == 0
-    assert f"Judged by {tmp_path}/policy.yaml." in ran.out.replace("\n", "")
+    assert f"Judged by {tmp_path}/policy.yaml, at 0.95 confidence." in ran.out.replace("\n", "")
     assert "sparse: Ship with care (1 broken, 1 held)" in ran.out
     told = lines(ran.out)
     assert "held accuracy holds up: 98.7 → 73.7% (−28.7" in told
@@ -92,7 +92,7 @@ def test_without_a_policy_the_shipped_criteria_judge_and_that_is_said(
     assert ran.code == 1
     assert lines(ran.out).startswith(
         "Judged by the criteria that prunescope ships with ('prunescope policy init' writes them, "
-        "to be changed)."
+        "to be changed), at 0.95 confidence."
     )
     expected = shipped().judge(Audit.load(audit))
     assert ran.out.splitlines()[-2:] == [expected.text, f"gate {expected.gate}"]

@@ -22,7 +22,7 @@ def test_models_get_a_heading_each_where_there_are_several(many):
     text = to_markdown(build(many))
     assert "## gmp-0.8-0: 80% of weights removed by gmp. Ship with care\n" in text
     assert "## gmp-0.95-0: 95% of weights removed by gmp. Do not ship\n" in text
-    assert text.count("- **none found**: No change for the worse can be told") == 4
+    assert text.count("- **none found**: No criterion finds anything worse") == 4
 
 
 def test_an_estimate_that_is_missing_says_why(few):

@@ -105,7 +105,7 @@ def test_what_the_mean_alone_shows_is_a_note(apart):
     assert note.text.startswith(
         "Accuracy falls, on average over 2 seeds and in none of them beyond chance: "
     )
-    assert report.findings[0].text.startswith("No change for the worse can be told from chance")
+    assert report.findings[0].text.startswith("No criterion finds anything worse beyond chance")
     assert not [one for one in report.verdict.models if one.having("broken")]
 
 

@@ -25,7 +25,8 @@ RATIO = 1.6448536 / 1.9599640  # of the quantiles of the normal: 95% one-sided, 
 def change(metric, baseline, delta, half=0.01, p=0.001, **more):
     """A row of a change from dense, with the half-width of its interval."""
     return {
-        "metric": metric, "status": "ok", "value": baseline + delta, "low": 0.0, "high": 1.0,
+        "metric": metric, "status": "ok", "value": baseline + delta, "low": baseline + delta,
+        "high": baseline + delta,
         "baseline": baseline, "delta": delta, "delta_low": delta - half, "delta_high": delta + half,
         "p_value": p, "units": 1000, **more,
     }  # fmt: skip
@@ -99,7 +100,7 @@ BOTH = {"gte": 0.8, "lte": 1.2}
     ("told", "row", "damage", "reach"),
     [
         ({"gte": 0.9}, value("accuracy", 0.92, 0.89, 0.94), -0.02, -0.02 + 0.03 * RATIO),
-        ({"gte": 0.9}, change("accuracy", 0.5, 0.42), -0.02, -0.02 + 0.92 * RATIO),
+        ({"gte": 0.9}, change("accuracy", 0.5, 0.42, low=0.0, high=1.0), -0.02, -0.02 + 0.92 * RATIO),
         ({"lte": 0.9}, value("accuracy", 0.92, 0.89, 0.94), 0.02, 0.02 + 0.02 * RATIO),
         (FALLS, change("accuracy", 0.95, -0.02), 0.01, 0.01 + 0.01 * RATIO),
         (RISES, change("accuracy", 0.95, -0.02), -0.02, -0.02 + 0.01 * RATIO),
@@ -229,10 +230,15 @@ def test_one_damage_among_many_rows_needs_a_smaller_p():
     assert judged({**LIMITS, "attribute": "*"}, *rows)["state"][0] == "open"
 
 
-def test_a_change_below_the_least_effect_that_matters_is_not_broken():
+def test_a_change_below_the_least_effect_that_matters_is_broken_at_its_limit_and_else_not_told():
+    limits = {"moderate": 0.005, "severe": 0.02}
     row = change("accuracy", 0.95, -0.01, 0.002, 1e-9, verdict="negligible")
-    found = one({"moderate": 0.005, "severe": 0.02}, row)
-    assert (found["state"], found["beyond_chance"]) == ("open", False)
+    found = one(limits, row)
+    assert (found["state"], found["beyond_chance"]) == ("moderate", True)
+    for verdict, told in (("negligible", False), ("worse", True)):
+        row = change("accuracy", 0.95, -0.003, 0.0001, 1e-9, verdict=verdict)
+        found = one(limits, row)
+        assert (found["state"], found["beyond_chance"]) == ("held", told)
 
 
 @pytest.mark.parametrize("status", ["insufficient_support", "undefined", "what is this", None])
@@ -288,7 +294,13 @@ def test_figures_that_are_no_numbers_never_hold(column, figure):
 def test_a_baseline_that_is_no_number_never_holds():
     for figure in (math.nan, math.inf, -math.inf):
         row = change("rare_value_ratio", 1.0, 0.0, 0.001, 1.0) | {"baseline": figure}
-        assert one({"moderate": 0.1, "severe": 0.3}, row)["state"] == "open"
+        assert one({"moderate": 0.1, "severe": 0.3}, row)["state"] == "not judged"
+
+
+def test_a_p_value_that_is_no_number_never_holds():
+    for figure in (math.nan, math.inf):
+        row = change("accuracy", 0.95, -0.05, 0.001) | {"p_value": figure}
+        assert one({"moderate": 0.1, "severe": 0.3}, row)["state"] == "not judged"
 
 
 def test_without_an_interval_nothing_is_ruled_out():
@@ -314,13 +326,17 @@ def test_as_many_more_units_as_are_said_rule_the_damage_out_with_power_80(seed):
 
 
 def test_how_many_more_units_a_damage_beyond_chance_takes_and_one_beyond_the_limit_has_none():
-    real = change("accuracy", 0.9, -0.004, 0.003, 0.01)
-    by_chance = change("accuracy", 0.9, -0.004, 0.003, 0.2)
     told = {"moderate": 0.005}
-    error = 0.003 / stats.t.ppf(0.975, 999)
-    for row, truth in ((real, 0.004), (by_chance, 0.0)):
+    for half, p, truth in (
+        (0.003, 0.01, 0.004),  # beyond chance: as large as it is measured
+        (0.006, 0.2, 0.0),  # within chance: none
+        (0.003, 0.2, 0.004),  # within chance, but then 1,000 would have been enough
+    ):
+        error = half / stats.t.ppf(0.975, 999)
         needed = 1000 * ((1.6448536 + 0.8416212) * error / (0.005 - truth)) ** 2
-        assert one(told, row)["more"] == max(math.ceil(needed - 1000), 1)
+        found = one(told, change("accuracy", 0.9, -0.004, half, p))
+        assert found["state"] == "open"
+        assert found["more"] == 10 * math.ceil((needed - 1000) / 10)
     beyond = one(told, change("accuracy", 0.9, -0.006, 0.003, 0.01))
     assert (beyond["state"], beyond["more"]) == ("moderate", None)
 
@@ -332,4 +348,20 @@ def test_where_nothing_flipped_the_bound_falls_with_the_number_not_with_its_root
     row = value("harmful_flip_rate", 0.0, 0.0, end) | {"units": n}
     more = one({"moderate": 0.01}, row)["more"]
     reach = 1.644854 / 1.959964 * square
-    assert reach / (n + more + square) < 0.01 < reach / (n + more - 2 + square)
+    assert reach / (n + more + square) < 0.01 < reach / (n + more - 11 + square)
+
+
+def test_where_the_dense_model_lies_about_the_best_value_its_error_counts():
+    """A change of 0.02 past the best value is as bad as the dense model may have been near it."""
+    told = {"moderate": 0.02, "severe": 0.05}
+    ratio = stats.norm.ppf(0.95) / stats.norm.ppf(0.975)
+    for baseline, half, reach in (
+        (-0.01, 0.0, 0.0),  # from -0.01 to 0.01: no worse
+        (-0.01, 0.005, 2 * ratio * 0.005),  # it may have been nearer
+        (-0.01, 0.1, 0.02),  # and even on the other side: then all of the change is damage
+        (0.03, 0.005, 0.02),
+        (-0.06, 0.005, -0.02),
+    ):
+        row = change("bias_amplification", baseline, 0.02, half=1e-12)
+        row |= {"low": row["value"] - half, "high": row["value"] + half}
+        assert one(told, row)["reach"] == pytest.approx(reach, abs=1e-9)

@@ -30,7 +30,7 @@ def test_what_is_broken_or_open_comes_first_and_the_rest_is_folded(made, row):
     )
     assert text.startswith(
         "## ❌ fail: prunescope gate\n\n**Do not ship any of them.** Gate not passed by 2 of 2 "
-        "models: a and b.\n"
+        "models: a and b, at 0.95 confidence.\n"
     )
     names = [line.split(" | ")[1] for line in tables(text) if "---" not in line]
     told = ["criterion", "**strict**", "careful", "unsure", "criterion", "fine", "groups"]

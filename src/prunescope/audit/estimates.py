@@ -375,8 +375,12 @@ def summarize(
     texts = [f"{over[0]} over {k} of {total} {over[1]}" for k in range(total)] + [None]
     texts[0] = f"none of the {total} {over[1]} has a value"
     status = np.full((*value.shape[:-1], 1), OK, object)
-    for row in np.argwhere(n_usable[..., 0] == 0):
-        status[tuple(row)] = _commonest(estimates.status[tuple(row)])
+    reason = np.array(texts, object)[n_usable]
+    for row in map(tuple, np.argwhere(n_usable[..., 0] == 0)):
+        status[row] = _commonest(estimates.status[row])
+        why = estimates.reason[row][estimates.status[row] == status[row][0]]
+        if len(why) and why[0] is not None:
+            reason[row] = f"{texts[0]}: {why[0]}"
     n = sizes[:, None] if value.ndim == 2 else sizes[:1]
     return replace(
         estimates,
@@ -386,7 +390,7 @@ def summarize(
         support=np.broadcast_to(n, value.shape).astype(np.int64),
         rests=rests if value.ndim == 2 else rests.take(0),
         status=status,
-        reason=np.array(texts, object)[n_usable],
+        reason=reason,
         group_value=None if estimates.group_value is None else np.array([-1]),
         trials=None,
         bounds=None,

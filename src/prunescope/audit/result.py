@@ -60,7 +60,7 @@ class Settings(BaseModel):
     intersect: tuple[tuple[str, ...], ...] = ()
     cluster: str | None = None
     replicates: int = Field(default=512, ge=0, le=100_000)
-    confidence: float = Field(default=0.95, gt=0, lt=1)
+    confidence: float = Field(default=0.95, ge=0.5, lt=1)
     seed: int = Field(default=0, ge=0)
     min_support: int = Field(default=10, ge=1)
     n_bins: int = Field(default=10, ge=1)
@@ -141,7 +141,7 @@ class AuditInfo(BaseModel):
 
     format_version: Literal[2] = 2
     n_samples: int
-    shared: float = 1.0
+    shared: float = Field(default=1.0, gt=0, le=1)
     attributes: tuple[str, ...]
     settings: Settings
     models: list[ModelInfo]

@@ -53,6 +53,8 @@ def gate(
     from prunescope.verdict import Policy, shipped, to_junit, to_markdown, together
 
     criteria = shipped() if policy is None else Policy.load(policy)
+    for text in criteria.notes:
+        say(f"note: {text}")
     folders = list(dict.fromkeys(map(str, audits)))
     verdict = together({one: _judged(criteria, one, model, len(folders) > 1) for one in folders})
     for path, render in ((junit, to_junit), (markdown, to_markdown)):
@@ -97,7 +99,7 @@ def _print(verdict: Verdict, policy: str | None) -> None:
 
     console = Console(highlight=False)
     by = policy or f"{SHIPPED} ('prunescope policy init' writes them, to be changed)"
-    console.print(f"Judged by {by}.", markup=False)
+    console.print(f"Judged by {by}, at {verdict.confidence:.5g} confidence.", markup=False)
     for model in verdict.models:
         _print_model(model, console)
     console.print()

@@ -79,7 +79,13 @@ def power(
         "confidence": confidence,
         "min_support": min_support,
     }
+    if flips is not None and second is not None:
+        raise ConfigError("--flips says how many answers differ, and so does --second: give one")
     if (Path(source) / "audit.json").is_file():
+        given = {"--groups": groups, "--cluster": cluster, "--train-labels": train_labels}
+        told = [name for name, value in given.items() if value is not None]
+        if told:
+            raise ConfigError(f"{', '.join(told)}: an audit says that itself; give a dense file")
         models, settings = _audited(Audit.load(source), Path(source))
     else:
         files = Files(scores, read_mapping(mapping or ()), thresholds)
@@ -89,8 +95,8 @@ def power(
     if flips is None:
         if len(models) < 2:
             raise ConfigError(
-                "how many answers will differ is not known: say --flips 0.04, say, or give the "
-                "dense model of another seed with --second"
+                "how many answers will differ is not known: say --flips 0.04, or give the dense "
+                "model of another seed with --second"
             )
         flips = _churn(models)
     sizes = SIZES if images is None else [round(size) for size in options.numbers(images)]
@@ -107,7 +113,6 @@ def power(
     data = {
         "flips": found.flips,
         "n": found.n,
-        "unit": found.unit,
         "needed": found.needed,
         "curve": found.curve.to_dicts(),
         "figures": found.rows.to_dicts(),
@@ -153,9 +158,12 @@ def _show(found: Power) -> None:
     from prunescope.verdict.verdict import shown
 
     console = Console(highlight=False)
+    untold = found.rows.filter("decides", ~pl.col("foretold"))
     enough = "No number of images is enough"
+    if found.needed is None and untold.height:
+        enough = f"{found.n:,} images are too few to foretell how many are enough"
     if found.needed is not None:
-        enough = f"{about(found.needed).capitalize()} {found.unit} are enough"
+        enough = f"{about(found.needed).capitalize()} images are enough"
     console.print(
         f"{enough} to say 'Ship' or 'Ship with care' (with probability 0.8) of a model that is not "
         f"worse, though {found.flips:.1%} of its answers differ.",
@@ -172,13 +180,14 @@ def _show(found: Power) -> None:
         value = row["group_value"]
         group = row["group"] and f"{row['group']}={value}" if value else row["group"]
         place = " by ".join(filter(None, [row["attribute"], group])) or "over all"
-        needed = "cannot be foretold" if row["needed"] is None else about(row["needed"])
+        needed = "no number" if row["foretold"] else "cannot be foretold"
+        needed = needed if row["needed"] is None else about(row["needed"])
         told.add_row(
             shown(row["criterion"]) + ("" if row["decides"] else " (named, if open)"),
-            shown(place), size(row["metric"], row["limit"]), needed,
+            shown(place), "" if row["limit"] is None else size(row["metric"], row["limit"]), needed,
         )  # fmt: skip
     console.print(told)
-    n_untold = found.rows["needed"].null_count()
+    n_untold = found.rows.filter(~pl.col("foretold")).height
     if n_untold:
         console.print(
             f"{n_untold:,} of {found.rows.height:,} figures rest on too few of these "

@@ -84,6 +84,9 @@ def print_findings(page: Report) -> None:
         rest = sum(len(kind[N_TOLD:]) for kind in bad)
         if rest:
             console.print(f"  {rest} more in the report", style="dim")
+        for one in judged.having("absent"):
+            line = Text(f"not asked: {one.criterion}: {one.text}", style="dim")
+            console.print(Padding(line, (0, 0, 0, 2)))
         held = [one.criterion for one in judged.having("held")]
         if held:
             console.print(Padding(Text(f"held, so ruled out: {'; '.join(held)}"), (0, 0, 0, 2)))

@@ -108,7 +108,9 @@ def tell(judge: Judge, table: Table, models: Sequence[ModelInfo], cast: Roles) -
         name, seeds = model.name, cast.models_of(model.name)
         of_model = _of_criteria(judge, table, name, seeds)
         if not any(one.severity != "note" for one in of_model):
-            told = {"severity": "none", "metric": None, "text": words.NOTHING, "clause": ""}
+            tested = any(one.rows["q"].count() for s in seeds for one in judge.findings(s))
+            text = words.NOTHING if tested else words.UNTESTED
+            told = {"severity": "none", "metric": None, "text": text, "clause": ""}
             of_model.append(Finding.model_validate({"model": name, **told}))
         of_model += [*gained(judge.audit, name, seeds), *_notes(table, name)]
         found += sorted(of_model, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -19,9 +19,10 @@ NEVER = "never given any more"
 """The reason of a class whose recall is 0, as no image is called by it."""
 
 NOTHING = (
-    "No change for the worse can be told from chance. How large one may still be, the lists of "
+    "No criterion finds anything worse beyond chance. How much worse it may still be, the lists of "
     "what is open and what held tell."
 )
+UNTESTED = "Nothing could be tested: no figure that a criterion looks at has an interval."
 
 
 def noun_of(audit: Audit) -> Literal["attribute", "class"]:

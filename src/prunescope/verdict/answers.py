@@ -27,6 +27,7 @@ def conclude(
     judged: Sequence[ModelVerdict],
     models: Sequence[ModelInfo],
     members: Mapping[str, Sequence[str]],
+    confidence: float = 0.95,
 ) -> Verdict:
     """Put what is said of single models together.
 
@@ -38,6 +39,8 @@ def conclude(
         Those to tell of: populations, and models of none.
     members : mapping
         Name of a population → the models in it that were judged.
+    confidence : float
+        The level at which damage is ruled out.
     """
     answers = {one.model: one.answer for one in judged}
     of_seeds = {name: {seed: answers[seed] for seed in seeds} for name, seeds in members.items()}
@@ -55,6 +58,7 @@ def conclude(
         text=text + ".",
         answers=answers,
         models=list(judged),
+        confidence=confidence,
         seeds_disagree=[_apart(*one) for one in of_seeds.items() if len(set(one[1].values())) > 1],
     )
 
@@ -80,6 +84,7 @@ def together(verdicts: Mapping[str, Verdict]) -> Verdict:
             for name, one in each
             for model in one.models
         ],
+        confidence=min(one.confidence for one in verdicts.values()),
         seeds_disagree=[f"{name}: {text}" for name, one in each for text in one.seeds_disagree],
     )
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from prunescope.audit.verdicts import HIGHER, LOWER, TARGETS
 from prunescope.audit.where import Where
-from prunescope.errors import ConfigError
+from prunescope.errors import ConfigError, one_of
 from prunescope.yaml_source import brief
 
 Severity = Literal["moderate", "severe"]
@@ -50,6 +50,12 @@ Number = Annotated[float, BeforeValidator(_number)]
 Size = Annotated[float, BeforeValidator(_number), Field(ge=0)]
 Names = Annotated[str | list[str], BeforeValidator(_names)]
 Value = Annotated[str, BeforeValidator(_value)]
+
+NEITHER = ("selection_rate", "interdependence", "churn")
+"""Metrics that are neither better nor worse in themselves."""
+
+UNBOUNDED = ("rare_value_ratio", "correlation_shift", "cie_odds_ratio", "cie_rare_odds_ratio")
+"""Metrics that may lie beyond 1."""
 
 _BOUND = re.compile(
     r"\s*(?P<metric>\w+)\s*(\[(?P<where>.*)\]\s*)?(?P<operator>[<>])=?"
@@ -139,9 +145,19 @@ class Criterion(Strict):
             raise ValueError("'way' belongs to 'moderate' and 'severe': 'gte' and 'lte' have one")
         if not self.bounded and self.relative:
             raise ValueError("'relative' belongs to 'gte' and 'lte': a damage is always a change")
-        if not self.bounded and self.metric not in (*HIGHER, *LOWER, *TARGETS):
+        known = (*HIGHER, *LOWER, *TARGETS)
+        if not self.bounded and self.metric in NEITHER:
             raise ValueError(
                 f"{self.metric} is neither better nor worse: bound it, with 'gte' or 'lte'"
+            )
+        if not self.bounded and self.metric not in known:
+            raise ValueError(one_of("metric", self.metric, known))
+        if self.way is not None and self.metric not in TARGETS:
+            raise ValueError(f"{self.metric} has one way to be worse: leave out 'way'")
+        if self.metric not in UNBOUNDED and max(sizes, default=0) > 1:
+            raise ValueError(
+                f"a limit of {max(sizes):g}: {self.metric} is a share, from 0 to 1; write 0.05 for "
+                "5%"
             )
         try:
             _ = self.wheres

@@ -73,22 +73,37 @@ def judge_rows(
     damage, reach = asked.damage, asked.reach
     inside = reach <= limit if criterion.bounded else reach < limit
     state = np.where(inside, "held", "open").astype(object)
-    q = np.full(len(damage), np.nan)
+    least, level = criterion.limits[-1][1], alpha * share
+    q = asked.q(least)
+    beyond_chance = (q <= level) & (damage > 0) & ~asked.negligible
     for name, size in reversed(criterion.limits):
-        q = asked.q(size)
-        beyond = (q <= alpha * share) & (damage >= size) & (damage > 0) & ~asked.negligible
-        state[beyond] = name
+        of_size = q if size == least else asked.q(size)
+        broken = (of_size <= level) & (damage >= size) & (damage > 0)
+        state[broken] = name
+        q = np.where(broken, of_size, q)
+        beyond_chance |= broken
     state[~asked.usable] = "not judged"
     next_limit = np.where(state == "moderate", criterion.limits[0][1], limit)
     return kept.with_columns(
         pl.Series("damage", damage).fill_nan(None),
         pl.Series("reach", np.where(asked.usable, reach, np.nan)).fill_nan(None),
         pl.Series("q", q).fill_nan(None),
-        pl.Series("beyond_chance", (q <= alpha * share) & (damage > 0) & ~asked.negligible),
+        pl.Series("beyond_chance", beyond_chance),
         pl.Series("more", asked.more(next_limit)).fill_nan(None),
         pl.Series("state", state.tolist(), dtype=pl.String()),
         pl.Series("reason", asked.reasons(), dtype=pl.String()),
     )
+
+
+def one_sided(alpha: float) -> float:
+    """Return how far a one-sided bound at level 1 - alpha lies inside a two-sided interval's end.
+
+    Examples
+    --------
+    >>> round(one_sided(0.05), 4)
+    0.8392
+    """
+    return float(ndtri(1 - alpha) / ndtri(1 - alpha / 2))
 
 
 class Asked:
@@ -109,12 +124,17 @@ class Asked:
             for end in ("low", "high")
         ]
         ok = (rows["status"] == OK).fill_null(value=False).to_numpy()
-        self.broken_figures = ok & (np.isinf([value, delta, *self.ends]).any(axis=0) | self._nan())
+        others = [self._column("baseline"), self._column("p_value")]
+        infinite = np.isinf([value, delta, *self.ends, *others]).any(axis=0)
+        self.broken_figures = ok & (infinite | self._nan())
         self.usable = ok & np.isfinite(self.at) & ~self.broken_figures
         with np.errstate(invalid="ignore"):
             self.damage = np.where(self.usable, self.damage_of(self.at), np.nan)
-            ratio = ndtri(1 - alpha) / ndtri(1 - alpha / 2)
-            ends = [self.damage_of(self.at + (end - self.at) * ratio) for end in self.ends]
+            ratio = one_sided(alpha)
+            self.slack = ratio * (self._column("high") - self._column("low")) / 2
+            ends = [
+                self.damage_of(self.at + (end - self.at) * ratio, self.slack) for end in self.ends
+            ]
         reach = np.maximum(*ends)
         self.reach = np.where(np.isnan(reach), np.inf, np.maximum(reach, self.damage))
 
@@ -123,12 +143,18 @@ class Asked:
 
     def _nan(self) -> NDArray[np.bool_]:
         """Find figures that are NaN, which is not the same as absent."""
-        names = ("value", "low", "high", "delta", "delta_low", "delta_high")
+        names = (
+            "value", "low", "high", "baseline", "delta", "delta_low", "delta_high", "p_value"
+        )  # fmt: skip
         found = [self.rows[name].cast(pl.Float64).is_nan().fill_null(value=False) for name in names]
         return np.asarray(np.any([one.to_numpy() for one in found], axis=0))
 
-    def damage_of(self, at: Floats) -> Floats:
-        """Return the damage that the quantity means where it is `at`."""
+    def damage_of(self, at: Floats, slack: Floats | float = 0.0) -> Floats:
+        """Return the damage that the quantity means where it is `at`.
+
+        Of a metric that is best at a value that hangs on where the dense model is: at most `slack`
+        from where it is measured, where it makes the damage largest.
+        """
         criterion = self.criterion
         if criterion.bounded:
             beyond = [np.full(at.shape, -np.inf)]
@@ -139,10 +165,11 @@ class Asked:
             return np.asarray(np.max(beyond, axis=0))
         if criterion.metric not in TARGETS:
             return -at if criterion.metric in HIGHER else at
-        target, before = TARGETS[criterion.metric], self._column("baseline")
+        before = self._column("baseline") - TARGETS[criterion.metric]
         if criterion.way is not None:
             at = np.minimum(at, 0) if criterion.way == "falls" else np.maximum(at, 0)
-        return np.asarray(np.abs(before + at - target) - np.abs(before - target))
+        before = before + np.sign(at) * slack
+        return np.asarray(np.abs(before + at) - np.abs(before))
 
     def q(self, size: float) -> Floats:
         """Return q-values of "no damage"; where that is not tested, of "none beyond `size`"."""
@@ -173,7 +200,8 @@ class Asked:
 
         That is n · ((z_{1-alpha} + z_POWER) · s / (limit - damage))² - n, with the present standard
         error s; the damage is taken to be as large as it is measured where it is beyond chance,
-        else none. NaN where it cannot be told, or no number would do.
+        or where more units than there are would not be needed otherwise, else none. To ten, and
+        NaN where it cannot be told, or no number would do.
         """
         units = self._column("units")
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -181,18 +209,19 @@ class Asked:
             error = half / student(np.maximum(units - 1, 1), 1 - self.alpha)
             p = self._column("p_value")
             real = np.isnan(p) | (p <= self.alpha) | (self.on_value & self.criterion.bounded)
-            truth = np.where(real, self.damage, self.damage_of(np.zeros(len(units))))
+            sure = (ndtri(1 - self.alpha) + ndtri(POWER)) * error
+            none = self.damage_of(np.zeros(len(units)))
+            enough = units * (sure / (limit - none)) ** 2 <= units  # and yet it is open
+            truth = np.where(real | enough, self.damage, none)
             gap = limit - truth
-            needed = units * ((ndtri(1 - self.alpha) + ndtri(POWER)) * error / gap) ** 2
+            needed = units * (sure / gap) ** 2
             still = self.at == 0  # and no unit differs: then the reach falls with 1/n
             squares = [student(df, 1 - self.alpha) ** 2 for df in (units - 1, np.full(1, np.inf))]
             still &= np.any([np.isclose(half, one / (units + one)) for one in squares], axis=0)
-            ratio = ndtri(1 - self.alpha) / ndtri(1 - self.alpha / 2)
-            needed = np.where(still, squares[1] * (ratio / gap - 1), needed)
-            more = np.ceil(needed - units)
-        return np.where(
-            np.isfinite(more) & (truth < limit) & self.usable, np.maximum(more, 1), np.nan
-        )
+            needed = np.where(still, squares[1] * (one_sided(self.alpha) / gap - 1), needed)
+            more = 10 * np.ceil((needed - units) / 10)
+        useful = np.isfinite(more) & (truth < limit) & (more > 0) & self.usable
+        return np.where(useful, more, np.nan)
 
     def reasons(self) -> list[str | None]:
         """Say why rows are not judged, or judged without an interval; else what the audit says."""

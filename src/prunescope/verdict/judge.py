@@ -113,14 +113,16 @@ class Judge:
         }
         told = [m for m in cast.compressed if m.name in chosen or members.get(m.name)]
         judged = [self.model(name) for name in chosen]
-        return conclude(judged, told, {name: seeds for name, seeds in members.items() if seeds})
+        members = {name: seeds for name, seeds in members.items() if seeds}
+        return conclude(judged, told, members, self.audit.info.settings.confidence)
 
     def _judge(self, criterion: Criterion, model: str) -> Finding:
         settings = self.audit.info.settings
         try:
             rows = self._rows_of(criterion, model)
         except ConfigError as error:
-            if not criterion.optional:
+            typing_error = str(error).startswith("unknown metric")
+            if typing_error or not criterion.optional:
                 raise ConfigError(f"{error}; or say 'optional: true'") from None
             judged = Judged.absent(criterion, str(error))
             return Finding(criterion, judged, judge_rows(criterion, self.audit.table.clear(), 0.05))

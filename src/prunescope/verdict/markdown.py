@@ -22,7 +22,11 @@ def to_markdown(verdict: Verdict) -> str:
     """
     sign = "✅ pass" if verdict.passed else "❌ fail"
     lines = [f"## {sign}: prunescope gate", ""]
-    lines += [f"**{escape(verdict.text)}** Gate {escape(verdict.gate)}.", ""]
+    lines += [
+        f"**{escape(verdict.text)}** Gate {escape(verdict.gate)}, at "
+        f"{verdict.confidence:.5g} confidence.",
+        "",
+    ]
     lines += [line for text in verdict.seeds_disagree for line in (escape(text), "")]
     room = _Room(LONGEST)
     order = sorted(verdict.models, key=lambda one: WORST_FIRST.index(one.answer))

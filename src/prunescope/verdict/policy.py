@@ -43,6 +43,7 @@ class Policy(Strict):
     criteria: list[Criterion] = Field(min_length=1)
 
     _source: Source | None = PrivateAttr(default=None)
+    _passed_over: list[str] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="after")
     def _check(self) -> Policy:
@@ -71,10 +72,12 @@ class Policy(Strict):
         """Read a policy from text; `path` is where it stands."""
         told, source = parse_yaml(text, Path(path), "a policy")
         of_first = told.get("version") == 1
+        before = told
         told = _from_version_1(told) if of_first else told
         with source.located(KEYS, {"criteria": ("conditions",)} if of_first else None):
             policy = cls.model_validate(told)
         policy._source = source
+        policy._passed_over = _passed_over(before) if of_first else []
         return policy
 
     @classmethod
@@ -124,6 +127,16 @@ class Policy(Strict):
             model is there; with the policy's file and line.
         """
         return Judge(audit, self).verdict(models)
+
+    @property
+    def notes(self) -> list[str]:
+        """What in the file is not read any more."""
+        if not self._passed_over:
+            return []
+        return [
+            f"version 1 of policies: {', '.join(self._passed_over)} "
+            f"{'is' if len(self._passed_over) == 1 else 'are'} passed over; docs/gate.md says why"
+        ]
 
     def at(self, criterion: Criterion) -> str:
         """Say where a criterion stands, with a colon; nothing where there is no file."""
@@ -201,3 +214,10 @@ def _from_version_1(told: dict[str, Any]) -> dict[str, Any]:
         criteria.append(one | of_severity.get(str(one.get("severity")), {}))
     kept = {name: told[name] for name in told if name not in ("conditions", "defaults", "models")}
     return kept | {"version": 2, "criteria": criteria}
+
+
+def _passed_over(told: dict[str, Any]) -> list[str]:
+    """Return the keys of a policy of version 1 that mean nothing any more."""
+    parts = [told.get("defaults"), *(told.get("conditions") or [])]
+    keys = {key for part in parts if isinstance(part, dict) for key in part}
+    return [key for key in (*GONE, "models") if key in keys or (key == "models" and key in told)]

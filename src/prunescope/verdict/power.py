@@ -24,7 +24,7 @@ from prunescope.audit.intervals import student
 from prunescope.errors import ConfigError
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
-from prunescope.verdict.damage import POWER, Asked
+from prunescope.verdict.damage import POWER, Asked, one_sided
 from prunescope.verdict.judge import Judge
 from prunescope.verdict.policy import Policy, shipped
 
@@ -47,22 +47,20 @@ class Power:
         Share of answers that differ, as was assumed.
     n : int
         Images of the dense model's file.
-    unit : str
-        What is counted: images, or clusters.
     curve : polars.DataFrame
         ``n``, and the probabilities of ``ship_or_care`` and of ``ship``.
     rows : polars.DataFrame
         A row per figure that the policy looks at: ``criterion``, ``decides``, ``metric``,
         ``attribute``, ``group``, ``group_value``, ``limit``, ``reach`` (how much worse may remain
-        open at the present number of images, on the average) and ``needed``: how many images rule
-        the limit out with probability 0.8; null: no number does, or the file holds too few to tell.
+        open at the present number of images, on the average), ``foretold`` (the file has enough
+        images to tell) and ``needed``: how many images rule the limit out with probability 0.8;
+        null: that is not foretold, or no number does.
     needed : int or None
         Images from which ship, or ship with care, has probability 0.8.
     """
 
     flips: float
     n: int
-    unit: str
     curve: pl.DataFrame
     rows: pl.DataFrame
     needed: int | None
@@ -111,6 +109,8 @@ def foretell(
     """
     if not 0 < flips < 0.5:
         raise ConfigError(f"flips {flips:g}: expected a share between 0 and 0.5, such as 0.04")
+    if not sizes or min(sizes) < 1:
+        raise ConfigError("numbers of images: expected one or more, each 1 at least")
     if pairs < 8:
         raise ConfigError(f"{pairs} pairs: expected at least 8")
     rng = np.random.default_rng(seed)
@@ -122,7 +122,6 @@ def foretell(
         if progress:
             progress(number + 1)
     draws = figures.draws(rng)
-    units = found.info.settings.cluster
     n = found.info.n_samples
     chances = [figures.answers(draws, np.sqrt(n / size)) for size in sizes]
     curve = pl.DataFrame(
@@ -139,7 +138,6 @@ def foretell(
     return Power(
         flips=noisy.flips,
         n=n,
-        unit="images" if units is None else f"images, in values of {units}",
         curve=curve,
         rows=figures.table(n),
         needed=_least(enough),
@@ -204,6 +202,7 @@ class _Figures:
         self.owner = owner
         self.usable = np.concatenate([one.usable & np.isfinite(one.reach) for one in self.asked])
         units = np.concatenate([rows["units"].fill_null(0).to_numpy() for _, rows in self.found])
+        self.rests = np.maximum(units, 1)
         self.quantile = student(np.maximum(units - 1.0, 1), 1 - self.alpha)
         self.moves: list[Floats] = []
         self.halves: list[Floats] = []
@@ -278,16 +277,17 @@ class _Figures:
 
     def held(self, draws: Floats, shrink: float) -> NDArray[np.bool_]:
         """Tell which figures are ruled out in each draw, where errors shrink by a factor."""
-        ratio = ndtri(1 - self.alpha) / ndtri(1 - self.alpha / 2)
+        ratio = one_sided(self.alpha)
         at = self.centre + draws * shrink
         reach = self.width * ratio * shrink
         results, start = [], 0
         for (criterion, rows), asked in zip(self.found, self.asked, strict=True):
             mine = slice(start, start + rows.height)
             start += rows.height
+            slack = np.nan_to_num(asked.slack) * shrink
             worst = np.maximum(
-                asked.damage_of(at[:, mine] - reach[:, mine]),
-                asked.damage_of(at[:, mine] + reach[:, mine]),
+                asked.damage_of(at[:, mine] - reach[:, mine], slack),
+                asked.damage_of(at[:, mine] + reach[:, mine], slack),
             )
             limit = criterion.to_rule_out
             results.append(worst <= limit if criterion.bounded else worst < limit)
@@ -306,12 +306,14 @@ class _Figures:
         )
         sure = ndtri(1 - self.alpha) + ndtri(POWER)
         with np.errstate(invalid="ignore", divide="ignore"):
-            needed = np.ceil(n * (sure * self.error / gap) ** 2)
+            precise = (sure * self.error / gap) ** 2
+            needed = np.ceil(n * np.maximum(precise, self.least / self.rests))
         known = self.usable & (gap > 0) & (needed < LARGEST)
         told = {
             "criterion": [one.title for one in self.owner],
             "decides": self.decides,
-            "limit": [one.to_rule_out for one in self.owner],
+            "limit": [None if one.bounded else one.to_rule_out for one in self.owner],
+            "foretold": self.usable,
             "reach": np.concatenate([one.reach for one in self.asked]),
             "needed": pl.Series(
                 [int(x) if ok else None for x, ok in zip(needed, known, strict=True)],

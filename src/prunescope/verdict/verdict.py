@@ -285,7 +285,8 @@ class ModelVerdict(_Frozen):
         if self.answer == "stop":
             return [one for one in self.criteria if one.severity == "severe"]
         if self.answer == "unknown":
-            return [one for one in self.having("open", "not judged") if one.decides]
+            untold = self.having("open", "not judged")
+            return [one for one in untold if one.decides] or untold
         return []
 
     @property
@@ -301,7 +302,8 @@ class Verdict(_Frozen):
     """What may be shipped of an audit.
 
     `answer` is the best that any compressed model gets, `text` says which; `answers` has that of
-    each by name, that of a population being its worst seed's. `seeds_disagree` says of which
+    each by name, that of a population being its worst seed's. `confidence` is the level at which
+    damage is ruled out. `seeds_disagree` says of which
     populations seeds have different answers, and which.
     """
 
@@ -309,6 +311,7 @@ class Verdict(_Frozen):
     text: str
     answers: dict[str, Answer]
     models: list[ModelVerdict]
+    confidence: float = 0.95
     seeds_disagree: list[str] = Field(default_factory=list)
 
     @property
