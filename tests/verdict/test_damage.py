@@ -100,7 +100,8 @@ BOTH = {"gte": 0.8, "lte": 1.2}
     ("told", "row", "damage", "reach"),
     [
         ({"gte": 0.9}, value("accuracy", 0.92, 0.89, 0.94), -0.02, -0.02 + 0.03 * RATIO),
-        ({"gte": 0.9}, change("accuracy", 0.5, 0.42, low=0.0, high=1.0), -0.02, -0.02 + 0.92 * RATIO),
+        ({"gte": 0.9}, change("accuracy", 0.5, 0.42, low=0.0, high=1.0), -0.02,
+         -0.02 + 0.92 * RATIO),
         ({"lte": 0.9}, value("accuracy", 0.92, 0.89, 0.94), 0.02, 0.02 + 0.02 * RATIO),
         (FALLS, change("accuracy", 0.95, -0.02), 0.01, 0.01 + 0.01 * RATIO),
         (RISES, change("accuracy", 0.95, -0.02), -0.02, -0.02 + 0.01 * RATIO),
