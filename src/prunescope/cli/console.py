@@ -17,6 +17,9 @@ PLAIN_EVERY = 10.0
 SILENT = os.environ.get("RANK", "0") != "0"
 """Of several processes that train together, the first talks."""
 
+OF_ANSWERS = {"ship": "green", "care": "yellow", "stop": "red", "unknown": "magenta"}
+"""Answer of a verdict → its colour."""
+
 
 def say(text: str) -> None:
     """Print a line about the work, on stderr."""

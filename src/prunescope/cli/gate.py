@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prunescope.cli import options
-from prunescope.cli.console import result, say
+from prunescope.cli.console import OF_ANSWERS, result, say
 from prunescope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ def _judged(policy: Policy, folder: str, models: list[str] | None, several: bool
         raise ConfigError(f"{error}\nso in {folder}") from error
 
 
-ANSWERS = {"ship": "bold green", "care": "bold yellow", "unknown": "bold blue", "stop": "bold red"}
 STATES: dict[State, str] = {
     "broken": "red",
     "open": "yellow",
@@ -103,10 +102,10 @@ def _print(verdict: Verdict, policy: str | None) -> None:
     for model in verdict.models:
         _print_model(model, console)
     console.print()
-    console.print(verdict.text, style=ANSWERS[verdict.answer], markup=False)
+    console.print(verdict.text, style=f"bold {OF_ANSWERS[verdict.answer]}", markup=False)
     for told in verdict.seeds_disagree:
         console.print(told, markup=False)
-    style = ANSWERS["ship" if verdict.passed else "stop"]
+    style = f"bold {OF_ANSWERS['ship' if verdict.passed else 'stop']}"
     console.print(f"gate {verdict.gate}", style=style, markup=False)
 
 
@@ -118,7 +117,7 @@ def _print_model(model: ModelVerdict, console: Console) -> None:
     from prunescope.verdict.verdict import shown
 
     title = Text(f"\n{shown(model.model)}: ")
-    title.append(WORDS[model.answer], style=ANSWERS[model.answer])
+    title.append(WORDS[model.answer], style=f"bold {OF_ANSWERS[model.answer]}")
     console.print(title.append(f" ({model.text})"))
     lines = Table.grid(padding=(0, 0, 0, 2))
     for state, style in STATES.items():

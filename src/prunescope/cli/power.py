@@ -69,9 +69,9 @@ def power(
     from prunescope.audit import Audit
     from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
-    from prunescope.predictions import read_mapping, train_rates_from
+    from prunescope.predictions import align, read_mapping, train_rates_from
     from prunescope.verdict import Policy, shipped
-    from prunescope.verdict.power import PAIRS, SIZES, foretell
+    from prunescope.verdict.power import PAIRS, SIZES, differing, foretell
 
     settings: dict[str, Any] = {
         "identity": options.names(groups),
@@ -98,7 +98,8 @@ def power(
                 "how many answers will differ is not known: say --flips 0.04, or give the dense "
                 "model of another seed with --second"
             )
-        flips = _churn(models)
+        one, other = align(models[:2])[0]
+        flips = differing(one, other)
     sizes = SIZES if images is None else [round(size) for size in options.numbers(images)]
     with progress("power") as update:
         found = foretell(
@@ -135,16 +136,6 @@ def _audited(found: Audit, folder: Path) -> tuple[list[Predictions], dict[str, A
     kept = ("cluster", "confidence", "min_support", "n_bins", "band", "intersect", "trigger")
     settings = {name: getattr(info.settings, name) for name in kept}
     return models, {**settings, "identity": info.settings.groups}
-
-
-def _churn(models: list[Predictions]) -> float:
-    """Return the share of answers in which two dense models differ."""
-    from prunescope.predictions import align
-
-    [one, other], _ = align(models[:2])
-    if one.samples.task == "multiclass":
-        return float((one.logits.argmax(axis=1) != other.logits.argmax(axis=1)).mean())
-    return float((one.decisions != other.decisions).mean())
 
 
 def _show(found: Power) -> None:

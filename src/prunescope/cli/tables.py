@@ -12,6 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from prunescope.cli.console import OF_ANSWERS
+
 if TYPE_CHECKING:
     from prunescope.audit import Audit
     from prunescope.data import Description
@@ -36,9 +38,6 @@ CLASS_KEY_METRICS = {
 
 N_TOLD = 3
 """Things to tell of a kind, such as criteria that are open; the report has them all."""
-
-OF_ANSWERS = {"ship": "green", "care": "yellow", "stop": "red", "unknown": "magenta"}
-"""Answer → its colour."""
 
 N_GAPS = 10
 """Gaps between groups to list."""

@@ -71,8 +71,7 @@ def judge_rows(
     asked = Asked(criterion, kept, alpha)
     limit = criterion.to_rule_out
     damage, reach = asked.damage, asked.reach
-    inside = reach <= limit if criterion.bounded else reach < limit
-    state = np.where(inside, "held", "open").astype(object)
+    state = np.where(asked.ruled_out(reach), "held", "open").astype(object)
     least, level = criterion.limits[-1][1], alpha * share
     q = asked.q(least)
     beyond_chance = (q <= level) & (damage > 0) & ~asked.negligible
@@ -171,6 +170,11 @@ class Asked:
         before = before + np.sign(at) * slack
         return np.asarray(np.abs(before + at) - np.abs(before))
 
+    def ruled_out(self, reach: Floats) -> NDArray[np.bool_]:
+        """Tell whether a reach lies inside what has to be ruled out."""
+        limit = self.criterion.to_rule_out
+        return np.asarray(reach <= limit if self.criterion.bounded else reach < limit)
+
     def q(self, size: float) -> Floats:
         """Return q-values of "no damage"; where that is not tested, of "none beyond `size`"."""
         p = self._p(size)
@@ -182,18 +186,15 @@ class Asked:
     def _p(self, size: float) -> Floats:
         """Return one-sided p-values; NaN where there is no test."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            error = self._error(self.damage, np.minimum(*map(self.damage_of, self.ends)))
+            least = np.minimum(*map(self.damage_of, self.ends))
+            error = np.abs(self.damage - least) / ndtri(1 - self.alpha / 2)
             p = ndtr(-(self.damage - size) / error)
         if not self.criterion.bounded:
             sided = self.criterion.way is not None or self.criterion.metric not in TARGETS
             of_change = self._column("p_value")
-            one_sided = np.where(self.damage > 0, of_change / 2 if sided else of_change, 1.0)
-            p = np.where(np.isnan(of_change), p, one_sided)
+            of_damage = np.where(self.damage > 0, of_change / 2 if sided else of_change, 1.0)
+            p = np.where(np.isnan(of_change), p, of_damage)
         return np.where(self.usable, p, np.nan)
-
-    def _error(self, damage: Floats, end: Floats) -> Floats:
-        """Return the standard error that the end of an interval tells."""
-        return np.asarray(np.abs(damage - end) / ndtri(1 - self.alpha / 2))
 
     def more(self, limit: Floats) -> Floats:
         """Return how many more units would rule the damage out with probability `POWER`.
@@ -226,13 +227,12 @@ class Asked:
     def reasons(self) -> list[str | None]:
         """Say why rows are not judged, or judged without an interval; else what the audit says."""
         found: list[str | None] = self.rows["reason"].to_list()
-        no_interval = self.usable & np.isinf(self.reach)
+        no_interval, value = self.usable & np.isinf(self.reach), self._column("value")
         for row in np.flatnonzero(~self.usable | no_interval):
             if self.broken_figures[row]:
                 found[row] = NOT_FINITE
             elif no_interval[row]:
                 found[row] = NO_INTERVAL
             else:
-                value = self._column("value")[row]
-                found[row] = found[row] or (NO_VALUE if np.isnan(value) else NO_CHANGE)
+                found[row] = found[row] or (NO_VALUE if np.isnan(value[row]) else NO_CHANGE)
         return found

@@ -121,8 +121,9 @@ class Judge:
         try:
             rows = self._rows_of(criterion, model)
         except ConfigError as error:
-            typing_error = str(error).startswith("unknown metric")
-            if typing_error or not criterion.optional:
+            if str(error).startswith("unknown metric"):
+                raise
+            if not criterion.optional:
                 raise ConfigError(f"{error}; or say 'optional: true'") from None
             judged = Judged.absent(criterion, str(error))
             return Finding(criterion, judged, judge_rows(criterion, self.audit.table.clear(), 0.05))

@@ -72,12 +72,12 @@ class Policy(Strict):
         """Read a policy from text; `path` is where it stands."""
         told, source = parse_yaml(text, Path(path), "a policy")
         of_first = told.get("version") == 1
-        before = told
+        passed_over = _passed_over(told) if of_first else []
         told = _from_version_1(told) if of_first else told
         with source.located(KEYS, {"criteria": ("conditions",)} if of_first else None):
             policy = cls.model_validate(told)
         policy._source = source
-        policy._passed_over = _passed_over(before) if of_first else []
+        policy._passed_over = passed_over
         return policy
 
     @classmethod
@@ -218,6 +218,7 @@ def _from_version_1(told: dict[str, Any]) -> dict[str, Any]:
 
 def _passed_over(told: dict[str, Any]) -> list[str]:
     """Return the keys of a policy of version 1 that mean nothing any more."""
-    parts = [told.get("defaults"), *(told.get("conditions") or [])]
-    keys = {key for part in parts if isinstance(part, dict) for key in part}
-    return [key for key in (*GONE, "models") if key in keys or (key == "models" and key in told)]
+    conditions = told.get("conditions")
+    parts = [told.get("defaults"), *(conditions if isinstance(conditions, list) else [])]
+    keys = {key for part in (told, *parts) if isinstance(part, dict) for key in part}
+    return [key for key in (*GONE, "models") if key in keys]

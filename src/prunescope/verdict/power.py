@@ -178,10 +178,14 @@ class _Noise:
         return one, other
 
     def _differ(self, noise: Floats) -> float:
-        one, other = self._both(noise)
-        if self.dense.samples.task == "multiclass":
-            return float((one.logits.argmax(axis=1) != other.logits.argmax(axis=1)).mean())
-        return float((one.decisions != other.decisions).mean())
+        return differing(*self._both(noise))
+
+
+def differing(one: Predictions, other: Predictions) -> float:
+    """Return the share of answers (of samples, where one class is chosen) that differ."""
+    if one.samples.task == "multiclass":
+        return float((one.logits.argmax(axis=1) != other.logits.argmax(axis=1)).mean())
+    return float((one.decisions != other.decisions).mean())
 
 
 class _Figures:
@@ -281,16 +285,15 @@ class _Figures:
         at = self.centre + draws * shrink
         reach = self.width * ratio * shrink
         results, start = [], 0
-        for (criterion, rows), asked in zip(self.found, self.asked, strict=True):
-            mine = slice(start, start + rows.height)
-            start += rows.height
+        for asked in self.asked:
+            mine = slice(start, start + len(asked.at))
+            start += len(asked.at)
             slack = np.nan_to_num(asked.slack) * shrink
             worst = np.maximum(
                 asked.damage_of(at[:, mine] - reach[:, mine], slack),
                 asked.damage_of(at[:, mine] + reach[:, mine], slack),
             )
-            limit = criterion.to_rule_out
-            results.append(worst <= limit if criterion.bounded else worst < limit)
+            results.append(asked.ruled_out(worst))
         held = np.concatenate(results, axis=1) & self.usable
         return np.asarray(held & (self.lots < self.chances(shrink)))
 
