@@ -354,6 +354,26 @@ def test_progress_counts_parts(draw, tmp_path):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
+def test_groups_of_whole_floats_are_streamed_as_in_memory(build, tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for model in world(build, rng, "multilabel"):
+        path = tmp_path / f"{model.name}.parquet"
+        model.save(path)
+        codes = pl.Series(
+            "group__race", [float("nan"), None, *(i % 4 for i in range(78))], strict=False
+        )
+        pl.read_parquet(path).with_columns(codes.cast(pl.Float64)).write_parquet(path)
+        paths.append(path)
+    wanted = audit(*([Predictions.load(path, name=path.stem)] for path in paths[::2]), **FAST)
+    found = audit_files(*([Shards.scan(path, name=path.stem)] for path in paths[::2]), **FAST)
+    race = pl.col("group") == "race", ~pl.col("metric").is_in(RANKING)
+    assert wanted.table.filter(*race)["group_value"].drop_nulls().unique().sort().to_list() == list(
+        "0123"
+    )
+    assert_frame_equal(found.table.filter(*race), wanted.table.filter(*race), abs_tol=1e-6)
+
+
 def test_intersections_are_the_same_in_memory_and_streamed(draw, tmp_path):
     models = draw(3, n=40, models=2)
     files = scans(models, tmp_path)

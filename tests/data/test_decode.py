@@ -136,6 +136,7 @@ def png(width, height):
         (encode(Image.new("F", (8, 8)), "TIFF"), "32-bit floats, whose range is unknown"),
         (encode(Image.new("I", (8, 8), 70_000), "TIFF"), "32-bit integers, whose range"),
         (encode(Image.new("I", (8, 8), -1), "TIFF"), "32-bit integers, whose range"),
+        (encode(Image.new("I", (8, 8), 200), "TIFF"), "32-bit integers, whose range"),
     ],
 )
 def test_bad_images_give_a_reason(encoded, reason):

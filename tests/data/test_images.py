@@ -35,6 +35,7 @@ def test_bad_files_are_noted(root):
     images = find(root, "a.png", None, "none.png", "sub", "a.png/b", "nul\0", "x" * 300)
     assert images.bad[1] == "is not given"
     assert images.bad[2] == "is missing"
+    assert find(root, "sub\\a.png").bad[0].startswith("is missing: its path has Windows' backslash")
     assert images.bad[3] == "is not a file"
     assert images.bad[4] == "is missing"
     assert "cannot be opened" in images.bad[5]

@@ -181,6 +181,22 @@ def test_groups_of_fractions_are_refused():
             read_group(pl.Series("age", column), "t")
 
 
+@pytest.mark.parametrize("column", [[3.0, 12.0, None, float("nan")], ["3.0", "12.0", "", "nan"]])
+def test_whole_floats_are_groups_clusters_and_classes(column):
+    race = pl.Series("race", column)
+    told = {"y": [1, 0, 1, 0], "race": column}
+    clustered, _ = read(told, cluster="race", attributes=("y",))
+    for group in (
+        read_group(race, "t"),
+        *clustered.groups.values(),
+    ):
+        assert group.values == (3, 12)
+        assert group.codes.tolist() == [0, 1, -1, -1]
+    classes, labels = read_classes(race, None, "t")
+    assert classes == ("3", "12")
+    assert labels.tolist() == [[1, 0], [0, 1], [-1, -1], [-1, -1]]
+
+
 def test_groups():
     assert read_group(pl.Series(["3", "12", ""]), "t").values == (3, 12)
     assert read_group(pl.Series(["b", "a"]), "t").values == ("a", "b")

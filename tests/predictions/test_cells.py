@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prunescope.data.samples import whole
 from prunescope.errors import DataError
-from prunescope.predictions.cells import check_numbers, numbers, whole
+from prunescope.predictions.cells import check_numbers, numbers
 
 
 @given(st.lists(st.none() | st.floats(width=64)))

@@ -248,6 +248,13 @@ def test_whole_numbers_may_be_floats(write, suffix):
     assert samples.groups["age"].to_series("age").to_list() == [30, None, 40]
 
 
+@pytest.mark.parametrize("kind", [pl.UInt8, pl.UInt64, pl.Int8, pl.Float32, pl.Boolean])
+def test_labels_of_any_type(write, kind):
+    y = pl.Series([1, 0, None]).cast(kind)
+    path = write("x.parquet", id=["a", "b", "c"], y__Bald=y, logit__Bald=[1.0, 2.0, -1.0])
+    assert Predictions.load(path).samples.labels[:, 0].tolist() == [1, 0, -1]
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_classes_may_be_floats(write, suffix):
     columns = {"id": list("abc"), "y__Bald": None, "logit__Bald": None, "y": [1.0, None, 0.0]}

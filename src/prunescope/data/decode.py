@@ -17,6 +17,9 @@ MAX_PIXELS = 80_000_000
 _RUNS_A_PROGRAM = ("EPS",)
 """Formats that Pillow gives to another program to execute."""
 
+_OF_16_BITS = ("PNG", "PPM")
+"""Formats whose grey values of 16 bits Pillow may give as integers of 32."""
+
 
 def decode(encoded: Path | bytes, size: int) -> NDArray[np.uint8]:
     """Decode an image of any format that Pillow reads to (3, `size`, `size`) RGB pixels.
@@ -66,6 +69,8 @@ def _check(image: Image.Image) -> None:
         )
     if image.format in _RUNS_A_PROGRAM:
         raise ImageError(f"is {image.format}, which would run a program: convert it to PNG")
+    if image.mode == "I" and image.format not in _OF_16_BITS:
+        raise ImageError("holds 32-bit integers, whose range is unknown: convert it to 16 bits")
     if image.mode == "F":
         raise ImageError("holds 32-bit floats, whose range is unknown: convert it to 8 or 16 bits")
 
@@ -73,10 +78,7 @@ def _check(image: Image.Image) -> None:
 def _rgb(image: Image.Image) -> Image.Image:
     """Convert any mode to RGB."""
     if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65_535:
-            raise ImageError("holds 32-bit integers, whose range is unknown: convert it to 16 bits")
-        image = Image.fromarray((values >> 8).astype(np.uint8))
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         white = Image.new("RGBA", seen.size, "white")

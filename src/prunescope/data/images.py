@@ -155,7 +155,8 @@ def _look_up(root: Path, name: str | None, inside: set[str]) -> os.stat_result:
             _check_link(root, path)
             found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise ImageError("is missing") from None
+        hint = ": its path has Windows' backslashes, write / instead" if "\\" in name else ""
+        raise ImageError(f"is missing{hint}") from None
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null byte
         raise ImageError(f"cannot be opened ({error})") from None
     if not stat.S_ISREG(found.st_mode):

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.data.config import Columns
-from prunescope.data.samples import UNKNOWN, Group, Samples, Task, check_ids, read_labels
+from prunescope.data.samples import UNKNOWN, Group, Samples, Task, check_ids, read_labels, whole
 from prunescope.errors import DataError, one_of, shorten
 
 _BINARY_WORDS = ("0", "1", "false", "true")
@@ -67,7 +67,8 @@ def id_column(frame: pl.DataFrame, columns: Columns) -> str | None:
 def typed(column: pl.Series) -> pl.Series:
     """Turn a column of text into the booleans, integers or floats that all of it spells, if any.
 
-    Empty cells and NaN become null. Numbers with leading zeros stay text: they are names.
+    Empty cells and NaN become null, and floats that are all whole integers. Numbers with leading
+    zeros stay text: they are names.
 
     Examples
     --------
@@ -76,18 +77,16 @@ def typed(column: pl.Series) -> pl.Series:
     >>> typed(pl.Series(["03", "12"])).to_list()
     ['03', '12']
     """
-    if column.dtype.is_float():
-        return column.fill_nan(None)
     if column.dtype != pl.String:
-        return column
+        return whole(column)
     column = column.set(column == "", None)
     known = column.drop_nulls()
-    whole = known.cast(pl.Int64, strict=False)
-    if not whole.has_nulls():
-        same = bool((whole.cast(pl.String) == known).all())
+    integers = known.cast(pl.Int64, strict=False)
+    if not integers.has_nulls():
+        same = bool((integers.cast(pl.String) == known).all())
         return column.cast(pl.Int64) if same else column
     if not known.cast(pl.Float64, strict=False).has_nulls():
-        return column.cast(pl.Float64).fill_nan(None)
+        return whole(column.cast(pl.Float64))
     if known.str.to_lowercase().is_in(("false", "true")).all():
         return column.str.to_lowercase() == "true"
     return column

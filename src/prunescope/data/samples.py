@@ -16,6 +16,9 @@ from prunescope.errors import ConfigError, DataError, one_of, shorten
 UNKNOWN = -1
 """Code of a label or group value that is not known."""
 
+_EXACT = 2**53
+"""Integers below are exact as floats of 64 bits."""
+
 GroupValue: TypeAlias = bool | int | str
 Task: TypeAlias = Literal["multilabel", "multiclass"]
 
@@ -43,13 +46,14 @@ class Group:
 
     @classmethod
     def from_series(cls, series: pl.Series, source: str = "") -> Group:
-        """Read a column of booleans, integers or strings; null means unknown.
+        """Read a column of booleans, integers, whole floats or strings; null and NaN are unknown.
 
         Raises
         ------
         DataError
-            The column has another type (a float, say).
+            The column has another type, or fractions.
         """
+        series = whole(series)
         if series.dtype == pl.Null:
             return cls(np.full(len(series), UNKNOWN, np.int32), ())
         if series.dtype == pl.Boolean:
@@ -267,6 +271,25 @@ def check_crossing(names: Sequence[str], known: Iterable[str]) -> str:
 
 TRUE_WORDS = ("1", "true", "t")
 FALSE_WORDS = ("0", "false", "f")
+
+
+def whole(column: pl.Series) -> pl.Series:
+    """Turn floats that are all whole into integers, NaN into null.
+
+    Other tools make floats of integers and booleans where a cell is empty.
+
+    Examples
+    --------
+    >>> whole(pl.Series([1.0, float("nan"), 3.0])).to_list()
+    [1, None, 3]
+    >>> whole(pl.Series([1.5, 2.0])).to_list()
+    [1.5, 2.0]
+    """
+    if not column.dtype.is_float():
+        return column
+    column = column.fill_nan(None)
+    fits = (column == column.round()) & (column.abs() < _EXACT)
+    return column.cast(pl.Int64) if fits.all() else column
 
 
 def read_labels(column: pl.Series, source: str) -> NDArray[np.int8]:

@@ -21,6 +21,7 @@ from prunescope.forecast.scorers import Tier
 from prunescope.metrics.statistics import Floats
 from prunescope.notebook import rendered
 from prunescope.predictions import Metadata
+from prunescope.predictions.cells import as_csv
 from prunescope.result_folder import ResultFolder
 
 SAMPLE_SCHEMA: dict[str, pl.DataType] = {
@@ -228,7 +229,7 @@ class Forecast:
             raise ConfigError(f"{path}: expected a file that ends in .csv or .parquet")
         with replacing(path) as beside:
             if path.suffix == ".csv":
-                table.write_csv(beside)
+                beside.write_text(as_csv(table), encoding="utf-8")
             else:
                 table.write_parquet(beside)
 

@@ -1,4 +1,4 @@
-"""The cells of a column: numbers that are text, floats that are whole, and what is neither."""
+"""The cells of a column: numbers that are text, and what is neither."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ FORMULA = r"^[=+\-@\t\r]"
 """What makes spreadsheets take a cell of text for a formula."""
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-_EXACT = 2**53
 
 
 def numbers(column: pl.Series) -> pl.Series:
@@ -33,25 +32,6 @@ def numbers(column: pl.Series) -> pl.Series:
     return column if parsed.null_count() > column.null_count() else parsed
 
 
-def whole(column: pl.Series) -> pl.Series:
-    """Turn floats that are all whole into integers, NaN into null.
-
-    Other tools make floats of integers and booleans where a cell is empty.
-
-    Examples
-    --------
-    >>> whole(pl.Series([1.0, float("nan"), 3.0])).to_list()
-    [1, None, 3]
-    >>> whole(pl.Series([1.5, 2.0])).to_list()
-    [1.5, 2.0]
-    """
-    if not column.dtype.is_float():
-        return column
-    column = column.fill_nan(None)
-    fits = (column == column.round()) & (column.abs() < _EXACT)
-    return column.cast(pl.Int64) if fits.all() else column
-
-
 def neutral(column: pl.Series) -> pl.Series:
     """Put an apostrophe before text that spreadsheets would take for a formula.
 
@@ -63,6 +43,20 @@ def neutral(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String:
         return column
     return column.str.replace(f"({FORMULA})", "'$1")
+
+
+def as_csv(table: pl.DataFrame) -> str:
+    r"""Write a table as CSV whose texts no spreadsheet takes for a formula.
+
+    Those that it might begin with an apostrophe.
+
+    Examples
+    --------
+    >>> as_csv(pl.DataFrame({"id": ["=1+1", "face"], "n": [-1, 2]}))
+    "id,n\n'=1+1,-1\nface,2\n"
+    """
+    safe = table.with_columns(neutral(column) for column in table)
+    return safe.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def bare(column: pl.Series) -> pl.Series:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from prunescope.data.labels import typed
-from prunescope.data.samples import FALSE_WORDS, TRUE_WORDS
-from prunescope.predictions.cells import numbers, whole
+from prunescope.data.samples import FALSE_WORDS, TRUE_WORDS, whole
+from prunescope.predictions.cells import numbers
 
 IDS = (
     "id", "image_id", "sample_id", "img_id", "uid", "uuid", "filename", "file_name", "file",
@@ -159,7 +159,7 @@ class Look:
             number = _NUMBER.fullmatch(known[0].strip()) is not None
         if known.dtype.is_float() or len(known) > MAX_VALUES:
             return cls(frozenset(), number, kind.is_float())
-        values = whole(typed(known)).drop_nulls().cast(pl.String)
+        values = typed(known).drop_nulls().cast(pl.String)
         return cls(frozenset(values), number, kind.is_float())
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from prunescope.data.labels import typed
 from prunescope.errors import DataError, shorten
-from prunescope.predictions.cells import numbers, whole
+from prunescope.predictions.cells import numbers
 from prunescope.predictions.columns import FIXED, rename
 from prunescope.predictions.metadata import Metadata
 
@@ -195,7 +195,7 @@ def _settled(column: pl.Series) -> pl.Series:
         return numbers(column)
     if not column.name.startswith(("y__", "group__")) or column.null_count() == len(column):
         return column
-    column = whole(typed(column))
+    column = typed(column)
     if column.name.startswith("group__") and column.dtype.is_integer():
         return column.cast(pl.Boolean) if column.is_between(0, 1).all() else column
     return column

@@ -308,7 +308,7 @@ class Shards:
             column = f"group__{name}"
             values = self.lazy().select(pl.col(column).unique()).collect().to_series()
             group = Group.from_series(values, self.name)
-            found[name] = (group.values, values.null_count() > 0)
+            found[name] = (group.values, bool((group.codes == UNKNOWN).any()))
         return found
 
 

@@ -19,10 +19,10 @@ from prunescope.data.samples import (
     check_ids,
     read_labels,
     read_text,
+    whole,
 )
 from prunescope.errors import DataError, shorten
 from prunescope.predictions.advice import advise
-from prunescope.predictions.cells import whole
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.reading import read_table
 
@@ -178,7 +178,7 @@ def _label(column: pl.Series, source: str) -> NDArray[np.int8]:
             f"{source}: column {column.name!r} holds {column.dtype}: expected labels (0, 1, true, "
             "false), in one column per attribute"
         )
-    if column.dtype.is_integer() and (negative := (column == -1).arg_true()).len():
+    if column.dtype.is_signed_integer() and (negative := (column == -1).arg_true()).len():
         raise DataError(
             f"{source}: row {negative[0] + 1} of column {column.name!r} is -1: expected a label "
             "(0, 1, true, false) or nothing. Write 0 if -1 means false, nothing if it means unknown"
@@ -200,6 +200,6 @@ def _classes(column: pl.Series, classes: Collection[str]) -> pl.Series:
 def _groups(frame: pl.DataFrame, path: Path) -> dict[str, Group]:
     """Read the columns ``group__*``."""
     return {
-        name: Group.from_series(whole(frame[f"group__{name}"]), str(path))
+        name: Group.from_series(frame[f"group__{name}"], str(path))
         for name in _names(frame, "group__")
     }

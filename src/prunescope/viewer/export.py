@@ -8,21 +8,7 @@ import polars as pl
 
 from prunescope.errors import ConfigError
 from prunescope.files import replacing
-from prunescope.predictions.cells import neutral
-
-
-def as_csv(table: pl.DataFrame) -> str:
-    r"""Write a table as CSV whose texts no spreadsheet takes for a formula.
-
-    Those that it might begin with an apostrophe.
-
-    Examples
-    --------
-    >>> as_csv(pl.DataFrame({"id": ["=1+1", "face"], "n": [-1, 2]}))
-    "id,n\n'=1+1,-1\nface,2\n"
-    """
-    safe = table.with_columns(neutral(column) for column in table)
-    return safe.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
+from prunescope.predictions.cells import as_csv
 
 
 def export_decisions(table: pl.DataFrame, path: str | Path) -> None:
