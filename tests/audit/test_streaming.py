@@ -368,10 +368,9 @@ def test_groups_of_whole_floats_are_streamed_as_in_memory(build, tmp_path):
     wanted = audit(*([Predictions.load(path, name=path.stem)] for path in paths[::2]), **FAST)
     found = audit_files(*([Shards.scan(path, name=path.stem)] for path in paths[::2]), **FAST)
     race = pl.col("group") == "race", ~pl.col("metric").is_in(RANKING)
-    assert wanted.table.filter(*race)["group_value"].drop_nulls().unique().sort().to_list() == list(
-        "0123"
-    )
-    assert_frame_equal(found.table.filter(*race), wanted.table.filter(*race), abs_tol=1e-6)
+    rows = wanted.table.filter(*race)
+    assert set(rows["group_value"].drop_nulls()) == set("0123")
+    assert_frame_equal(found.table.filter(*race), rows, abs_tol=1e-6)
 
 
 def test_intersections_are_the_same_in_memory_and_streamed(draw, tmp_path):

@@ -14,6 +14,7 @@ from prunescope.data.samples import (
     check_ids,
     read_labels,
     read_text,
+    whole,
 )
 from prunescope.errors import DataError
 
@@ -210,3 +211,22 @@ def test_ids_are_checked_with_the_source():
         check_ids(pl.Series([None, "a"]), "x.csv")
     with pytest.raises(DataError, match=r"^id 'b' stands in rows 2 and 4: ids must be unique$"):
         check_ids(pl.Series(["a", "b", "c", "b", "b"]))
+
+
+@given(st.lists(st.none() | st.integers(-(2**53) + 1, 2**53 - 1)))
+def test_whole_floats_are_the_integers_they_were(values):
+    floats = pl.Series(values, dtype=pl.Int64).cast(pl.Float64)
+    integers = pl.Series(values, dtype=pl.Int64)
+    assert whole(floats).equals(integers, check_dtypes=True)
+    assert whole(floats.fill_null(float("nan"))).equals(integers, check_dtypes=True)
+
+
+@pytest.mark.parametrize("odd", [0.5, float("inf"), -float("inf"), 1e300, 2.0**53])
+def test_floats_that_are_not_all_exact_integers_stay_floats(odd):
+    assert whole(pl.Series([1.0, odd])).to_list() == [1.0, odd]
+    assert whole(pl.Series([1.0, odd], dtype=pl.Float32)).dtype == pl.Float32
+
+
+def test_other_columns_are_left_alone():
+    for column in (pl.Series([True, None]), pl.Series(["1.0"]), pl.Series([None]), pl.Series([3])):
+        assert whole(column) is column

@@ -11,7 +11,6 @@ import prunescope as ps
 from prunescope.errors import ConfigError, DataError, PrunescopeError
 from prunescope.forecast import ATTRIBUTE_SCHEMA, BEST, SAMPLE_SCHEMA, Forecast, forecast
 from prunescope.forecast.compose import CURVE
-from prunescope.predictions import Predictions
 
 
 def test_the_tables_have_the_columns_that_are_promised(planted):
@@ -136,7 +135,7 @@ def test_the_review_list_is_the_top_by_rank(planted, tmp_path):
 def test_the_review_list_holds_no_formula(planted, tmp_path):
     dense = planted(50).dense
     samples = replace(dense.samples, ids=pl.Series("id", [f"={i}+1" for i in range(50)]))
-    found = forecast(Predictions(samples, dense.logits, dense.metadata))
+    found = forecast(ps.Predictions(samples, dense.logits, dense.metadata))
     found.save_review(tmp_path / "list.csv", 10)
     assert pl.read_csv(tmp_path / "list.csv")["id"].str.starts_with("'=").all()
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.data.samples import whole
 from prunescope.errors import DataError
 from prunescope.predictions.cells import check_numbers, numbers
 
@@ -21,25 +20,6 @@ def test_text_stays_text_if_one_cell_is_no_number():
     for odd in ("", "n/a", "1,5", "1 000", "0x10"):
         assert numbers(pl.Series(["1", odd])).to_list() == ["1", odd]
     assert numbers(pl.Series([1, 2])).dtype == pl.Int64
-
-
-@given(st.lists(st.none() | st.integers(-(2**53) + 1, 2**53 - 1)))
-def test_whole_floats_are_the_integers_they_were(values):
-    floats = pl.Series(values, dtype=pl.Int64).cast(pl.Float64)
-    integers = pl.Series(values, dtype=pl.Int64)
-    assert whole(floats).equals(integers, check_dtypes=True)
-    assert whole(floats.fill_null(float("nan"))).equals(integers, check_dtypes=True)
-
-
-@pytest.mark.parametrize("odd", [0.5, float("inf"), -float("inf"), 1e300, 2.0**53])
-def test_floats_that_are_not_all_exact_integers_stay_floats(odd):
-    assert whole(pl.Series([1.0, odd])).to_list() == [1.0, odd]
-    assert whole(pl.Series([1.0, odd], dtype=pl.Float32)).dtype == pl.Float32
-
-
-def test_other_columns_are_left_alone():
-    for column in (pl.Series([True, None]), pl.Series(["1.0"]), pl.Series([None]), pl.Series([3])):
-        assert whole(column) is column
 
 
 @pytest.mark.parametrize(

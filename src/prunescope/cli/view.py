@@ -112,6 +112,7 @@ def export(
 ) -> None:
     """Write what reviewers decided as a table, for 'mitigate route --overrides' say."""
     from prunescope.errors import DataError
+    from prunescope.predictions.spreadsheets import write_table
 
     viewer = _viewer()
     path = folder / DECISIONS if folder.is_dir() else folder
@@ -120,7 +121,7 @@ def export(
             f"{path} does not exist: expected the decisions that 'prunescope view {folder}' keeps"
         )
     table = viewer.Decisions(path).table()
-    viewer.export_decisions(table, out)
+    write_table(table, out)
     unsure = table.filter(answer="unsure").height
     told = f"{out}: {table.height} answers decided, {unsure} of them unsure"
     result(as_json, {"file": str(out), "decided": table.height, "unsure": unsure}, told)

@@ -67,8 +67,8 @@ def id_column(frame: pl.DataFrame, columns: Columns) -> str | None:
 def typed(column: pl.Series) -> pl.Series:
     """Turn a column of text into the booleans, integers or floats that all of it spells, if any.
 
-    Empty cells and NaN become null, and floats that are all whole integers. Numbers with leading
-    zeros stay text: they are names.
+    Empty cells and NaN become null, and floats become integers if all are whole. Numbers with
+    leading zeros stay text: they are names.
 
     Examples
     --------

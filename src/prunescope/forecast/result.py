@@ -14,14 +14,13 @@ from pydantic import BaseModel
 
 from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, DataError, one_of
-from prunescope.files import replacing
 from prunescope.forecast.calibration import Calibration
 from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA
 from prunescope.forecast.scorers import Tier
 from prunescope.metrics.statistics import Floats
 from prunescope.notebook import rendered
 from prunescope.predictions import Metadata
-from prunescope.predictions.cells import as_csv
+from prunescope.predictions.spreadsheets import write_table
 from prunescope.result_folder import ResultFolder
 
 SAMPLE_SCHEMA: dict[str, pl.DataType] = {
@@ -223,15 +222,7 @@ class Forecast:
         ConfigError
             The name ends otherwise.
         """
-        path = Path(path)
-        table = self.review(n)
-        if path.suffix not in (".csv", ".parquet"):
-            raise ConfigError(f"{path}: expected a file that ends in .csv or .parquet")
-        with replacing(path) as beside:
-            if path.suffix == ".csv":
-                beside.write_text(as_csv(table), encoding="utf-8")
-            else:
-                table.write_parquet(beside)
+        write_table(self.review(n), path)
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecast:

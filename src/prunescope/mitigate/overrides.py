@@ -25,9 +25,9 @@ from prunescope.errors import DataError, one_of, shorten
 from prunescope.mitigate.routing import SURE
 from prunescope.mitigate.splits import side_by_side
 from prunescope.predictions import Predictions, settle
-from prunescope.predictions.cells import bare
 from prunescope.predictions.ids import explain
 from prunescope.predictions.reading import UNREADABLE, read_cells, unreadable
+from prunescope.predictions.spreadsheets import bare
 
 ANSWERS = ("yes", "no", "unsure", "label_wrong")
 """What a person may say of an answer."""

@@ -10,9 +10,6 @@ from prunescope.errors import DataError
 
 NOT_ENOUGH = "answers without scores are not enough; logits or probabilities are needed"
 
-FORMULA = r"^[=+\-@\t\r]"
-"""What makes spreadsheets take a cell of text for a formula."""
-
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
@@ -30,46 +27,6 @@ def numbers(column: pl.Series) -> pl.Series:
         return column
     parsed = column.str.strip_chars().cast(pl.Float64, strict=False)
     return column if parsed.null_count() > column.null_count() else parsed
-
-
-def neutral(column: pl.Series) -> pl.Series:
-    """Put an apostrophe before text that spreadsheets would take for a formula.
-
-    Examples
-    --------
-    >>> neutral(pl.Series(["=1+1", "face-1"])).to_list()
-    ["'=1+1", 'face-1']
-    """
-    if column.dtype != pl.String:
-        return column
-    return column.str.replace(f"({FORMULA})", "'$1")
-
-
-def as_csv(table: pl.DataFrame) -> str:
-    r"""Write a table as CSV whose texts no spreadsheet takes for a formula.
-
-    Those that it might begin with an apostrophe.
-
-    Examples
-    --------
-    >>> as_csv(pl.DataFrame({"id": ["=1+1", "face"], "n": [-1, 2]}))
-    "id,n\n'=1+1,-1\nface,2\n"
-    """
-    safe = table.with_columns(neutral(column) for column in table)
-    return safe.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
-
-
-def bare(column: pl.Series) -> pl.Series:
-    """Take away the apostrophe that `neutral` puts before text.
-
-    Examples
-    --------
-    >>> bare(pl.Series(["'=1+1", "'tis"])).to_list()
-    ['=1+1', "'tis"]
-    """
-    if column.dtype != pl.String:
-        return column
-    return column.str.replace(f"^'({FORMULA[1:]})", "$1")
 
 
 def check_numbers(column: pl.Series, source: str) -> None:

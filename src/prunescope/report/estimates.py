@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from prunescope.audit import Audit
-from prunescope.predictions.cells import neutral
+from prunescope.predictions.spreadsheets import neutral
 from prunescope.report.records import Estimates
 from prunescope.report.structure import Report
 from prunescope.verdict.glossary import GLOSSARY, label_of, unit_of

@@ -20,7 +20,7 @@ from prunescope.forecast import Forecast
 from prunescope.metrics.agreement import Population
 from prunescope.mitigate.risk import risk_of
 from prunescope.predictions import Predictions, align
-from prunescope.predictions.cells import neutral
+from prunescope.predictions.spreadsheets import write_table
 
 TAGS = ("flip", "harmful", "helpful", "uncertain", "unlabelled", "cie")
 """What a sample may be tagged with, of any compressed model: an answer changed; from right to
@@ -231,13 +231,11 @@ def write_samples(table: pl.DataFrame, path: str | Path) -> Path:
         The file cannot be written.
     """
     path = check_samples_path(path)
-    with replacing(path) as beside:
-        if path.suffix == ".parquet":
-            table.write_parquet(beside)
-        elif path.suffix == ".csv":
-            _joined(table).write_csv(beside)
-        else:
+    if path.suffix in (".json", ".jsonl"):
+        with replacing(path) as beside:
             nested(table).write_ndjson(beside)
+    else:
+        write_table(_joined(table) if path.suffix == ".csv" else table, path)
     return path
 
 
@@ -250,11 +248,10 @@ def check_samples_path(path: str | Path) -> Path:
 
 
 def _joined(table: pl.DataFrame) -> pl.DataFrame:
-    """Join lists to text, which no spreadsheet takes for a formula."""
+    """Join lists to text."""
     numbers = pl.selectors.by_dtype(pl.List(pl.Float32), pl.List(pl.Float64))
     flat = table.with_columns(numbers.list.eval(pl.element().round(4)).cast(pl.List(pl.String)))
-    flat = flat.with_columns(pl.selectors.by_dtype(pl.List(pl.String)).list.join(SEPARATOR))
-    return flat.with_columns(neutral(column) for column in flat)
+    return flat.with_columns(pl.selectors.by_dtype(pl.List(pl.String)).list.join(SEPARATOR))
 
 
 def nested(table: pl.DataFrame) -> pl.DataFrame:

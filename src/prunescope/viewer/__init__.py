@@ -3,7 +3,6 @@
 from prunescope.viewer.app import create_app
 from prunescope.viewer.collection import Collection
 from prunescope.viewer.decisions import Decision, Decisions
-from prunescope.viewer.export import export_decisions
 from prunescope.viewer.serve import bind, is_loopback, new_token, serve, url_of
 from prunescope.viewer.view import View
 
@@ -14,7 +13,6 @@ __all__ = [
     "View",
     "bind",
     "create_app",
-    "export_decisions",
     "is_loopback",
     "new_token",
     "serve",

@@ -12,8 +12,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from prunescope.errors import ConfigError
-from prunescope.predictions.cells import as_csv
 from prunescope.predictions.ids import ABSENT
+from prunescope.predictions.spreadsheets import as_csv
 from prunescope.viewer import shown
 from prunescope.viewer.decisions import Answer, Decision
 from prunescope.viewer.site import TheSite, TheView
