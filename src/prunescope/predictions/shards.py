@@ -24,6 +24,7 @@ from prunescope.data.samples import (
     absent_id,
     read_labels,
     read_text,
+    whole,
 )
 from prunescope.errors import DataError
 from prunescope.predictions.adjustment import (
@@ -279,7 +280,7 @@ class Shards:
             if column.dtype == pl.Boolean:
                 row[:] = column.cast(pl.UInt8).fill_null(2).to_numpy()
             else:
-                codes = read_labels(column, self.name)
+                codes = read_labels(whole(column), self.name)
                 row[:] = np.where(codes == UNKNOWN, 2, codes)
         return labels
 
