@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.errors import ConfigError, DataError, TrainingError
+from prunescope.errors import ConfigError, DataError, PrunescopeWarning, TrainingError
 from prunescope.models import build_model
 from prunescope.training import Callback, Recipe, infer, learning_rate_at, train
 
@@ -338,3 +338,52 @@ def test_a_model_of_other_attributes(dots):
     model = build_model("resnet_small", ["A", "B", "C"], image_size=8)
     with pytest.raises(DataError, match="the model answers A, B, C"):
         run(model, dots())
+
+
+class Viewed(nn.Module):
+    """Flattens by view in training, where it has a second answer, in evaluation, or in both."""
+
+    def __init__(self, modes):
+        super().__init__()
+        self.modes = modes
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Linear(256, 3)
+
+    def forward(self, images):
+        x = self.norm(self.conv(images)).relu()
+        flat = x.view(len(x), -1) if self.training in self.modes else x.flatten(1)
+        return self.head(flat)
+
+
+@pytest.mark.parametrize("modes", [(True,), (True, False)])
+def test_a_network_that_fails_in_channels_last_alone_is_trained_in_contiguous_memory(dots, modes):
+    torch.manual_seed(0)
+    model = Viewed(modes)
+    plain = copy.deepcopy(model)
+    with pytest.warns(PrunescopeWarning, match="channels-last memory .RuntimeError: view size is"):
+        run(model, dots())
+    run(plain, dots(), RECIPE.replace(channels_last=False))
+    assert same(model, plain)  # what the trial did to the statistics of the images is undone
+    assert infer(model, dots(), device="cpu").shape == (64, 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_network_that_does_not_fail_stays_in_channels_last(dots, network):
+    model = network()
+    run(model, dots())
+    assert model[3].weight.is_contiguous(memory_format=torch.channels_last)
+    assert not model[3].weight.is_contiguous()
+
+
+def test_a_network_that_fails_in_any_memory_says_so_itself(dots):
+    class Broken(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(5, 3)
+
+        def forward(self, images):
+            return self.head(images.view(len(images), -1))
+
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        run(Broken(), dots())

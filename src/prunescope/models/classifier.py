@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 
 from prunescope.data.samples import Task
-from prunescope.errors import ConfigError
+from prunescope.errors import ConfigError, shorten
 from prunescope.models.preprocessing import Preprocess, Preprocessing
 
 NETWORK_PREFIX = "network."
@@ -46,7 +48,7 @@ class Classifier(nn.Module):
     Parameters
     ----------
     network : torch.nn.Module
-        Maps preprocessed images to logits, as a tensor or (transformers) as ``.logits``.
+        Maps preprocessed images to logits, in any of the forms that `logits_of` takes.
     spec : ModelSpec
     """
 
@@ -62,7 +64,8 @@ class Classifier(nn.Module):
         Raises
         ------
         ConfigError
-            The images are not floats or not of the size that the model was built for.
+            The images are not floats or not of the size that the model was built for, or the
+            network gives no logits.
         """
         side = self.spec.image_size
         if tuple(images.shape[1:]) != (3, side, side) or not images.is_floating_point():
@@ -71,6 +74,45 @@ class Classifier(nn.Module):
                 f"was built for floats of shape (N, 3, {side}, {side}); load the data at that "
                 f"size, or build the model for images of another size"
             )
-        answer = self.network(self.preprocess(images))
-        logits: Tensor = answer if isinstance(answer, Tensor) else answer.logits
-        return logits
+        return logits_of(self.network(self.preprocess(images)))
+
+
+def logits_of(answer: object) -> Tensor:
+    """Return the logits of what a network gives.
+
+    That is a tensor itself, ``.logits`` (transformers), ``["logits"]`` of a mapping, or the first
+    of a tuple or list: what follows are auxiliary answers, such as Inception gives in training,
+    which no loss looks at here.
+
+    Raises
+    ------
+    ConfigError
+        It is none of these.
+
+    Examples
+    --------
+    >>> import torch
+    >>> logits_of((torch.tensor([1.0]), torch.tensor([2.0])))
+    tensor([1.])
+    """
+    found = getattr(answer, "logits", answer)
+    if isinstance(answer, Mapping) and "logits" in answer:
+        found = answer["logits"]
+    elif isinstance(found, (tuple, list)) and found:
+        found = found[0]
+    if isinstance(found, Tensor):
+        return found
+    raise ConfigError(
+        f"the network gave {_described(answer)}: expected a tensor of logits, .logits, a mapping "
+        "with 'logits', or a tuple or list that begins with the logits"
+    )
+
+
+def _described(answer: object) -> str:
+    """Say what a network gave, for a message."""
+    name = type(answer).__name__
+    if isinstance(answer, Mapping):
+        return f"a {name} with {shorten(map(repr, answer)) or 'nothing'}"
+    if isinstance(answer, (tuple, list)):
+        return f"a {name} of {shorten(type(part).__name__ for part in answer) or 'nothing'}"
+    return f"a {name}"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import ConfigError, MissingExtraError, PrunescopeError, shorten
+from prunescope.models.classifier import logits_of
 from prunescope.models.widths import BATCH_NORMS, CONVOLUTIONS, is_depthwise
 from prunescope.pruning.layers import layer_of, prunable_weights
 
@@ -160,8 +161,7 @@ def _shared_weights(model: nn.Module) -> set[str]:
 
 def _as_a_node(output: Any) -> Tensor:  # noqa: ANN401
     """Multiply the logits, so that they are a node of their own, which marks their channels."""
-    logits: Tensor = getattr(output, "logits", output)
-    return logits * 1
+    return logits_of(output) * 1
 
 
 def _trace(model: nn.Module, example: Tensor) -> list[Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import ConfigError, TrainingError, one_of, shorten
+from prunescope.models.classifier import logits_of
 from prunescope.models.quantized import check_float
 from prunescope.models.widths import BATCH_NORMS, is_depthwise, layers_of, select_, shapes_of
 from prunescope.pruning.channels import ChannelGroup, channel_groups
@@ -269,14 +270,14 @@ def _difference(
         if side == "taken" and not (isinstance(layer, BATCH_NORMS) or is_depthwise(layer)):
             layer.weight[:, sorted(channels)] = 0
     try:
-        expected = _logits(unread, images)
+        expected = logits_of(unread(images))
     except Exception as error:
         raise ConfigError(
             "removing channels is tried in double precision first, in which "
             f"{type(probe).__name__} fails: {type(error).__name__}: {error}"
         ) from error
     try:
-        found = _logits(_without(probe, groups, kept), images)
+        found = logits_of(_without(probe, groups, kept)(images))
     except Exception as error:  # whatever a network raises that counts on its channels
         return f"without them the network fails ({type(error).__name__}: {error})"
     if found.shape == expected.shape:
@@ -297,9 +298,3 @@ def _randomised(model: nn.Module) -> nn.Module:
         else:
             data.uniform_(0.5, 1.5, generator=generator)
     return probe
-
-
-def _logits(model: nn.Module, images: Tensor) -> Tensor:
-    answer = model(images)
-    logits: Tensor = getattr(answer, "logits", answer)
-    return logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, DataError
+from prunescope.errors import ConfigError, DataError, PrunescopeWarning
+from prunescope.models import to_unit_range
 from prunescope.training.batches import Batch, check_fit, memory_format, training_batches
 from prunescope.training.callbacks import Callback, EpochRecord, History, Progress, TrainState
 from prunescope.training.devices import autocast, device_for, isolated
+from prunescope.training.inference import evaluation_mode
 from prunescope.training.losses import LOSSES
 from prunescope.training.meter import Meter
 from prunescope.training.optimizers import build_optimizer
@@ -72,6 +75,12 @@ def train(
     TrainingError
         The loss is not finite.
 
+    Warns
+    -----
+    PrunescopeWarning
+        The network fails in channels-last memory, which the recipe asks for; it is trained in
+        contiguous memory then.
+
     Examples
     --------
     >>> import polars as pl
@@ -93,7 +102,10 @@ def train(
         raise DataError(f"{dataset.name} has {len(dataset)} samples: training needs at least 2")
     check_fit(model, dataset)
     processes = Processes.current()
-    state = _start(model, dataset, recipe, processes.device(device_for(device)))
+    target = processes.device(device_for(device))
+    model.to(target)
+    recipe = _as_it_runs(model, dataset, recipe, target)
+    state = _start(model, dataset, recipe, target)
     epochs: tuple[EpochRecord, ...] = ()
     with isolated(state.device, deterministic=recipe.deterministic):
         saved = None
@@ -117,8 +129,58 @@ def train(
     return History(epochs)
 
 
+def _as_it_runs(model: nn.Module, dataset: Dataset, recipe: Recipe, device: torch.device) -> Recipe:
+    """Return the recipe, without channels-last memory where the network fails in it alone.
+
+    A network that flattens by ``x.view`` does, for one.
+    """
+    if not recipe.channels_last:
+        return recipe
+    images = to_unit_range(torch.from_numpy(dataset.images(np.arange(2)))).to(device)
+    contiguous = recipe.replace(channels_last=False)
+    problem = _failure(model, images, recipe)
+    if problem is None:
+        return recipe
+    if _failure(model, images, contiguous) is not None:
+        return contiguous  # in which the first step tells what is wrong, whatever the memory
+    warnings.warn(
+        f"the network fails on images in channels-last memory ({problem}) and is trained on "
+        "contiguous ones, which may be slower: for speed, write x.flatten(1) or x.reshape where "
+        "it says x.view",
+        PrunescopeWarning,
+        stacklevel=3,
+    )
+    return contiguous
+
+
+@torch.no_grad()
+def _failure(model: nn.Module, images: Tensor, recipe: Recipe) -> str | None:
+    """Say how a network fails in training mode on images that lie as a recipe wants.
+
+    It draws what the first step will draw. What it remembers of the images is put back, and so are
+    torch's random generators.
+    """
+    layout = memory_format(recipe)
+    model.to(memory_format=layout)  # type: ignore[call-overload]
+    before = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    devices = [images.device] if images.device.type == "cuda" else []
+    try:
+        with (
+            evaluation_mode(model),  # each module ends in the mode that it was in
+            torch.random.fork_rng(devices),
+            autocast(recipe, images.device),
+        ):
+            _seed_dropout(recipe, 0)
+            model.train()(images.contiguous(memory_format=layout))
+    except Exception as error:  # whatever a network raises
+        return f"{type(error).__name__}: {str(error).partition('. ')[0]}"
+    finally:
+        for buffer, value in before:
+            buffer.copy_(value)
+    return None
+
+
 def _start(model: nn.Module, dataset: Dataset, recipe: Recipe, device: torch.device) -> TrainState:
-    model.to(device)
     model.to(memory_format=memory_format(recipe))  # type: ignore[call-overload]
     total_steps = recipe.total_steps(len(dataset))
     steps_per_epoch = recipe.steps_per_epoch(len(dataset))
@@ -147,8 +209,7 @@ def _run_epoch(
 ) -> EpochRecord:
     """Make one pass over the data, or what is left of the last."""
     recipe = state.recipe
-    seeds = np.random.SeedSequence([recipe.seed, state.epoch])
-    torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))  # of dropout
+    _seed_dropout(recipe, state.epoch)
     state.model.train()
     meter.start_epoch()
     n_steps = min(state.steps_per_epoch, state.total_steps - state.step)
@@ -169,6 +230,11 @@ def _run_epoch(
     for callback in callbacks:
         callback.on_epoch_end(state)
     return record
+
+
+def _seed_dropout(recipe: Recipe, epoch: int) -> None:
+    seeds = np.random.SeedSequence([recipe.seed, epoch])
+    torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
 
 
 def _step(
