@@ -368,6 +368,19 @@ def test_a_network_that_fails_in_channels_last_alone_is_trained_in_contiguous_me
     assert infer(model, dots(), device="cpu").shape == (64, 3)
 
 
+def test_a_network_that_torch_cannot_lay_out_in_channels_last_is_trained_too(dots):
+    class Cubes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.flat, self.deep = nn.Conv2d(3, 3, 1), nn.Conv3d(1, 3, 3)
+
+        def forward(self, images):
+            return self.deep(self.flat(images).unsqueeze(1)).mean((2, 3, 4))
+
+    with pytest.warns(PrunescopeWarning, match="required rank 4"):
+        run(Cubes(), dots())
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_network_that_does_not_fail_stays_in_channels_last(dots, network):
     model = network()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,7 @@ from prunescope.cli.console import progress, result
 if TYPE_CHECKING:
     from prunescope.data import DataConfig, Dataset
     from prunescope.models import Checkpoint
+    from prunescope.pruning import StaysDense
     from prunescope.training import Recipe
 
 RECIPE = "Recipe"
@@ -200,6 +203,13 @@ def predict(
             "calibrated and written less their threshold, so that 0 decides."
         ),
     ] = None,
+    dense: Annotated[
+        str | None,
+        typer.Option(
+            help="What a model from elsewhere was made narrower from (a folder, hf:… or "
+            "module:factory): tells what is left of weights and channels."
+        ),
+    ] = None,
     device: options.Device = None,
     factory: Factory = None,
     source: options.Source = None,
@@ -219,8 +229,8 @@ def predict(
     if out is None and _from_elsewhere(model):
         raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
     checkpoint, _, dataset = open_model(
-        model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
-        cluster=cluster, on_bad_image=on_bad_image,
+        model, factory, source, dense=dense, images=images, size=size, attributes=attributes,
+        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     folder = Path(model).resolve()
     target = out or folder.with_name(f"{folder.name}.parquet")
@@ -238,9 +248,11 @@ def open_model(
     model: str,
     factory: str | None,
     source: str | None,
+    *,
+    dense: str | None = None,
     **given: Any,  # noqa: ANN401 - data options
 ) -> tuple[Checkpoint, DataConfig, Dataset]:
-    """Load a model, wherever it was trained, and its data."""
+    """Load a model, wherever it was trained, and its data; `dense` is what it was pruned from."""
     from prunescope.errors import ConfigError
     from prunescope.models import load_checkpoint
     from prunescope.study import adopt_model
@@ -250,7 +262,19 @@ def open_model(
             raise ConfigError(f"{model} says nothing of its data: name them with --data")
         config = options.data_config(source, **given)
         dataset = options.load(config)
-        return adopt_model(model, dataset.split("train"), data=config), config, dataset
+        train = dataset.split("train")
+        before = None
+        if dense is not None:
+            elsewhere = _from_elsewhere(dense)
+            found = (
+                adopt_model(dense, train) if elsewhere else load_checkpoint(dense, factory=factory)
+            )
+            before = found.model
+        return adopt_model(model, train, dense=before, data=config), config, dataset
+    if dense is not None:
+        raise ConfigError(
+            f"--dense is for a model from elsewhere: {model} says itself what is left of it"
+        )
     checkpoint = load_checkpoint(model, factory=factory)
     config = options.data_config(source, checkpoint.provenance, **given)
     return checkpoint, config, options.load(config)
@@ -316,7 +340,7 @@ def report_model(
 ) -> None:
     """Say what was made, layer by layer; `more` goes into the JSON object."""
     from prunescope.cli.tables import print_layers
-    from prunescope.pruning import Masks
+    from prunescope.pruning import Masks, prunable_weights, what_stays_dense
 
     compression = made.provenance.compression
     if made.masks is None:
@@ -327,11 +351,34 @@ def report_model(
         result(as_json, {"folder": str(out), **compression, **more}, text)
         return
     masks = Masks(made.masks)
-    layers = masks.report()
+    layers, dense = masks.report(), what_stays_dense(made.model, masks)
+    n_weights = sum(weight.numel() for weight in prunable_weights(made.model).values())
+    n_kept = n_weights - (masks.n_weights - masks.n_kept)
 
     def show() -> None:
         print_layers(layers)
-        kept = f"{masks.n_kept:,} of {masks.n_weights:,} weights kept"
-        typer.echo(f"{compression['method']} model in {out}: {kept}")
+        for line in (_stays_dense(dense), _folded(compression.get("folded", {}))):
+            if line:
+                typer.echo(line)
+        typer.echo(
+            f"{compression['method']} model in {out}: {n_kept:,} of {n_weights:,} weights kept"
+        )
 
-    result(as_json, {"folder": str(out), **compression, "layers": layers, **more}, show)
+    told = {"layers": layers, "stays_dense": [asdict(each) for each in dense]}
+    result(as_json, {"folder": str(out), **compression, **told, **more}, show)
+
+
+def _stays_dense(dense: Sequence[StaysDense]) -> str:
+    """Name what no mask covers, with its share of the parameters."""
+    from prunescope.errors import shorten
+
+    each = [f"{part.name} ({part.reason}, {100 * part.share:.2g}%)" for part in dense]
+    return f"stays dense, with its share of all parameters: {shorten(each)}" if each else ""
+
+
+def _folded(folded: Mapping[str, str]) -> str:
+    """Name the weights that were computed by layers before pruning."""
+    from prunescope.errors import shorten
+
+    each = [f"{name} ({how})" for name, how in folded.items()]
+    return f"computed weights made plain before pruning: {shorten(each)}" if each else ""

@@ -7,7 +7,6 @@ any pruning at once.
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -63,12 +62,13 @@ class Lab:
 
         Logits are added up as they come (Welford), so that memory does not grow with the trials.
         """
+        from prunescope.models import fold
         from prunescope.training import device_for, infer, reestimate_batch_norm
 
         mean = np.zeros((len(self.scored), len(self.scored.samples.attributes)), np.float32)
         squares = np.zeros_like(mean)
         for done, trial in enumerate(trials, start=1):
-            model = copy.deepcopy(self.model).to(device_for(self.device))
+            model = fold(self.model).to(device_for(self.device))
             trial(model)
             reestimate_batch_norm(
                 model,

@@ -14,6 +14,8 @@ image size, input size
     Side of the images that a classifier is given, and to which its network has them resized.
 checkpoint
     A classifier as a folder.
+folded
+    Of a network: every weight is a plain parameter, none is computed from others.
 width
     How many channels a layer gives and takes, and its groups.
 provenance
@@ -38,7 +40,8 @@ from prunescope.models.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from prunescope.models.classifier import Classifier, ModelSpec
+from prunescope.models.classifier import Classifier, ModelSpec, logits_of
+from prunescope.models.folding import TORCH_PRUNE, computed_weights, fold, plain, torch_masks
 from prunescope.models.preprocessing import Preprocessing, to_unit_range
 from prunescope.models.provenance import Provenance, weights_digest
 from prunescope.models.quantized import Quantized, check_float
@@ -46,6 +49,7 @@ from prunescope.models.widths import reshape_, shapes_of
 
 __all__ = [
     "ARCHITECTURES",
+    "TORCH_PRUNE",
     "Architecture",
     "Checkpoint",
     "Classifier",
@@ -56,12 +60,17 @@ __all__ = [
     "build_model",
     "check_float",
     "check_target",
+    "computed_weights",
+    "fold",
     "fresh_copy",
     "is_factory",
     "load_checkpoint",
+    "logits_of",
+    "plain",
     "reshape_",
     "save_checkpoint",
     "shapes_of",
     "to_unit_range",
+    "torch_masks",
     "weights_digest",
 ]

@@ -14,7 +14,8 @@ In memory, parameters and masks go by the names of the `Classifier`, which begin
 ``network.``; in the files by those of its network, without it.
 
 A network from which channels were removed is rebuilt from its configuration and from the widths of
-its layers, which the provenance holds. Such a folder transformers cannot open.
+its layers, which the provenance holds. Such a folder transformers cannot open. One that was folded
+is known by the plain names of its weights.
 
 A folder is written beside its place and then renamed. When it replaces another, that one is renamed
 to ``.NAME.previous`` for a moment; if the process dies in that moment, loading finds it there.
@@ -39,6 +40,7 @@ from transformers import AutoConfig, PreTrainedModel
 from prunescope.errors import CheckpointError, ConfigError, shorten
 from prunescope.models.build import build_model, is_factory
 from prunescope.models.classifier import NETWORK_PREFIX, Classifier
+from prunescope.models.folding import computed_weights, fold_
 from prunescope.models.hub import network_from_config
 from prunescope.models.provenance import FORMAT_VERSION, Provenance
 from prunescope.models.quantized import Quantized
@@ -176,11 +178,16 @@ def load_checkpoint(folder: str | Path, *, factory: str | None = None) -> Checkp
             )
         else:
             network = _network_from_folder(folder)
+    quantized = (folder / QUANTIZATION).exists()
+    weights = folder / (INT8_WEIGHTS if quantized else WEIGHTS)
+    found = _read_tensors(weights)
+    if any(name in found or f"{name}_int8" in found for name in computed_weights(network)):
+        fold_(network)  # as it was when it was saved
     narrowed = _narrow_(network, provenance, folder)
-    weights, model = WEIGHTS, Classifier(network, spec)
-    if (folder / QUANTIZATION).exists():
-        weights, model = INT8_WEIGHTS, _quantized(folder / QUANTIZATION, model)
-    _load_weights(folder / weights, model.network, spec.arch)
+    model = Classifier(network, spec)
+    if quantized:
+        model = _quantized(folder / QUANTIZATION, model)
+    _load_weights(weights, found, model.network, spec.arch)
     model.eval()
     if narrowed:
         _try_out(model, folder)
@@ -350,8 +357,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _load_weights(path: Path, network: nn.Module, arch: str) -> None:
-    found = _read_tensors(path)
+def _load_weights(path: Path, found: Mapping[str, Tensor], network: nn.Module, arch: str) -> None:
     expected = network.state_dict()
     missing = sorted(expected.keys() - found.keys())
     surplus = sorted(found.keys() - expected.keys())

@@ -3,7 +3,8 @@
 Words, as used here and in the results:
 
 weight
-    One number in the weight tensor of a convolution or a linear layer. Nothing else is pruned.
+    One number in the weight tensor of a convolution, a transposed one too, of a linear layer, or
+    of a projection of attention. Nothing else is pruned.
 sparsity
     The share of those weights that are zero because a mask says so. 0.95 leaves one in twenty.
 mask
@@ -29,9 +30,11 @@ method
 
 import prunescope.models  # noqa: F401 - says what to install where torch is missing
 from prunescope.pruning.distributions import DISTRIBUTIONS
+from prunescope.pruning.elsewhere import pruned_elsewhere
 from prunescope.pruning.export import export_checkpoint, export_onnx, export_weights
 from prunescope.pruning.gain import Macs, count_macs, gains
 from prunescope.pruning.layers import prunable_weights
+from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks, strip
 from prunescope.pruning.methods import METHODS, Method
 from prunescope.pruning.patterns import PATTERNS
@@ -41,6 +44,7 @@ from prunescope.pruning.run import Pruned, prune
 from prunescope.pruning.schedules import Alternating, Gradual, OneShot, Schedule
 from prunescope.pruning.scores import SCORES
 from prunescope.pruning.sparsity import check_sparsity, count_kept
+from prunescope.pruning.stays_dense import StaysDense, what_stays_dense
 from prunescope.pruning.stays_float import StaysFloat, what_stays_float
 
 __all__ = [
@@ -58,9 +62,11 @@ __all__ = [
     "Pruned",
     "Pruner",
     "Schedule",
+    "StaysDense",
     "StaysFloat",
     "check_sparsity",
     "count_kept",
+    "count_left",
     "count_macs",
     "export_checkpoint",
     "export_onnx",
@@ -68,7 +74,9 @@ __all__ = [
     "gains",
     "prunable_weights",
     "prune",
+    "pruned_elsewhere",
     "quantize",
     "strip",
+    "what_stays_dense",
     "what_stays_float",
 ]

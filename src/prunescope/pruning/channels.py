@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from prunescope.errors import ConfigError, MissingExtraError, PrunescopeError, shorten
 from prunescope.models.classifier import logits_of
 from prunescope.models.widths import BATCH_NORMS, CONVOLUTIONS, is_depthwise
-from prunescope.pruning.layers import layer_of, prunable_weights
+from prunescope.pruning.layers import module_of, names_of_weights, prunable_weights
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,13 @@ def channel_groups(
     MissingExtraError
         Torch-Pruning is not installed.
     """
-    left = {layer_of(name) for name in prunable_weights(model, ignore)}
-    ignored = {layer_of(name) for name in prunable_weights(model)} - left
+    kept_in = prunable_weights(model, ignore)
+    owners = {
+        weight: {module_of(name) for name in names}
+        for weight, names in names_of_weights(model).items()
+    }
+    left = set().union(*(owners[weight] for weight in kept_in))
+    ignored = set().union(*owners.values()) - left
     traced = copy.deepcopy(model).requires_grad_(True)
     names: dict[object, str] = {module: name for name, module in traced.named_modules()}
     names |= {parameter: name for name, parameter in traced.named_parameters()}
@@ -101,7 +106,9 @@ def channel_groups(
         givers = [member.layer for member in members if member.side == "given"]
         if ignored.intersection(givers):
             continue
-        name = min((giver for giver in givers if giver in left), key=order.__getitem__)
+        if not givers:
+            continue
+        name = min(left.intersection(givers) or givers, key=order.__getitem__)
         targets.sort(key=lambda target: order[names[target]])
         problem = next(filter(None, (_obstacle(each, names, shared) for each in targets)), None)
         if problem or any(None in member.roots for member in members):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from math import prod
 from typing import TypeAlias
 
 from prunescope.errors import ConfigError, one_of
-from prunescope.pruning.layers import layer_of
+from prunescope.pruning.layers import layer_of, matches
 from prunescope.pruning.sparsity import check_sparsity
 
 
@@ -115,7 +114,7 @@ class PerLayer:
         layers = [layer_of(name) for name in shapes]
         for pattern, sparsity in self.sparsities:
             check_sparsity(sparsity)
-            if not any(fnmatchcase(layer, pattern) for layer in layers):
+            if not any(matches(name, pattern) for name in shapes):
                 raise ConfigError(one_of("layer with a sparsity", pattern, layers))
         sizes = {name: prod(shape) for name, shape in shapes.items()}
         total, target = sum(sizes.values()), Fraction(str(self.target))
@@ -140,7 +139,7 @@ class PerLayer:
 
     def _given(self, name: str) -> Fraction | None:
         """Return the sparsity given to a layer."""
-        found = (s for pattern, s in self.sparsities if fnmatchcase(layer_of(name), pattern))
+        found = (s for pattern, s in self.sparsities if matches(name, pattern))
         sparsity = next(found, None)
         return None if sparsity is None else Fraction(str(sparsity))
 

@@ -12,7 +12,6 @@ under the key ``prunescope`` of its metadata, JSON with ``attributes``, ``task``
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import warnings
@@ -28,7 +27,7 @@ from safetensors.torch import save_file
 
 from prunescope.errors import ConfigError, ExportError, MissingExtraError, shorten
 from prunescope.files import replacing
-from prunescope.models import Checkpoint, Classifier, check_float
+from prunescope.models import Checkpoint, Classifier, check_float, fold
 from prunescope.pruning.masks import Masks, strip
 
 if TYPE_CHECKING:
@@ -64,9 +63,9 @@ def export_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
 
 
 def baked(checkpoint: Checkpoint) -> Classifier:
-    """Return a copy of a checkpoint's model with the zeros of its masks baked in."""
+    """Return a copy of a checkpoint's model, its weights plain and its masks' zeros baked in."""
     if checkpoint.masks is None:
-        return copy.deepcopy(checkpoint.model)
+        return cast(Classifier, fold(checkpoint.model))
     return cast(Classifier, strip(checkpoint.model, Masks(checkpoint.masks)))
 
 
@@ -129,7 +128,7 @@ def export_onnx(
     """
     require_onnx()
     check_float(model, "to export")
-    model = copy.deepcopy(model).cpu().eval()
+    model = cast(Classifier, fold(model)).cpu().eval()
     content = _to_onnx(model, _describe(model, compression))
     _check_answers(model, content)
     with replacing(Path(path)) as beside:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.errors import ConfigError
-from prunescope.models import Checkpoint, Quantized
+from prunescope.models import Checkpoint, Quantized, plain
 from prunescope.models.quantized import Int8Layer
 from prunescope.pruning.export import (
     answer,
@@ -31,7 +31,7 @@ from prunescope.pruning.export import (
     open_session,
     require_onnx,
 )
-from prunescope.pruning.layers import PRUNABLE
+from prunescope.pruning.layers import PROJECTIONS, PRUNABLE, TRANSPOSED, names_of_weights
 from prunescope.pruning.masks import Masks
 
 if TYPE_CHECKING:
@@ -46,9 +46,6 @@ WARM_UP = 3
 ZEROS = "{pattern} zeros: no faster on a stock runtime; smaller only when compressed"
 STRUCTURED = "structured: its layers themselves are smaller"
 INT8 = "int8: a quarter of the bytes; there is no ONNX file of it to time"
-
-
-_Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | Int8Layer
 
 
 class Macs(NamedTuple):
@@ -68,12 +65,13 @@ class Macs(NamedTuple):
 
 @torch.no_grad()
 def count_macs(model: nn.Module, image: Tensor) -> Macs:
-    """Count what the convolutions and linear layers of a model multiply for one image.
+    """Count what the layers of a model multiply for one image: those of `prunable_weights`.
 
     A weight is used once at each position of its layer's output (pixel, or token), where it meets
-    a pixel of the padding too. So a layer takes ``positions × weights``, whatever its stride and
-    groups. Layers count as often as they are called. Biases, normalisation, and products of
-    activations with each other (attention) do not count.
+    a pixel of the padding too; of a transposed convolution, at each position of its input. So a
+    layer takes ``positions × weights``, whatever its stride and groups. Layers count as often as
+    they are called. Biases, normalisation, and products of activations with each other (attention)
+    do not count.
 
     Parameters
     ----------
@@ -89,17 +87,21 @@ def count_macs(model: nn.Module, image: Tensor) -> Macs:
     >>> count_macs(model, torch.zeros(1, 1, 4, 4))
     Macs(dense=144, effective=96)
     """
+    model = plain(model)
     dense = effective = 0
 
-    def count(layer: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
+    def count(layer: nn.Module, inputs: Any, named: Any, output: Any) -> None:  # noqa: ANN401
         nonlocal dense, effective
-        weight = layer.weight
-        assert isinstance(weight, Tensor)
-        positions = output.numel() // len(weight)
-        dense += positions * weight.numel()
-        effective += positions * int(weight.count_nonzero())
+        for weight, positions in _uses(layer, inputs, named, output):
+            dense += positions * weight.numel()
+            effective += positions * int(weight.count_nonzero())
 
-    hooks = [layer.register_forward_hook(count) for layer in _weighted(model)]
+    kinds = (*PRUNABLE, nn.MultiheadAttention, Int8Layer)
+    hooks = [
+        layer.register_forward_hook(count, with_kwargs=True)
+        for layer in model.modules()
+        if isinstance(layer, kinds)
+    ]
     try:
         model(image)
     finally:
@@ -108,9 +110,27 @@ def count_macs(model: nn.Module, image: Tensor) -> Macs:
     return Macs(dense, effective)
 
 
-def _weighted(model: nn.Module) -> list[_Weighted]:
-    """Return the convolutions and linear layers, those in int8 too."""
-    return [layer for layer in model.modules() if isinstance(layer, (*PRUNABLE, Int8Layer))]
+def _uses(
+    layer: nn.Module,
+    inputs: tuple[Any, ...],
+    named: dict[str, Any],
+    output: Any,  # noqa: ANN401
+) -> Iterator[tuple[Tensor, int]]:
+    """Yield each weight of a layer and at how many positions it is used, as it is called."""
+    if isinstance(layer, nn.MultiheadAttention):
+        given = [*inputs, *(named[name] for name in ("query", "key", "value") if name in named)]
+        tokens = [x.numel() // x.shape[-1] for x in given[:3]]
+        own = dict(layer.named_parameters(recurse=False))
+        joint, *apart = (own.get(name) for name in PROJECTIONS)
+        yield from zip(apart if joint is None else joint.chunk(3), tokens, strict=True)
+        yield layer.out_proj.weight, tokens[0]  # without a call of that layer
+        return
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    where, channels = (
+        (inputs[0], layer.in_channels) if isinstance(layer, TRANSPOSED) else (output, len(weight))
+    )
+    yield weight, where.numel() // channels
 
 
 def gains(
@@ -147,7 +167,7 @@ def gains(
 
         ========================== ==========================================================
         ``model``, ``method``      its name; how it was compressed
-        ``n_prunable_weights``     of convolutions and linear layers
+        ``n_prunable_weights``     of all layers that may be pruned, and of those in int8
         ``n_parameters``           with biases and normalisation
         ``n_nonzero_parameters``   those of them that are not 0
         ``macs``                   per image, of the network as it is shaped (`count_macs`)
@@ -243,10 +263,12 @@ def _sizes(checkpoint: Checkpoint, path: Path) -> dict[str, float]:
     side = model.spec.image_size
     macs = count_macs(model, torch.zeros(1, 3, side, side))
     numbers: list[Tensor] = list(model.parameters())
+    parameters = dict(model.named_parameters())
+    weights: list[Tensor] = [parameters[name] for name in names_of_weights(model)]
     for layer in model.modules():
         if isinstance(layer, Int8Layer):
             numbers += [layer.weight, layer.bias]
-    weights = {layer.weight for layer in _weighted(model)}  # once, where layers share one
+            weights.append(layer.weight)
     return {
         "n_prunable_weights": sum(weight.numel() for weight in weights),
         "n_parameters": sum(number.numel() for number in numbers),

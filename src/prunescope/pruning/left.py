@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from prunescope.pruning.layers import layer_of, prunable_weights
+from prunescope.models import plain
+from prunescope.pruning.layers import layer_of, outputs_first, prunable_weights
 
 
 def count_left(
@@ -31,9 +33,9 @@ def count_left(
     Returns
     -------
     dict
-        ``weights_kept``: the share of the weights of all convolutions and linear layers that is
-        left; ``weights_before``: their number in `before`; where whole channels were removed,
-        ``channels_kept``: the share of the channels that these layers give.
+        ``weights_kept``: of the weights of all layers that may be pruned (`prunable_weights`), the
+        share that is left; ``weights_before``: their number in `before`; where whole channels were
+        removed, ``channels_kept``: the share of the channels that these layers give.
 
     Examples
     --------
@@ -57,11 +59,16 @@ def _count(
 ) -> tuple[int, int]:
     """Count the weights of a model that are kept, and the channels with any."""
     n_weights = n_channels = 0
-    for name, weight in prunable_weights(model).items():
-        mask = masks.get(name)
-        n_weights += weight.numel() if mask is None else int(mask.sum())
+    model = plain(model)
+    weights = prunable_weights(model)
+    kept = {
+        name: masks[name] if name in masks else torch.ones_like(weight, dtype=torch.bool)
+        for name, weight in weights.items()
+    }
+    for name, mask in outputs_first(kept, model).items():
+        n_weights += int(mask.sum())
         if layer_of(name) not in answers:
-            n_channels += len(weight) if mask is None else int(mask.flatten(1).any(dim=1).sum())
+            n_channels += int(mask.flatten(1).any(dim=1).sum())
     return n_weights, n_channels
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from prunescope.errors import CheckpointError, ConfigError, one_of
 from prunescope.files import replacing
+from prunescope.models import fold, plain, torch_masks
 from prunescope.pruning.layers import layer_of, prunable_weights
 
 
@@ -66,6 +66,29 @@ class Masks(Mapping[str, Tensor]):
         """
         weights = prunable_weights(model, ignore)
         return cls({name: torch.ones(w.shape, dtype=torch.bool) for name, w in weights.items()})
+
+    @classmethod
+    def of(cls, model: nn.Module, ignore: str | Sequence[str] = ()) -> Masks:
+        """Return the masks of a model that another tool pruned.
+
+        Where ``torch.nn.utils.prune`` holds a mask, that is it; elsewhere, the weights that are
+        exactly 0 count as pruned. They go by the names that the weights have once the model is
+        folded: ``fold(model)`` is what `apply_`, `hold` and training take. A network that
+        Torch-Pruning made narrower has no masks of what is gone: `count_left` counts it beside the
+        dense one.
+
+        `ignore` and the errors are those of `prunable_weights`.
+
+        Examples
+        --------
+        >>> from torch.nn.utils import prune
+        >>> layer = prune.l1_unstructured(nn.Linear(4, 1), "weight", amount=3)
+        >>> Masks.of(layer)
+        Masks(1 layer, 1 of 4 weights kept, sparsity 0.75)
+        """
+        held = torch_masks(model)
+        weights = prunable_weights(plain(model), ignore)
+        return cls({name: held.get(name, weight != 0) for name, weight in weights.items()})
 
     def __getitem__(self, name: str) -> Tensor:
         return self._masks[name]
@@ -235,8 +258,8 @@ class Masks(Mapping[str, Tensor]):
 def strip(model: nn.Module, masks: Masks) -> nn.Module:
     """Return a copy of `model` that stands alone, with its pruned weights baked in as zeros.
 
-    The copy has no tie to the masks or to a training run: no hook, no gradient. Anything may
-    follow, such as export, or training all weights again.
+    The copy has no tie to the masks or to a training run: no hook, no gradient, every weight a
+    plain parameter. Anything may follow, such as export, or training all weights again.
 
     Raises
     ------
@@ -250,6 +273,6 @@ def strip(model: nn.Module, masks: Masks) -> nn.Module:
     >>> (sparse.weight == 0).tolist(), (dense.weight == 0).any().item()
     ([[False, True]], False)
     """
-    stripped = copy.deepcopy(model)
+    stripped = fold(model)
     masks.apply_(stripped)
     return stripped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -20,7 +21,7 @@ from prunescope.errors import (
 )
 from prunescope.pruning.calibration import Calibration
 from prunescope.pruning.distributions import DISTRIBUTIONS, Distribution, PerLayer
-from prunescope.pruning.layers import layer_of
+from prunescope.pruning.layers import layer_of, outputs_first
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.schedules import Schedule
@@ -85,11 +86,15 @@ class Criterion:
                 f"{self.pattern} mean nothing: choose pattern 'unstructured', or another score"
             )
 
-    def check(self, masks: Masks, sparsity: float) -> None:
-        """Raise a ConfigError if layers of these shapes cannot be pruned so, to this sparsity."""
-        shapes = {name: tuple(mask.shape) for name, mask in masks.items()}
+    def check(self, masks: Masks, sparsity: float, model: nn.Module | None = None) -> None:
+        """Raise a ConfigError if layers of these shapes cannot be pruned so, to this sparsity.
+
+        Without the `model`, no layer is taken for a transposed convolution.
+        """
+        lying: Mapping[str, Tensor] = masks if model is None else outputs_first(masks, model)
+        shapes = {name: tuple(mask.shape) for name, mask in lying.items()}
         PATTERNS[self.pattern].check(shapes, sparsity)
-        units = self._units(masks)
+        units = self._units(lying)
         self._share_out(units, count_kept(_total(units), sparsity))
 
     def update(self, model: nn.Module, masks: Masks, sparsity: float) -> Masks:
@@ -118,20 +123,22 @@ class Criterion:
                     "ranked: training has diverged; lower the learning rate"
                 )
             scores[name] = score.masked_fill(~masks[name].to(score.device), -torch.inf)
-        units = self._units(masks)
+        scores = outputs_first(scores, model)
+        units = self._units(outputs_first(masks, model))
         kept: dict[str, Tensor] = {}
         for pool in self._share_out(units, count_kept(_total(units), sparsity)):
             of_pool = [scores[name] for name in pool.layers]
             chosen = PATTERNS[self.pattern].masks(of_pool, pool.n_kept)
             kept.update(zip(pool.layers, chosen, strict=True))
+        kept = outputs_first(kept, model)  # back
         updated = Masks(Processes.current().agree({name: kept[name] for name in weights}))
         _warn_if_layers_vanish(masks, updated)
         return updated
 
-    def _units(self, masks: Masks) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each layer in units of the pattern."""
+    def _units(self, lying: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each layer, outputs first, in units of the pattern."""
         pattern = PATTERNS[self.pattern]
-        return {name: pattern.shape(mask.shape) for name, mask in masks.items()}
+        return {name: pattern.shape(tensor.shape) for name, tensor in lying.items()}
 
     @property
     def _share_out(self) -> Distribution:

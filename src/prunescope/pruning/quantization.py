@@ -11,10 +11,9 @@ them without the graph; so to load and ask such a model needs no torchao.
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from torch.fx import GraphModule, Node
 
 from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError, MissingExtraError, TrainingError
-from prunescope.models import Classifier, Quantized, check_float, to_unit_range
+from prunescope.models import Classifier, Quantized, check_float, fold, to_unit_range
 from prunescope.models.classifier import NETWORK_PREFIX
 from prunescope.models.quantized import INPUT_MAX, WEIGHT_MAX, can_be_int8
 from prunescope.models.quiet import TORCHAO, only_errors
@@ -87,7 +86,7 @@ def quantize(
         if not weight.isfinite().all():
             raise TrainingError(f"{name} is not finite everywhere: train the model again")
     batches = calibration_batches(dataset, n_batches, batch_size, seed)
-    model = copy.deepcopy(model).cpu().eval().requires_grad_(False)
+    model = cast(Classifier, fold(model)).cpu().eval().requires_grad_(False)
     converted, layers, folded = convert(model, batches)
     values = {_owner(node): _values(converted, node) for node in _calls(converted, LAYERS, layers)}
     quantized = Quantized(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from torch import nn
 
 from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError, PrunescopeWarning, one_of
-from prunescope.models import check_float
+from prunescope.models import check_float, computed_weights, fold
 from prunescope.pruning.calibration import N_IMAGES, Calibration
 from prunescope.pruning.distributions import PerLayer
-from prunescope.pruning.layers import layer_of, prunable_weights
+from prunescope.pruning.layers import answers_of
 from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods import METHODS, Job, Method
@@ -53,7 +52,8 @@ class Pruned:
         How it was trained; None where it was not.
     compression : dict
         In plain values: method and sparsity as asked for, what is left as counted (`count_left`),
-        and what the method was told.
+        and what the method was told; ``folded``, if any: the weights that were computed, and by
+        what.
     history : History or None
         Of the training; None where there was none.
     """
@@ -109,8 +109,10 @@ def prune(
 
     These shares, and how often masks change in between, are those of the papers.
 
-    The sparsity is the share of the weights of convolutions and linear layers, those to ignore
-    left out; `count_kept` says how it is rounded. Biases and normalisation are not pruned.
+    The sparsity is the share of the weights of convolutions, linear layers and attention
+    (`prunable_weights`), those to ignore left out; `count_kept` says how it is rounded. Biases,
+    normalisation and embeddings are not pruned; `what_stays_dense` lists what is not. Weights that
+    a layer computes (``weight_norm``, say) are made plain first (`fold`), and trained as such.
 
     Parameters
     ----------
@@ -193,9 +195,11 @@ def prune(
             f"score {score} and group {group!r}: {' and '.join(GROUP_SCORES)} needs a group of the "
             "data set, and no other score takes one"
         )
+    folded, model = computed_weights(model), fold(model)
+    n_answers = len(dataset.samples.attributes)
     ignored = [ignore] if isinstance(ignore, str) else list(ignore)
     if pattern == "channel":
-        ignored += _outputs(model, dataset)
+        ignored += answers_of(model, n_answers)
         distribution = distribution or (None if layers else "uniform")
     criterion = Criterion(
         score,
@@ -208,7 +212,7 @@ def prune(
         else None,
     )
     masks = Masks.dense(model, ignored)
-    criterion.check(masks, sparsity)  # tells what is wrong before any training
+    criterion.check(masks, sparsity, model)  # tells what is wrong before any training
     _warn_of_wrong_start(model, method, chosen)
     _warn_of_no_recovery(sparsity, recipe)
     if distill is not None:
@@ -216,7 +220,7 @@ def prune(
             raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
         callbacks = (Distillation(model if teacher is None else teacher, distill), *callbacks)
     job = Job(
-        model=copy.deepcopy(model),
+        model=model,
         dataset=dataset,
         sparsity=sparsity,
         masks=masks,
@@ -231,7 +235,7 @@ def prune(
     )
     made = chosen.run(job)
     by_channel = made.masks is None or criterion.pattern == "channel"
-    answers = _outputs(model, dataset) if by_channel else None
+    answers = answers_of(model, n_answers) if by_channel else None
     compression = {
         "method": method,
         "sparsity": float(sparsity),
@@ -242,6 +246,8 @@ def prune(
         "ignore": ignored,
         "seed": seed,
     }
+    if folded:
+        compression["folded"] = folded
     if layers:
         compression["layer_sparsity"] = dict(layers)
     if criterion.calibration is not None:
@@ -251,13 +257,6 @@ def prune(
     if distill is not None:
         compression["distill"] = distill.model_dump()
     return Pruned(made.model, made.masks, recipe, compression, made.history)
-
-
-def _outputs(model: nn.Module, dataset: Dataset) -> list[str]:
-    """Return the layer whose output channels are the answers, which are never removed."""
-    n = len(dataset.samples.attributes)
-    last = [layer_of(name) for name, weight in prunable_weights(model).items() if len(weight) == n]
-    return last[-1:]
 
 
 def _check_options(method: str, chosen: Method, told: Mapping[str, Any]) -> None:

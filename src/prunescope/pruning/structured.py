@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from prunescope.errors import ConfigError, TrainingError, one_of, shorten
 from prunescope.models.classifier import logits_of
+from prunescope.models.folding import fold
 from prunescope.models.quantized import check_float
 from prunescope.models.widths import BATCH_NORMS, is_depthwise, layers_of, select_, shapes_of
 from prunescope.pruning.channels import ChannelGroup, channel_groups
@@ -46,6 +47,7 @@ def remove_channels(
     ----------
     model : torch.nn.Module
         Of convolutions, linear layers and batch normalisation, at least where channels are removed.
+        Weights that a layer computes (``weight_norm``) are made plain first.
     share : float
         In [0, 1).
     example : tensor
@@ -94,6 +96,7 @@ def remove_channels(
         raise ConfigError(one_of("distribution of channels", distribution, CHANNEL_DISTRIBUTIONS))
     share = check_sparsity(share)
     check_float(model, "to remove channels")
+    model = fold(model)
     groups = channel_groups(model, example, ignore)
     scores = {group.name: CHANNEL_SCORES[score](model, group) for group in groups}
     for name, values in scores.items():

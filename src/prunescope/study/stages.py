@@ -103,8 +103,14 @@ def train_model(
     return _kept(out, model, provenance)
 
 
-def adopt_model(arch: str, dataset: Dataset, *, data: DataConfig | None = None) -> Checkpoint:
-    """Take in a dense model that was trained elsewhere.
+def adopt_model(
+    arch: str,
+    dataset: Dataset,
+    *,
+    dense: Classifier | None = None,
+    data: DataConfig | None = None,
+) -> Checkpoint:
+    """Take in a model that was trained elsewhere, and may have been pruned there.
 
     Parameters
     ----------
@@ -112,14 +118,23 @@ def adopt_model(arch: str, dataset: Dataset, *, data: DataConfig | None = None) 
         ``hf:NAME_OR_FOLDER`` or ``module:factory``, as for `prunescope.models.build_model`.
     dataset : Dataset
         The training split.
+    dense : Classifier, optional
+        What it was pruned from, which tells what is left of the channels.
     data : DataConfig, optional
         How the data set was loaded.
     """
-    from prunescope.models import Checkpoint, Provenance, build_model
+    from prunescope.models import Checkpoint, Classifier, Provenance, build_model
+    from prunescope.pruning import pruned_elsewhere
 
     samples = dataset.samples
     model = build_model(arch, samples.attributes, image_size=dataset.size, task=samples.task)
-    return Checkpoint(model.eval(), Provenance.of(model, dataset, data=data), None)
+    found = pruned_elsewhere(model, len(samples.attributes), dense)
+    if found is None:
+        return Checkpoint(model.eval(), Provenance.of(model, dataset, data=data), None)
+    assert isinstance(found.model, Classifier)  # as the model that went in
+    provenance = Provenance.of(found.model, dataset, compression=found.compression, data=data)
+    masks = None if found.masks is None else dict(found.masks)
+    return Checkpoint(found.model, provenance, masks)
 
 
 def prune_model(

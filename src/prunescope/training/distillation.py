@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from torch.nn import functional
 
 from prunescope.data.samples import Task
 from prunescope.errors import CheckpointError
-from prunescope.models import weights_digest
+from prunescope.models import fold, weights_digest
 from prunescope.training.batches import Batch, memory_format
 from prunescope.training.callbacks import Callback, TrainState
 from prunescope.training.devices import autocast
@@ -79,7 +77,7 @@ class Distillation(Callback):
     """
 
     def __init__(self, teacher: nn.Module, how: Distill) -> None:
-        self.teacher = copy.deepcopy(teacher).eval().requires_grad_(False)
+        self.teacher = fold(teacher).eval().requires_grad_(False)
         self.how = how
         self._digest = bytes.fromhex(weights_digest(teacher))
 

@@ -132,7 +132,7 @@ def train(
 def _as_it_runs(model: nn.Module, dataset: Dataset, recipe: Recipe, device: torch.device) -> Recipe:
     """Return the recipe, without channels-last memory where the network fails in it alone.
 
-    A network that flattens by ``x.view`` does, for one.
+    A network that flattens by ``x.view`` does, and torch refuses to lay out 3d convolutions so.
     """
     if not recipe.channels_last:
         return recipe
@@ -145,8 +145,7 @@ def _as_it_runs(model: nn.Module, dataset: Dataset, recipe: Recipe, device: torc
         return contiguous  # in which the first step tells what is wrong, whatever the memory
     warnings.warn(
         f"the network fails on images in channels-last memory ({problem}) and is trained on "
-        "contiguous ones, which may be slower: for speed, write x.flatten(1) or x.reshape where "
-        "it says x.view",
+        "contiguous ones, which may be slower: if it says x.view, write x.reshape or x.flatten",
         PrunescopeWarning,
         stacklevel=3,
     )
@@ -161,7 +160,6 @@ def _failure(model: nn.Module, images: Tensor, recipe: Recipe) -> str | None:
     torch's random generators.
     """
     layout = memory_format(recipe)
-    model.to(memory_format=layout)  # type: ignore[call-overload]
     before = [(buffer, buffer.clone()) for buffer in model.buffers()]
     devices = [images.device] if images.device.type == "cuda" else []
     try:
@@ -171,6 +169,7 @@ def _failure(model: nn.Module, images: Tensor, recipe: Recipe) -> str | None:
             autocast(recipe, images.device),
         ):
             _seed_dropout(recipe, 0)
+            model.to(memory_format=layout)  # type: ignore[call-overload]
             model.train()(images.contiguous(memory_format=layout))
     except Exception as error:  # whatever a network raises
         return f"{type(error).__name__}: {str(error).partition('. ')[0]}"

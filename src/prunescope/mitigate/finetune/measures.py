@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError
 from prunescope.mitigate.finetune.constrain import Constrain, Constraint
 from prunescope.mitigate.finetune.reweigh import Reweigh, balance_groups, balance_labels
+from prunescope.models import fold
 from prunescope.training import Callback, Distill, Distillation, infer
 
 
@@ -69,7 +69,7 @@ def distill(job: Job) -> list[Callback]:
 
 def constrain(job: Job) -> list[Callback]:
     """Let no group lose more than the average in any attribute, up to a tolerance."""
-    dense = copy.deepcopy(job.teacher("constraints compare with"))  # it is moved to the device
+    dense = fold(job.teacher("constraints compare with"))  # it is moved to the device
     logits = infer(dense, job.dataset, device=job.device)
     return [Constrain(job.dataset.samples, logits, job.groups, job.constraint)]
 

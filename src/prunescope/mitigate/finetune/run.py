@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.finetune.constrain import Constrain, Constraint
 from prunescope.mitigate.finetune.measures import MEASURES, NEEDS_GROUPS, Job
 from prunescope.mitigate.finetune.reweigh import MAX_RATIO
-from prunescope.models import check_float
+from prunescope.models import check_float, fold
 from prunescope.pruning import Masks
 from prunescope.pruning.pruner import Masked
 from prunescope.training import (
@@ -144,7 +143,7 @@ def finetune(
         max_ratio=MAX_RATIO if max_ratio is None else max_ratio,
         device=device_for(device),
     )
-    model = copy.deepcopy(pruned)
+    model = fold(pruned)
     if masks is not None:
         masks.check(model)
     aims = MEASURES[measure](job)
