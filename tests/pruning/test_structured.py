@@ -1,12 +1,15 @@
 import builtins
 import copy
 import math
+import re
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import prune as torch_prune
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from transformers import (
     ConvNextConfig,
     EfficientNetConfig,
@@ -16,7 +19,7 @@ from transformers import (
 )
 
 from prunescope.errors import ConfigError, MissingExtraError, TrainingError
-from prunescope.models import build_model, shapes_of
+from prunescope.models import build_model, fold, shapes_of
 from prunescope.models.hub import network_from_config
 from prunescope.models.quantized import Quantized
 from prunescope.pruning import channels
@@ -529,3 +532,83 @@ def test_without_torch_pruning(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"pip install 'prunescope\[structured\]'"):
         channels.channel_groups(Residual(), EXAMPLE)
+
+
+def pruned_by_torch(layer):
+    return torch_prune.l1_unstructured(layer, "weight", amount=0.3)
+
+
+def head(width):
+    return [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2)]
+
+
+@pytest.mark.parametrize("wrap", [weight_norm, spectral_norm, pruned_by_torch])
+def test_computed_weights_are_made_plain_and_narrower(wrap):
+    torch.manual_seed(0)
+    model = nn.Sequential(wrap(nn.Conv2d(3, 6, 3)), nn.ReLU(), wrap(nn.Conv2d(6, 8, 3)), *head(8))
+    model.eval()
+    smaller = remove_channels(model, 0.5, example=EXAMPLE)
+    assert shapes_of(smaller) == {"0": (3, 3, 1), "2": (4, 3, 1), "6": (2, 4, 1)}
+    same = remove_channels(fold(model), 0.5, example=EXAMPLE)
+    assert torch.equal(smaller(EXAMPLE), same(EXAMPLE))
+    assert torch.equal(remove_channels(model, 0, example=EXAMPLE)(EXAMPLE), model(EXAMPLE))
+
+
+def tied():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3), *head(4))
+    model.append(nn.Linear(2, 2))
+    model[2].weight = model[1].weight
+    return model
+
+
+class ByHand(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.weight = nn.Parameter(torch.ones(6, 4))
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, images):
+        return self.head(nn.functional.linear(self.conv(images).mean((2, 3)), self.weight))
+
+
+class Attentive(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 4, 4)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.inner, self.outer = nn.Linear(8, 6), nn.Linear(6, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, images):
+        x = self.conv(images).flatten(2).transpose(1, 2)
+        x = x + self.attention(x, x, x, need_weights=False)[0]
+        return self.head((x + self.outer(self.inner(x).relu())).mean(1))
+
+
+@pytest.mark.parametrize(
+    ("network", "named", "left"),
+    [
+        (
+            lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 8, 3), *head(8)),
+            "the ConvTranspose2d 1",
+            None,
+        ),
+        (tied, "1, whose weight another layer shares", {"7": (2, 1, 1)}),
+        (ByHand, "the parameter weight", None),
+        (Attentive, "the MultiheadAttention attention", {"inner": (3, 8, 1)}),
+    ],
+    ids=["transposed", "tied", "by hand", "attention"],
+)
+def test_layers_of_other_kinds_are_refused_by_name_and_can_be_ignored(network, named, left):
+    with pytest.raises(ConfigError, match=f"reaches {named}.*leave these whole with") as refused:
+        remove_channels(network(), 0.5, example=EXAMPLE)
+    names = re.findall(r"'([\w.]+)'", str(refused.value).partition("ignore=")[2])
+    if left is None:
+        with pytest.raises(ConfigError, match="no channels to remove"):
+            remove_channels(network(), 0.5, example=EXAMPLE, ignore=names)
+        return
+    model = network()
+    widths = shapes_of(remove_channels(model, 0.5, example=EXAMPLE, ignore=names))
+    assert left.items() <= widths.items()
+    assert all(widths[name] == shapes_of(model)[name] for name in names)
