@@ -237,7 +237,7 @@ def test_computed_and_ignored_weights_are_named_too():
     plain_model = fold(model)
     assert what_stays_dense(plain_model) == []
     [part] = what_stays_dense(plain_model, Masks.dense(plain_model, "0"))
-    assert (part.name, part.reason) == ("0.weight", "told to ignore it")
+    assert (part.name, part.reason) == ("0.weight", "ignored")
 
 
 @pytest.mark.parametrize("pattern", ["second", "first"])

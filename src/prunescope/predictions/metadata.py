@@ -20,9 +20,9 @@ class Compression(BaseModel):
     ``sparsity`` is the request, in [0, 1): a share of the weights or, where channels are removed,
     of the channels. ``weights_kept`` and ``channels_kept`` are shares of the dense model's that are
     left, in (0, 1]; ``bits`` is the width of a quantised weight. Each is None where the file does
-    not tell. Weights are those of all convolutions and linear layers, biases and normalisation
-    apart, also in layers that pruning was told to ignore; channels those that these layers give,
-    the model's answers apart.
+    not tell. Weights are those of all layers that may be pruned (convolutions, linear layers,
+    attention), biases and normalisation apart, also in layers that pruning was told to ignore;
+    channels those that these layers give, the model's answers apart.
 
     Examples
     --------

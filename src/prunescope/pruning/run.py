@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, PrunescopeWarning, one_of
-from prunescope.models import check_float, computed_weights, fold
+from prunescope.errors import ConfigError, PrunescopeWarning, one_of, shorten
+from prunescope.models import check_float, computed_weights, fold, to_unit_range
 from prunescope.pruning.calibration import N_IMAGES, Calibration
 from prunescope.pruning.distributions import PerLayer
-from prunescope.pruning.layers import answers_of
+from prunescope.pruning.layers import answers_of, layer_of
 from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods import METHODS, Job, Method
 from prunescope.pruning.pruner import Criterion
+from prunescope.pruning.refilled import refilled_weights
 from prunescope.pruning.scores import GRADIENT_SCORES, GROUP_SCORES
 from prunescope.training import (
     RECIPES,
@@ -165,8 +167,9 @@ def prune(
     Warns
     -----
     PrunescopeWarning
-        A layer loses all its weights, nothing follows a deep cut to make up for it, or the model
-        is not what the method starts from.
+        A layer loses all its weights or computes with others than its own, which leaves it dense;
+        nothing follows a deep cut to make up for it; or the model is not what the method starts
+        from.
 
     References
     ----------
@@ -198,6 +201,8 @@ def prune(
     folded, model = computed_weights(model), fold(model)
     n_answers = len(dataset.samples.attributes)
     ignored = [ignore] if isinstance(ignore, str) else list(ignore)
+    if method != "structured":
+        ignored += _refilled(model, dataset)
     if pattern == "channel":
         ignored += answers_of(model, n_answers)
         distribution = distribution or (None if layers else "uniform")
@@ -257,6 +262,22 @@ def prune(
     if distill is not None:
         compression["distill"] = distill.model_dump()
     return Pruned(made.model, made.masks, recipe, compression, made.history)
+
+
+def _refilled(model: nn.Module, dataset: Dataset) -> list[str]:
+    """Return the layers in which zeros would not stay, and warn of them."""
+    device = next(model.parameters()).device
+    images = to_unit_range(torch.from_numpy(dataset.images(np.arange(1)))).to(device)
+    found = refilled_weights(model, images)
+    if found:
+        kinds = shorten(dict.fromkeys(found.values()))
+        warnings.warn(
+            f"{shorten(map(layer_of, found), 3)}: {kinds} computes with other weights than its own "
+            "(it standardises them, say), in which zeros would not stay: these layers stay dense",
+            PrunescopeWarning,
+            stacklevel=3,
+        )
+    return [layer_of(weight) for weight in found]
 
 
 def _check_options(method: str, chosen: Method, told: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ class StaysDense:
     name : str
         Of the parameter.
     reason : str
-        Why: ``told to ignore it``; ``computed by WeightNorm`` (until the model is folded); or the
+        Why: ``ignored``; ``computed by WeightNorm`` (until the model is folded); or the
         kind of module that holds it, where that is of none that is pruned (``Embedding``).
     n_weights : int
     share : float
@@ -66,6 +66,6 @@ def what_stays_dense(
         elif name in prunable:
             if masks is None:
                 continue
-            reason = "told to ignore it"
+            reason = "ignored"
         found.append(StaysDense(name, reason, weight.numel(), weight.numel() / total))
     return sorted(found, key=lambda each: -each.n_weights)
