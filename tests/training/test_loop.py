@@ -400,3 +400,19 @@ def test_a_network_that_fails_in_any_memory_says_so_itself(dots):
 
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         run(Broken(), dots())
+
+
+def test_a_network_with_a_second_answer_in_training_learns_by_its_first(dots, network):
+    class Auxiliary(nn.Module):
+        def __init__(self, as_pair):
+            super().__init__()
+            self.inner, self.as_pair = network(), as_pair
+
+        def forward(self, images):
+            logits = self.inner(images)
+            return (logits, -logits) if self.as_pair and self.training else logits
+
+    models = [Auxiliary(True), Auxiliary(False)]
+    for model in models:
+        run(model, dots())
+    assert same(*models)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError, DataError, one_of, shorten
-from prunescope.models import to_unit_range
+from prunescope.models import logits_of, to_unit_range
 from prunescope.training import LOSSES
 from prunescope.training.batches import feed
 from prunescope.training.inference import evaluation_mode
@@ -152,7 +152,7 @@ class Calibration:
         square = {name: torch.zeros_like(weight) for name, weight in weights.items()}
         with evaluation_mode(model), torch.enable_grad():
             for _, pixels, labels in feed(self.dataset, batches, device):
-                loss = loss_of(model(to_unit_range(pixels)).float(), labels)
+                loss = loss_of(logits_of(model(to_unit_range(pixels))).float(), labels)
                 share = len(labels) / len(positions)
                 found: Sequence[Tensor | None] = torch.autograd.grad(
                     loss, list(weights.values()), allow_unused=True

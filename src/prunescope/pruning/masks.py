@@ -62,6 +62,9 @@ class Masks(Mapping[str, Tensor]):
     def dense(cls, model: nn.Module, ignore: str | Sequence[str] = ()) -> Masks:
         """Return masks that keep every weight of every layer that may be pruned.
 
+        Weights that a layer computes from others (``weight_norm``) are not among them until the
+        model is folded: ``what_stays_dense(model)`` names them, and `prune` folds by itself.
+
         `ignore` and the errors are those of `prunable_weights`.
         """
         weights = prunable_weights(model, ignore)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from prunescope.data.samples import Task
 from prunescope.errors import CheckpointError
-from prunescope.models import fold, weights_digest
+from prunescope.models import fold, logits_of, weights_digest
 from prunescope.training.batches import Batch, memory_format
 from prunescope.training.callbacks import Callback, TrainState
 from prunescope.training.devices import autocast
@@ -91,7 +91,7 @@ class Distillation(Callback):
     ) -> Tensor:
         """Return (1 - weight) · loss + weight · divergence."""
         with torch.no_grad(), autocast(state.recipe, state.device):
-            answers = self.teacher(batch.images).float()
+            answers = logits_of(self.teacher(batch.images)).float()
         apart = divergence(logits, answers, self.how.temperature, state.dataset.samples.task)
         return (1 - self.how.weight) * loss + self.how.weight * apart
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError
-from prunescope.models import to_unit_range
+from prunescope.models import logits_of, to_unit_range
 from prunescope.training.batches import check_fit, consecutive, feed
 from prunescope.training.devices import device_for
 
@@ -30,7 +30,8 @@ def infer(
     Parameters
     ----------
     model : torch.nn.Module
-        Maps images (B, 3, H, W) of floats in [0, 1] to logits (B, A). It is asked in evaluation
+        Maps images (B, 3, H, W) of floats in [0, 1] to logits (B, A), in any form that
+        `prunescope.models.logits_of` takes. It is asked in evaluation
         mode, ends on the device, and is otherwise left as it was.
     dataset : Dataset
     batch_size : int
@@ -55,7 +56,8 @@ def infer(
     done = 0
     with evaluation_mode(model), torch.inference_mode():
         for positions, pixels, _ in feed(dataset, consecutive(len(dataset), batch_size), target):
-            logits.append(model(to_unit_range(pixels)).float().cpu().numpy())
+            answer = logits_of(model(to_unit_range(pixels)))
+            logits.append(answer.float().cpu().numpy())
             done += len(positions)
             if progress is not None:
                 progress(done, len(dataset))

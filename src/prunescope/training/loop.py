@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError, DataError, PrunescopeWarning
-from prunescope.models import to_unit_range
+from prunescope.models import logits_of, to_unit_range
 from prunescope.training.batches import Batch, check_fit, memory_format, training_batches
 from prunescope.training.callbacks import Callback, EpochRecord, History, Progress, TrainState
 from prunescope.training.devices import autocast, device_for, isolated
@@ -46,7 +46,8 @@ def train(
     Parameters
     ----------
     model : torch.nn.Module
-        Maps images (B, 3, H, W) of floats in [0, 1] to logits (B, A). It ends on the device, in
+        Maps images (B, 3, H, W) of floats in [0, 1] to logits (B, A), in any form that
+        `prunescope.models.logits_of` takes. It ends on the device, in
         evaluation mode.
     dataset : Dataset
         The training split.
@@ -268,7 +269,7 @@ def _forward(state: TrainState, processes: Processes) -> Callable[[Tensor], Tens
 
     def forward(images: Tensor) -> Tensor:
         with autocast(recipe, state.device):
-            logits: Tensor = model(images)
+            logits = logits_of(model(images))
         return logits.float()
 
     return forward
