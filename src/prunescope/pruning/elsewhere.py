@@ -42,8 +42,11 @@ def pruned_elsewhere(
     --------
     >>> from torch.nn.utils import prune
     >>> layer = prune.l1_unstructured(nn.Linear(4, 1), "weight", amount=3)
-    >>> pruned_elsewhere(layer, 1).compression
-    {'method': 'imported', 'sparsity': 0.75, 'weights_kept': 0.25, 'weights_before': 4}
+    >>> found = pruned_elsewhere(layer, 1)
+    >>> found.masks
+    Masks(1 layer, 1 of 4 weights kept, sparsity 0.75)
+    >>> found.compression["method"], found.compression["weights_kept"]
+    ('imported', 0.25)
     """
     if not names_of_weights(plain(model)):
         return None
