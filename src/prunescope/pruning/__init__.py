@@ -34,8 +34,9 @@ from prunescope.pruning.gain import Macs, count_macs, gains
 from prunescope.pruning.layers import prunable_weights
 from prunescope.pruning.masks import Masks, strip
 from prunescope.pruning.methods import METHODS, Method
+from prunescope.pruning.own_loop import Pruner
 from prunescope.pruning.patterns import PATTERNS
-from prunescope.pruning.pruner import Criterion, Pruner
+from prunescope.pruning.pruner import Criterion, PruneOnSchedule
 from prunescope.pruning.quantization import quantize
 from prunescope.pruning.run import Pruned, prune
 from prunescope.pruning.schedules import Alternating, Gradual, OneShot, Schedule
@@ -55,6 +56,7 @@ __all__ = [
     "Masks",
     "Method",
     "OneShot",
+    "PruneOnSchedule",
     "Pruned",
     "Pruner",
     "Schedule",
