@@ -118,6 +118,11 @@ class Pruner:
         return self._on_schedule.masks
 
     @property
+    def model(self) -> nn.Module:
+        """The network that is pruned, out of its wrappers."""
+        return self._loop.model
+
+    @property
     def n_steps(self) -> int:
         """Steps that the optimizer has made."""
         return self._loop.step
@@ -159,10 +164,7 @@ class Pruner:
         PrunescopeWarning
             Training ended before the schedule did.
         """
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
-        self._on_schedule.on_train_end(self._loop)
+        self.release()
         left = [step for step in self._on_schedule.updates if step > self._last_seen]
         if left:
             warnings.warn(
@@ -174,6 +176,13 @@ class Pruner:
                 stacklevel=2,
             )
         return self.masks
+
+    def release(self) -> None:
+        """Let go of the model and the optimizer, as `finish` does, without a word."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        self._on_schedule.on_train_end(self._loop)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return all that is needed to resume, beside the model's and the optimizer's own."""
