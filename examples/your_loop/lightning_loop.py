@@ -2,8 +2,8 @@
 
     python examples/your_loop/lightning_loop.py OUT
 
-writes the dense and the pruned weights, the masks, the audit of the last epoch with its report, and
-the figures of every epoch, to the folder OUT. It takes a minute or two on two cores.
+writes the dense and the pruned weights, the masks, the audit of the last epoch, and the figures of
+every epoch to the folder OUT. It takes a minute or two on two cores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import prunescope as ps
 from prunescope.integrations.lightning import AuditCallback, PruneCallback
-from prunescope.report import build
 
 
 class Faces(LightningModule):
@@ -93,7 +92,6 @@ def main(out: Path, n_train: int = 3000, n_val: int = 1000, epochs: int = 8) -> 
     torch.save(module.network.state_dict(), out / "pruned.pt")
     prune.masks.save(out / "masks.safetensors")
     audit.audit.save(out / "audit")
-    ps.write_report(build(audit.audit), out / "audit")
     print(f"{prune.masks}: {audit.verdict.answer}, {audit.verdict.text}")
 
 

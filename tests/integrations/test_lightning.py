@@ -150,21 +150,26 @@ class Watch(Callback):
         self.moved += int(not torch.equal(self.trained, pl_module.network.conv.weight))
 
 
-def test_averaged_weights_are_masked(task, fit, tmp_path):
-    network, prune = task.network(), PruneCallback(0.8, network="network")
+def test_averaged_weights_are_masked_when_they_are_validated(task, fit):
+    prune = PruneCallback(0.8, network="network")
     watch = Watch(prune)
-    callbacks = [EMAWeightAveraging(decay=0.9), prune, watch, ModelCheckpoint(tmp_path, "last")]
-    fit(network, callbacks, validate=True, num_sanity_val_steps=0)
+    callbacks = [EMAWeightAveraging(decay=0.9), prune, watch]
+    fit(task.network(), callbacks, validate=True, num_sanity_val_steps=0)
     assert watch.moved
     assert not watch.revived
+
+
+def test_averaged_weights_are_masked_when_they_are_saved_and_in_the_end(task, fit, tmp_path):
+    network, prune = task.network(), PruneCallback(0.8, network="network")
+    fit(network, [EMAWeightAveraging(decay=0.9), prune, ModelCheckpoint(tmp_path, "last")])
     saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
     for name, mask in prune.masks.items():
         assert not network.get_parameter(name)[~mask].any()
         assert not saved["state_dict"][f"network.{name}"][~mask].any()
-    assert not torch.equal(
-        saved["state_dict"]["network.conv.weight"],
-        saved["current_model_state"]["network.conv.weight"],
+    average, trained = (
+        saved[kind]["network.conv.weight"] for kind in ("state_dict", "current_model_state")
     )
+    assert not torch.equal(average, trained)
 
 
 def test_averages_that_are_made_after_the_masks_are_refused(task, fit):

@@ -201,6 +201,35 @@ def test_called_after_the_optimizer_it_does_the_same(fresh, images):
     assert same(before, after)
 
 
+def test_calls_that_were_left_out_are_made_up_for(fresh, images):
+    optimizer = sgd(fresh)
+    pruner = prune(fresh, optimizer)
+    for number, batch in enumerate(images):
+        if number in (5, 11):  # after the updates of steps 3, and of 6 and 9
+            pruner.step()
+        optimizer.zero_grad()
+        loss_of(fresh, batch).backward()
+        optimizer.step()
+    assert pruner.finish().n_kept == 34
+
+
+def test_masks_that_are_loaded_hold_whatever_the_optimizer_remembers(fresh, images):
+    first = copy.deepcopy(fresh)
+    optimizer = sgd(first)
+    pruner = prune(first, optimizer, schedule=OneShot())
+    make_step(pruner, first, optimizer, images[0])
+
+    optimizer = sgd(fresh)
+    loss_of(fresh, images[0]).backward()
+    optimizer.step()  # now it has momentum
+    resumed = prune(fresh, optimizer, schedule=OneShot())
+    resumed.load_state_dict(pruner.state_dict())
+    for batch in images[1:]:
+        assert all(not w[~resumed.masks[n]].any() for n, w in resumed.masks.check(fresh).items())
+        make_step(resumed, fresh, optimizer, batch)
+    assert resumed.finish() == pruner.masks
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("pruner_first", [False, True])
 @pytest.mark.parametrize("make", [sgd, lambda m: torch.optim.Adam(m.parameters(), 0.01)])

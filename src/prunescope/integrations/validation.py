@@ -16,7 +16,7 @@ from prunescope.integrations.plan import Plan
 from prunescope.predictions import Compression, Predictions
 from prunescope.verdict import ModelVerdict, Policy, shipped
 
-NAME = "in training"
+NAME = "pruned"
 """The model's, in the audits."""
 
 FIGURES = {
