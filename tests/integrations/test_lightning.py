@@ -128,6 +128,17 @@ def test_resuming_gives_the_bits_of_an_unbroken_run(task, fit, same, tmp_path, s
     assert same(resumed, unbroken)
 
 
+def test_a_run_before_leaves_nothing_behind(task, fit, same, tmp_path):
+    unbroken, network = task.network(), task.network()
+    expected, prune = (PruneCallback(0.8, network="network") for _ in range(2))
+    fit(unbroken, [expected])
+    before = fit(task.network(), [prune, ModelCheckpoint(tmp_path, "last")], max_epochs=4)
+    before.validate(Module(task.network()), task.validation_loader, tmp_path / "last.ckpt")
+    fit(network, [prune])
+    assert prune.masks == expected.masks
+    assert same(network, unbroken)
+
+
 def test_a_checkpoint_without_masks(task, fit, tmp_path):
     fit(task.network(), [ModelCheckpoint(tmp_path, "dense")], max_epochs=1)
     with pytest.raises(CheckpointError, match="at step 6 from a checkpoint that holds no masks"):

@@ -130,6 +130,18 @@ def test_resuming_gives_the_bits_of_an_unbroken_run(task, trainer, same, tmp_pat
     assert same(resumed, unbroken)
 
 
+def test_a_training_before_leaves_nothing_behind(task, trainer, same, tmp_path):
+    unbroken, network = task.network(), task.network()
+    trainer(unbroken, [PruneCallback(0.8)], "unbroken").train()
+    prune = PruneCallback(0.8)
+    made = trainer(network, [prune])
+    made.train()
+    expected = prune.masks
+    made.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-6"))
+    assert prune.masks == expected
+    assert same(network, unbroken)
+
+
 def test_checkpoints_without_masks_or_with_others(task, trainer, tmp_path):
     trainer(task.network(), [PruneCallback(0.8)]).train()
     folder = tmp_path / "out"

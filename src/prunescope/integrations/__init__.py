@@ -9,3 +9,5 @@ Both have a `PruneCallback`, which prunes by a schedule and keeps the masks with
 checkpoints, and an `AuditCallback`, which compares the model with the dense one at every
 validation. What they do is `prunescope.Pruner`'s and `prunescope.audit`'s.
 """
+
+import prunescope.models  # noqa: F401 - says what to install where torch is missing

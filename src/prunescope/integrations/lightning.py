@@ -52,7 +52,8 @@ class PruneCallback(Plan, Callback):
         self._averaged = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """See to it that averages are made before they are masked."""
+        """Forget other runs; see to it that averages are made before they are masked."""
+        self._saved = None
         callbacks = trainer.callbacks  # type: ignore[attr-defined]
         averages = [isinstance(one, WeightAveraging) for one in callbacks]
         self._averaged = any(averages)
@@ -152,7 +153,8 @@ class AuditCallback(Validation, Callback):
         self._answers: list[tuple[Tensor, Tensor]] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse to see a part of the validation set only."""
+        """Forget other runs; refuse to see a part of the validation set only."""
+        self.in_a_row = 0
         if trainer.world_size > 1:
             raise ConfigError(
                 f"{trainer.world_size} processes share the validation set, and none sees all "

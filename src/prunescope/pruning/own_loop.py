@@ -165,6 +165,7 @@ class Pruner:
             Training ended before the schedule did.
         """
         self.release()
+        self._on_schedule.on_train_end(self._loop)
         left = [step for step in self._on_schedule.updates if step > self._last_seen]
         if left:
             warnings.warn(
@@ -178,11 +179,11 @@ class Pruner:
         return self.masks
 
     def release(self) -> None:
-        """Let go of the model and the optimizer, as `finish` does, without a word."""
+        """Let go of the model and the optimizer as they are, as where training was given up."""
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
-        self._on_schedule.on_train_end(self._loop)
+        self._on_schedule.release()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return all that is needed to resume, beside the model's and the optimizer's own."""

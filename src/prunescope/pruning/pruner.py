@@ -163,7 +163,7 @@ class Masked(Callback):
         """Hold other masks from now on; weights that go or come back start without momentum."""
         for pruned in (self.masks, masks):
             pruned.forget(state.model, state.optimizer)
-        self._release()
+        self.release()
         self.masks = masks
         self._hold = masks.hold(state.model, state.optimizer)
 
@@ -173,7 +173,7 @@ class Masked(Callback):
 
     def on_train_end(self, state: LoopState) -> None:
         """Let go of the optimizer; the zeros stay."""
-        self._release()
+        self.release()
         self.masks.apply_(state.model)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -197,7 +197,8 @@ class Masked(Callback):
             )
         self.masks = Masks({name: state[name] for name in self.masks})
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of the optimizer; the model stays as it is."""
         if self._hold is not None:
             self._hold.remove()
             self._hold = None
