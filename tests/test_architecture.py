@@ -24,11 +24,12 @@ ARROWS = (
     "report",
     "viewer",
     "study",
+    "integrations",
     "cli",
 )
 RANK = dict.fromkeys(BASE, 0) | {name: rank for rank, name in enumerate(ARROWS, start=1)}
-TENSORS = ("torch", "transformers", "accelerate", "safetensors.torch")
-WITH_TENSORS = ("models", "training", "pruning", "mitigate/finetune")
+TENSORS = ("torch", "transformers", "accelerate", "safetensors.torch", "lightning")
+WITH_TENSORS = ("models", "training", "pruning", "mitigate/finetune", "integrations")
 """Packages that import these libraries at once, as others do only when asked to."""
 
 

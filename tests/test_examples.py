@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from PIL import Image
 
+from prunescope.audit import Audit
 from prunescope.data import Group, Samples, synthetic_faces
 from prunescope.predictions import Compression, Metadata, Predictions
+from prunescope.pruning import Masks
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -163,3 +166,19 @@ def test_measures_are_set_side_by_side(tmp_path):
     effects = pl.read_csv(results / "effects.csv")
     assert set(effects["sparsity"]) == {95, 99}
     assert pl.read_csv(results / "certificates.csv").height == 12
+
+
+@pytest.mark.filterwarnings("ignore::lightning.fabric.utilities.warnings.PossibleUserWarning")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:Checkpoint directory")
+def test_a_lightning_loop_is_pruned_and_audited(tmp_path, capsys):
+    load("your_loop/lightning_loop.py").main(tmp_path, n_train=320, n_val=60, epochs=4)
+    masks = Masks.load(tmp_path / "masks.safetensors")
+    assert masks.n_kept == 5112
+    weights = torch.load(tmp_path / "pruned.pt", weights_only=True)
+    assert all(not weights[name][~mask].any() for name, mask in masks.items())
+    audit = Audit.load(tmp_path / "audit")
+    assert audit.info.models[1].metadata.compression.sparsity == masks.sparsity
+    logged = pl.read_csv(tmp_path / "log" / "metrics.csv")
+    assert logged["audit_sparsity"][-1] == pytest.approx(0.95)
+    assert "5,112 of 102,240 weights kept" in capsys.readouterr().out

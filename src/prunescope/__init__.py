@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prunescope.mitigate import Overrides
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
     from prunescope.predictions import Metadata, Predictions, predict
-    from prunescope.pruning import Masks, export_onnx, gains, prune, quantize
+    from prunescope.pruning import Masks, Pruner, export_onnx, gains, prune, quantize
     from prunescope.report import sample_table, write_report, write_samples
     from prunescope.training import Distill, Recipe, train
     from prunescope.verdict import Policy
@@ -39,6 +39,7 @@ _HOME = {
     "Overrides": "mitigate",
     "Policy": "verdict",
     "Predictions": "predictions",
+    "Pruner": "pruning",
     "PrunescopeError": "errors",
     "Recipe": "training",
     "Samples": "data",
@@ -72,6 +73,7 @@ __all__ = [
     "Overrides",
     "Policy",
     "Predictions",
+    "Pruner",
     "PrunescopeError",
     "Recipe",
     "Samples",

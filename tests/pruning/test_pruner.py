@@ -15,7 +15,7 @@ from prunescope.pruning import (
     Gradual,
     Masks,
     OneShot,
-    Pruner,
+    PruneOnSchedule,
     count_kept,
 )
 from prunescope.training import Callback, Recipe, train
@@ -158,7 +158,7 @@ CRITERION = Criterion()
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_trains_to_the_schedule_and_no_pruned_weight_ever_lives(fresh, dataset, optimizer):
     recipe = Recipe(steps=12, batch_size=16, optimizer=optimizer, learning_rate=0.01)
-    pruner = Pruner(Masks.dense(fresh), 0.9, SCHEDULE, Criterion())
+    pruner = PruneOnSchedule(Masks.dense(fresh), 0.9, SCHEDULE, Criterion())
     watch = Watch(pruner)
     train(fresh, dataset, recipe, callbacks=[pruner, watch], device="cpu")
     # Updates before steps 3, 6 and 9, to 5%, 90% − 85%/8 and 90% of 336 weights.
@@ -175,7 +175,7 @@ def test_trains_to_the_schedule_and_no_pruned_weight_ever_lives(fresh, dataset, 
 
 def test_begins_from_the_masks_given(fresh, dataset):
     start = Criterion("random").update(fresh, Masks.dense(fresh), 0.5)
-    pruner = Pruner(start, 0.5, Gradual(0.25, 0.75, n_updates=2, initial=0.5), Criterion())
+    pruner = PruneOnSchedule(start, 0.5, Gradual(0.25, 0.75, n_updates=2, initial=0.5), Criterion())
     watch = Watch(pruner)
     recipe = Recipe(steps=20, batch_size=16)
     train(fresh, dataset, recipe, callbacks=[pruner, watch], device="cpu")
@@ -184,7 +184,7 @@ def test_begins_from_the_masks_given(fresh, dataset):
 
 
 def test_optimizer_is_free_again_after_training(fresh, dataset):
-    pruner = Pruner(Masks.dense(fresh), 0.5, SCHEDULE, Criterion())
+    pruner = PruneOnSchedule(Masks.dense(fresh), 0.5, SCHEDULE, Criterion())
     kept = []
 
     class Keep(Callback):
@@ -199,16 +199,16 @@ def test_optimizer_is_free_again_after_training(fresh, dataset):
 
 
 def test_schedule_that_training_is_too_short_for(fresh, dataset):
-    pruner = Pruner(Masks.dense(fresh), 0.5, SCHEDULE, Criterion())
+    pruner = PruneOnSchedule(Masks.dense(fresh), 0.5, SCHEDULE, Criterion())
     with pytest.raises(ConfigError, match="3 steps of training are too few for 3 mask updates"):
         train(fresh, dataset, Recipe(steps=3), callbacks=[pruner], device="cpu")
 
 
 def test_state_survives_a_file(fresh, tmp_path):
-    pruner = Pruner(Masks.dense(fresh), 0.8, SCHEDULE, Criterion(seed=7))
+    pruner = PruneOnSchedule(Masks.dense(fresh), 0.8, SCHEDULE, Criterion(seed=7))
     pruner.masks = Criterion().update(fresh, pruner.masks, 0.3)
     save_file(pruner.state_dict(), tmp_path / "state")
-    again = Pruner(Masks.dense(fresh), 0.8, SCHEDULE, Criterion(seed=7))
+    again = PruneOnSchedule(Masks.dense(fresh), 0.8, SCHEDULE, Criterion(seed=7))
     again.load_state_dict(load_file(tmp_path / "state"))
     assert again.masks == pruner.masks
 
@@ -224,7 +224,7 @@ def test_state_survives_a_file(fresh, tmp_path):
 )
 def test_state_of_a_run_that_pruned_another_way(fresh, other):
     def make(sparsity=0.8, schedule=SCHEDULE, criterion=CRITERION, ignore=()):
-        return Pruner(Masks.dense(fresh, ignore), sparsity, schedule, criterion)
+        return PruneOnSchedule(Masks.dense(fresh, ignore), sparsity, schedule, criterion)
 
     with pytest.raises(CheckpointError, match=r"the run to resume prunes to sparsity 0.8"):
         make(**other).load_state_dict(make().state_dict())

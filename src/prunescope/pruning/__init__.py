@@ -37,8 +37,9 @@ from prunescope.pruning.layers import prunable_weights
 from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks, strip
 from prunescope.pruning.methods import METHODS, Method
+from prunescope.pruning.own_loop import Pruner
 from prunescope.pruning.patterns import PATTERNS
-from prunescope.pruning.pruner import Criterion, Pruner
+from prunescope.pruning.pruner import Criterion, PruneOnSchedule
 from prunescope.pruning.quantization import quantize
 from prunescope.pruning.run import Pruned, prune
 from prunescope.pruning.schedules import Alternating, Gradual, OneShot, Schedule
@@ -59,6 +60,7 @@ __all__ = [
     "Masks",
     "Method",
     "OneShot",
+    "PruneOnSchedule",
     "Pruned",
     "Pruner",
     "Schedule",

@@ -27,7 +27,7 @@ from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.schedules import Schedule
 from prunescope.pruning.scores import GROUP_SCORES, SCORES, ScoreInputs
 from prunescope.pruning.sparsity import check_sparsity, count_kept
-from prunescope.training import Callback, Processes, TrainState
+from prunescope.training import Callback, LoopState, Processes
 
 
 @dataclass(frozen=True)
@@ -166,21 +166,21 @@ class Masked(Callback):
         self.plan = plan
         self._hold: RemovableHandle | None = None
 
-    def change(self, state: TrainState, masks: Masks) -> None:
+    def change(self, state: LoopState, masks: Masks) -> None:
         """Hold other masks from now on; weights that go or come back start without momentum."""
         for pruned in (self.masks, masks):
             pruned.forget(state.model, state.optimizer)
-        self._release()
+        self.release()
         self.masks = masks
         self._hold = masks.hold(state.model, state.optimizer)
 
-    def on_train_start(self, state: TrainState) -> None:
+    def on_train_start(self, state: LoopState) -> None:
         """Zero what the masks have pruned already."""
         self._hold = self.masks.hold(state.model, state.optimizer)
 
-    def on_train_end(self, state: TrainState) -> None:
+    def on_train_end(self, state: LoopState) -> None:
         """Let go of the optimizer; the zeros stay."""
-        self._release()
+        self.release()
         self.masks.apply_(state.model)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -204,13 +204,14 @@ class Masked(Callback):
             )
         self.masks = Masks({name: state[name] for name in self.masks})
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of the optimizer; the model stays as it is."""
         if self._hold is not None:
             self._hold.remove()
             self._hold = None
 
 
-class Pruner(Masked):
+class PruneOnSchedule(Masked):
     """Prunes a model while it trains: updates the masks on a schedule and holds them in between.
 
     Parameters
@@ -221,6 +222,11 @@ class Pruner(Masked):
         The target, in [0, 1).
     schedule : Schedule
     criterion : Criterion
+
+    Attributes
+    ----------
+    updates : dict
+        Step → sparsity from that step on, once training has started.
 
     Raises
     ------
@@ -235,16 +241,16 @@ class Pruner(Masked):
         self.sparsity = check_sparsity(sparsity)
         self.schedule = schedule
         self.criterion = criterion
-        self._updates: dict[int, float] = {}
+        self.updates: dict[int, float] = {}
 
-    def on_train_start(self, state: TrainState) -> None:
+    def on_train_start(self, state: LoopState) -> None:
         """Resolve the schedule to steps; zero what the masks have pruned already."""
-        self._updates = self.schedule.updates(self.sparsity, state.total_steps)
+        self.updates = self.schedule.updates(self.sparsity, state.total_steps)
         super().on_train_start(state)
 
-    def on_step_start(self, state: TrainState) -> None:
+    def on_step_start(self, state: LoopState) -> None:
         """Update the masks if the schedule says so."""
-        sparsity = self._updates.get(state.step)
+        sparsity = self.updates.get(state.step)
         if sparsity is not None:
             self.change(state, self.criterion.update(state.model, self.masks, sparsity))
 

@@ -15,19 +15,35 @@ from prunescope.training.recipe import Recipe
 
 
 @dataclass
-class TrainState:
-    """Where training stands; what callbacks are given.
+class LoopState:
+    """Where any training loop stands; all that pruning asks of one.
 
     Parameters
     ----------
     model : torch.nn.Module
         What is trained, never a compiled wrapper of it.
     optimizer : torch.optim.Optimizer
+    step, total_steps : int
+        Finished steps, and all.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int
+    total_steps: int
+
+
+@dataclass
+class TrainState(LoopState):
+    """Where training stands; what callbacks are given.
+
+    Parameters
+    ----------
+    model, optimizer, step, total_steps
+        See `LoopState`.
     dataset : Dataset
     recipe : Recipe
     device : torch.device
-    step, total_steps : int
-        Finished steps, and all.
     epoch : int
         Finished passes over the data. The last may be partial, and counts once it is finished.
     total_epochs : float
@@ -39,13 +55,9 @@ class TrainState:
         The learning rate of the step that is being made, or was made last.
     """
 
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
     dataset: Dataset
     recipe: Recipe
     device: torch.device
-    step: int
-    total_steps: int
     epoch: int
     total_epochs: float
     steps_per_epoch: int

@@ -12,7 +12,7 @@ from torch import nn
 
 from prunescope.data.dataset import Dataset
 from prunescope.pruning.masks import Masks
-from prunescope.pruning.pruner import Criterion, Pruner
+from prunescope.pruning.pruner import Criterion, PruneOnSchedule
 from prunescope.pruning.schedules import Schedule
 from prunescope.training import Callback, History, Progress, Recipe, train
 
@@ -124,7 +124,7 @@ def on_schedule(schedule: Schedule) -> Callable[[Job], Outcome]:
     """Return the run of a method that only updates its masks on a schedule."""
 
     def run(job: Job) -> Outcome:
-        pruner = Pruner(job.masks, job.sparsity, schedule, job.criterion)
+        pruner = PruneOnSchedule(job.masks, job.sparsity, schedule, job.criterion)
         history = job.train(pruner)
         return Outcome(job.model, pruner.masks, history)
 
