@@ -4,10 +4,10 @@
 
 A seeded simulation, end to end through `prunescope.audit` and the shipped policy. Dense and
 compressed model see the same signal with noise of the same size, part of it shared, so that 4% of
-the answers differ and *nothing changed*. A *damage* is planted on top, its dose found by bisection
-on 100,000 samples: at the moderate limit of one criterion that decides (then "ship", or ship with
-care that does not name it, is an error), or at 1.5 times a severe limit (then anything but "do not
-ship" is). Of several seeds the population's answer is told, that of its worst seed.
+the answers differ and *nothing changed*. A *damage* is planted on top, its dose found on four
+populations of 100,000 samples: at the moderate limit of one criterion that decides (then "ship",
+or ship with care that does not name it, is an error), or at 1.5 times a severe limit (then anything
+but "do not ship" is). Of several seeds the population's answer is told, that of its worst seed.
 
 Told beside the shares of answers: what `policy power` foretells from one dense model alone, and how
 near the numbers of images come that the verdict asks for.
@@ -36,7 +36,7 @@ from prunescope.verdict.damage import judge_rows
 from prunescope.verdict.power import foretell
 
 RESULTS = Path(__file__).parent / "results"
-POPULATION = 100_000
+POPULATION, POPULATIONS = 100_000, 4
 PREVALENCE = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5])
 SHARED, OWN = 0.93, 0.36
 ALPHA = 0.05
@@ -197,12 +197,12 @@ def rates(world: World) -> TrainRates:
 
 
 def dose_of(damage: Damage, rarest: float = 0.05) -> float:
-    """Find the dose that makes a damage as large as it should be."""
+    """Find the dose that makes a damage as large as it should be, on the mean of populations."""
     world = World(POPULATION, len(PREVALENCE), rarest=rarest)
-    labels, pairs, groups = draw(world, np.random.default_rng(1))
 
-    def size(dose: float) -> float:
-        hurt = harm(damage, dose, labels, pairs[0][1], groups, np.random.default_rng(2))
+    def size(dose: float, seed: int) -> float:
+        labels, pairs, groups = draw(world, np.random.default_rng(seed))
+        hurt = harm(damage, dose, labels, pairs[0][1], groups, np.random.default_rng(seed + 1))
         found, _ = audited(world, labels, [[pairs[0][0], hurt]], groups, replicates=0)
         rows = found.table.filter(
             pl.col("model") == "pruned-0", pl.col("metric") == damage.metric,
@@ -213,13 +213,14 @@ def dose_of(damage: Damage, rarest: float = 0.05) -> float:
         return float(judge_rows(criterion, rows, ALPHA)["damage"][0])
 
     low, high = 0.0, 1.0
-    wanted = damage.size + size(0.0)  # of two models that are alike but for chance
-    if size(1.0) < wanted:
-        raise SystemExit(f"{damage.kind} cannot reach {damage.size}: {size(1.0):.4f}")
-    for _ in range(14):
+    wanted = damage.size + size(0.0, 1)  # of two models that are alike but for chance
+    if size(1.0, 1) < wanted:
+        raise SystemExit(f"{damage.kind} cannot reach {damage.size}: {size(1.0, 1):.4f}")
+    for _ in range(8):
         middle = (low + high) / 2
-        low, high = (middle, high) if size(middle) < wanted else (low, middle)
-    return high
+        low, high = (middle, high) if size(middle, 1) < wanted else (low, middle)
+    made = [size(high, seed) - size(0.0, seed) for seed in range(2, 2 + POPULATIONS)]
+    return high * damage.size / float(np.mean(made))
 
 
 def one(world: World, damage: Damage, dose: float, seed: int):
@@ -327,6 +328,37 @@ def limit(pool, audits: int):
             yield f"| {world.name} | {what} | {cells(told)} | {held:.1f} | {mean:.4f} |"
 
 
+def alone(world: World, damage: Damage, dose: float, seed: int) -> tuple[bool, float]:
+    """Judge one audit by the damaged criterion alone: whether it is held, how large it looks."""
+    rng = np.random.default_rng([seed, world.n, world.attributes])
+    labels, [[dense, other]], groups = draw(world, rng)
+    hurt = harm(damage, dose, labels, other, groups, rng)
+    found, _ = audited(world, labels, [[dense, hurt]], {}, replicates=100)
+    criteria = [one for one in shipped().criteria if one.title == damage.criterion]
+    policy = Policy(version=2, criteria=criteria[:1])
+    [finding] = Judge(found, policy).findings("pruned-0")
+    return finding.judged.state == "held", finding.rows["damage"][0]
+
+
+def held(pool, audits: int):
+    """Tell how often a criterion is held though its damage is at its limit."""
+    yield "Asked: held ≤ 5. The criterion alone, without groups. *Damage, mean*: over the audits."
+    yield ""
+    yield "| world | damage | held | damage, mean |"
+    yield "|---|---|---|---|"
+    for world, metrics in (
+        (World(10_000), ("auc",)),
+        (World(2_000), ("auc",)),
+    ):
+        for damage in (one for one in AT_LIMIT if one.metric in metrics):
+            dose = dose_of(damage, world.rarest)
+            told = list(pool.map(partial(alone, world, damage, dose), range(audits), chunksize=8))
+            inside, sizes = zip(*told, strict=True)
+            what = f"{damage.criterion}, {damage.size}"
+            shown = f"{100 * np.mean(inside):.1f} | {np.mean(sizes):.5f}"
+            yield f"| {world.name} | {what} | {shown} |"
+
+
 def severe(pool, audits: int):
     """Tell how often a severe damage is found."""
     yield "Asked: do not ship ≥ 90."
@@ -349,12 +381,16 @@ def more(pool, audits: int):
     yield ""
     yield "| world | criterion | open | asked, median | after 3/4 | held | after 4/3 | known ± |"
     yield "|---|---|---|---|---|---|---|---|"
-    for world in (World(60, rarest=0.3), World(150), World(300), World(1_000, 1)):
-        first = list(pool.map(partial(over_all, world), range(2 * audits), chunksize=4))
-        for title in OF_ALL:
+    for world, titles in (
+        (World(60, rarest=0.3), OF_ALL[1:2]),
+        (World(1_000, 1), OF_ALL[1:]),
+        (World(100), OF_ALL[1:2]),
+    ):
+        first = list(pool.map(partial(over_all, world), range(3 * audits), chunksize=4))
+        for title in titles:
             told = [(seed, one[title]) for seed, one in enumerate(first)]
             asked = [(seed, int(number)) for seed, (_, number) in told if number]
-            if len(asked) < audits / 4:
+            if len(asked) < audits / 3:
                 continue
             is_open = np.mean([state == "open" for _, (state, _) in told])
             asked = asked[:audits]
@@ -373,6 +409,7 @@ def more(pool, audits: int):
 PARTS = {
     "nothing": ("Nothing changed", nothing),
     "limit": ("A damage at the moderate limit of a criterion that decides", limit),
+    "held": ("Is a criterion held, though its damage is at its limit", held),
     "severe": ("A severe damage, 1.5 times its limit", severe),
     "more": ("How many more images", more),
 }
@@ -394,16 +431,15 @@ def main() -> None:
     began = time.time()
     head = (
         "# How often the verdict is wrong\n\n"
-        f"`python benchmarks/verdicts.py --audits {given.audits}`: {given.audits} audits in each "
-        "row, so a share of 5% is known to ± "
-        f"{196 * np.sqrt(0.05 * 0.95 / given.audits):.1f} points. Shares in percent.\n"
+        "`python benchmarks/verdicts.py --audits N --parts PART`. Shares in percent; N audits in a "
+        "row tell one of 5% to ± 430 / √N points, one of 80% to ± 800 / √N.\n"
     )
     before = given.out.read_text("utf-8") if given.out.exists() else ""
     made = {part.split("\n")[0]: f"## {part}" for part in before.split("\n## ")[1:]}
     with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("spawn")) as pool:
         for name in given.parts:
             title, run = PARTS[name]
-            lines = [f"## {title}", ""]
+            lines = [f"## {title}", "", f"{given.audits} audits in each row.", ""]
             for line in run(pool, given.audits):
                 lines.append(line)
                 print(line, f"{time.time() - began:.0f} s", flush=True)

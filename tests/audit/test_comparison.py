@@ -96,7 +96,8 @@ def test_without_an_exact_test_a_change_of_a_mean_is_students(seed):
     error = (ends[1] - ends[0]) / 2 / quantile
     change_of = wanted.statistic * error
     hall = [
-        change_of - error * brentq(lambda x, side=side: corrected(x) - side * quantile, -9, 9)
+        change_of
+        - error * brentq(lambda x, side=side: corrected(x) - side * norm.ppf(0.975), -9, 9)
         for side in (1, -1)
     ]
     further = [min(ends[0], hall[0]), max(ends[1], hall[1])]

@@ -164,11 +164,15 @@ def of_change(
     >>> [end.round(3).item() for end in of_change("share", *some, 0.95)]
     [-0.038, 0.038]
     """
-    t = student(df, confidence)
+    t, z = student(df, confidence), student(np.asarray(np.inf), confidence)
     unseen = divide(t * t, units + t * t)
     reach = REACH[scale]
     below, above = (
-        np.where(variance > 0, skewed(t, side * np.asarray(skew)) * np.sqrt(variance), unseen)
+        np.where(
+            variance > 0,
+            np.fmax(t, skewed(z, side * np.asarray(skew))) * np.sqrt(variance),
+            unseen,
+        )
         for side in (-1, 1)
     )
     return np.clip(delta - below, -reach, reach), np.clip(delta + above, -reach, reach)

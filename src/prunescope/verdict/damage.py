@@ -137,7 +137,10 @@ class Asked:
             ends = [
                 self.damage_of(self.at + (end - self.at) * ratio, self.slack) for end in self.ends
             ]
-            self.half = np.max([np.abs(end - self.at) for end in self.ends], axis=0)
+            sides = [np.abs(end - self.at) for end in self.ends]
+            self.half = np.maximum(*sides)
+            further = np.where(ends[0] < ends[1], sides[1] - sides[0], sides[0] - sides[1])
+            self.skewed = np.where(on_value, 0.0, ratio * np.maximum(further, 0))
         reach = np.maximum(*ends)
         self.reach = np.where(np.isnan(reach), np.inf, np.maximum(reach, self.damage))
 
@@ -207,19 +210,21 @@ class Asked:
         the truth T and the same spread. Of all u n of them the upper bound lies below the limit
         with probability `POWER` if
 
-            (D + (u - 1) T + z_POWER s √(u - 1)) / u + z_{1-alpha} s / √u = limit
+            (D + k + (u - 1) T + z_POWER s √(u - 1)) / u + z_{1-alpha} s / √u = limit
 
-        T is taken to be as large as it is measured where it is beyond chance, else none. To ten,
-        and NaN where it cannot be told, or no number would do.
+        T is taken to be as large as it is measured where it is beyond chance, else none; k is how
+        much further the bound lies than that on the other side, for skewness. To ten, and NaN where
+        it cannot be told, or no number would do.
         """
         units = self._column("units")
         with np.errstate(invalid="ignore", divide="ignore"):
             p = self._column("p_value")
             real = np.isnan(p) | (p <= self.alpha) | (self.on_value & self.criterion.bounded)
             truth = np.where(real, self.damage, self.damage_of(np.zeros(len(units))))
-            gap, above = limit - truth, self.damage - truth
+            gap, above = limit - truth, self.damage - truth + self.skewed
             quantile = student(np.maximum(units - 1, 1), 1 - self.alpha)
-            error = (self.reach - self.damage) / (one_sided(self.alpha) * quantile)
+            reach = self.reach - self.damage - self.skewed
+            error = reach / (one_sided(self.alpha) * quantile)
             times = _times(above / error, gap / error, ndtri(1 - self.alpha))
             needed = units * times
             still = self.at == 0  # and no unit differs: then the reach falls with 1/n
