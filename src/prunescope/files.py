@@ -53,6 +53,19 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file, whole or not at all; return its path.
+
+    Raises
+    ------
+    DataError
+        It cannot be written.
+    """
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+    return path
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a text file that is not there yet.
 
@@ -63,8 +76,7 @@ def write_new(path: Path, text: str) -> None:
     """
     if path.exists():
         raise DataError(f"{path} exists and is left alone: name another file")
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 class FolderExistsError(DataError):

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from prunescope.audit import audit
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Metadata, Predictions
 
@@ -49,6 +50,23 @@ def test_an_audit_tells_its_dense_model_and_its_churn(prunescope, files, tmp_pat
     assert ran.code == 0, ran.err
     assert "images are enough to say 'Ship' or 'Ship with care'" in " ".join(ran.out.split())
     assert "Accuracy falls" in ran.out
+
+
+def test_an_audit_of_one_dense_model_tells_how_many_answers_differ(prunescope, files, tmp_path):
+    folder, flips = files
+    one, other = folder / "one.parquet", folder / "other.parquet"
+    prunescope("audit", one, "--compressed", other, "-o", tmp_path / "a")
+    ran = prunescope("policy", "power", tmp_path / "a", "--images", "1000", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["flips"] == pytest.approx(flips, abs=0.003)
+
+
+def test_an_audit_of_arrays_says_that_the_dense_answers_are_wanted(prunescope, files, tmp_path):
+    models = [Predictions.load(files[0] / f"{name}.parquet") for name in ("one", "other")]
+    audit(*models, replicates=100, n_affected=0).save(tmp_path / "a")
+    ran = prunescope("policy", "power", tmp_path / "a")
+    assert ran.code == 2
+    assert "dense.save('dense.parquet')" in ran.err
 
 
 @pytest.mark.parametrize(

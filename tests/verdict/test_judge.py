@@ -131,6 +131,13 @@ def test_units_that_more_are_asked_of(made, metric, row, unit):
         assert found.rows[0].unit == expected
 
 
+def test_units_of_a_class_are_its_images_or_those_of_the_others(made):
+    told = {"metric": "rare_value_ratio", "attribute": "cat"}
+    audit = made({**change(0.0, 0.5, 1.0), **told}, task="multiclass")
+    unit = judged(audit, {**LIMITS, **told}).rows[0].unit
+    assert unit == "images of cat, or of the others if those are fewer"
+
+
 def errors(audit, *told):
     with pytest.raises(ConfigError) as raised:
         policy(*told).judge(audit)

@@ -100,6 +100,7 @@ class Comparison:
                 found.df,
                 rests.effective,
                 confidence,
+                found.skew,
             )
             if self.bias is not None:
                 reach = REACH[scale]

@@ -232,8 +232,8 @@ class Estimates:
         """Return the interval of what the value is without chance; an interval holds its value."""
         assert self.cleared is not None
         value = self.value - (0 if self.excess is None else self.excess)
-        variance, df, _ = self.spread_of(self.cleared, value)
-        low, high = of_change("share", value, variance, df, self.rests.effective, confidence)
+        found, units = self.spread_of(self.cleared, value), self.rests.effective
+        low, high = of_change("share", value, found.variance, found.df, units, confidence)
         low, high = np.fmin(low, self.value), np.fmax(high, self.value)
         return np.clip(low, 0, 1), np.clip(high, 0, 1)
 

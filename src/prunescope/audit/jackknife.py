@@ -32,7 +32,7 @@ HINGE = 1.0
 
 
 class Spread(NamedTuple):
-    """The variance of estimates, its degrees of freedom, and their bias; each of their shape.
+    """The variance of estimates, its degrees of freedom, their bias and skewness, by estimate.
 
     The bias is that of a metric which chance moves one way, (K - 1) times as much as it is for
     samples without one of K blocks.
@@ -41,6 +41,7 @@ class Spread(NamedTuple):
     variance: Floats
     df: Floats
     bias: Floats
+    skew: Floats
 
 
 def without_each(sums: Sum) -> Sum:
@@ -74,7 +75,8 @@ def spread(value: Floats, replicates: Floats, blocks: Floats, limit: Floats) -> 
     With d_k how far the estimate moves without block k, and m blocks that hold samples which it
     rests on, the variance is (m - 1)/m · Σ(d_k - mean d)². Its degrees of freedom are
     2 (Σd²)² / (Σd⁴ - (Σd²)²/m): m - 1 or more if blocks weigh alike, twice as many as the blocks
-    that make up the variance if these are few.
+    that make up the variance if these are few. The skewness is -Σ(d_k - mean d)³ over the 1.5th
+    power of Σ(d_k - mean d)²: block k moves the estimate by -d_k.
 
     Parameters
     ----------
@@ -99,6 +101,7 @@ def spread(value: Floats, replicates: Floats, blocks: Floats, limit: Floats) -> 
     total = apart.sum(axis=0)
     square = apart * apart
     second = square.sum(axis=0) - total**2 / m
+    third = np.einsum("k...,k...->...", square, apart) - total / m * (3 * second + total**2 / m)
     second = np.where(second > ROUNDING * m, second, 0)
     np.square(square, out=square)
     fourth = square.sum(axis=0)
@@ -106,5 +109,6 @@ def spread(value: Floats, replicates: Floats, blocks: Floats, limit: Floats) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         told = (second > 0) & (unsteady > 1e-9 * second**2)
         df = np.where(told, 2 * second**2 / unsteady, np.inf)
+        skew = np.where(second > 0, -third / second**1.5, 0.0)
     df = np.clip(df, 1, np.maximum(limit, 1))
-    return Spread((m - 1) / m * second, df, (m - 1) / m * total)
+    return Spread((m - 1) / m * second, df, (m - 1) / m * total, np.clip(skew, -1, 1))

@@ -49,7 +49,7 @@ def gate(
 
     Exit code 0: all of them, if with care; 1: not all, or nobody can tell; 2: bad usage or data.
     """
-    from prunescope.files import replacing
+    from prunescope.files import write_text
     from prunescope.verdict import Policy, shipped, to_junit, to_markdown, together
 
     criteria = shipped() if policy is None else Policy.load(policy)
@@ -59,9 +59,7 @@ def gate(
     verdict = together({one: _judged(criteria, one, model, len(folders) > 1) for one in folders})
     for path, render in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
-            with replacing(path) as beside:
-                beside.write_text(render(verdict), encoding="utf-8")
-            say(f"wrote {path}")
+            say(f"wrote {write_text(path, render(verdict))}")
     told = None if policy is None else str(policy)
     about = {"audits": folders, "policy": told, "passed": verdict.passed}
     result(as_json, {**about, **verdict.model_dump(mode="json")}, lambda: _print(verdict, told))

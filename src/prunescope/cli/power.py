@@ -35,7 +35,7 @@ def power(
         float | None,
         typer.Option(
             help="Share of the answers that will differ, in (0, 0.5).",
-            show_default="the churn of two dense seeds",
+            show_default="the churn of two dense seeds, or what differs in the audit",
         ),
     ] = None,
     second: Annotated[
@@ -83,10 +83,13 @@ def power(
         raise ConfigError("--flips says how many answers differ, and so does --second: give one")
     if (Path(source) / "audit.json").is_file():
         given = {"--groups": groups, "--cluster": cluster, "--train-labels": train_labels}
-        told = [name for name, value in given.items() if value is not None]
-        if told:
-            raise ConfigError(f"{', '.join(told)}: an audit says that itself; give a dense file")
-        models, settings = _audited(Audit.load(source), Path(source))
+        twice = [name for name, value in given.items() if value is not None]
+        if twice:
+            raise ConfigError(f"{', '.join(twice)}: an audit says that itself; give a dense file")
+        found = Audit.load(source)
+        models, settings = _audited(found, Path(source))
+        if flips is None and len(models) == 1:
+            flips = _flips(found)
     else:
         files = Files(scores, read_mapping(mapping or ()), thresholds)
         models = files.load([source, *([second] if second else [])])
@@ -102,7 +105,7 @@ def power(
         flips = differing(one, other)
     sizes = SIZES if images is None else [round(size) for size in options.numbers(images)]
     with progress("power") as update:
-        found = foretell(
+        told = foretell(
             models[0],
             flips,
             shipped() if policy is None else Policy.load(policy),
@@ -112,13 +115,13 @@ def power(
             **settings,
         )
     data = {
-        "flips": found.flips,
-        "n": found.n,
-        "needed": found.needed,
-        "curve": found.curve.to_dicts(),
-        "figures": found.rows.to_dicts(),
+        "flips": told.flips,
+        "n": told.n,
+        "needed": told.needed,
+        "curve": told.curve.to_dicts(),
+        "figures": told.rows.to_dicts(),
     }
-    result(as_json, data, lambda: _show(found))
+    result(as_json, data, lambda: _show(told))
 
 
 def _audited(found: Audit, folder: Path) -> tuple[list[Predictions], dict[str, Any]]:
@@ -129,13 +132,29 @@ def _audited(found: Audit, folder: Path) -> tuple[list[Predictions], dict[str, A
     sources, info = found.info.sources, found.info
     names = [model.name for model in info.models if model.baseline is None]
     if not all(name in sources.files for name in names):
-        raise ConfigError(f"{folder}: the audit was not made from files; give the dense model's")
+        raise ConfigError(
+            f"{folder}: the audit was made of arrays, and their answers are in no file: write the "
+            "dense model's, dense.save('dense.parquet') in Python, and give that file"
+        )
     thresholds = None if sources.thresholds is None else folder / sources.thresholds
     files = Files(sources.scores, sources.columns, thresholds)
     models = files.load([str(folder / sources.files[name]) for name in names])
     kept = ("cluster", "confidence", "min_support", "n_bins", "band", "intersect", "trigger")
     settings = {name: getattr(info.settings, name) for name in kept}
     return models, {**settings, "identity": info.settings.groups}
+
+
+def _flips(found: Audit) -> float | None:
+    """Return the most answers that differ between the dense model of an audit and another one."""
+    import polars as pl
+
+    rows = found.table.filter(
+        pl.col("metric").is_in(["flip_rate", "top1_flip_rate"]),
+        pl.col("attribute").is_null(),
+        pl.col("group").is_null(),
+    )
+    most = rows["value"].max()
+    return None if most is None else float(most)  # type: ignore[arg-type]
 
 
 def _show(found: Power) -> None:

@@ -21,22 +21,11 @@ def classes_lost(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]
     return text, f"recall of {rows[0].attribute} falls {moved(rows[0])}"
 
 
-def given_less(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell which classes are given too seldom."""
-    text = (
-        f"{len(rows)} of {counted(total, noun)} {_are(rows)} given too seldom, and more seldom "
-        f"than by the dense model{attributes(rows)}"
-    )
-    return text, f"{names(rows)} {_are(rows)} given too seldom"
-
-
-def given_more(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell which classes are given too often."""
-    text = (
-        f"{len(rows)} of {counted(total, noun)} {_are(rows)} given too often, and more often "
-        f"than by the dense model{attributes(rows)}"
-    )
-    return text, f"{names(rows)} {_are(rows)} given too often"
+def given(often: str, rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
+    """Tell which classes are given too `often`, or too seldom."""
+    too = f"{_are(rows)} given too {often}"
+    text = f"{len(rows)} of {counted(total, noun)} {too}, and more {often} than by the dense model"
+    return text + attributes(rows), f"{names(rows)} {too}"
 
 
 def _are(rows: list[Estimate]) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from prunescope import __version__
-from prunescope.files import replacing
+from prunescope.files import write_text
 from prunescope.mitigate import Comparison, MeasureInfo
 from prunescope.report.html import page
 from prunescope.verdict.glossary import GLOSSARY, label_of, unit_of
@@ -160,8 +160,5 @@ def comparison_html(told: ComparisonPage) -> str:
 
 def write_comparison(found: Comparison, folder: str | Path, *, title: str | None = None) -> Path:
     """Write ``comparison.html`` to a folder, whole or not at all; return its path."""
-    path = Path(folder) / "comparison.html"
-    with replacing(path) as beside:
-        text = comparison_html(build_comparison(found, title=title))
-        beside.write_text(text, encoding="utf-8")
-    return path
+    text = comparison_html(build_comparison(found, title=title))
+    return write_text(Path(folder) / "comparison.html", text)

@@ -9,6 +9,7 @@ shows is a note.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import polars as pl
 
@@ -55,8 +56,8 @@ SENTENCES: Mapping[Kind, words.Words] = {
 """Kind of a criterion → its sentence; of others the judge's own words stand."""
 
 OF_CLASSES: Mapping[Kind, words.Words] = {
-    ("rare_value_ratio", *ATTRIBUTES, "falls"): class_words.given_less,
-    ("rare_value_ratio", *ATTRIBUTES, "rises"): class_words.given_more,
+    ("rare_value_ratio", *ATTRIBUTES, "falls"): partial(class_words.given, "seldom"),
+    ("rare_value_ratio", *ATTRIBUTES, "rises"): partial(class_words.given, "often"),
 }
 """What is said in other words where one class is chosen."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from prunescope import __version__
 from prunescope.data import Dataset
 from prunescope.errors import shorten
-from prunescope.files import replacing
+from prunescope.files import write_text
 from prunescope.forecast import Forecast
 from prunescope.forecast.plain import agreements, rarities
 from prunescope.report.html import page
@@ -288,8 +288,5 @@ def write_forecast(
     dataset: Dataset | None = None,
 ) -> Path:
     """Write ``forecast.html`` to a folder, whole or not at all; return its path."""
-    path = Path(folder) / "forecast.html"
-    with replacing(path) as beside:
-        told = build_forecast(forecast, title=title, dataset=dataset)
-        beside.write_text(forecast_html(told), encoding="utf-8")
-    return path
+    told = build_forecast(forecast, title=title, dataset=dataset)
+    return write_text(Path(folder) / "forecast.html", forecast_html(told))

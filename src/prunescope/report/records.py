@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Frozen(BaseModel):
-    """A record that does not change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from prunescope.verdict.verdict import Frozen
 
 
 class Estimate(Frozen):

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from prunescope import __version__
-from prunescope.files import replacing
+from prunescope.files import write_text
 from prunescope.mitigate import Comparison, OverridesInfo, Route, RouteInfo
 from prunescope.report.comparison_page import ComparisonPage, build_comparison
 from prunescope.report.html import page
@@ -161,8 +161,5 @@ def write_route(
     title: str | None = None,
 ) -> Path:
     """Write ``route.html`` to a folder, whole or not at all; return its path."""
-    path = Path(folder) / "route.html"
-    with replacing(path) as beside:
-        text = route_html(build_route(found, effects=effects, title=title))
-        beside.write_text(text, encoding="utf-8")
-    return path
+    text = route_html(build_route(found, effects=effects, title=title))
+    return write_text(Path(folder) / "route.html", text)

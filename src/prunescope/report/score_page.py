@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from prunescope import __version__
 from prunescope.data.samples import Task
-from prunescope.files import replacing
+from prunescope.files import write_text
 from prunescope.forecast import Score
 from prunescope.forecast.plain import Finding, findings
 from prunescope.report.html import page
@@ -183,7 +183,4 @@ def score_html(told: ScorePage) -> str:
 
 def write_score(score: Score, folder: str | Path, *, title: str | None = None) -> Path:
     """Write ``score.html`` to a folder, whole or not at all; return its path."""
-    path = Path(folder) / "score.html"
-    with replacing(path) as beside:
-        beside.write_text(score_html(build_score(score, title=title)), encoding="utf-8")
-    return path
+    return write_text(Path(folder) / "score.html", score_html(build_score(score, title=title)))

@@ -15,12 +15,12 @@ from prunescope.report.records import (
     Correlations,
     Estimates,
     Exemplars,
-    Frozen,
     Links,
     TradeOff,
 )
 from prunescope.report.records import Estimate as Estimate
 from prunescope.verdict import WORDS, Criterion, ModelVerdict, Verdict
+from prunescope.verdict.verdict import Frozen
 
 Severity = Literal["severe", "moderate", "slight", "none", "note"]
 """What the judge calls a damage beyond chance: ``slight`` inside the limits. ``none``: there is

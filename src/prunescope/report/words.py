@@ -98,12 +98,6 @@ def attributes(rows: list[Estimate]) -> str:
     return _named([f"{row.attribute} {_told(row, _from_to(row))}" for row in rows])
 
 
-def _leanings(rows: list[Estimate], way: str) -> str:
-    return _named(
-        [f"{row.attribute} {way} {side(row)} {_told(row, _from_to(row))}" for row in rows]
-    )
-
-
 def names(rows: list[Estimate], limit: int = 2) -> str:
     """Name the worst attributes or classes."""
     return listing([str(row.attribute) for row in rows], limit)
@@ -144,38 +138,27 @@ def rare_values_swell(rows: list[Estimate], total: int, noun: str) -> tuple[str,
 
 def answers_lean_towards(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell that answers exaggerate the link with a group."""
-    text = (
-        f"for {len(rows)} of {counted(total, f'{noun}-and-group pair')} the images "
-        f"{_answered(noun)} lean further towards a group than the truth does, and further than "
-        f"with the dense model{_leanings(rows, 'towards')}"
-    )
-    first = rows[0]
-    return text, (
-        f"answers on {first.attribute} lean {points(first.delta)} further towards {side(first)}"
-    )
+    more = "further towards a group than the truth does, and further than with the dense model"
+    return _lean(rows, total, noun, more, "towards")
 
 
 def answers_lean_away(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
     """Tell that answers lean away from a group more than the truth does."""
-    text = (
-        f"for {len(rows)} of "
-        f"{counted(total, f'{noun}-and-group pair')} the images {_answered(noun)} lean away from "
-        f"the group in which {'it' if noun == 'class' else 'yes'} is commoner, more than with the "
-        "dense model"
-        f"{_leanings(rows, 'away from')}"
-    )
-    first = rows[0]
-    return text, (
-        f"answers on {first.attribute} lean {points(first.delta)} further away from {side(first)}"
-    )
+    what = "it" if noun == "class" else "yes"
+    more = f"away from the group in which {what} is commoner, more than with the dense model"
+    return _lean(rows, total, noun, more, "away from")
+
+
+def _lean(rows: list[Estimate], total: int, noun: str, more: str, way: str) -> tuple[str, str]:
+    answered = "called by the class" if noun == "class" else "answered yes"
+    text = f"for {len(rows)} of {counted(total, f'{noun}-and-group pair')} the images {answered}"
+    each = [f"{row.attribute} {way} {side(row)} {_told(row, _from_to(row))}" for row in rows]
+    first = f"answers on {rows[0].attribute} lean {points(rows[0].delta)} further"
+    return f"{text} lean {more}{_named(each)}", f"{first} {way} {side(rows[0])}"
 
 
 def _all(noun: str) -> str:
     return "all classes" if noun == "class" else "all attributes"
-
-
-def _answered(noun: str) -> str:
-    return "called by the class" if noun == "class" else "answered yes"
 
 
 def points(delta: float | None) -> str:

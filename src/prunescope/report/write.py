@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of
-from prunescope.files import replacing
+from prunescope.files import write_text
 from prunescope.report.estimates import to_csv
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
@@ -62,11 +62,5 @@ def write_report(
     for name in formats:
         if name not in FORMATS:
             raise ConfigError(one_of("report format", name, FORMATS))
-    rendered = {name: FORMATS[name](report) for name in formats}
-    paths = []
-    for name, text in rendered.items():
-        path = Path(folder) / FILES.get(name, f"report.{name}")
-        with replacing(path) as beside:
-            beside.write_text(text, encoding="utf-8")
-        paths.append(path)
-    return paths
+    rendered = {FILES.get(name, f"report.{name}"): FORMATS[name](report) for name in formats}
+    return [write_text(Path(folder) / name, text) for name, text in rendered.items()]

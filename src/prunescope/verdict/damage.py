@@ -17,6 +17,9 @@ from prunescope.verdict.criterion import Criterion
 POWER = 0.8
 """How probable it is that as many units as are asked for rule a damage out that is not there."""
 
+STEPS = 20
+"""Of Newton's method: more than it takes."""
+
 NO_VALUE = "it has no value"
 NO_CHANGE = "its change from dense is not known"
 NO_INTERVAL = "it has no interval"
@@ -134,6 +137,10 @@ class Asked:
             ends = [
                 self.damage_of(self.at + (end - self.at) * ratio, self.slack) for end in self.ends
             ]
+            sides = [np.abs(end - self.at) for end in self.ends]
+            self.half = np.maximum(*sides)
+            further = np.where(ends[0] < ends[1], sides[1] - sides[0], sides[0] - sides[1])
+            self.skewed = np.where(on_value, 0.0, ratio * np.maximum(further, 0))
         reach = np.maximum(*ends)
         self.reach = np.where(np.isnan(reach), np.inf, np.maximum(reach, self.damage))
 
@@ -197,31 +204,35 @@ class Asked:
         return np.where(self.usable, p, np.nan)
 
     def more(self, limit: Floats) -> Floats:
-        """Return how many more units would rule the damage out with probability `POWER`.
+        """Return how many more units rule the damage out, beside those there are, four in five.
 
-        That is n · ((z_{1-alpha} + z_POWER) · s / (limit - damage))² - n, with the present standard
-        error s; the damage is taken to be as large as it is measured where it is beyond chance,
-        or where more units than there are would not be needed otherwise, else none. To ten, and
-        NaN where it cannot be told, or no number would do.
+        The n units that there are keep their estimate D, its standard error s; those to come have
+        the truth T and the same spread. Of all u n of them the upper bound lies below the limit
+        with probability `POWER` if
+
+            (D + k + (u - 1) T + z_POWER s √(u - 1)) / u + z_{1-alpha} s / √u = limit
+
+        T is taken to be as large as it is measured where it is beyond chance, else none; k is how
+        much further the bound lies than that on the other side, for skewness. To ten, and NaN where
+        it cannot be told, or no number would do.
         """
         units = self._column("units")
         with np.errstate(invalid="ignore", divide="ignore"):
-            half = np.max([np.abs(end - self.at) for end in self.ends], axis=0)
-            error = half / student(np.maximum(units - 1, 1), 1 - self.alpha)
             p = self._column("p_value")
             real = np.isnan(p) | (p <= self.alpha) | (self.on_value & self.criterion.bounded)
-            sure = (ndtri(1 - self.alpha) + ndtri(POWER)) * error
-            none = self.damage_of(np.zeros(len(units)))
-            enough = units * (sure / (limit - none)) ** 2 <= units  # and yet it is open
-            truth = np.where(real | enough, self.damage, none)
-            gap = limit - truth
-            needed = units * (sure / gap) ** 2
+            truth = np.where(real, self.damage, self.damage_of(np.zeros(len(units))))
+            gap, above = limit - truth, self.damage - truth + self.skewed
+            quantile = student(np.maximum(units - 1, 1), 1 - self.alpha)
+            reach = self.reach - self.damage - self.skewed
+            error = reach / (one_sided(self.alpha) * quantile)
+            times = _times(above / error, gap / error, ndtri(1 - self.alpha))
+            needed = units * times
             still = self.at == 0  # and no unit differs: then the reach falls with 1/n
             squares = [student(df, 1 - self.alpha) ** 2 for df in (units - 1, np.full(1, np.inf))]
-            still &= np.any([np.isclose(half, one / (units + one)) for one in squares], axis=0)
+            still &= np.any([np.isclose(self.half, one / (units + one)) for one in squares], axis=0)
             needed = np.where(still, squares[1] * (one_sided(self.alpha) / gap - 1), needed)
-            more = 10 * np.ceil((needed - units) / 10)
-        useful = np.isfinite(more) & (truth < limit) & (more > 0) & self.usable
+            more = 10 * np.maximum(np.ceil((needed - units) / 10), 1)
+        useful = np.isfinite(more) & (gap > 0) & self.usable & (self.reach >= limit)
         return np.where(useful, more, np.nan)
 
     def reasons(self) -> list[str | None]:
@@ -236,3 +247,21 @@ class Asked:
             else:
                 found[row] = found[row] or (NO_VALUE if np.isnan(value[row]) else NO_CHANGE)
         return found
+
+
+def _times(above: Floats, gap: Floats, level: float) -> Floats:
+    """Return how many times the units close a gap, in standard errors; see `Asked.more`.
+
+    gap u - above - level √u - z_POWER √(u - 1) is convex in u, and Newton's steps from beyond its
+    last root come down to that; of none they stay at 1.
+    """
+    power = float(ndtri(POWER))
+    sure = level + power
+    root = (sure + np.sqrt(sure**2 + 4 * gap * np.maximum(above, 0))) / (2 * gap)
+    u = np.maximum(root**2, 1)
+    for _ in range(STEPS):
+        rest = np.maximum(u - 1, 1e-12)
+        excess = gap * u - above - level * np.sqrt(u) - power * np.sqrt(rest)
+        slope = gap - level / (2 * np.sqrt(u)) - power / (2 * np.sqrt(rest))
+        u = np.maximum(u - np.where(slope > 0, excess / slope, 0), 1)
+    return np.asarray(u)

@@ -248,7 +248,8 @@ class Judge:
         about = row["attribute"]
         if about is None or row["metric"] not in OF_THE_RARER:
             return "images"
-        return OF_THE_RARER[str(row["metric"])].format(about)
+        rarer = OF_THE_RARER if self.task == "multilabel" else OF_THE_RARER | OF_FEWER
+        return rarer[str(row["metric"])].format(about)
 
     def _common(self) -> list[Judged]:
         """Judge how many samples all files answer."""
@@ -289,7 +290,7 @@ BETWEEN_GROUPS = ("_difference", "_amplification", "_gap", "worst_group_accuracy
 OF_SEEDS = ("churn", "cie_rate", "cie_odds_ratio", "cie_rare_odds_ratio")
 """Metrics that only several seeds have."""
 
-OF_THE_RARER: Mapping[str, str] = {
+OF_THE_RARER = {
     "tpr": "images of {}",
     "rare_value_ratio": "images with the rarer label of {}",
     "bias_amplification": "images of {} on the side of a group with fewer",
@@ -297,3 +298,9 @@ OF_THE_RARER: Mapping[str, str] = {
     "average_precision": "images with the rarer label of {}",
 }
 """What figures of one attribute or class rest on, which is not all images."""
+
+OF_FEWER = dict.fromkeys(
+    ("rare_value_ratio", "auc", "average_precision"),
+    "images of {}, or of the others if those are fewer",
+)
+"""The same of a class, in place of its rarer label."""

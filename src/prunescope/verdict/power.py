@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,7 @@ from prunescope.verdict.policy import Policy, shipped
 SIZES = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 """Numbers of images on the curve."""
 
+KEY = ["metric", "attribute", "group", "group_value"]
 DRAWS, LOTS = 4_000, 400
 PAIRS = 32
 LARGEST = 10**8
@@ -64,10 +65,6 @@ class Power:
     curve: pl.DataFrame
     rows: pl.DataFrame
     needed: int | None
-
-    def probability(self, n: int) -> float:
-        """Return the probability of ship, or ship with care, of the curve's size `n`."""
-        return float(self.curve.filter(pl.col("n") == n)["ship_or_care"][0])
 
 
 def foretell(
@@ -188,38 +185,41 @@ def differing(one: Predictions, other: Predictions) -> float:
     return float((one.decisions != other.decisions).mean())
 
 
+class _Parts(NamedTuple):
+    """What a figure is the mean over: units of its slice, each part's share of them, its place."""
+
+    size: float
+    shares: Floats
+    place: slice
+
+
 class _Figures:
-    """The figures that a policy looks at, in one pair of models: their errors and limits."""
+    """The figures that a policy looks at, in many pairs of models: their errors and limits."""
 
     def __init__(self, judge: Judge) -> None:
         self.alpha = judge.audit.info.settings.alpha
+        self.least = judge.audit.info.settings.min_support
         [self.model] = [m.name for m in judge.audit.info.models if m.baseline is not None]
         self.found = [
             (one.criterion, one.rows) for one in judge.findings(self.model) if one.rows.height
         ]
         self.asked = [Asked(criterion, rows, self.alpha) for criterion, rows in self.found]
-        rows = pl.concat(rows.select("metric", "attribute", "group", "group_value")
-                         for _, rows in self.found)  # fmt: skip
-        self.places = rows
-        owner = [criterion for criterion, one in self.found for _ in range(one.height)]
-        self.decides = np.array([criterion.decides for criterion in owner])
-        self.owner = owner
+        self.places = pl.concat([rows.select(KEY) for _, rows in self.found])
+        self.owner = [criterion for criterion, rows in self.found for _ in range(rows.height)]
+        self.decides = np.array([criterion.decides for criterion in self.owner])
         self.usable = np.concatenate([one.usable & np.isfinite(one.reach) for one in self.asked])
         units = np.concatenate([rows["units"].fill_null(0).to_numpy() for _, rows in self.found])
         self.rests = np.maximum(units, 1)
         self.quantile = student(np.maximum(units - 1.0, 1), 1 - self.alpha)
         self.moves: list[Floats] = []
         self.halves: list[Floats] = []
+        self.moves_of_parts: list[Floats] = []
         self.centre = np.concatenate([np.where(one.fixed, one.at, 0.0) for one in self.asked])
-        self.least = judge.audit.info.settings.min_support
         self.parts = self._parts(judge.audit.table)
-        self.lots = np.random.default_rng(0).random((DRAWS, len(self.parts)))
+        self.lots = np.random.default_rng(0).integers(0, LOTS, (DRAWS, len(self.parts)))
 
-    def _parts(self, table: pl.DataFrame) -> list[tuple[float, Floats]]:
-        """Return of each figure the units of its slice, and those behind each of its parts.
-
-        A mean is over its parts, attributes or classes; a single figure is its own.
-        """
+    def _parts(self, table: pl.DataFrame) -> list[_Parts]:
+        """Return what each figure is the mean over: attributes or classes; a single one itself."""
         parts = table.filter(pl.col("attribute").is_not_null(), pl.col("model") == self.model)
         sizes = table.filter(pl.col("metric").is_in(["accuracy", "top1_accuracy"]))
         smallest = dict(
@@ -229,41 +229,39 @@ class _Figures:
             .rows()
         )
         every = int(sizes["units"].fill_null(0).to_numpy().max())
-        found: list[tuple[float, Floats]] = []
+        found, start = [], 0
+        self.places_of_parts = self.places.clear()
         for _, rows in self.found:
             for row in rows.iter_rows(named=True):
                 mine = parts.filter(
                     pl.col("metric") == row["metric"],
                     pl.col("group").eq_missing(row["group"]),
                     pl.col("status") != NOT_APPLICABLE,
-                )["units"].fill_null(0)
-                alone = row["attribute"] is not None or mine.is_empty()
-                of_part = np.array([row["units"] or 0]) if alone else mine.to_numpy()
-                size = float(max(smallest.get(row["group"], every), of_part.max()))
-                found.append((size, of_part / max(size, 1)))
+                )
+                if row["attribute"] is not None or mine.is_empty():
+                    mine = pl.DataFrame([row], schema_overrides=rows.schema)
+                units = mine["units"].fill_null(0).to_numpy()
+                size = float(max(smallest.get(row["group"], every), units.max(), 1))
+                self.places_of_parts.extend(mine.select(KEY))
+                found.append(_Parts(size, units / size, slice(start, start + mine.height)))
+                start += mine.height
         return found
-
-    def chances(self, shrink: float) -> Floats:
-        """Return how probable it is that each figure, or any of its parts, has enough units."""
-        rng, found = np.random.default_rng(0), []
-        for size, shares in self.parts:
-            whole = rng.poisson(size / shrink**2, (LOTS, 1))
-            found.append((rng.binomial(whole, shares) >= self.least).any(axis=1).mean())
-        return np.array(found)
 
     def add(self, found: Audit) -> None:
         """Take in another pair: its figures, and how wide their intervals are."""
-        mine = found.table.filter(pl.col("model") == self.model)
-        key = ["metric", "attribute", "group", "group_value"]
-        at, low, high = (
-            pl.coalesce(change, value) for change, value in (
-                ("delta", "value"), ("delta_low", "low"), ("delta_high", "high")
-            )
-        )  # fmt: skip
-        told = mine.select(*key, at=at, half=pl.max_horizontal(high - at, at - low)).unique(key)
-        both = self.places.join(told, on=key, how="left", nulls_equal=True, maintain_order="left")
-        self.moves.append(both["at"].to_numpy().astype(float))
-        self.halves.append(both["half"].to_numpy().astype(float))
+        told = found.table.filter(pl.col("model") == self.model).unique(KEY)
+
+        def of(places: pl.DataFrame) -> pl.DataFrame:
+            return places.join(told, on=KEY, how="left", nulls_equal=True, maintain_order="left")
+
+        rows, asked = of(self.places), []
+        for criterion, one in self.found:
+            asked.append(Asked(criterion, rows.head(one.height), self.alpha))
+            rows = rows.slice(one.height)
+        self.moves.append(np.concatenate([one.at for one in asked]))
+        self.halves.append(np.concatenate([one.half for one in asked]))
+        at = of(self.places_of_parts).select(pl.coalesce("delta", "value"))
+        self.moves_of_parts.append(at.to_series().to_numpy().astype(float))
 
     def draws(self, rng: np.random.Generator) -> Floats:
         """Draw figures that move together as in the pairs, by the errors that intervals tell."""
@@ -279,23 +277,44 @@ class _Figures:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(spread > 0, drawn / spread, 0.0) * self.error)
 
+    def of_fewer(self, shrink: float) -> tuple[NDArray[np.bool_], Floats]:
+        """Draw which parts have enough units: whether any of a figure, and the error of their mean.
+
+        That is told as a multiple of the error of the mean over all parts; (DRAWS, figures) both.
+        """
+        rng, moves = np.random.default_rng(0), np.array(self.moves_of_parts)
+        enough, times = np.ones((LOTS, len(self.parts)), bool), np.ones((LOTS, len(self.parts)))
+        for figure, parts in enumerate(self.parts):
+            whole = rng.poisson(parts.size / shrink**2, (LOTS, 1))
+            there = rng.binomial(whole, parts.shares) >= self.least
+            enough[:, figure] = there.any(axis=1)
+            mine = moves[:, parts.place]
+            known = np.isfinite(mine).all(axis=0)
+            if known.sum() > 1:
+                mine, there = mine[:, known], there[:, known]
+                means = mine @ (there / np.maximum(there.sum(axis=1, keepdims=True), 1)).T
+                of_all = mine.mean(axis=1).std()
+                times[:, figure] = means.std(axis=0) / of_all if of_all > 0 else 1.0
+        each = np.arange(len(self.parts))
+        return enough[self.lots, each], times[self.lots, each]
+
     def held(self, draws: Floats, shrink: float) -> NDArray[np.bool_]:
         """Tell which figures are ruled out in each draw, where errors shrink by a factor."""
         ratio = one_sided(self.alpha)
-        at = self.centre + draws * shrink
-        reach = self.width * ratio * shrink
+        enough, times = self.of_fewer(shrink)
+        at = self.centre + draws * shrink * times
+        reach = self.width * ratio * shrink * times
         results, start = [], 0
         for asked in self.asked:
             mine = slice(start, start + len(asked.at))
             start += len(asked.at)
-            slack = np.nan_to_num(asked.slack) * shrink
+            slack = np.nan_to_num(asked.slack) * shrink * times[:, mine]
             worst = np.maximum(
                 asked.damage_of(at[:, mine] - reach[:, mine], slack),
                 asked.damage_of(at[:, mine] + reach[:, mine], slack),
             )
             results.append(asked.ruled_out(worst))
-        held = np.concatenate(results, axis=1) & self.usable
-        return np.asarray(held & (self.lots < self.chances(shrink)))
+        return np.asarray(np.concatenate(results, axis=1) & self.usable & enough)
 
     def answers(self, draws: Floats, shrink: float) -> tuple[float, float]:
         """Return how probable ship or care is, and ship."""

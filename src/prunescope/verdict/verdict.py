@@ -33,11 +33,13 @@ LONGEST = 80
 """Letters of a name that are shown."""
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A record that does not change."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Row(_Frozen):
+class Row(Frozen):
     """A row of the audit, and what it makes of a damage.
 
     `damage` is the estimate and `reach` the upper confidence bound, in the metric's unit; null
@@ -109,7 +111,7 @@ class Row(_Frozen):
         return f"{text} ({unit.change_interval(self.low, self.high)})"
 
 
-class Judged(_Frozen):
+class Judged(Frozen):
     """One criterion, judged on one model by `n_rows` rows; `rows` decide, the first one most.
 
     `n_broken` of them are broken, `n_open` open, `n_untold` could not be judged. `limit` is the
@@ -227,7 +229,7 @@ class Judged(_Frozen):
         return f", limit {size(self.metric, self.limit)}"
 
 
-class ModelVerdict(_Frozen):
+class ModelVerdict(Frozen):
     """All criteria, judged on one model, and the answer that follows."""
 
     model: str
@@ -298,7 +300,7 @@ class ModelVerdict(_Frozen):
         return ", ".join(f"{counts[state]} {word}" for state, word in told if counts[state])
 
 
-class Verdict(_Frozen):
+class Verdict(Frozen):
     """What may be shipped of an audit.
 
     `answer` is the best that any compressed model gets, `text` says which; `answers` has that of
