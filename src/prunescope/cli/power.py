@@ -145,8 +145,8 @@ def _show(found: Power) -> None:
     from rich.table import Table
 
     from prunescope.verdict.glossary import size
+    from prunescope.verdict.judgement import shown
     from prunescope.verdict.numbers import about
-    from prunescope.verdict.verdict import shown
 
     console = Console(highlight=False)
     untold = found.rows.filter("decides", ~pl.col("foretold"))

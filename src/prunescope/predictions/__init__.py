@@ -20,6 +20,8 @@ from prunescope.predictions.ask import predict
 from prunescope.predictions.columns import read_mapping, rename
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
 from prunescope.predictions.record import Predictions, check_suffix
+from prunescope.predictions.scores import Scores
+from prunescope.predictions.several import Truth, each, read_models
 from prunescope.predictions.tables import train_rates_from
 from prunescope.predictions.thresholds import (
     check_thresholds,
@@ -35,15 +37,19 @@ __all__ = [
     "DatasetInfo",
     "Metadata",
     "Predictions",
+    "Scores",
+    "Truth",
     "adjust",
     "align",
     "check_suffix",
     "check_thresholds",
+    "each",
     "in_order_of",
     "on_samples_of",
     "predict",
     "read_adjustments",
     "read_mapping",
+    "read_models",
     "read_thresholds",
     "rename",
     "settle",
