@@ -57,6 +57,8 @@ def power(
     min_support: options.MinSupport = 10,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     seed: options.Seed = 0,
@@ -69,7 +71,7 @@ def power(
     from prunescope.audit import Audit
     from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
-    from prunescope.predictions import align, read_mapping, train_rates_from
+    from prunescope.predictions import align, train_rates_from
     from prunescope.verdict import Policy, shipped
     from prunescope.verdict.power import PAIRS, SIZES, differing, foretell
 
@@ -82,14 +84,18 @@ def power(
     if flips is not None and second is not None:
         raise ConfigError("--flips says how many answers differ, and so does --second: give one")
     if (Path(source) / "audit.json").is_file():
-        given = {"--groups": groups, "--cluster": cluster, "--train-labels": train_labels}
+        given = {
+            "--groups": groups, "--cluster": cluster, "--train-labels": train_labels,
+            "--model": about, "--models": about_file,
+        }  # fmt: skip
         told = [name for name, value in given.items() if value is not None]
         if told:
             raise ConfigError(f"{', '.join(told)}: an audit says that itself; give a dense file")
         models, settings = _audited(Audit.load(source), Path(source))
     else:
-        files = Files(scores, read_mapping(mapping or ()), thresholds)
-        models = files.load([source, *([second] if second else [])])
+        sources = [source, *([second] if second else [])]
+        files = Files.of(sources, scores, mapping, thresholds, about, about_file)
+        models = files.load(sources)
         if train_labels is not None:
             settings["train_rates"] = train_rates_from(train_labels, files.columns, ())
     if flips is None:
@@ -131,8 +137,10 @@ def _audited(found: Audit, folder: Path) -> tuple[list[Predictions], dict[str, A
     if not all(name in sources.files for name in names):
         raise ConfigError(f"{folder}: the audit was not made from files; give the dense model's")
     thresholds = None if sources.thresholds is None else folder / sources.thresholds
-    files = Files(sources.scores, sources.columns, thresholds)
-    models = files.load([str(folder / sources.files[name]) for name in names])
+    paths = {name: str(folder / sources.files[name]) for name in names}
+    told = {paths[name]: of for name, of in sources.told.items() if name in paths}
+    files = Files(sources.scores, sources.columns, thresholds, told)
+    models = files.load(list(paths.values()))
     kept = ("cluster", "confidence", "min_support", "n_bins", "band", "intersect", "trigger")
     settings = {name: getattr(info.settings, name) for name in kept}
     return models, {**settings, "identity": info.settings.groups}

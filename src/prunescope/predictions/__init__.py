@@ -7,6 +7,7 @@ in the key ``prunescope`` of the file's metadata; CSV holds the same columns and
 Files of other tools are read by a mapping from our names of columns to theirs.
 """
 
+from prunescope.predictions.about import is_about, read_about
 from prunescope.predictions.adjustment import (
     Adjustment,
     Adjustments,
@@ -28,6 +29,7 @@ from prunescope.predictions.thresholds import (
     read_thresholds,
     with_thresholds,
 )
+from prunescope.predictions.told import Told
 
 __all__ = [
     "Adjustment",
@@ -38,6 +40,7 @@ __all__ = [
     "Metadata",
     "Predictions",
     "Scores",
+    "Told",
     "Truth",
     "adjust",
     "align",
@@ -45,8 +48,10 @@ __all__ = [
     "check_thresholds",
     "each",
     "in_order_of",
+    "is_about",
     "on_samples_of",
     "predict",
+    "read_about",
     "read_adjustments",
     "read_mapping",
     "read_models",
