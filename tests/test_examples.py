@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from prunescope.audit import Audit
 from prunescope.data import Group, Samples, synthetic_faces
 from prunescope.predictions import Compression, Metadata, Predictions
 
@@ -163,3 +164,11 @@ def test_measures_are_set_side_by_side(tmp_path):
     effects = pl.read_csv(results / "effects.csv")
     assert set(effects["sparsity"]) == {95, 99}
     assert pl.read_csv(results / "certificates.csv").height == 12
+
+
+def test_models_are_audited_from_memory(tmp_path, capsys):
+    out = tmp_path / "out"
+    load("memory/audit.py").main(out)
+    assert capsys.readouterr().out.endswith("Ship with care int8 and int4; not int2.\n")
+    assert "int2" in (out / "report.html").read_text()
+    assert [one.name for one in Audit.load(out).info.models] == ["dense", "int8", "int4", "int2"]
