@@ -86,6 +86,12 @@ def test_a_verdict_from_memory_is_that_of_the_audit(tmp_path, files):
     found = ps.verdict(dense=Z, compressed={"int8": SPARSE}, **ABOUT)
     assert found == ps.verdict(audit) == ps.verdict(audit, policy=None, models=["int8"])
     assert found.answers.keys() == {"int8"}
+    assert repr(found) == f"Verdict({found.text})"
+    html = found._repr_html_()
+    assert html.startswith(f"<p><strong>{found.text}</strong></p>")
+    blocking = found.of("int8").blocking[0]
+    assert blocking.criterion in html
+    assert blocking.outcome in html
     audit.save(tmp_path / "audit")
     assert ps.verdict(tmp_path / "audit") == found
     policy = tmp_path / "policy.yaml"
