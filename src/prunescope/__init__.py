@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prunescope.pruning import Masks, Pruner, export_onnx, gains, prune, quantize
     from prunescope.report import sample_table, write_report, write_samples
     from prunescope.training import Distill, Recipe, train
-    from prunescope.verdict import Policy
+    from prunescope.verdict import Policy, verdict  # type: ignore[no-redef]
 
 __version__ = "0.1.0"
 
@@ -58,6 +58,7 @@ _HOME = {
     "save_checkpoint": "models",
     "synthetic_faces": "data",
     "train": "training",
+    "verdict": "verdict",
     "write_report": "report",
     "write_samples": "report",
 }
@@ -92,6 +93,7 @@ __all__ = [
     "save_checkpoint",
     "synthetic_faces",
     "train",
+    "verdict",
     "write_report",
     "write_samples",
 ]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prunescope.errors import DataError
 from prunescope.predictions import Predictions, advice, read_mapping, train_rates_from
 from prunescope.predictions.advice import advise
+from prunescope.predictions.shards import Shards
 
 ALL = ("id", "y", "logit")
 FILES = ["1.png", "2.png", "3.png", "4.png"]
@@ -92,6 +93,103 @@ def test_a_column_that_a_pattern_would_catch_too_is_left_out():
         "logit__a": "a_p",
         "group__sex": "sex",
     }
+
+
+SKIN = ["akiec", "bcc", "nv", "bcc"]
+THIRDS = {name: [0.5, 0.25, 0.2, 0.3] for name in ("a", "b")} | {"c": [0.0, 0.5, 0.6, 0.4]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            {"filename": FILES, "diagnosis": SKIN}
+            | {f"{name}_prob": P for name in ("akiec", "bcc", "mel", "nv")},
+            ["--map id=filename --map y=diagnosis --map 'logit__*=*_prob' --scores probability"],
+        ),
+        (
+            {"filename": FILES, "diagnosis": [name.upper() for name in SKIN], "prediction": SKIN}
+            | {f"{name}_logit": Z for name in ("akiec", "bcc", "nv")},
+            [
+                "--map id=filename --map y=diagnosis --map logit__AKIEC=akiec_logit "
+                "--map logit__BCC=bcc_logit --map logit__NV=nv_logit"
+            ],
+        ),
+        (
+            {"image": FILES, "label": CLASSES, "p_cat": P, "p_dog": P},
+            ["--map id=image --map y=label --map 'logit__*=p_*' --scores probability"],
+        ),
+        (
+            {"image": FILES, "label": BITS, "p_cat": P, "p_dog": [1 - p for p in P]},
+            [
+                "--map id=image --map y=label --map logit__0=p_cat --map logit__1=p_dog "
+                "--scores probability",
+                "label seems to count the classes: 0 is p_cat, 1 is p_dog. Is it so?",
+            ],
+        ),
+        (
+            {"image": FILES, "label": [0, 2, 1, 2]}
+            | {f"p_{name}": p for name, p in THIRDS.items()},
+            [
+                "--map id=image --map y=label --map logit__0=p_a --map logit__1=p_b "
+                "--map logit__2=p_c --scores probability",
+                "label seems to count the classes: 0 is p_a, 1 is p_b, 2 is p_c. Is it so?",
+            ],
+        ),
+        (
+            {"image": FILES, "target": [1.0, 3.0, None, 2.0]}
+            | {f"raw_{name}": Z for name in "abc"},
+            [
+                "--map id=image --map y=target --map logit__1=raw_a --map logit__2=raw_b "
+                "--map logit__3=raw_c",
+                "target seems to count the classes: 1 is raw_a, 2 is raw_b, 3 is raw_c. Is it so?",
+            ],
+        ),
+        (
+            {"image": FILES, "true_class": [0, 6, 2, 1], "pred_class": [0, 6, 2, 2]}
+            | {f"pred_{at}": Z for at in range(7)},
+            [
+                "--map id=image --map y=true_class "
+                + " ".join(f"--map logit__{at}=pred_{at}" for at in range(7))
+            ],
+        ),
+        (
+            {"image": FILES, "true_class": [0, 6, 2, 1]} | {f"pred_{at}": Z for at in range(7)},
+            ["--map id=image --map y=true_class --map 'logit__*=pred_*'"],
+        ),
+    ],
+)
+def test_tables_of_classes(tmp_path, columns, expected):
+    frame = pl.DataFrame(columns)
+    suggested = advise(frame, ALL).splitlines()
+    assert [line.strip() for line in suggested[1 : 1 + len(expected)]] == expected
+    mapping, scores = options_in("\n".join(suggested))
+    frame.write_parquet(tmp_path / "x.parquet")
+    frame.write_csv(tmp_path / "x.csv")
+    label = next(old for new, old in mapping.items() if new == "y")
+    want = [None if value is None else str(value).removesuffix(".0") for value in frame[label]]
+    for path in (tmp_path / "x.parquet", tmp_path / "x.csv"):
+        found = Predictions.load(path, columns=mapping, scores=scores)
+        classes = [
+            None if (row == -1).all() else found.attributes[row.argmax()]
+            for row in found.samples.labels
+        ]
+        assert classes == want
+    streamed = Shards.scan(tmp_path / "x.parquet", columns=mapping, scores=scores)
+    part = streamed.rows(0, 4, ["id", "y", *streamed.answer_columns()])
+    codes = streamed.labels(part).astype(int)
+    np.testing.assert_array_equal(np.where(codes == 2, -1, codes), found.samples.labels.T)
+
+
+def test_two_columns_that_may_be_the_class_are_not_chosen_between():
+    frame = pl.DataFrame({"f": FILES, "first": CLASSES, "second": CLASSES, "p_cat": P, "p_dog": P})
+    assert "Nothing looks like labels." in advise(frame, ALL)
+    assert "--map y=first" in advise(frame.drop("second"), ALL)
+
+
+def test_scores_of_two_models_are_not_taken_for_two_classes():
+    frame = pl.DataFrame({"f": FILES, "label": BITS, "prob_resnet": P, "prob_vit": P})
+    assert "--map y=label --map logit" not in advise(frame, ALL)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from prunescope.predictions import Predictions, read_thresholds
+from prunescope.predictions import Predictions, Told, read_about, read_thresholds
 
 PAGE = (Path(__file__).parents[2] / "docs" / "predictions.md").read_text(encoding="utf-8")
 LOGITS = np.array([[2.5, -4.0], [-0.5, -3.5], [-0.25, 2.0]])
@@ -112,3 +112,30 @@ def test_scikit_learn(example):
     assert loaded.attributes == ("cat", "dog")
     assert np.allclose(loaded.probabilities, model.predict_proba(points))
     assert loaded.samples.labels.tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_what_is_told_of_many_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [text] = blocks("yml")
+    Path("models.yaml").write_text(text)
+    told = read_about([], "models.yaml", ["dense.csv", "runs/pruned.parquet"])
+    assert told["dense.csv"] == Told(seed=1)
+    assert told["runs/pruned.parquet"].name == "gmp, 90%"
+
+
+def test_from_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, (60, 2))
+    y = (z + rng.normal(0, 1, z.shape) > 0).astype(int)
+    ids = [f"img{i}" for i in range(60)]
+    sex = rng.choice(["f", "m"], 60)
+    dense = Predictions.of(z, y, attributes=["Smiling", "Bald"], ids=ids, name="dense")
+    dense.save("dense.parquet")
+    space = {"z": z, "y": y, "sex": sex, "ids": ids, "p8": dense.probabilities}
+    space |= dict.fromkeys(("z0", "z1", "p0", "p1", "z4", "z8"), z + 0.1)
+    everything, classes, record = [block for block in blocks("python") if "ps." in block]
+    exec(everything, space)
+    exec(classes, space | {"y": y[:, 0]})
+    exec(record, space)
+    assert np.allclose(Predictions.load("int8.parquet").logits, z)

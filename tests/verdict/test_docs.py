@@ -11,7 +11,7 @@ from scipy.stats import norm
 from prunescope.cli.app import BAD_INPUT, FAULT, NOT_PASSED
 from prunescope.verdict import WORDS, Criterion, Judged, Policy, shipped
 from prunescope.verdict.judge import LEAST_SHARED
-from prunescope.verdict.verdict import State
+from prunescope.verdict.judgement import State
 
 DOCS = Path(__file__).parents[2] / "docs"
 GATE, VERDICT = (DOCS.joinpath(name).read_text("utf-8") for name in ("gate.md", "verdict.md"))

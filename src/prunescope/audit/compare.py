@@ -27,14 +27,20 @@ from prunescope.audit.subject import (
 )
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Layout, Slices
-from prunescope.predictions import Predictions, align
+from prunescope.predictions import Scores, Truth, align, each, read_models
 from prunescope.predictions.sketch import share_among
 
 
 def audit(
-    dense: Predictions | Sequence[Predictions],
-    compressed: Predictions | Sequence[Predictions],
+    dense: object,
+    compressed: object,
     *,
+    labels: object | None = None,
+    groups: object | None = None,
+    attributes: Sequence[str] | None = None,
+    classes: Sequence[object] | None = None,
+    ids: object | None = None,
+    scores: Scores = "logits",
     identity: Sequence[str] | None = None,
     train_rates: TrainRates | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -47,10 +53,19 @@ def audit(
 
     Parameters
     ----------
-    dense, compressed : Predictions or several
-        On the same samples; joined by id.
+    dense, compressed : models
+        Each is `Predictions`, a path, an array or tensor of scores (N, A), or a frame (pandas,
+        polars): of scores, or with the columns of a prediction file. Several stand in a list or,
+        by name, in a dict; a list under a name is one recipe with the seeds 0, 1, 2, …, and so is
+        a list of dense arrays. Models with ids of their own are joined by id; arrays are about
+        `labels` or, without ids, row by row about the samples of the first model that has some.
+    labels, groups, attributes, classes, ids
+        What is true of the samples of arrays, as for `Predictions.of`.
+    scores : {"logits", "probability"}
+        What arrays, frames and files hold. `Predictions` are logits.
     identity : sequence of str, optional
-        Groups to slice by; default: every group but the cluster.
+        Groups to slice by; default: every group but the cluster. A list of names as `groups` says
+        the same.
     train_rates : TrainRates, optional
         Rates of the training split, where the files do not tell them; without either, the rates
         of the labels at hand stand in, with a warning.
@@ -69,34 +84,36 @@ def audit(
     Examples
     --------
     >>> import numpy as np
-    >>> import polars as pl
-    >>> from prunescope.data.samples import Samples
-    >>> from prunescope.predictions import Metadata
     >>> rng = np.random.default_rng(0)
-    >>> labels = rng.integers(0, 2, (200, 1)).astype(np.int8)
-    >>> samples = Samples(pl.Series([str(i) for i in range(200)]), ("Smiling",), labels)
-    >>> dense = Predictions(samples, labels * 4.0 - 2.0, Metadata(name="dense"))
-    >>> noise = rng.normal(0, 2, labels.shape)
-    >>> sparse = Predictions(samples, dense.logits + noise, Metadata(name="sparse"))
-    >>> result = audit(dense, sparse, train_rates=samples.rates(), replicates=200)
+    >>> labels = rng.integers(0, 2, (200, 1))
+    >>> dense = labels * 4.0 - 2.0
+    >>> sparse = dense + rng.normal(0, 2, labels.shape)
+    >>> result = audit(dense, {"sparse": sparse}, labels=labels, attributes=["Smiling"])
     >>> row = result.table.filter(model="sparse", metric="accuracy", attribute="Smiling")
     >>> [round(x, 3) for x in row.select("value", "baseline", "delta").row(0)]
     [0.825, 1.0, -0.175]
     """
-    dense = [dense] if isinstance(dense, Predictions) else list(dense)
-    compressed = [compressed] if isinstance(compressed, Predictions) else list(compressed)
+    if isinstance(groups, list | tuple):  # of names
+        identity, groups = groups, None
     chosen = chosen_settings(identity, settings)
-    check_names([model.name for model in dense], [model.name for model in compressed])
-    aligned, notes = align([*dense, *compressed])
+    given = each("dense", dense, of_seeds=True)
+    n_dense = len(given)
+    given += each("compressed", compressed)
+    truth = Truth(labels, groups, attributes, classes, ids)
+    models, notes = read_models(given, truth, scores=scores)
+    names = [model.name for model in models]
+    check_names(names[:n_dense], names[n_dense:])
+    aligned, more_notes = align(models)
+    notes += more_notes
     samples = aligned[0].samples.crossed(chosen.intersect)
     aligned = [replace(model, samples=samples) for model in aligned]
     task = {"task": samples.task}
-    models, more_notes = told([m.metadata.model_copy(update=task) for m in aligned], len(dense))
-    train, warnings = rates_of(models, train_rates, samples.rates)
+    infos, more_notes = told([m.metadata.model_copy(update=task) for m in aligned], n_dense)
+    train, warnings = rates_of(infos, train_rates, samples.rates)
     chosen = chosen.model_copy(update={"cluster": chosen.cluster or samples.cluster})
-    names = groups_of(samples.groups, chosen)
-    slices = Slices.of(samples, names)
-    values = {name: samples.groups[name].values for name in names}
+    sliced = groups_of(samples.groups, chosen)
+    slices = Slices.of(samples, sliced)
+    values = {name: samples.groups[name].values for name in sliced}
     chosen = with_trigger(chosen, values)
     warnings += check_groups(values, chosen.trigger)
     warnings += [
@@ -112,8 +129,8 @@ def audit(
     if most < chosen.replicates and len(np.unique(units)) > most:
         more_notes += fewer_blocks(chosen, most)
     layout = Layout(slices, n_blocks, chosen.n_bins, chosen.band)
-    subject = Subject(models, len(dense), samples.attributes, layout, train, chosen)
+    subject = Subject(infos, n_dense, samples.attributes, layout, train, chosen)
     evidence = InMemory(aligned, layout, blocks, None if chosen.cluster is None else units)
-    answered = pl.concat([one.samples.ids for one in (*dense, *compressed)]).n_unique()
+    answered = pl.concat([one.samples.ids for one in models]).n_unique()
     found = conclude(subject, evidence, len(samples), [*notes, *more_notes], warnings, progress)
     return replace(found, info=found.info.model_copy(update={"shared": len(samples) / answered}))

@@ -17,7 +17,7 @@ from prunescope.audit.table import SCHEMA
 from prunescope.audit.verdicts import JUDGED, VERDICTS, harm_of
 from prunescope.errors import ConfigError, MissingExtraError, one_of, shorten
 from prunescope.notebook import rendered
-from prunescope.predictions import Metadata
+from prunescope.predictions import Metadata, Told
 from prunescope.result_folder import ResultFolder
 
 CONFUSION_SCHEMA: dict[str, pl.DataType] = {
@@ -120,13 +120,15 @@ class Sources(BaseModel):
     """Which files the answers of an audit's models were read from, and how.
 
     `files` maps the name of a model to its file, seen from the audit's folder; `scores`, `columns`
-    and `thresholds` are as for `Predictions.load` and the command's option of that name.
+    and `thresholds` are as for `Predictions.load` and the command's option of that name; `told` is
+    what was told of a model over what its file says.
     """
 
     files: dict[str, str] = {}
     scores: Literal["logits", "probability"] = "logits"
     columns: dict[str, str] = {}
     thresholds: str | None = None
+    told: dict[str, Told] = {}
 
 
 class AuditInfo(BaseModel):

@@ -149,12 +149,15 @@ def told(models: Sequence[Metadata], n_dense: int) -> tuple[list[Metadata], list
         else model
         for index, model in enumerate(models)
     ]
-    silent = [model.name for model in named[n_dense:] if model.compression.method == UNTOLD]
+    silent = [model for model in named[n_dense:] if model.compression.method == UNTOLD]
     if not silent:
         return named, []
+    unknown = (
+        "" if any(model.compression.sparsity for model in silent) else ", and the sparsity as 0"
+    )
     return named, [
-        f"{shorten(silent)}: the file does not tell how the model was compressed, so the "
-        f"method is given as {UNTOLD!r}, and the sparsity as 0."
+        f"{shorten(model.name for model in silent)}: the file does not tell how the model was "
+        f"compressed, so the method is given as {UNTOLD!r}{unknown}."
     ]
 
 

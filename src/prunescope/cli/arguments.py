@@ -5,10 +5,12 @@ from __future__ import annotations
 MANY = (
     "--compressed", "--against", "--dense-seeds", "--pruned-validation", "--test", "--fit",
     "--also",
-    "--models",
     "--predictions",
 )  # fmt: skip
 """Options that take all values up to the next option."""
+
+MANY_OF = {"mitigate compare": ("--models",)}
+"""The same for one command."""
 
 TWO_WORDS = (
     ("forecast", "score"),
@@ -42,6 +44,7 @@ def arguments(typed: list[str]) -> list[str]:
     """
     if tuple(typed[:2]) in TWO_WORDS:
         typed = [" ".join(typed[:2]), *typed[2:]]
+    many = (*MANY, *MANY_OF.get(typed[0] if typed else "", ()))
     result: list[str] = []
     option, n_values = "", 0
     for word in typed:
@@ -50,7 +53,7 @@ def arguments(typed: list[str]) -> list[str]:
             n_values = bool(with_value)
         else:
             n_values += 1
-            if option in MANY and n_values > 1:
+            if option in many and n_values > 1:
                 result.append(option)
         result.append(word)
     return result

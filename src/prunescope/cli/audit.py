@@ -59,6 +59,8 @@ def audit(
     out: options.Out = Path("audit"),
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     stream: Annotated[
@@ -144,10 +146,10 @@ def audit(
     folder --out.
     """
     from prunescope.cli.files import Files
-    from prunescope.predictions import read_mapping, train_rates_from
+    from prunescope.predictions import train_rates_from
 
     crossed = [options.names(text) or [] for text in intersect or ()]
-    files = Files(scores, read_mapping(mapping or ()), thresholds)
+    files = Files.of([*dense, *compressed], scores, mapping, thresholds, about, about_file)
     rates = None
     if train_labels is not None:
         rates = train_rates_from(train_labels, files.columns, crossed)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from prunescope.audit import Audit, Sources
 from prunescope.audit import audit as audit_in_memory
@@ -16,8 +16,12 @@ from prunescope.errors import ConfigError, shorten
 from prunescope.predictions import (
     Adjustment,
     Predictions,
+    Scores,
+    Told,
     adjust,
+    read_about,
     read_adjustments,
+    read_mapping,
 )
 from prunescope.predictions.shards import Shards, shards_of
 from prunescope.predictions.thresholds import EVERY_MODEL
@@ -42,11 +46,28 @@ class Files:
         Our name of a column → theirs.
     thresholds : path, optional
         A file of thresholds, or of adjustments.
+    told : dict
+        File, as it was given → what is told of it; its scores go before `scores`.
     """
 
-    scores: Literal["logits", "probability"]
+    scores: Scores
     columns: Mapping[str, str]
     thresholds: Path | None
+    told: Mapping[str, Told] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        sources: Sequence[str],
+        scores: Scores,
+        mapping: Iterable[str] | None,
+        thresholds: Path | None = None,
+        about: Iterable[str] | None = None,
+        about_file: Path | None = None,
+    ) -> Files:
+        """Read the options of a command that reads the files `sources`."""
+        told = read_about(about or (), about_file, sources)
+        return cls(scores, read_mapping(mapping or ()), thresholds, told)
 
     def streamed(self, sources: Sequence[str], asked: bool | None, engine: str) -> bool:
         """Decide whether to read a part of the files at a time.
@@ -70,11 +91,7 @@ class Files:
 
     def load(self, paths: Sequence[str]) -> list[Predictions]:
         """Read files whole."""
-        models = [
-            Predictions.load(shards_of(path)[0], scores=self.scores, columns=self.columns)
-            for path in paths
-        ]
-        return self._adjusted(models, adjust)
+        return self._adjusted([self._load(path) for path in paths], adjust)
 
     def audit_in_memory(
         self,
@@ -95,6 +112,11 @@ class Files:
             scores=self.scores,
             columns=dict(self.columns),
             thresholds=None if self.thresholds is None else str(self.thresholds),
+            told={
+                name: self.told[path]
+                for name, path in zip(models, paths, strict=True)
+                if path in self.told
+            },
         )
 
     def audit_streamed(
@@ -139,5 +161,14 @@ class Files:
             for model, how in zip(models, mine, strict=True)
         ]
 
+    def _load(self, source: str) -> Predictions:
+        told = self.told.get(source, Told())
+        model = Predictions.load(
+            shards_of(source)[0], scores=told.scores or self.scores, columns=self.columns
+        )
+        return replace(model, metadata=told.over(model.metadata))
+
     def _scan(self, source: str) -> Shards:
-        return Shards.scan(source, scores=self.scores, columns=self.columns)
+        told = self.told.get(source, Told())
+        model = Shards.scan(source, scores=told.scores or self.scores, columns=self.columns)
+        return replace(model, metadata=told.over(model.metadata))

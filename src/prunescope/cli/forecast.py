@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,10 +38,11 @@ def forecast(
         ),
     ] = None,
     model: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
+            metavar="MODEL|FILE:KEY=VALUE,...",
             help="The model that made the predictions: its folder, or hf:NAME_OR_FOLDER or "
-            "module:factory with --data.",
+            "module:factory with --data. Or what a file does not tell, as for 'audit'.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -73,6 +75,7 @@ def forecast(
     on_bad_image: options.OnBadImage = None,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     groups: options.Identity = None,
@@ -92,17 +95,18 @@ def forecast(
     from prunescope.cli.files import Files
     from prunescope.cli.tables import forecast_data, print_forecast
     from prunescope.forecast import forecast as foresee
-    from prunescope.predictions import read_mapping, train_rates_from
+    from prunescope.predictions import train_rates_from
     from prunescope.report import write_forecast
 
-    files = Files(scores, read_mapping(mapping or ()), thresholds)
+    about, checkpoint = _model(model or ())
     paths = [dense, *([validation] if validation else []), *(pruned_validation or [])]
+    files = Files.of(paths, scores, mapping, thresholds, about, about_file)
     loaded = files.load(paths)
     rates = None if train_labels is None else train_rates_from(train_labels, files.columns, ())
     opened = dataset = None
-    if model is not None:
+    if checkpoint is not None:
         opened, _, dataset = models.open_model(
-            model, factory, source, images=images, on_bad_image=on_bad_image
+            checkpoint, factory, source, images=images, on_bad_image=on_bad_image
         )
     elif source is not None:
         dataset = options.load(
@@ -141,6 +145,18 @@ def forecast(
     result(as_json, {**forecast_data(found), "folder": str(out), "report": str(page)}, show)
 
 
+def _model(texts: Sequence[str]) -> tuple[list[str], str | None]:
+    """Part what is said of files from the model that made the predictions."""
+    from prunescope.errors import ConfigError
+    from prunescope.predictions import is_about
+
+    about = [text for text in texts if is_about(text)]
+    rest = [text for text in texts if not is_about(text)]
+    if len(rest) > 1:
+        raise ConfigError(f"--model names {len(rest)} models, {', '.join(rest)}: expected one")
+    return about, rest[0] if rest else None
+
+
 def score(
     folder: Annotated[Path, typer.Argument(metavar="FORECAST", help="Folder of a forecast.")],
     against: Annotated[
@@ -161,6 +177,8 @@ def score(
     ] = None,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
     cluster: options.Clustered = None,
     replicates: options.Replicates = 1000,
@@ -178,11 +196,12 @@ def score(
     from prunescope.cli.tables import print_score, score_data
     from prunescope.forecast import Forecast
     from prunescope.forecast import score as judge
-    from prunescope.predictions import read_mapping
     from prunescope.report import write_score
 
     found = Forecast.load(folder)
-    files = Files(scores, read_mapping(mapping or ()), thresholds)
+    files = Files.of(
+        [*against, *(dense_seeds or [])], scores, mapping, thresholds, about, about_file
+    )
     loaded = files.load([*against, *(dense_seeds or [])])
     with progress("score") as update:
         judged = judge(

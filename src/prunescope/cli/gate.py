@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from prunescope.verdict import Judged, ModelVerdict, Policy, Verdict
-    from prunescope.verdict.verdict import State
+    from prunescope.verdict.judgement import State
 
 SHIPPED = "the criteria that prunescope ships with"
 
@@ -112,7 +112,7 @@ def _print_model(model: ModelVerdict, console: Console) -> None:
     from rich.text import Text
 
     from prunescope.verdict import WORDS
-    from prunescope.verdict.verdict import shown
+    from prunescope.verdict.judgement import shown
 
     title = Text(f"\n{shown(model.model)}: ")
     title.append(WORDS[model.answer], style=f"bold {OF_ANSWERS[model.answer]}")

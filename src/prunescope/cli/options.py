@@ -60,7 +60,29 @@ OnBadImage = Annotated[
 FILES = "Files"
 Scores = Annotated[
     Literal["logits", "probability"],
-    typer.Option(help="What the columns logit__* hold.", rich_help_panel=FILES),
+    typer.Option(
+        help="What the columns logit__* hold, of files that --model does not tell it of.",
+        rich_help_panel=FILES,
+    ),
+]
+About = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="FILE:KEY=VALUE,...",
+        help="What a file does not tell, or not rightly: its model's name, method, sparsity, seed, "
+        "and scores (logits, probability). Repeat for several.",
+        rich_help_panel=FILES,
+    ),
+]
+AboutFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--models",
+        metavar="YAML",
+        help="The same for many: file: {name: ..., sparsity: ...}, seen from the YAML's folder.",
+        rich_help_panel=FILES,
+    ),
 ]
 Mapping = Annotated[
     list[str] | None,

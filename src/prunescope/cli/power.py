@@ -57,6 +57,8 @@ def power(
     min_support: options.MinSupport = 10,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     seed: options.Seed = 0,
@@ -69,7 +71,7 @@ def power(
     from prunescope.audit import Audit
     from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
-    from prunescope.predictions import align, read_mapping, train_rates_from
+    from prunescope.predictions import align, train_rates_from
     from prunescope.verdict import Policy, shipped
     from prunescope.verdict.power import PAIRS, SIZES, differing, foretell
 
@@ -82,7 +84,10 @@ def power(
     if flips is not None and second is not None:
         raise ConfigError("--flips says how many answers differ, and so does --second: give one")
     if (Path(source) / "audit.json").is_file():
-        given = {"--groups": groups, "--cluster": cluster, "--train-labels": train_labels}
+        given = {
+            "--groups": groups, "--cluster": cluster, "--train-labels": train_labels,
+            "--model": about, "--models": about_file,
+        }  # fmt: skip
         twice = [name for name, value in given.items() if value is not None]
         if twice:
             raise ConfigError(f"{', '.join(twice)}: an audit says that itself; give a dense file")
@@ -91,8 +96,9 @@ def power(
         if flips is None and len(models) == 1:
             flips = _flips(found)
     else:
-        files = Files(scores, read_mapping(mapping or ()), thresholds)
-        models = files.load([source, *([second] if second else [])])
+        sources = [source, *([second] if second else [])]
+        files = Files.of(sources, scores, mapping, thresholds, about, about_file)
+        models = files.load(sources)
         if train_labels is not None:
             settings["train_rates"] = train_rates_from(train_labels, files.columns, ())
     if flips is None:
@@ -137,8 +143,10 @@ def _audited(found: Audit, folder: Path) -> tuple[list[Predictions], dict[str, A
             "dense model's, dense.save('dense.parquet') in Python, and give that file"
         )
     thresholds = None if sources.thresholds is None else folder / sources.thresholds
-    files = Files(sources.scores, sources.columns, thresholds)
-    models = files.load([str(folder / sources.files[name]) for name in names])
+    paths = {name: str(folder / sources.files[name]) for name in names}
+    told = {paths[name]: of for name, of in sources.told.items() if name in paths}
+    files = Files(sources.scores, sources.columns, thresholds, told)
+    models = files.load(list(paths.values()))
     kept = ("cluster", "confidence", "min_support", "n_bins", "band", "intersect", "trigger")
     settings = {name: getattr(info.settings, name) for name in kept}
     return models, {**settings, "identity": info.settings.groups}
@@ -164,8 +172,8 @@ def _show(found: Power) -> None:
     from rich.table import Table
 
     from prunescope.verdict.glossary import size
+    from prunescope.verdict.judgement import shown
     from prunescope.verdict.numbers import about
-    from prunescope.verdict.verdict import shown
 
     console = Console(highlight=False)
     untold = found.rows.filter("decides", ~pl.col("foretold"))

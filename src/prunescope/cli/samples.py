@@ -33,6 +33,8 @@ def samples(
     ] = (0.1, 0.9),
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
     as_json: options.Json = False,
 ) -> None:
@@ -43,12 +45,12 @@ def samples(
     """
     from prunescope.cli.files import Files
     from prunescope.forecast import Forecast
-    from prunescope.predictions import align, read_mapping
+    from prunescope.predictions import align
     from prunescope.report import TAGS, sample_table, write_samples
     from prunescope.report.samples import check_samples_path
 
     check_samples_path(out)
-    files = Files(scores, read_mapping(mapping or ()), thresholds)
+    files = Files.of([*dense, *compressed], scores, mapping, thresholds, about, about_file)
     models, notes = align(files.load([*dense, *compressed]))
     foretold = None if forecast is None else Forecast.load(forecast)
     table = sample_table(models[: len(dense)], models[len(dense) :], foretold, band=band)

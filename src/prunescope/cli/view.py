@@ -58,6 +58,8 @@ def view(
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
 ) -> None:
     """Look at the images behind an audit, and review answers: a web app on this machine.
@@ -66,13 +68,17 @@ def view(
     """
     from prunescope.audit import Audit
     from prunescope.cli.files import Files
+    from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
-    from prunescope.predictions import read_mapping
 
+    if (about or about_file) and not predictions:
+        raise ConfigError("--model and --models tell of files that --predictions names: name them")
     viewer = _viewer()
     audit = Audit.load(folder)
     if predictions:
-        answers = Files(scores, read_mapping(mapping or ()), thresholds).load(predictions)
+        answers = Files.of(predictions, scores, mapping, thresholds, about, about_file).load(
+            predictions
+        )
     else:
         answers = _answers(audit, folder)
     default = folder / "forecast"
@@ -156,7 +162,8 @@ def _answers(audit: Audit, folder: Path) -> list[Predictions]:
             f"{lacking[0]}: the answers that the audit was made of are not there, or not in one "
             "file: name those of all its models by --predictions"
         )
-    return Files(told.scores, told.columns, cuts).load([str(path) for path in paths.values()])
+    said = {str(paths[name]): of for name, of in told.told.items() if name in paths}
+    return Files(told.scores, told.columns, cuts, said).load([*map(str, paths.values())])
 
 
 def _if_there(path: Path) -> str | None:

@@ -23,7 +23,15 @@ from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
 from prunescope.forecast.workshop import Workshop
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import BAND, Floats
-from prunescope.predictions import Predictions, align, in_order_of
+from prunescope.predictions import (
+    Predictions,
+    Scores,
+    Truth,
+    align,
+    each,
+    in_order_of,
+    read_models,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,8 +49,14 @@ FAR, NEAR = "far from the threshold", "near the threshold"
 
 
 def forecast(
-    dense: Predictions,
+    dense: object,
     *,
+    labels: object | None = None,
+    groups: object | None = None,
+    attributes: Sequence[str] | None = None,
+    classes: Sequence[object] | None = None,
+    ids: object | None = None,
+    scores: Scores = "logits",
     sparsity: float = 0.9,
     scorer: str | None = None,
     tier: Tier | None = None,
@@ -51,8 +65,8 @@ def forecast(
     recipe: Recipe | None = None,
     identity: Sequence[str] | None = None,
     train_rates: TrainRates | None = None,
-    validation: Predictions | None = None,
-    pruned_validation: Sequence[Predictions] = (),
+    validation: object | None = None,
+    pruned_validation: object = (),
     min_support: int = 10,
     seed: int = 0,
     device: str | None = None,
@@ -62,8 +76,13 @@ def forecast(
 
     Parameters
     ----------
-    dense : Predictions
-        Their labels are looked at for rare-value ratio and bias amplification, not for the risk.
+    dense : model
+        `Predictions`, a path, an array, a tensor or a frame, as for `prunescope.audit`. Labels are
+        looked at for rare-value ratio and bias amplification, not for the risk.
+    labels, groups, attributes, classes, ids
+        What is true of the samples of an array, as for `Predictions.of`.
+    scores : {"logits", "probability"}
+        What arrays, frames and files hold.
     sparsity : float
         That is planned, in (0, 1).
     scorer : str, optional
@@ -81,11 +100,13 @@ def forecast(
         Groups to look at; default: every group but the cluster.
     train_rates : TrainRates, optional
         Where the file does not tell them.
-    validation : Predictions, optional
-        Of the same dense model on other, labelled samples: scorer ``temperature`` asks for them.
-    pruned_validation : sequence of Predictions
-        Of one or more pruned models on the samples of `validation`: their flips make risks into
-        probabilities. Without them, probabilities are the scorer's own.
+    validation : model, optional
+        The same dense model on other, labelled samples, which it tells itself (`Predictions.of`):
+        scorer ``temperature`` asks for it.
+    pruned_validation : models
+        One or more pruned models on the samples of `validation`: their flips make risks into
+        probabilities. Without them, probabilities are the scorer's own. Arrays are about the
+        samples of `validation`, row by row.
     min_support : int
         Samples that an estimate needs.
     seed : int
@@ -102,17 +123,10 @@ def forecast(
 
     Examples
     --------
-    >>> from prunescope.data.samples import Samples
-    >>> from prunescope.predictions import Metadata
     >>> rng = np.random.default_rng(0)
-    >>> labels = (rng.random((500, 2)) < (0.1, 0.5)).astype(np.int8)
-    >>> ids = pl.Series([str(i) for i in range(500)])
-    >>> samples = Samples(ids, ("Bald", "Smiling"), labels)
+    >>> labels = rng.random((500, 2)) < (0.1, 0.5)
     >>> logits = labels * 6.0 - 3 + rng.normal(0, 1, labels.shape)
-    >>> found = forecast(
-    ...     Predictions(samples, logits, Metadata(name="dense")),
-    ...     sparsity=0.95, train_rates=samples.rates(),
-    ... )
+    >>> found = forecast(logits, labels=labels, attributes=["Bald", "Smiling"], sparsity=0.95)
     >>> found
     Forecast('dense' at 95.0%: 500 samples × 2 attributes, spectral-shrink, tier A)
     >>> found.riskiest(1).select("attribute", "answer", "why").row(0)
@@ -123,6 +137,15 @@ def forecast(
     name, chosen = _choose(scorer, tier, model)
     if (model is None) != (dataset is None):
         raise ConfigError("a model and its data go together: give both, or neither")
+    truth = Truth(labels, groups, attributes, classes, ids)
+    dense = _one("dense", dense, scores, truth)
+    if validation is not None:
+        validation = in_order_of(_one("validation", validation, scores, Truth()), dense)
+    pruned, read_notes = read_models(
+        each("pruned_validation", pruned_validation),
+        scores=scores,
+        beside=None if validation is None else validation.samples,
+    )
     workshop = None
     if model is not None and dataset is not None:
         workshop = Workshop(model, dataset, recipe, seed, device, progress)
@@ -130,13 +153,13 @@ def forecast(
         raise ConfigError(f"{dense.name} knows one class alone: no answer can flip")
     rates, warnings = rates_of([dense.metadata], train_rates, dense.samples.rates)
     known, notes = _base_rates(dense, train_rates)
+    notes += read_notes
     if validation is not None:
-        validation = in_order_of(validation, dense)
         warnings += _overlap(validation, dense)
     lab = workshop.lab(dense) if workshop and chosen.tier != "A" else None
     case = Case(dense, known, sparsity, validation, lab)
     outlook = chosen.look(case)
-    calibration = _calibrate(chosen, case, workshop, pruned_validation, notes)
+    calibration = _calibrate(chosen, case, workshop, pruned, notes)
     probability, source = outlook.flip_probability, "the scorer's own"
     if calibration is not None:
         probability = calibrated(calibration, dense, outlook)
@@ -145,7 +168,7 @@ def forecast(
     slices = Slices.of(dense.samples, identity)
     warnings += check_groups({g: dense.samples.groups[g].values for g in identity}, None)
     leanings = Leanings(dense.attributes, slices, rates, min_support)
-    attributes = _attributes(case, leanings, name, outlook, seed)
+    rows = _attributes(case, leanings, name, outlook, seed)
     expected = _expected_margins(case, outlook)
     reasons = tuple(dict.fromkeys((FAR, NEAR, chosen.why or NEAR)))
     return Forecast(
@@ -182,8 +205,16 @@ def forecast(
         answer=dense.decisions,
         expected=expected,
         why=_why(case, expected),
-        attributes=attributes,
+        attributes=rows,
     )
+
+
+def _one(argument: str, given: object, scores: Scores, truth: Truth) -> Predictions:
+    """Read one model, in whatever form it is given."""
+    listed = each(argument, given)
+    if len(listed) != 1:
+        raise ConfigError(f"{argument} holds {len(listed)} models: expected one")
+    return read_models(listed, truth, scores=scores)[0][0]
 
 
 def _check_sparsity(sparsity: float) -> None:

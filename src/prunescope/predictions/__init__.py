@@ -7,6 +7,7 @@ in the key ``prunescope`` of the file's metadata; CSV holds the same columns and
 Files of other tools are read by a mapping from our names of columns to theirs.
 """
 
+from prunescope.predictions.about import is_about, read_about
 from prunescope.predictions.adjustment import (
     Adjustment,
     Adjustments,
@@ -20,12 +21,15 @@ from prunescope.predictions.ask import predict
 from prunescope.predictions.columns import read_mapping, rename
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
 from prunescope.predictions.record import Predictions, check_suffix
+from prunescope.predictions.scores import Scores
+from prunescope.predictions.several import Truth, each, read_models
 from prunescope.predictions.tables import train_rates_from
 from prunescope.predictions.thresholds import (
     check_thresholds,
     read_thresholds,
     with_thresholds,
 )
+from prunescope.predictions.told import Told
 
 __all__ = [
     "Adjustment",
@@ -35,15 +39,22 @@ __all__ = [
     "DatasetInfo",
     "Metadata",
     "Predictions",
+    "Scores",
+    "Told",
+    "Truth",
     "adjust",
     "align",
     "check_suffix",
     "check_thresholds",
+    "each",
     "in_order_of",
+    "is_about",
     "on_samples_of",
     "predict",
+    "read_about",
     "read_adjustments",
     "read_mapping",
+    "read_models",
     "read_thresholds",
     "rename",
     "settle",

@@ -17,7 +17,8 @@ from prunescope.data.samples import Group, GroupValue
 from prunescope.errors import DataError, PrunescopeWarning, settings_of, shorten
 from prunescope.files import replacing
 from prunescope.predictions.metadata import Metadata
-from prunescope.predictions.record import Predictions, Scores
+from prunescope.predictions.record import Predictions
+from prunescope.predictions.scores import Scores
 from prunescope.predictions.thresholds import EVERY_MODEL, check_thresholds, read_thresholds
 
 Floats = NDArray[np.floating[Any]]

@@ -43,7 +43,7 @@ def advise(frame: pl.DataFrame, missing: Sequence[str]) -> str:
     key = layouts.id_column(frame) if "id" in missing else None
     looked = [name for name in frame.columns if name != key][:MAX_LOOKS]
     looks = {name: Look.at(frame[name]) for name in looked}
-    found = guess(looks, missing)
+    found = guess(looks, missing, lambda names: layouts.add_up(frame[name] for name in names))
     names = {**({} if key is None else {key: "id"}), **found.names}
     rest = {name: look for name, look in looks.items() if not (name in names or is_ours(name))}
     options = _options(_compact(frame.columns, names, found.patterns))
@@ -55,6 +55,10 @@ def advise(frame: pl.DataFrame, missing: Sequence[str]) -> str:
     if scores and (found.probable or layouts.in_unit_range(scores)):
         options.append("--scores probability")
     lines = ["Rename the columns, or add:", f"  {' '.join(options)}"]
+    if found.counted is not None:
+        places = [f"{new.removeprefix('logit__')} is {old}" for old, new in names.items()
+                  if new.startswith("logit__")]  # fmt: skip
+        lines.append(f"{found.counted} seems to count the classes: {shorten(places)}. Is it so?")
     unknown = [role for role in missing if not _is_found(role, names.values())]
     lines += _what_lacks(rest, unknown) if unknown else _groups(rest, frame.height)
     return "\n".join(lines)

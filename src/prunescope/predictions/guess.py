@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import NamedTuple
 
 from prunescope.predictions import layouts
 from prunescope.predictions.columns import is_ours
@@ -28,15 +29,26 @@ class Guess:
         Their columns of scores.
     probable : bool
         Their names say that these are probabilities.
+    counted : str, optional
+        The column of labels that is taken for the place of a class among the scores.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     patterns: Mapping[str, str] = field(default_factory=dict)
     scores: tuple[str, ...] = ()
     probable: bool = False
+    counted: str | None = None
 
 
-def guess(looks: Mapping[str, Look], missing: Collection[str]) -> Guess:
+AddsUp = Callable[[Iterable[str]], bool]
+"""Whether columns add up to 1 in every row, as the probabilities of classes do."""
+
+
+def _never(_: Iterable[str]) -> bool:
+    return False
+
+
+def guess(looks: Mapping[str, Look], missing: Collection[str], adds_up: AddsUp = _never) -> Guess:
     """Return the first way to read labels and scores that fits: both of them, or what there is.
 
     Parameters
@@ -45,6 +57,8 @@ def guess(looks: Mapping[str, Look], missing: Collection[str]) -> Guess:
         Column → what it holds; without the ids.
     missing : collection of {"id", "y", "logit"}
         What is needed and not there.
+    adds_up : callable
+        Tells whether some columns add up to 1 in every row.
 
     Examples
     --------
@@ -55,9 +69,9 @@ def guess(looks: Mapping[str, Look], missing: Collection[str]) -> Guess:
     if not {"y", "logit"} & set(missing):
         return Guess()
     if "logit" in missing or _ours(looks, "logit__"):
-        for way in (_attributes, _classes, _one_attribute):
-            if found := way(looks):
-                return found
+        found = _attributes(looks) or _classes(looks, adds_up) or _one_attribute(looks)
+        if found:
+            return found
     labels, scores = (
         max(sides, key=lambda side: len(side.columns), default=None)
         for sides in (_labels(looks), _scores(looks))
@@ -100,26 +114,77 @@ def _attributes(looks: Mapping[str, Look]) -> Guess | None:
     return None if best is None else _of_sides(best[1], best[2])
 
 
-def _classes(looks: Mapping[str, Look]) -> Guess | None:
-    """Read one column of class names, and a score per class."""
+def _classes(looks: Mapping[str, Look], adds_up: AddsUp = _never) -> Guess | None:
+    """Read one column of classes, by name or by place, and a score per class."""
     free = _free(looks)
     sides = _ours(looks, "logit__") or [
         *_scores(looks),
         Side("*", {name: name for name in free if looks[name].is_float}),
     ]
-    for name in layouts.called([*free, *(["y"] if "y" in looks else [])], layouts.LABEL_COLUMNS):
-        look = looks[name]
-        ranked = [
-            (len(look.values & set(side.columns)), side.word not in layouts.PROBABILITIES, side)
-            for side in sides
-            if len(side.columns) > 1
-            and look.values
-            and (look.values <= set(side.columns) or (side.word and not look.is_binary))
-        ]
-        if ranked:
-            side = max(ranked, key=lambda item: item[:2])[2]
-            return _of_sides(None, side, {} if name == "y" else {name: "y"})
-    return None
+    sides = [side for side in sides if len(side.columns) > 1]
+    labels = layouts.called([*free, *(["y"] if "y" in looks else [])], layouts.LABEL_COLUMNS)
+    for name in labels:
+        fits = [_fit(looks[name], side, adds_up) for side in sides if looks[name].values]
+        if found := [fit for fit in fits if fit is not None]:
+            best = max(found, key=lambda fit: (fit.n, fit.side.word not in layouts.PROBABILITIES))
+            return _of_classes(name, best)
+    named = {
+        name: _Fit(len(looks[name].values), read)
+        for side in sides
+        for name in free
+        if len(looks[name].values) > 1 and name not in (*labels, *side.columns.values())
+        and not layouts.called([name], layouts.ANSWERS)
+        and (read := _by_name(looks[name], side))
+    }  # fmt: skip
+    return _of_classes(*named.popitem()) if len(named) == 1 else None
+
+
+class _Fit(NamedTuple):
+    """Scores by class, how many values of a column name one, and whether values count them."""
+
+    n: int
+    side: Side
+    counted: bool = False
+
+
+def _fit(look: Look, side: Side, adds_up: AddsUp) -> _Fit | None:
+    """Read scores by the class that a column of labels names or counts; None if it does neither."""
+    n = len(look.values & set(side.columns))
+    if (by_name := _by_name(look, side)) is not None:
+        return _Fit(len(look.values), by_name)
+    if side.word == "logit__":
+        return None if look.is_binary else _Fit(n, side)  # they are ours, and may be others'
+    if not side.word or (look.is_binary and not adds_up(side.columns.values())):
+        return None
+    if all(value.isdecimal() for value in look.values):
+        counts = [int(value) for value in look.values]
+        first, last = min(counts), max(counts)
+        size = len(side.columns)
+        if (first == 0 and last < size) or (first == 1 and last == size):
+            places = map(str, range(first, first + size))
+            columns = dict(zip(places, side.columns.values(), strict=True))
+            return _Fit(n, replace(side, columns=columns), counted=True)
+    return None if look.is_binary else _Fit(n, side)
+
+
+def _by_name(look: Look, side: Side) -> Side | None:
+    """Return scores by class where each value names one of them, in whatever case."""
+    if look.values <= set(side.columns):
+        return side
+    spelled = {layouts.plain(value): value for value in look.values}
+    stems = {layouts.plain(stem): stem for stem in side.columns}
+    if len(spelled) < len(look.values) or len(stems) < len(side.columns):
+        return None
+    if not spelled.keys() <= stems.keys():
+        return None
+    columns = {spelled.get(plain, stem): side.columns[stem] for plain, stem in stems.items()}
+    return replace(side, columns=columns)
+
+
+def _of_classes(label: str, fit: _Fit) -> Guess:
+    """Put a column of classes and the scores by class together."""
+    found = _of_sides(None, fit.side, {} if label == "y" else {label: "y"})
+    return replace(found, counted=label if fit.counted else None)
 
 
 def _one_attribute(looks: Mapping[str, Look]) -> Guess | None:

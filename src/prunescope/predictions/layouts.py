@@ -22,7 +22,10 @@ PROBABILITIES = (
     "prob", "probs", "proba", "y_prob", "y_proba", "pred_prob", "pred_proba", "y_pred_proba",
     "probability", "p", "conf", "confidence", "sigmoid", "softmax",
 )  # fmt: skip
-ANSWERS = ("pred", "y_pred", "prediction", "predicted", "decision", "answer")
+ANSWERS = (
+    "pred", "y_pred", "prediction", "predicted", "decision", "answer", "pred_class", "pred_label",
+    "predicted_class", "predicted_label", "pred_name", "predicted_name", "top1",
+)  # fmt: skip
 SCORES = (
     "logit", "logits", "y_logit", "score", "scores", "y_score", "raw", "output", "outputs",
     *PROBABILITIES, *ANSWERS,
@@ -169,6 +172,21 @@ def in_unit_range(columns: Iterable[pl.Series]) -> bool:
         column.dtype.is_numeric() and bool(((column >= 0) & (column <= 1)).all())
         for column in map(numbers, columns)
     )
+
+
+def add_up(columns: Iterable[pl.Series]) -> bool:
+    """Tell whether columns of numbers add up to 1 in every row, to a thousandth.
+
+    Examples
+    --------
+    >>> add_up([pl.Series([0.25, 1.0]), pl.Series(["0.75", "0"])])
+    True
+    """
+    read = [numbers(column) for column in columns]
+    if not all(column.dtype.is_numeric() for column in read):
+        return False
+    total = pl.DataFrame({str(at): column for at, column in enumerate(read)}).sum_horizontal()
+    return bool(((total - 1).abs() < 1e-3).all())
 
 
 def id_column(frame: pl.DataFrame) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,14 +14,22 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
 from prunescope.data.samples import Samples
-from prunescope.errors import ConfigError, DataError, one_of, shorten
+from prunescope.errors import DataError, settings_of, shorten
 from prunescope.files import replacing
+from prunescope.predictions.given import Matrix
+from prunescope.predictions.memory import logits_in, samples_of
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.reading import KEY, read_table
-from prunescope.predictions.scores import logits_of, scores_from, sigmoid, warn_of_scores
+from prunescope.predictions.scores import (
+    Scores,
+    check_scores,
+    logits_of,
+    scores_from,
+    sigmoid,
+    warn_of_scores,
+)
 from prunescope.predictions.tables import samples_from, table_of
-
-Scores = Literal["logits", "probability"]
+from prunescope.predictions.told import Told
 
 
 def check_suffix(path: str | Path) -> Path:
@@ -167,6 +175,77 @@ class Predictions:
         return replace(self, samples=samples, logits=self.logits[rows], thresholds=thresholds)
 
     @classmethod
+    def of(
+        cls,
+        logits: object,
+        labels: object,
+        *,
+        attributes: Iterable[str] | None = None,
+        classes: Iterable[object] | None = None,
+        groups: object | None = None,
+        ids: object | None = None,
+        cluster: str | None = None,
+        name: str | None = None,
+        method: str | None = None,
+        sparsity: float | None = None,
+        seed: int | None = None,
+        scores: Scores = "logits",
+    ) -> Predictions:
+        """Make the record from memory: arrays, tensors, frames of pandas or polars, lists.
+
+        Parameters
+        ----------
+        logits : (N, A), or (N,) of one attribute
+            A frame tells the names of its columns.
+        labels : (N, A), or (N,) of one attribute or of classes
+            True or false, 1 or 0, of each attribute; NaN, None and masked cells mean unlabelled.
+            Of classes the place of each sample's class, from 0 on, or its name.
+        attributes : sequence of str, optional
+            Names of the columns, in order, where no frame tells them.
+        classes : sequence, optional
+            The same where one of several classes is chosen. Labels (N,) beside logits of several
+            columns are classes without it, too.
+        groups : dict or frame, optional
+            Name → values (N,): booleans, whole numbers or text; NaN and None are unknown.
+        ids : (N,), optional
+            Default: the index of what comes from pandas, else row numbers from 0 on.
+        cluster : str, optional
+            The group whose samples depend on each other.
+        name, method, sparsity, seed
+            What the model is, how it was compressed, the share of its weights that were removed in
+            [0, 1), and the seed of its training.
+        scores : {"logits", "probability"}
+            What `logits` hold, as for `load`.
+
+        Raises
+        ------
+        DataError
+            Shapes, types or names do not fit together; says which argument.
+        ConfigError
+            A choice makes no sense, or names are missing.
+
+        Examples
+        --------
+        >>> Predictions.of(
+        ...     [[2.0, -1.0], [0.5, 3.0]], [[1, 0], [None, 1]], attributes=["Bald", "Smiling"],
+        ...     groups={"sex": ["f", "m"]}, name="dense",
+        ... )
+        Predictions('dense', 2 samples × 2 attributes, groups sex)
+        >>> Predictions.of([[2.0, 1.0, 0.0], [1.0, 0.0, 0.5]], ["dog", "cat"],
+        ...     classes=["cat", "dog", "owl"])
+        Predictions('model', 2 samples × 3 classes, no groups)
+        """
+        matrix = Matrix.of(logits, "logits")
+        samples = samples_of(
+            [matrix], labels, attributes=attributes, classes=classes, groups=groups, ids=ids,
+            cluster=cluster,
+        )  # fmt: skip
+        with settings_of("predictions"):
+            told = Told(name=name, method=method, sparsity=sparsity, seed=seed)
+        metadata = told.over(Metadata(task=samples.task))
+        return cls(samples, logits_in(matrix, samples, scores), metadata)
+
+    @classmethod
     def load(
         cls,
         path: str | Path,
@@ -203,20 +282,27 @@ class Predictions:
         PrunescopeWarning
             All scores are read as logits and look like probabilities, or all are 0 or 1.
         """
-        if scores not in get_args(Scores):
-            raise ConfigError(one_of("kind of scores", scores, get_args(Scores)))
+        check_scores(scores)
         path = Path(path)
         frame, metadata = read_table(path, columns)
-        samples = samples_from(frame, metadata, path)
-        logits = scores_from(frame, samples.attributes, path)
-        if not metadata.model_fields_set:  # what wrote the provenance knew what scores are
-            warn_of_scores(logits, scores, path)
-        if scores == "probability":
-            logits = logits_of(logits, samples, path)
-        metadata = metadata.model_copy(
-            update={"name": name or metadata.name or path.stem, "task": samples.task}
-        )
-        return cls(samples, logits, metadata)
+        name = name or metadata.name or path.stem
+        return _record(frame, path, name, metadata, scores)
+
+    @classmethod
+    def from_table(
+        cls,
+        frame: pl.DataFrame,
+        source: str | Path,
+        *,
+        name: str,
+        scores: Scores = "logits",
+    ) -> Predictions:
+        """Read a table that has the columns of a prediction file; messages call it `source`.
+
+        Raises, and warns, as `load` does.
+        """
+        check_scores(scores)
+        return _record(frame, source, name, Metadata(), scores)
 
     def save(self, path: str | Path) -> None:
         """Write a Parquet file that `load` reads back identically; CSV by the suffix ``.csv``.
@@ -252,3 +338,17 @@ class Predictions:
         plural = ("es" if kind == "class" else "s") if a != 1 else ""
         groups = f"groups {shorten(self.samples.groups)}" if self.samples.groups else "no groups"
         return f"Predictions({self.name!r}, {n:,} samples × {a} {kind}{plural}, {groups})"
+
+
+def _record(
+    frame: pl.DataFrame, source: str | Path, name: str, metadata: Metadata, scores: Scores
+) -> Predictions:
+    """Read the columns of a table."""
+    samples = samples_from(frame, metadata, source)
+    logits = scores_from(frame, samples.attributes, source)
+    if not metadata.model_fields_set:  # what wrote the provenance knew what scores are
+        warn_of_scores(logits, scores, source)
+    if scores == "probability":
+        logits = logits_of(logits, samples, source)
+    metadata = metadata.model_copy(update={"name": name, "task": samples.task})
+    return Predictions(samples, logits, metadata)

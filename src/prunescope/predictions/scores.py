@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -12,11 +12,19 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from prunescope.data.samples import Samples
-from prunescope.errors import DataError, PrunescopeWarning
+from prunescope.errors import ConfigError, DataError, PrunescopeWarning, one_of
 from prunescope.predictions.cells import NOT_ENOUGH, check_numbers
+
+Scores = Literal["logits", "probability"]
 
 ENOUGH = 20
 """Rows from which the range of scores tells something."""
+
+
+def check_scores(kind: str) -> None:
+    """Raise a `ConfigError` where there is no such kind of scores."""
+    if kind not in get_args(Scores):
+        raise ConfigError(one_of("kind of scores", kind, get_args(Scores)))
 
 
 def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -35,7 +43,7 @@ def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def scores_from(
-    frame: pl.DataFrame, attributes: tuple[str, ...], path: Path
+    frame: pl.DataFrame, attributes: tuple[str, ...], path: str | Path
 ) -> NDArray[np.floating[Any]]:
     """Read the columns ``logit__*``: numbers, none missing."""
     columns = frame.select(f"logit__{attribute}" for attribute in attributes)
@@ -47,7 +55,7 @@ def scores_from(
 
 
 def logits_of(
-    probabilities: NDArray[np.floating[Any]], samples: Samples, path: Path
+    probabilities: NDArray[np.floating[Any]], samples: Samples, path: str | Path
 ) -> NDArray[np.float64]:
     """Turn probabilities into logits."""
     outside = ~((probabilities >= 0) & (probabilities <= 1))
@@ -62,7 +70,7 @@ def logits_of(
     return np.asarray(np.log(p) if samples.task == "multiclass" else logit(p))
 
 
-def warn_of_scores(scores: NDArray[np.floating[Any]], kind: str, path: Path) -> None:
+def warn_of_scores(scores: NDArray[np.floating[Any]], kind: str, path: str | Path) -> None:
     """Warn where scores look like something else than the kind that the caller says.
 
     Fewer than `ENOUGH` rows tell nothing. Nothing is changed: what scores are is never guessed.
@@ -78,4 +86,4 @@ def warn_of_scores(scores: NDArray[np.floating[Any]], kind: str, path: Path) -> 
         )
     else:
         return
-    warnings.warn(f"{path}: {text}", PrunescopeWarning, stacklevel=3)
+    warnings.warn(f"{path}: {text}", PrunescopeWarning, stacklevel=4)

@@ -36,7 +36,7 @@ from prunescope.predictions.batch import Answers, Batch
 from prunescope.predictions.columns import rename
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.reading import check_width, read_metadata
-from prunescope.predictions.record import Scores
+from prunescope.predictions.scores import Scores
 from prunescope.predictions.tables import MISSING, check_matched, require_columns
 
 SOME = 1000

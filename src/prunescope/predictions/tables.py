@@ -33,7 +33,7 @@ _EXPECTED = (
 MISSING = {"id": "'id'", "y": "y__<attribute> or y", "logit": "logit__<attribute>"}
 
 
-def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples:
+def samples_from(frame: pl.DataFrame, metadata: Metadata, path: str | Path) -> Samples:
     """Read ids, labels and groups from the columns."""
     if frame.is_empty():
         raise DataError(f"{path}: no samples; expected at least one row")
@@ -44,7 +44,7 @@ def samples_from(frame: pl.DataFrame, metadata: Metadata, path: Path) -> Samples
     labelled = set(_names(frame, "y__"))
     task: Task = "multiclass" if "y" in frame.columns and not labelled else "multilabel"
     if task == "multiclass":
-        labels = read_classes(_classes(frame["y"], attributes), attributes, str(path))[1]
+        labels = read_classes(class_names(frame["y"], attributes), attributes, str(path))[1]
     else:
         check_matched(labelled, attributes, path)
         labels = _labels(frame, attributes, path)
@@ -109,7 +109,7 @@ def train_rates_from(
     require_columns(frame, path, ("y",))
     if "y" in frame.columns:
         classes = _names(frame, "logit__")
-        given = _classes(frame["y"], classes)
+        given = class_names(frame["y"], classes)
         attributes, labels = read_classes(given, classes or None, str(path))
     else:
         attributes = _names(frame, "y__")
@@ -122,7 +122,7 @@ def train_rates_from(
     return samples.crossed(intersect).rates()
 
 
-def check_matched(labelled: Collection[str], attributes: Collection[str], path: Path) -> None:
+def check_matched(labelled: Collection[str], attributes: Collection[str], path: str | Path) -> None:
     """Raise a `DataError` where an attribute has labels and no scores, or the reverse."""
     if unmatched := sorted(set(labelled).symmetric_difference(attributes)):
         raise DataError(
@@ -132,7 +132,7 @@ def check_matched(labelled: Collection[str], attributes: Collection[str], path: 
         )
 
 
-def require_columns(frame: pl.DataFrame, path: Path, needed: Collection[str]) -> None:
+def require_columns(frame: pl.DataFrame, path: str | Path, needed: Collection[str]) -> None:
     """Raise a `DataError` with a suggestion where columns are missing.
 
     Parameters
@@ -165,12 +165,12 @@ def _names(frame: pl.DataFrame, family: str) -> tuple[str, ...]:
     )
 
 
-def _labels(frame: pl.DataFrame, attributes: tuple[str, ...], path: Path) -> NDArray[np.int8]:
+def _labels(frame: pl.DataFrame, attributes: tuple[str, ...], path: str | Path) -> NDArray[np.int8]:
     """Read the columns ``y__*``."""
-    return np.stack([_label(frame[f"y__{name}"], str(path)) for name in attributes], axis=1)
+    return np.stack([label_codes(frame[f"y__{name}"], str(path)) for name in attributes], axis=1)
 
 
-def _label(column: pl.Series, source: str) -> NDArray[np.int8]:
+def label_codes(column: pl.Series, source: str) -> NDArray[np.int8]:
     """Read one column of labels; NaN means unlabelled."""
     column = whole(column)
     if column.dtype.is_nested():
@@ -186,7 +186,7 @@ def _label(column: pl.Series, source: str) -> NDArray[np.int8]:
     return read_labels(column, source)
 
 
-def _classes(column: pl.Series, classes: Collection[str]) -> pl.Series:
+def class_names(column: pl.Series, classes: Collection[str]) -> pl.Series:
     """Return a column of class names, as they are written; 3.0 means 3 where there is no 3.0."""
     column = whole(column)
     if column.dtype != pl.String:
@@ -197,7 +197,7 @@ def _classes(column: pl.Series, classes: Collection[str]) -> pl.Series:
     return column.set(column == "", None).cast(pl.Categorical)
 
 
-def _groups(frame: pl.DataFrame, path: Path) -> dict[str, Group]:
+def _groups(frame: pl.DataFrame, path: str | Path) -> dict[str, Group]:
     """Read the columns ``group__*``."""
     return {
         name: Group.from_series(frame[f"group__{name}"], str(path))

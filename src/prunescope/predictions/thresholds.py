@@ -15,7 +15,8 @@ import yaml
 
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.predictions.reading import UNREADABLE, read_cells
-from prunescope.predictions.record import Predictions, Scores
+from prunescope.predictions.record import Predictions
+from prunescope.predictions.scores import Scores
 
 EVERY_MODEL = "*"
 """Stands for all models; a model that is named has the last word."""

@@ -24,8 +24,8 @@ from prunescope.report.table import Table
 from prunescope.report.thumbnails import MOST_BYTES, thumbnails
 from prunescope.report.tradeoff import trade_off
 from prunescope.verdict import Judge, Policy, shipped
+from prunescope.verdict.judgement import WORST_FIRST
 from prunescope.verdict.numbers import counted
-from prunescope.verdict.verdict import WORST_FIRST
 
 MOST_DETAILS = 16
 """Compressed models that get figures of their own: more would make the page slow to open."""

@@ -10,8 +10,8 @@ from prunescope.report import words
 from prunescope.report.structure import Estimate, Finding, Severity
 from prunescope.verdict import Judged, ModelVerdict, Row, Verdict
 from prunescope.verdict.glossary import GLOSSARY, size
+from prunescope.verdict.judgement import WORST_FIRST
 from prunescope.verdict.numbers import listing, removal, removed
-from prunescope.verdict.verdict import WORST_FIRST
 
 WORTH_A_HEADLINE: tuple[Severity, ...] = ("severe", "moderate")
 MOST_CLAUSES = 2

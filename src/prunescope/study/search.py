@@ -23,7 +23,7 @@ from prunescope.predictions import Predictions
 from prunescope.study.stages import factory_of, model_name, predict_split, prune_model
 from prunescope.study.sweep import ShowProgress, note_steps
 from prunescope.verdict import Finding, Judge, Policy
-from prunescope.verdict.verdict import shown
+from prunescope.verdict.judgement import shown
 
 if TYPE_CHECKING:
     from prunescope.models import Checkpoint

@@ -7,13 +7,17 @@ confidence bound. Of every model and criterion the judge says *held*, *broken*, 
 judged*, and from that follows the *answer*: ship, ship with care, do not ship, cannot tell.
 """
 
+import sys
+from types import ModuleType
+
 from prunescope.verdict.answers import together
+from prunescope.verdict.ask import verdict
 from prunescope.verdict.criterion import Criterion
 from prunescope.verdict.judge import Finding, Judge
+from prunescope.verdict.judgement import WORDS, Answer, Judged, ModelVerdict, Row, Verdict
 from prunescope.verdict.junit import to_junit
 from prunescope.verdict.markdown import to_markdown
 from prunescope.verdict.policy import Policy, shipped, template
-from prunescope.verdict.verdict import WORDS, Answer, Judged, ModelVerdict, Row, Verdict
 
 __all__ = [
     "WORDS",
@@ -31,4 +35,14 @@ __all__ = [
     "to_junit",
     "to_markdown",
     "together",
+    "verdict",
 ]
+
+
+class _CallablePackage(ModuleType):
+    """Lets ``prunescope.verdict(...)`` be called, though ``prunescope.verdict`` is a package."""
+
+    __call__ = staticmethod(verdict)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from prunescope.audit import ModelInfo
-from prunescope.verdict.numbers import listing, removed
-from prunescope.verdict.verdict import (
+from prunescope.verdict.judgement import (
     WORDS,
     WORST_FIRST,
     Answer,
@@ -14,6 +13,7 @@ from prunescope.verdict.verdict import (
     Verdict,
     shown,
 )
+from prunescope.verdict.numbers import listing, removed
 
 ALL: Mapping[Answer, str] = {
     "ship": "Ship any of them",

@@ -15,7 +15,7 @@ from prunescope.errors import ConfigError, one_of
 from prunescope.verdict.answers import conclude
 from prunescope.verdict.criterion import Criterion
 from prunescope.verdict.damage import judge_rows
-from prunescope.verdict.verdict import Judged, ModelVerdict, Row, State, Verdict
+from prunescope.verdict.judgement import Judged, ModelVerdict, Row, State, Verdict
 
 if TYPE_CHECKING:
     from prunescope.audit import Audit

@@ -75,6 +75,7 @@ def compare(
     source: options.Source = None,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
     thresholds: options.Thresholds = None,
     groups: options.Identity = None,
     cluster: options.Clustered = None,
@@ -95,11 +96,12 @@ def compare(
     from prunescope.errors import ConfigError
     from prunescope.mitigate import Candidate, Scene, measures_for
     from prunescope.mitigate import compare as set_beside
-    from prunescope.predictions import read_mapping
     from prunescope.report import write_comparison
     from prunescope.study import TRAINED, trained_for
 
-    files = Files(scores, read_mapping(mapping or ()), thresholds)
+    files = Files.of(
+        [*(validation or []), *(test or []), *(also or [])], scores, mapping, thresholds, about
+    )
     choices: dict[str, Any] = {
         "share": share,
         "score": score,

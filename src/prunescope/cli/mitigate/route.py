@@ -99,6 +99,8 @@ def route(
     out: options.Out = Path("route"),
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     thresholds: options.Thresholds = None,
     groups: options.Identity = None,
     cluster: options.Clustered = None,
@@ -121,7 +123,6 @@ def route(
     from prunescope.mitigate import Overrides, judge_route
     from prunescope.mitigate import route as choose
     from prunescope.mitigate.risk import OWN_MARGIN
-    from prunescope.predictions import read_mapping
     from prunescope.report import write_route
     from prunescope.verdict import Policy
 
@@ -132,8 +133,8 @@ def route(
     )
     if proof and certify is None:
         raise ConfigError("--alpha, --delta and --certify-groups go with --certify: name a loss")
-    files = Files(scores, read_mapping(mapping or ()), thresholds)
     tests = [] if test is None else options.pair("--test", test)
+    files = Files.of([pruned, dense, *tests], scores, mapping, thresholds, about, about_file)
     mine, theirs, *others = files.load([pruned, dense, *tests])
     tested = (others[0], others[1]) if others else None
     told = None if forecast is None else Forecast.load(forecast)

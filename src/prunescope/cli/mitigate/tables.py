@@ -181,7 +181,7 @@ def print_route(found: Route) -> None:
 def print_search(found: Search) -> None:
     """Print each trial with its answer and what is not held, and what was found."""
     from prunescope.verdict import WORDS
-    from prunescope.verdict.verdict import shown
+    from prunescope.verdict.judgement import shown
 
     table = Table("trial", "answer", "criterion", "state", "what decides it", title="Trials")
     for method, sparsity, split, answer in found.answers():

@@ -52,6 +52,8 @@ def thresholds(
     out: options.Out = Path("adjustments.json"),
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
+    about: options.About = None,
+    about_file: options.AboutFile = None,
     cluster: options.Clustered = None,
     min_support: options.MinSupport = 10,
     replicates: options.Replicates = 1000,
@@ -70,9 +72,16 @@ def thresholds(
     from prunescope.errors import ConfigError
     from prunescope.mitigate import Candidate, fit_adjustment, judge
     from prunescope.mitigate.splits import check_apart, side_by_side
-    from prunescope.predictions import Adjustments, read_mapping
+    from prunescope.predictions import Adjustments
 
-    files = Files(scores, read_mapping(mapping or ()), None)
+    files = Files.of(
+        [*pruned, *([dense] if dense else []), *(test or [])],
+        scores,
+        mapping,
+        None,
+        about,
+        about_file,
+    )
     beside = None if dense is None else files.load([dense])[0]
     models = {model.name: model for model in files.load(pruned)}
     if len(models) < len(pruned):

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from prunescope.notebook import rendered
 from prunescope.verdict.criterion import Criterion, Severity
 from prunescope.verdict.glossary import size, unit_of
 from prunescope.verdict.numbers import about, counted, decimal, listing
@@ -28,6 +30,9 @@ WORDS: Mapping[Answer, str] = {
 """Answers in words, the best first where several models have several."""
 
 WORST_FIRST: tuple[Answer, ...] = ("stop", "unknown", "care", "ship")
+
+MOST_SHOWN = 40
+"""Rows that a notebook shows."""
 
 LONGEST = 80
 """Letters of a name that are shown."""
@@ -333,6 +338,21 @@ class Verdict(Frozen):
             return (WORST_FIRST.index(one.answer), -bad[0], -bad[1])
 
         return min(map(self.of, models), key=rank)
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.text})"
+
+    def _repr_html_(self) -> str:
+        """Show what is broken, open or not judged in a notebook."""
+        rows = [
+            (shown(model.model), WORDS[model.answer], one.criterion, one.outcome, one.text)
+            for model in self.models
+            for one in model.having("broken", "open", "not judged")
+        ]
+        names = ["model", "answer", "criterion", "state", "why"]
+        table = pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row")
+        with pl.Config(fmt_str_lengths=3 * LONGEST, tbl_rows=MOST_SHOWN):
+            return rendered(self.text, table)
 
     @property
     def gate(self) -> str:

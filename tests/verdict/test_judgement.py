@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from prunescope.verdict import WORDS, Criterion, Judge, Judged, ModelVerdict, Policy, Row, Verdict
-from prunescope.verdict.verdict import shown
+from prunescope.verdict.judgement import shown
 
 KINDS = {
     "severe": {"state": "broken", "severity": "severe"},
