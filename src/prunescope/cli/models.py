@@ -67,10 +67,11 @@ def train(
 
     Stopped half-way, the same command takes the training up again.
     """
+    from prunescope.models import pretrained_data
     from prunescope.study import note_steps, train_model
 
     config = options.data_config(
-        source, images=images, size=size, attributes=attributes,
+        source, wanted=pretrained_data(arch), images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     dataset = options.load(config)
@@ -242,18 +243,18 @@ def open_model(
 ) -> tuple[Checkpoint, DataConfig, Dataset]:
     """Load a model, wherever it was trained, and its data."""
     from prunescope.errors import ConfigError
-    from prunescope.models import load_checkpoint
-    from prunescope.study import adopt_model
+    from prunescope.models import load_checkpoint, pretrained_data
+    from prunescope.study import adopt_model, match_attributes
 
     if _from_elsewhere(model):
         if source is None:
             raise ConfigError(f"{model} says nothing of its data: name them with --data")
-        config = options.data_config(source, **given)
+        config = options.data_config(source, wanted=pretrained_data(model), **given)
         dataset = options.load(config)
-        return adopt_model(model, dataset.split("train"), data=config), config, dataset
+        return adopt_model(model, dataset, data=config), config, dataset
     checkpoint = load_checkpoint(model, factory=factory)
     config = options.data_config(source, checkpoint.provenance, **given)
-    return checkpoint, config, options.load(config)
+    return checkpoint, config, match_attributes(options.load(config), checkpoint)
 
 
 def _from_elsewhere(model: str) -> bool:

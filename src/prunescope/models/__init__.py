@@ -21,11 +21,12 @@ provenance
 """
 
 from prunescope.errors import MissingExtraError
-from prunescope.models.quiet import TORCHAO, only_errors
+from prunescope.models.quiet import TORCHAO, hide_if_broken, only_errors
 
 try:
     import torch  # noqa: F401
 
+    hide_if_broken("torchvision")
     with only_errors(*TORCHAO):
         import transformers.quantizers  # noqa: F401 - what imports torchao
 except ImportError as error:
@@ -39,6 +40,7 @@ from prunescope.models.checkpoints import (
     save_checkpoint,
 )
 from prunescope.models.classifier import Classifier, ModelSpec
+from prunescope.models.hub import pretrained_data
 from prunescope.models.preprocessing import Preprocessing, to_unit_range
 from prunescope.models.provenance import Provenance, weights_digest
 from prunescope.models.quantized import Quantized, check_float
@@ -59,6 +61,7 @@ __all__ = [
     "fresh_copy",
     "is_factory",
     "load_checkpoint",
+    "pretrained_data",
     "reshape_",
     "save_checkpoint",
     "shapes_of",
