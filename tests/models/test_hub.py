@@ -19,6 +19,8 @@ from prunescope.models.hub import load_pretrained, network_from_config
 
 ATTRIBUTES = ("Bald", "Male", "Young")
 FOUR = ("Bald", "Male", "Young", "Smiling")
+UNNAMED = ("LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3")
+CHUBBY = ("Bald", "Male", "Young", "Chubby")
 
 
 def reference(folder):
@@ -175,11 +177,10 @@ def test_spelling_may_differ_and_is_told(processed, images):
 
 
 def test_outputs_for_something_else_are_learnt_anew(processed):
-    asked = ("Bald", "Male", "Young", "Chubby")
     before = reference(processed).classifier[1].weight
 
     def head(seed):
-        model = build_model(f"hf:{processed}", asked, image_size=16, seed=seed)
+        model = build_model(f"hf:{processed}", CHUBBY, image_size=16, seed=seed)
         return model.network.classifier[1].weight
 
     assert torch.equal(head(0), head(0))
@@ -191,15 +192,15 @@ def test_outputs_for_something_else_are_learnt_anew(processed):
 @pytest.mark.parametrize(
     ("names", "problem_type", "asked", "task", "complaint"),
     [
-        (FOUR, None, ("Bald", "Male", "Young", "Chubby"), "multilabel", "answers Bald, Male, Young, Smi"),
-        (FOUR, None, ("Bald", "Male", "Young", "Chubby"), "multilabel", "ask Bald, Male, Young, Chubby"),
+        (FOUR, None, CHUBBY, "multilabel", "answers Bald, Male, Young, Smiling; the data ask Bald"),
+        (FOUR, None, CHUBBY, "multilabel", "ask Bald, Male, Young, Chubby. Expected the same"),
         (FOUR, None, ATTRIBUTES, "multilabel", "answers Bald, Male, Young, Smiling"),
-        (("LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"), None, ATTRIBUTES, "multilabel", "has 4 outputs"),
+        (UNNAMED, None, ATTRIBUTES, "multilabel", "has 4 outputs without names"),
         (FOUR, "single_label_classification", FOUR, "multilabel", "columns of 0 and 1"),
         (FOUR, "multi_label_classification", FOUR, "multiclass", "a column of class names"),
         (FOUR, "regression", FOUR, "multilabel", "was trained for regression"),
     ],
-)  # fmt: skip
+)
 def test_a_model_that_answers_something_else_is_refused(
     processed, names, problem_type, asked, task, complaint
 ):
@@ -212,7 +213,7 @@ def test_a_model_that_answers_something_else_is_refused(
 @pytest.mark.parametrize(
     ("names", "problem_type", "warning"),
     [
-        (("LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"), "multi_label_classification", "not name its"),
+        (UNNAMED, "multi_label_classification", "not name its outputs"),
         (FOUR, None, "does not say whether its answers exclude each other"),
     ],
 )  # fmt: skip
@@ -234,7 +235,7 @@ def test_classes_without_a_problem_type_exclude_each_other_as_in_transformers(pr
     assert not recwarn
 
 
-@pytest.mark.parametrize("problem_type", [None, "single_label_classification"])
+@pytest.mark.parametrize("problem_type", [None, "multi_label_classification"])
 def test_one_output_tells_one_attribute(tmp_path, recwarn, problem_type):
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1], id2label={0: "Bald"})
     network = AutoModelForImageClassification.from_config(config)

@@ -6,7 +6,6 @@ from transformers import (
     DeiTForImageClassificationWithTeacher,
     LevitConfig,
     LevitForImageClassificationWithTeacher,
-    MobileNetV2Config,
     ResNetConfig,
     SwinConfig,
     ViTConfig,
@@ -50,15 +49,12 @@ def swin():
     return AutoModelForImageClassification.from_config(config)
 
 
-def mobilenet():
-    config = MobileNetV2Config(depth_multiplier=0.1, image_size=32, num_labels=3)
-    return AutoModelForImageClassification.from_config(config)
-
-
-@pytest.mark.parametrize("make", [resnet, vit, deit, levit, swin, mobilenet])
+@pytest.mark.parametrize("make", [resnet, vit, deit, levit, swin])
 def test_outputs_in_another_order(make):
     with quiet_transformers():
         network = make().eval()
+    for weights in network.parameters():
+        torch.nn.init.normal_(weights)
     images = torch.rand(2, 3, 32, 32)
     before = network(images).logits.detach().clone()
     reorder_outputs(network, [2, 0, 1], images)
@@ -72,8 +68,7 @@ def test_the_weights_of_the_outputs():
 
 def test_outputs_that_cannot_be_told_apart():
     network = resnet().eval()
-    network.classifier.append(torch.nn.Hardshrink())
-    network.classifier.append(torch.nn.Linear(3, 3))
+    network.classifier.register_forward_hook(lambda _, __, logits: logits.cumsum(1))
     with pytest.raises(ConfigError, match="cannot be put into another order"):
         reorder_outputs(network, [1, 0, 2], torch.rand(2, 3, 32, 32))
 

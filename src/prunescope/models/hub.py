@@ -192,7 +192,7 @@ def _order(
 
     With `as_trained`, raise then, and warn of what is not said.
     """
-    n = config.num_labels
+    n = config.num_labels or 0
     named = names_of_outputs(config)
     order = order_of(named or attributes, attributes) if n == len(attributes) else None
     if not as_trained:
@@ -205,13 +205,12 @@ def _order(
             f"'prunescope train --arch {HUB_PREFIX}{name}'"
         )
     problem = config.problem_type
-    if problem is None or (n == 1 and problem != "regression"):
-        if task == "multilabel" and n > 1:
-            _warn(
-                f"{name} does not say whether its answers exclude each other (problem_type): they "
-                "are taken as independent attributes"
-            )
-    elif problem != PROBLEM_TYPES[task]:
+    if problem is None and task == "multilabel" and n > 1:
+        _warn(
+            f"{name} does not say whether its answers exclude each other (problem_type): they are "
+            "taken as independent attributes"
+        )
+    if problem not in (None, PROBLEM_TYPES[task]):
         raise ConfigError(
             f"{name!r} was trained for {problem}, and the data are for {PROBLEM_TYPES[task]}: "
             "expected a column of class names for one answer of several, columns of 0 and 1 for "
@@ -222,17 +221,16 @@ def _order(
             f"{name} does not name its outputs: they are taken as {shorten(attributes)}, in order"
         )
     else:
-        other = [(named[at], asked) for at, asked in zip(order, attributes, strict=True)]
-        if other := [f"{has!r} for {asked!r}" for has, asked in other if has != asked]:
-            _warn(
-                f"{name} spells its outputs differently: {shorten(other)} are taken to be the same"
-            )
+        pairs = ((named[place], asked) for place, asked in zip(order, attributes, strict=True))
+        other = [f"{has!r} for {asked!r}" for has, asked in pairs if has != asked]
+        if other:
+            _warn(f"{name} spells its outputs differently: {shorten(other)} are taken as the same")
     return order
 
 
 def _redraw_outputs(network: PreTrainedModel) -> None:
     """Give the last layer fresh weights, for it has learnt to answer something else."""
-    fresh = network_from_config(copy.deepcopy(network.config)).state_dict()
+    fresh = type(network)(copy.deepcopy(network.config)).state_dict()
     state = network.state_dict()
     for key in rows_of_labels(network):
         state[key].copy_(fresh[key])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def names_of_outputs(config: PretrainedConfig) -> tuple[str, ...] | None:
     ('Smiling', 'Bald')
     >>> names_of_outputs(ResNetConfig(num_labels=2))
     """
-    named = config.id2label or {}
+    named: dict[Any, Any] = dict(config.id2label or {})
     if sorted(named) != list(range(len(named))):
         raise ConfigError(
             f"id2label numbers its outputs {shorten(sorted(named))}: expected 0, 1, 2, ..."
@@ -72,12 +73,10 @@ def rows_of_labels(network: PreTrainedModel) -> dict[str, int]:
 
     Found by building the same network with one output more, without memory.
     """
-    from prunescope.models.hub import network_from_config  # which imports this module
-
     config = copy.deepcopy(network.config)
-    config.num_labels = network.config.num_labels + 1
+    config.num_labels = (network.config.num_labels or 0) + 1
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        wider = network_from_config(config).state_dict()
+        wider = type(network)(config).state_dict()
     found = {}
     for name, tensor in network.state_dict().items():
         pairs = zip(tensor.shape, wider[name].shape, strict=True)

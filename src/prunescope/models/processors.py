@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoImageProcessor, PretrainedConfig
-from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME, cached_file
+from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
+from transformers.utils.hub import cached_file
 
 from prunescope.data.framing import Frame
 from prunescope.errors import ConfigError, settings_of
@@ -27,7 +28,7 @@ from prunescope.models.quiet import quiet_transformers
 TIMM = "timm_wrapper"
 """Type of the models whose preprocessing is in ``pretrained_cfg``."""
 
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What timm normalises by unless told otherwise."""
 
 TOLERANCE = 1e-5
@@ -82,7 +83,7 @@ def read_processor(name: str, config: PretrainedConfig, size: int) -> Processor 
     whose = f"the image processor of {name!r}"
     try:
         with quiet_transformers():
-            processor = AutoImageProcessor.from_pretrained(
+            processor = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
                 name, config=config, backend="pil", trust_remote_code=False
             )
     except Exception as error:  # whatever the library raises on settings of the wrong kind
@@ -138,8 +139,9 @@ def from_timm(cfg: dict[str, Any]) -> Processor:
         )
         preprocessing = Preprocessing(
             input_size=height,
+            mean=_colours(cfg.get("mean") or IMAGENET_MEAN),
+            std=_colours(cfg.get("std") or IMAGENET_STD),
             processor={"image_processor_type": "TimmWrapperImageProcessor", "pretrained_cfg": cfg},
-            **{name: _colours(cfg.get(name) or default) for name, default in IMAGENET.items()},
         )
     return Processor(frame, preprocessing)
 
@@ -232,10 +234,11 @@ def as_tensor(image: Image.Image) -> torch.Tensor:
     return to_unit_range(pixels[None])
 
 
-def _colours(value: float | Iterable[float]) -> tuple[float, ...]:
+def _colours(value: float | Iterable[float]) -> tuple[float, float, float]:
     """Return three numbers, one for each colour."""
     values = tuple(value) if isinstance(value, Iterable) else (value,)
-    return values * 3 if len(values) == 1 else values
+    red, green, blue = values * 3 if len(values) == 1 else values
+    return red, green, blue
 
 
 def _is_there(name: str) -> bool:
