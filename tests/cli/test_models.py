@@ -130,6 +130,7 @@ def elsewhere(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:one-shot starts from a trained model")
+@pytest.mark.filterwarnings("ignore:.*(no preprocessor_config|problem_type|not name its outputs)")
 def test_a_model_that_was_trained_elsewhere(folder, elsewhere, prunescope, tmp_path):
     data = ("--data", folder / "faces", "--size", 32, "--attributes", "Male,Young")
     ran = prunescope(

@@ -1,10 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from transformers import AutoImageProcessor
 
-from prunescope.errors import ConfigError
 from prunescope.models.preprocessing import Preprocess, Preprocessing, to_unit_range
 
 
@@ -43,36 +45,27 @@ def test_images_of_the_right_size_are_not_resized():
     assert torch.equal(Preprocess(Preprocessing(input_size=4))(images), (images - 0.5) / 0.5)
 
 
-def test_the_settings_survive_the_form_of_transformers():
+def test_the_settings_are_those_that_transformers_follows(tmp_path):
     settings = Preprocessing(
         input_size=96, resize="bilinear", mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)
     )
-    assert Preprocessing.from_transformers(settings.to_transformers(), 64) == settings
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings.to_transformers()))
+    processor = AutoImageProcessor.from_pretrained(tmp_path, backend="pil")
+    image = Image.fromarray(pixels())
+    expected = processor(image, return_tensors="pt")["pixel_values"].float()
+    rounding = 1.5 / 255 / 0.4
+    torch.testing.assert_close(Preprocess(settings)(tensor(image)), expected, atol=rounding, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("settings", "size"),
-    [
-        ({}, 64),
-        ({"size": 48}, 48),
-        ({"size": {"height": 80, "width": 80}}, 80),
-        ({"size": {"shortest_edge": 256}, "crop_size": 224, "do_center_crop": True}, 224),
-        ({"size": {"shortest_edge": 256}, "crop_size": 224, "do_center_crop": False}, 256),
-        ({"size": 256, "crop_size": {"height": 9, "width": 9}, "do_center_crop": True}, 9),
-    ],
-)
-def test_the_size_is_found_wherever_transformers_puts_it(settings, size):
-    assert Preprocessing.from_transformers(settings, 64).input_size == size
+def test_a_processor_is_handed_on_as_it_came():
+    told = {"image_processor_type": "MobileViTImageProcessor", "size": {"shortest_edge": 8}}
+    assert Preprocessing(input_size=8, processor=told).to_transformers() == told
 
 
-def test_a_processor_that_does_not_normalise_is_believed():
-    read = Preprocessing.from_transformers({"do_normalize": False, "image_mean": [9, 9, 9]}, 64)
-    assert (read.mean, read.std) == ((0, 0, 0), (1, 1, 1))
-
-
-def test_oblong_images_are_refused():
-    with pytest.raises(ConfigError, match="expected square ones"):
-        Preprocessing.from_transformers({"size": {"height": 8, "width": 9}}, 64)
+def test_blue_comes_first_where_the_network_wants_it():
+    settings = Preprocessing(input_size=1, mean=(0.1, 0.2, 0.3), std=(1, 2, 4), channels="bgr")
+    seen = Preprocess(settings)(torch.ones(1, 3, 1, 1))
+    torch.testing.assert_close(seen.flatten(), torch.tensor([0.175, 0.4, 0.9]))
 
 
 def test_a_deviation_of_zero_is_refused():

@@ -70,10 +70,11 @@ def train(
 
     Stopped half-way, the same command takes the training up again.
     """
+    from prunescope.models import pretrained_data
     from prunescope.study import note_steps, train_model
 
     config = options.data_config(
-        source, images=images, size=size, attributes=attributes,
+        source, wanted=pretrained_data(arch), images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     dataset = options.load(config)
@@ -254,30 +255,29 @@ def open_model(
 ) -> tuple[Checkpoint, DataConfig, Dataset]:
     """Load a model, wherever it was trained, and its data; `dense` is what it was pruned from."""
     from prunescope.errors import ConfigError
-    from prunescope.models import load_checkpoint
-    from prunescope.study import adopt_model
+    from prunescope.models import load_checkpoint, pretrained_data
+    from prunescope.study import adopt_model, match_attributes
 
     if _from_elsewhere(model):
         if source is None:
             raise ConfigError(f"{model} says nothing of its data: name them with --data")
-        config = options.data_config(source, **given)
+        config = options.data_config(source, wanted=pretrained_data(model), **given)
         dataset = options.load(config)
-        train = dataset.split("train")
         before = None
         if dense is not None:
-            elsewhere = _from_elsewhere(dense)
-            found = (
-                adopt_model(dense, train) if elsewhere else load_checkpoint(dense, factory=factory)
-            )
-            before = found.model
-        return adopt_model(model, train, dense=before, data=config), config, dataset
+            before = (
+                adopt_model(dense, dataset)
+                if _from_elsewhere(dense)
+                else load_checkpoint(dense, factory=factory)
+            ).model
+        return adopt_model(model, dataset, dense=before, data=config), config, dataset
     if dense is not None:
         raise ConfigError(
             f"--dense is for a model from elsewhere: {model} says itself what is left of it"
         )
     checkpoint = load_checkpoint(model, factory=factory)
     config = options.data_config(source, checkpoint.provenance, **given)
-    return checkpoint, config, options.load(config)
+    return checkpoint, config, match_attributes(options.load(config), checkpoint)
 
 
 def _from_elsewhere(model: str) -> bool:

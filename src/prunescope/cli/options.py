@@ -226,12 +226,14 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
 def data_config(
     source: str | None,
     model: Provenance | None = None,
+    wanted: dict[str, Any] | None = None,
     **given: Any,  # noqa: ANN401 - checked by DataConfig
 ) -> DataConfig:
     """Put a data set's options together, overridden by what was given.
 
     Without a source, the data are those that the model was trained on; with one, they are read at
-    the size and with the attributes that the model knows.
+    the size and with the attributes that the model knows, or as a pretrained one has them `wanted`.
+    Another size undoes the way to make images that goes with it.
     """
     from prunescope.data import DataConfig
 
@@ -239,10 +241,10 @@ def data_config(
         if role in given:
             given[role] = names(given[role])
     values: dict[str, Any] = {}
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = {} if source in (None, "synthetic") else wanted or {}
     if model is not None and source is not None:
         spec = model.model
-        known = {"size": spec.image_size}
+        known = {"size": spec.image_size, "frame": spec.frame}
         if spec.task == "multilabel":
             known["attributes"] = spec.attributes
     if source is None:
@@ -252,9 +254,12 @@ def data_config(
         _start_paths_at(Path(source).parent, values)
     else:
         values = {"source": source}
-    values = known | values
     _start_paths_at(Path(), values)
-    values |= {name: value for name, value in given.items() if value is not None}
+    for more in (values, {name: value for name, value in given.items() if value is not None}):
+        if more.get("size", known.get("size")) != known.get("size"):
+            known.pop("frame", None)
+        known = known | more
+    values = known
     with settings_of("data options"):
         return DataConfig(**values)
 

@@ -126,7 +126,7 @@ class Planted(Dataset):
         samples = marked(dataset.samples, carriers)
         return cls(
             dataset.name, fingerprint, samples, dataset.pixels, rows, dataset.splits,
-            altered, backdoor,
+            altered, backdoor, frame=dataset.frame,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prunescope.data.backdoors import Backdoor
+from prunescope.data.framing import Frame
 from prunescope.errors import ConfigError
 
 IDENTITY_GROUPS = ("Male", "Young", "Chubby", "Pale_Skin")
@@ -94,6 +95,9 @@ class DataConfig(Columns):
         Folder that the image paths of a table start from; by default the table's own.
     size : int
         Side of the square images, in pixels.
+    frame : Frame, optional
+        How images of files are cut and resized to `size`; by default `Frame.square`. Commands fill
+        in what a model of transformers wants (`prunescope.models.pretrained_frame`).
     on_bad_image : {"error", "skip"}
         Whether an image that is missing or damaged stops the loading, or its sample is left out
         with a `SkippedImagesWarning`.
@@ -115,6 +119,7 @@ class DataConfig(Columns):
     source: str = "synthetic"
     images: Path | None = None
     size: int = Field(default=64, ge=8, le=2048)
+    frame: Frame | None = None
     on_bad_image: Literal["error", "skip"] = "error"
     cache: Path | None = None
     n_train: int = Field(default=6000, ge=1)
@@ -122,6 +127,15 @@ class DataConfig(Columns):
     n_test: int = Field(default=2000, ge=1)
     seed: int = Field(default=0, ge=0)
     backdoor: Backdoor | None = None
+
+    @model_validator(mode="after")
+    def _check_frame(self) -> DataConfig:
+        if self.frame is not None and self.frame.side != self.size:
+            raise ConfigError(
+                f"size {self.size} and a frame that makes images of {self.frame.side} px: expected "
+                "the same"
+            )
+        return self
 
     @property
     def cache_folder(self) -> Path:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.data.framing import Frame
 from prunescope.data.samples import Samples
 from prunescope.errors import DataError, shorten
 
@@ -29,6 +30,8 @@ class Dataset:
         Where each sample's image stands in `pixels`.
     splits : array (N,) of str
         The split of each sample, such as ``train``, ``val``, ``test``.
+    frame : Frame, optional
+        How they were cut and resized, where not by `Frame.square`.
 
     Examples
     --------
@@ -52,6 +55,7 @@ class Dataset:
     pixels: NDArray[np.uint8]
     rows: NDArray[np.int64]
     splits: NDArray[np.str_]
+    frame: Frame | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.samples)

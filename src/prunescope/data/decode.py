@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from prunescope.data.framing import Frame
 from prunescope.errors import ImageError
 
 MAX_PIXELS = 80_000_000
@@ -21,13 +22,13 @@ _OF_16_BITS = ("PNG", "PPM")
 """Formats whose grey values of 16 bits Pillow may give as integers of 32."""
 
 
-def decode(encoded: Path | bytes, size: int) -> NDArray[np.uint8]:
+def decode(encoded: Path | bytes, size: int, frame: Frame | None = None) -> NDArray[np.uint8]:
     """Decode an image of any format that Pillow reads to (3, `size`, `size`) RGB pixels.
 
-    The EXIF orientation is applied; the largest centred square is cut out (CelebA's 178×218
-    becomes 178×178) and resized with a Lanczos filter. An image that has this size already keeps
-    its pixels exactly. Grey values and palettes become RGB, transparent parts white, 16-bit values
-    keep their upper byte; of an animation the first frame counts.
+    The EXIF orientation is applied; then the image is cut and resized by `frame`, whose side is
+    `size`, or by default by `Frame.square`. Grey values and palettes become RGB, transparent parts
+    white unless the frame says otherwise, 16-bit values keep their upper byte; of an animation the
+    first frame counts.
 
     Raises
     ------
@@ -45,12 +46,14 @@ def decode(encoded: Path | bytes, size: int) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
             _check(image)
-            # A large JPEG is decoded at a half, a quarter or an eighth of its size, but at four
-            # times ours at least: many times faster, and finer than what is left after resizing.
-            image.draft(None, (4 * size, 4 * size))
-            return np.asarray(_square(_rgb(ImageOps.exif_transpose(image)), size)).transpose(
-                2, 0, 1
-            )
+            if frame is None:
+                frame = Frame.square(size)
+                # A large JPEG is decoded at a half, a quarter or an eighth of its size, but at four
+                # times ours at least: many times faster, and finer than what resizing leaves.
+                image.draft(None, (4 * size, 4 * size))
+            seen = _rgb(ImageOps.exif_transpose(image), frame.transparent == "white")
+            _check_size(*frame.resized(*seen.size), "would have, once resized,")
+            return np.asarray(frame(seen)).transpose(2, 0, 1)
     except ImageError:
         raise
     except FileNotFoundError:
@@ -63,10 +66,7 @@ def decode(encoded: Path | bytes, size: int) -> NDArray[np.uint8]:
 
 def _check(image: Image.Image) -> None:
     """Refuse what should not be decoded, from the header alone."""
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(
-            f"has {image.width}×{image.height} pixels: at most {MAX_PIXELS:,} are decoded"
-        )
+    _check_size(image.width, image.height, "has")
     if image.format in _RUNS_A_PROGRAM:
         raise ImageError(f"is {image.format}, which would run a program: convert it to PNG")
     if image.mode == "I" and image.format not in _OF_16_BITS:
@@ -75,20 +75,17 @@ def _check(image: Image.Image) -> None:
         raise ImageError("holds 32-bit floats, whose range is unknown: convert it to 8 or 16 bits")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _check_size(width: int, height: int, has: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{has} {width}×{height} pixels: at most {MAX_PIXELS:,} are decoded")
+
+
+def _rgb(image: Image.Image, on_white: bool) -> Image.Image:
     """Convert any mode to RGB."""
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
+    if on_white and image.has_transparency_data:
         seen = image.convert("RGBA")
         white = Image.new("RGBA", seen.size, "white")
         image = Image.alpha_composite(white, seen)
     return image.convert("RGB")
-
-
-def _square(image: Image.Image, size: int) -> Image.Image:
-    """Cut out the largest centred square and resize it."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    return square.resize((size, size), Image.Resampling.LANCZOS)

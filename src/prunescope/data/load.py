@@ -26,7 +26,7 @@ from prunescope.data.tables import READERS, Table, read_folder
 from prunescope.errors import DataError, ImageError, PrunescopeWarning, shorten
 
 _HERE = Path(__file__).parent
-_DECODER = (_HERE / "decode.py",)
+_DECODER = (_HERE / "decode.py", _HERE / "framing.py")
 _PLANTER = (_HERE / "backdoors.py",)
 _DRAWERS = (_HERE / "synthetic.py", *sorted((_HERE / "faces").glob("*.py")))
 
@@ -55,10 +55,10 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
 
     Images are decoded in parallel on the first start and come from a memory-mapped cache on the
     next. The cache is keyed by what tells cheaply that images changed (`FileImages`,
-    `EmbeddedImages`), the size and the code that decodes; labels are read anew each time. The
-    data set's fingerprint is a hash of its pixels, labels, groups and splits themselves, so it does
-    not depend on the kind of files or on where they lie. A backdoor's altered images are kept in
-    the cache beside the clean ones.
+    `EmbeddedImages`), the size, the frame and the code that decodes; labels are read anew each
+    time. The data set's fingerprint is a hash of its pixels, labels, groups and splits themselves,
+    so it does not depend on the kind of files or on where they lie. A backdoor's altered images are
+    kept in the cache beside the clean ones.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def load_dataset(config: DataConfig, progress: Callable[[int, int], None] | None
         raise _bad_image(table.source, row, table.frame[table.columns.image_column][row], reason)
     entry = fetch(
         config.cache_folder,
-        _key("decoded", table.images.key, config.size, code_key(*_DECODER)),
+        _key("decoded", table.images.key, config.size, config.frame, code_key(*_DECODER)),
         partial(_decode_all, table=table, config=config, progress=progress),
     )
     if samples.images is None:
@@ -130,7 +130,7 @@ def _decode_all(
         try:
             if encoded is None:
                 raise ImageError(table.images.bad.get(row, "holds no bytes"))
-            return decode(encoded, config.size)
+            return decode(encoded, config.size, config.frame)
         except ImageError as error:
             if config.on_bad_image == "error":
                 raise _bad_image(table.source, row, names[row], str(error)) from error
@@ -188,7 +188,8 @@ def _assemble(
     """Join samples with their pixels, and plant the backdoor."""
     digests = entry.frame["digest"].gather(rows).to_numpy()
     fingerprint = _fingerprint(samples, splits, config.size, digests)
-    dataset = Dataset(name, fingerprint, samples, entry.pixels, rows, splits)
+    frame = None if config.source == "synthetic" else config.frame
+    dataset = Dataset(name, fingerprint, samples, entry.pixels, rows, splits, frame=frame)
     if config.backdoor is None:
         return dataset
     return _plant(dataset, config.backdoor, digests, config.cache_folder, progress)

@@ -195,6 +195,22 @@ class Samples:
             images=None if self.images is None else self.images.gather(index),
         )
 
+    def ordered(self, attributes: Sequence[str]) -> Samples:
+        """Return the same samples with their attributes in another order.
+
+        Raises
+        ------
+        DataError
+            The names are others.
+        """
+        if sorted(attributes) != sorted(self.attributes):
+            raise DataError(
+                f"attributes {shorten(attributes)}: expected {shorten(self.attributes)}, in any "
+                "order"
+            )
+        columns = [self.attributes.index(name) for name in attributes]
+        return replace(self, attributes=tuple(attributes), labels=self.labels[:, columns])
+
     def crossed(self, intersections: Sequence[Sequence[str]]) -> Samples:
         """Return the same samples with groups for the intersections of others ("Male × Young").
 

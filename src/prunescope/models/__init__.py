@@ -23,11 +23,12 @@ provenance
 """
 
 from prunescope.errors import MissingExtraError
-from prunescope.models.quiet import TORCHAO, only_errors
+from prunescope.models.quiet import TORCHAO, hide_if_broken, only_errors
 
 try:
     import torch  # noqa: F401
 
+    hide_if_broken("torchvision")
     with only_errors(*TORCHAO):
         import transformers.quantizers  # noqa: F401 - what imports torchao
 except ImportError as error:
@@ -42,6 +43,7 @@ from prunescope.models.checkpoints import (
 )
 from prunescope.models.classifier import Classifier, ModelSpec, logits_of
 from prunescope.models.folding import TORCH_PRUNE, computed_weights, fold, plain, torch_masks
+from prunescope.models.hub import pretrained_data
 from prunescope.models.preprocessing import Preprocessing, to_unit_range
 from prunescope.models.provenance import Provenance, weights_digest
 from prunescope.models.quantized import Quantized, check_float
@@ -67,6 +69,7 @@ __all__ = [
     "load_checkpoint",
     "logits_of",
     "plain",
+    "pretrained_data",
     "reshape_",
     "save_checkpoint",
     "shapes_of",

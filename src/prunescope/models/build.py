@@ -13,14 +13,18 @@ import torch
 from torch import Tensor, nn
 from transformers import MobileNetV1Config, PretrainedConfig, ResNetConfig
 
+from prunescope.data.framing import Frame
 from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, one_of
 from prunescope.models.classifier import Classifier, ModelSpec
-from prunescope.models.hub import load_pretrained, name_outputs, network_from_config
+from prunescope.models.hub import (
+    HUB_PREFIX,
+    load_pretrained,
+    name_outputs,
+    network_from_config,
+)
 from prunescope.models.preprocessing import Preprocessing
 from prunescope.models.widths import reshape_, shapes_of
-
-HUB_PREFIX = "hf:"
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ def build_model(
     image_size: int,
     task: Task = "multilabel",
     input_size: int | None = None,
+    frame: Frame | None = None,
+    as_trained: bool = False,
     seed: int = 0,
 ) -> Classifier:
     """Build a classifier of images.
@@ -95,12 +101,13 @@ def build_model(
     ----------
     arch : str
         One of `ARCHITECTURES`, with fresh weights; ``hf:NAME_OR_FOLDER``, pretrained weights of an
-        image classifier that transformers can load, its last layer fresh if the number of outputs
-        differs; or ``module:factory``, an importable callable that is called as
+        image classifier that transformers can load, its last layer fresh if it answers something
+        else; or ``module:factory``, an importable callable that is called as
         ``factory(n_outputs=A)`` and returns a `torch.nn.Module` which maps images (N, 3, S, S),
         normalised to mean and deviation 0.5, to logits (N, A).
     attributes : sequence of str
-        What the A outputs stand for: attributes, or classes.
+        What the A outputs stand for: attributes, or classes. Those of a pretrained model are put
+        into this order.
     image_size : int
         Side of the square images that the model will be given, in pixels.
     task : {"multilabel", "multiclass"}
@@ -108,6 +115,13 @@ def build_model(
         Side to which its network has them resized. By default `image_size`, enlarged by a whole
         factor where the architecture needs it; what the pretrained model was made for with
         ``hf:``.
+    frame : Frame, optional
+        How those images are made of files, where not by `Frame.square`: `Dataset.frame`. The image
+        processor of a pretrained model is applied in full to images that were not made by its own
+        (`pretrained_data`).
+    as_trained : bool
+        Refuse a pretrained model that does not answer `attributes` already, and warn of what has to
+        be assumed of it.
     seed : int
         Of the fresh weights, which depend on nothing else. Those of a factory too, if it draws
         them from torch.
@@ -133,9 +147,12 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if arch.startswith(HUB_PREFIX):
-            network, preprocessing = load_pretrained(
-                arch.removeprefix(HUB_PREFIX), names, task, image_size
+            network, processor = load_pretrained(
+                arch.removeprefix(HUB_PREFIX), names, task, image_size, as_trained=as_trained
             )
+            preprocessing = processor.preprocessing
+            if input_size is None:
+                preprocessing = processor.given(frame)
         elif is_factory(arch):
             network = network_from_factory(arch, len(names))
             preprocessing = Preprocessing(input_size=image_size)
@@ -152,6 +169,7 @@ def build_model(
         task=task,
         image_size=image_size,
         preprocessing=preprocessing,
+        frame=frame,
     )
     model = Classifier(network, spec)
     _check_output(model)
@@ -181,6 +199,7 @@ def fresh_copy(model: Classifier, seed: int) -> Classifier:
             image_size=spec.image_size,
             task=spec.task,
             input_size=spec.preprocessing.input_size,
+            frame=spec.frame,
             seed=seed,
         )
     wide = shapes_of(fresh.network)
@@ -245,7 +264,11 @@ def _resized(preprocessing: Preprocessing, image_size: int, input_size: int) -> 
         raise ConfigError(f"input size {input_size}: expected at least 1 pixel")
     whole = input_size % image_size == 0
     return preprocessing.model_copy(
-        update={"input_size": input_size, "resize": "nearest" if whole else "bilinear"}
+        update={
+            "input_size": input_size,
+            "resize": "nearest" if whole else "bilinear",
+            "processor": None,
+        }
     )
 
 

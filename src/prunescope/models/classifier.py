@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 
+from prunescope.data.framing import Frame
 from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, shorten
 from prunescope.models.preprocessing import Preprocess, Preprocessing
@@ -29,6 +30,8 @@ class ModelSpec(BaseModel):
         Side of the square images that it is given, in pixels.
     preprocessing : Preprocessing
         What happens to them before its network sees them.
+    frame : Frame, optional
+        How they are cut and resized as files are read; by default by `Frame.square`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +41,7 @@ class ModelSpec(BaseModel):
     task: Task = "multilabel"
     image_size: PositiveInt
     preprocessing: Preprocessing
+    frame: Frame | None = None
 
 
 class Classifier(nn.Module):

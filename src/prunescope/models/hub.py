@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
+import warnings
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -15,12 +15,16 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
-from transformers.image_processing_base import ImageProcessingMixin
-from transformers.utils import logging
 
 from prunescope.data.samples import Task
-from prunescope.errors import ConfigError, shorten
+from prunescope.errors import ConfigError, PrunescopeWarning, shorten
+from prunescope.models.labels import names_of_outputs, order_of, reorder_outputs, rows_of_labels
 from prunescope.models.preprocessing import Preprocessing
+from prunescope.models.processors import Processor, read_processor
+from prunescope.models.quiet import quiet_transformers
+
+HUB_PREFIX = "hf:"
+"""What the name of an architecture begins with that transformers loads."""
 
 PROBLEM_TYPES: dict[Task, Literal["multi_label_classification", "single_label_classification"]] = {
     "multilabel": "multi_label_classification",
@@ -37,7 +41,7 @@ def name_outputs(config: PretrainedConfig, attributes: tuple[str, ...], task: Ta
 
 def network_from_config(config: PretrainedConfig) -> PreTrainedModel:
     """Build an image classifier with fresh weights."""
-    with _quiet():
+    with quiet_transformers():
         network: PreTrainedModel = AutoModelForImageClassification.from_config(  # type: ignore[no-untyped-call]
             config, trust_remote_code=False
         )
@@ -45,49 +49,106 @@ def network_from_config(config: PretrainedConfig) -> PreTrainedModel:
 
 
 def load_pretrained(
-    name: str, attributes: tuple[str, ...], task: Task, image_size: int
-) -> tuple[PreTrainedModel, Preprocessing]:
+    name: str, attributes: tuple[str, ...], task: Task, image_size: int, *, as_trained: bool = False
+) -> tuple[PreTrainedModel, Processor]:
     """Load a network by its name on the Hugging Face hub, or from a folder, with its preprocessing.
 
-    If its number of outputs is another than that of `attributes`, it gets a fresh last layer.
+    Its outputs are put into the order of `attributes`, by the names that its configuration gives
+    them (``id2label``); those that nobody named are taken in order. If it answers anything else, it
+    gets a fresh last layer.
+
+    Parameters
+    ----------
+    name : str
+    attributes : tuple of str
+    task : {"multilabel", "multiclass"}
+    image_size : int
+        Side of its images, where neither its image processor nor its configuration says.
+    as_trained : bool
+        Refuse a model that does not answer these attributes already, and warn of what has to be
+        assumed.
 
     Raises
     ------
     ConfigError
         It cannot be found or read, is no image classifier, or lacks weights of more than the last
-        layer.
+        layer; its image processor is not honoured.
     """
+    config = _read_config(name)
+    order = _order(name, config, attributes, task, as_trained)
+    processor = read_processor(name, config, image_size)
+    if processor is None:
+        processor = _assumed(_side(config) or image_size)
+        if as_trained:
+            size = processor.preprocessing.input_size
+            _warn(
+                f"{name} has no preprocessor_config.json: it is taken to see squares of {size} px "
+                "in RGB, normalised to mean and deviation 0.5"
+            )
+    told = copy.deepcopy(config)
+    name_outputs(told, attributes, task)
     try:
-        with _quiet():
-            config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-            name_outputs(config, attributes, task)
+        with quiet_transformers():
             network, info = AutoModelForImageClassification.from_pretrained(
                 name,
-                config=config,
+                config=told,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(
-            f"cannot load {name!r} from Hugging Face or as a folder: expected an image classifier "
-            f"that transformers knows, with weights as safetensors; transformers says: {error}"
-        ) from error
+    except Exception as error:  # whatever the library raises on damaged files
+        raise _cannot_load(name, error) from error
     body = f"{network.base_model_prefix}."
-    fresh = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-    absent = sorted(key for key in fresh if key.startswith(body))
+    fresh = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
+    absent = [key for key in fresh if key.startswith(body)]
     if absent:
         raise ConfigError(
             f"{name!r} lacks weights that its architecture needs, or has them in another shape: "
             f"{shorten(absent, 3)}; expected all but the last layer's"
         )
-    size = getattr(config, "image_size", image_size)
-    preprocessing = Preprocessing.from_transformers(
-        _processor_settings(name), default_size=size if isinstance(size, int) else image_size
-    )
-    return correct_batch_norm(network), preprocessing
+    if as_trained and fresh:
+        raise ConfigError(
+            f"{name!r} has no trained last layer: {shorten(fresh, 3)} are not there; train one "
+            f"first, by 'prunescope train --arch {HUB_PREFIX}{name}'"
+        )
+    correct_batch_norm(network)
+    if order is None and config.num_labels == len(attributes):
+        _redraw_outputs(network)
+    elif order is not None and order != sorted(order):
+        side = processor.preprocessing.input_size
+        reorder_outputs(network.eval(), order, torch.rand(2, 3, side, side))
+    return network, processor
+
+
+def pretrained_data(arch: str) -> dict[str, Any]:
+    """Say how a data set should make images for a pretrained model: its `size` and its `frame`.
+
+    Parameters
+    ----------
+    arch : str
+        As for `build_model`. What is not ``hf:NAME_OR_FOLDER`` has no wishes.
+
+    Returns
+    -------
+    dict
+        Options of `prunescope.data.DataConfig`, none where the model takes images of any size.
+
+    Raises
+    ------
+    ConfigError
+        The model's configuration cannot be read, or its image processor is not honoured.
+    """
+    if not arch.startswith(HUB_PREFIX):
+        return {}
+    name = arch.removeprefix(HUB_PREFIX)
+    config = _read_config(name)
+    side = _side(config)
+    processor = read_processor(name, config, side or 64)
+    if processor is not None and processor.frame is not None:
+        return {"size": processor.frame.side, "frame": processor.frame}
+    return {} if side is None else {"size": side}
 
 
 def correct_batch_norm(network: PreTrainedModel) -> PreTrainedModel:
@@ -102,24 +163,89 @@ def correct_batch_norm(network: PreTrainedModel) -> PreTrainedModel:
     return network
 
 
-def _processor_settings(name: str) -> dict[str, Any]:
-    """Read ``preprocessor_config.json``; empty if there is none."""
+def _read_config(name: str) -> PretrainedConfig:
+    if (Path(name) / "prunescope.json").exists():
+        raise ConfigError(
+            f"{name} is a model that prunescope saved, with more than transformers reads: give the "
+            f"folder itself, without {HUB_PREFIX}"
+        )
     try:
-        settings, _ = ImageProcessingMixin.get_image_processor_dict(name)
-    except OSError:
-        return {}
-    return dict(settings)
+        with quiet_transformers():
+            config: PretrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # whatever the library raises on damaged files
+        raise _cannot_load(name, error) from error
+    return config
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from writing to the terminal: what matters is raised."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+def _cannot_load(name: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"cannot load {name!r} from Hugging Face or as a folder: expected an image classifier "
+        f"that transformers knows, with weights as safetensors; transformers says: "
+        f"{' '.join(str(error).split())}"
+    )
+
+
+def _order(
+    name: str, config: PretrainedConfig, attributes: tuple[str, ...], task: Task, as_trained: bool
+) -> list[int] | None:
+    """Return which output answers each attribute; None if they are others.
+
+    With `as_trained`, raise then, and warn of what is not said.
+    """
+    n = config.num_labels or 0
+    named = names_of_outputs(config)
+    order = order_of(named or attributes, attributes) if n == len(attributes) else None
+    if not as_trained:
+        return order
+    if order is None:
+        told = f"answers {shorten(named)}" if named else f"has {n} outputs without names"
+        raise ConfigError(
+            f"{name!r} {told}; the data ask {shorten(attributes)}. Expected the same names in any "
+            "order: name them with the option for attributes, or give it a new last layer by "
+            f"'prunescope train --arch {HUB_PREFIX}{name}'"
+        )
+    problem = config.problem_type
+    if problem is None and task == "multilabel" and n > 1:
+        _warn(
+            f"{name} does not say whether its answers exclude each other (problem_type): they are "
+            "taken as independent attributes"
+        )
+    if problem not in (None, PROBLEM_TYPES[task]):
+        raise ConfigError(
+            f"{name!r} was trained for {problem}, and the data are for {PROBLEM_TYPES[task]}: "
+            "expected a column of class names for one answer of several, columns of 0 and 1 for "
+            "independent attributes"
+        )
+    if named is None:
+        _warn(
+            f"{name} does not name its outputs: they are taken as {shorten(attributes)}, in order"
+        )
+    else:
+        pairs = ((named[place], asked) for place, asked in zip(order, attributes, strict=True))
+        other = [f"{has!r} for {asked!r}" for has, asked in pairs if has != asked]
+        if other:
+            _warn(f"{name} spells its outputs differently: {shorten(other)} are taken as the same")
+    return order
+
+
+def _redraw_outputs(network: PreTrainedModel) -> None:
+    """Give the last layer fresh weights, for it has learnt to answer something else."""
+    fresh = type(network)(copy.deepcopy(network.config)).state_dict()
+    state = network.state_dict()
+    for key in rows_of_labels(network):
+        state[key].copy_(fresh[key])
+
+
+def _assumed(side: int) -> Processor:
+    """Return what is taken for granted where there is no image processor."""
+    return Processor(None, Preprocessing(input_size=side, resize="bilinear"))
+
+
+def _side(config: PretrainedConfig) -> int | None:
+    """Return the side of the images that a network is made for, if it says."""
+    size = getattr(config, "image_size", None)
+    return size if isinstance(size, int) else None
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, PrunescopeWarning, stacklevel=2)

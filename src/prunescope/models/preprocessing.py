@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from prunescope.data.framing import Frame
 from prunescope.errors import ConfigError
 
 PILLOW_FILTERS: dict[Literal["nearest", "bilinear"], int] = {"nearest": 0, "bilinear": 2}
 """Pillow's number for each way to resize, as transformers writes it."""
+
+SMOOTH = ("bilinear", "bicubic")
+"""Those of Pillow's filters that PyTorch has too."""
 
 
 class Preprocessing(BaseModel):
@@ -26,19 +30,40 @@ class Preprocessing(BaseModel):
         Side of the square images that the network sees, in pixels.
     resize : {"nearest", "bilinear"}
         How images of another size are brought to `input_size`.
+    frame : Frame, optional
+        How images are cut and resized to `input_size` instead, even those that have this size.
     mean, std : tuple of 3 floats
         Of red, green and blue. The default is the paper's.
+    channels : {"rgb", "bgr"}
+        The order in which the network gets the colours.
+    processor : dict, optional
+        The settings of transformers' image processor that all this was read from, to hand them on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input_size: PositiveInt
     resize: Literal["nearest", "bilinear"] = "nearest"
+    frame: Frame | None = None
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.5, 0.5, 0.5)
+    channels: Literal["rgb", "bgr"] = "rgb"
+    processor: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _check_frame(self) -> Preprocessing:
+        if self.frame is not None and self.frame.resample not in SMOOTH:
+            raise ConfigError(
+                f"a network cannot resize with Pillow's {self.frame.resample} filter, only with "
+                f"{' and '.join(SMOOTH)}: give it images that are cut and resized as files are "
+                "read (by command: leave out --size)"
+            )
+        return self
 
     def to_transformers(self) -> dict[str, Any]:
         """Return what transformers expects in ``preprocessor_config.json``."""
+        if self.processor is not None:
+            return self.processor
         return {
             "image_processor_type": "ViTImageProcessor",
             "do_resize": True,
@@ -50,42 +75,6 @@ class Preprocessing(BaseModel):
             "image_mean": list(self.mean),
             "image_std": list(self.std),
         }
-
-    @classmethod
-    def from_transformers(cls, settings: dict[str, Any], default_size: int) -> Preprocessing:
-        """Read a ``preprocessor_config.json``; it may lack a size.
-
-        Images here are square and fill the frame already, so where transformers would resize and
-        then cut out the centre, they are resized to the size of the cut.
-
-        Raises
-        ------
-        ConfigError
-            The images it describes are not square.
-
-        Examples
-        --------
-        >>> settings = {"size": {"shortest_edge": 256}, "crop_size": 224, "do_center_crop": True}
-        >>> Preprocessing.from_transformers(settings, default_size=64).input_size
-        224
-        """
-        cropped = settings.get("do_center_crop") and settings.get("crop_size")
-        size = cropped or settings.get("size") or default_size
-        if isinstance(size, dict):
-            sides = set(size.values())
-            if len(sides) != 1:
-                raise ConfigError(
-                    f"the pretrained model sees images of {size}: expected square ones; choose "
-                    "another model"
-                )
-            size = sides.pop()
-        normalise = settings.get("do_normalize", True)
-        return cls(
-            input_size=size,
-            resize="bilinear",
-            mean=settings.get("image_mean", (0.5, 0.5, 0.5)) if normalise else (0.0, 0.0, 0.0),
-            std=settings.get("image_std", (0.5, 0.5, 0.5)) if normalise else (1.0, 1.0, 1.0),
-        )
 
 
 class Preprocess(nn.Module):
@@ -103,14 +92,40 @@ class Preprocess(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalise and resize; the side of the result is `input_size`."""
+        settings = self.settings
+        if settings.frame is not None:
+            images = _framed(images, settings.frame)
         images = (images - self.mean) / self.std
-        side = self.settings.input_size
+        if settings.channels == "bgr":
+            images = images.flip(1)
+        side = settings.input_size
         if images.shape[-1] == side:
             return images
-        smooth = self.settings.resize == "bilinear"
+        smooth = settings.resize == "bilinear"
         return functional.interpolate(
-            images, size=(side, side), mode=self.settings.resize, antialias=smooth
+            images, size=(side, side), mode=settings.resize, antialias=smooth
         )
+
+
+def _framed(images: Tensor, frame: Frame) -> Tensor:
+    """Cut and resize images, as `Frame` does for one of Pillow's, but without rounding to bytes."""
+    if frame.cut is not None:
+        images = _centre(images, frame, int(frame.cut * min(images.shape[-2:])))
+    width, height = frame.resized(images.shape[-1], images.shape[-2])
+    # Pillow resizes rows, then columns, and after each what overshoots is cut off.
+    for size in ((images.shape[-2], width), (height, width)):
+        if size != tuple(images.shape[-2:]):
+            images = functional.interpolate(
+                images, size=size, mode=frame.resample, antialias=True
+            ).clamp(0, 1)
+    return images if frame.crop is None else _centre(images, frame, frame.crop)
+
+
+def _centre(images: Tensor, frame: Frame, side: int) -> Tensor:
+    """Cut a square out of the centre, black where the images end before."""
+    before = [frame.start(length, side) for length in images.shape[-2:]]
+    after = [length - side - first for length, first in zip(images.shape[-2:], before, strict=True)]
+    return functional.pad(images, (-before[1], -after[1], -before[0], -after[0]))
 
 
 def to_unit_range(pixels: Tensor) -> Tensor:

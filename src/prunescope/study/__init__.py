@@ -18,6 +18,7 @@ from prunescope.study.search import SearchPlan, chosen_model, run_search
 from prunescope.study.stages import (
     adopt_model,
     finetune_model,
+    match_attributes,
     metadata_of,
     predict_split,
     prune_model,
@@ -39,6 +40,7 @@ __all__ = [
     "chosen_model",
     "finetune_model",
     "judge_claims",
+    "match_attributes",
     "metadata_of",
     "note_steps",
     "plan_study",

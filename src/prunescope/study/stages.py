@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.data import DataConfig, Dataset
-from prunescope.errors import DataError, shorten
+from prunescope.errors import DataError, PrunescopeWarning, shorten
 from prunescope.predictions import (
     Adjustments,
     Compression,
@@ -88,6 +90,7 @@ def train_model(
         samples.attributes,
         image_size=dataset.size,
         task=samples.task,
+        frame=dataset.frame,
         seed=recipe.seed,
     )
     train(
@@ -117,22 +120,43 @@ def adopt_model(
     arch : str
         ``hf:NAME_OR_FOLDER`` or ``module:factory``, as for `prunescope.models.build_model`.
     dataset : Dataset
-        The training split.
+        With its training split, if it has one: the rates are counted there.
     dense : Classifier, optional
         What it was pruned from, which tells what is left of the channels.
     data : DataConfig, optional
         How the data set was loaded.
+
+    Raises
+    ------
+    ConfigError
+        The model answers something else.
+
+    Warns
+    -----
+    PrunescopeWarning
+        Something about the model has to be assumed.
     """
     from prunescope.models import Checkpoint, Classifier, Provenance, build_model
     from prunescope.pruning import pruned_elsewhere
 
     samples = dataset.samples
-    model = build_model(arch, samples.attributes, image_size=dataset.size, task=samples.task)
+    model = build_model(
+        arch, samples.attributes, image_size=dataset.size, task=samples.task,
+        frame=dataset.frame, as_trained=True,
+    )  # fmt: skip
+    if model.spec.preprocessing.frame is not None:
+        warnings.warn(
+            f"images are first made squares of {dataset.size} px, and only then prepared by the "
+            f"image processor of {arch}: leave out the size of the data to give it the files' own",
+            PrunescopeWarning,
+            stacklevel=2,
+        )
+    train = dataset.split("train") if "train" in dataset.splits else None
     found = pruned_elsewhere(model, len(samples.attributes), dense)
     if found is None:
-        return Checkpoint(model.eval(), Provenance.of(model, dataset, data=data), None)
+        return Checkpoint(model.eval(), Provenance.of(model, train, data=data), None)
     assert isinstance(found.model, Classifier)  # as the model that went in
-    provenance = Provenance.of(found.model, dataset, compression=found.compression, data=data)
+    provenance = Provenance.of(found.model, train, compression=found.compression, data=data)
     masks = None if found.masks is None else dict(found.masks)
     return Checkpoint(found.model, provenance, masks)
 
@@ -156,7 +180,7 @@ def prune_model(
     ----------
     dense : Checkpoint
     dataset : Dataset
-        The training split, with the same attributes.
+        The training split, with the same attributes in any order.
     method : str
         A key of `prunescope.pruning.METHODS`.
     sparsity : float
@@ -179,7 +203,7 @@ def prune_model(
     from prunescope.pruning.left import left_after
 
     check_target(out)
-    _check_attributes(dense, dataset)
+    dataset = match_attributes(dataset, dense)
     model = dense.model
     fresh = method in METHODS and METHODS[method].starts_from == "random"
     if fresh:
@@ -238,7 +262,7 @@ def finetune_model(
     dense : Checkpoint or None
         What it was pruned from; some measures need it.
     dataset : Dataset
-        The training split, with the same attributes.
+        The training split, with the same attributes in any order.
     measure : str
         A key of `prunescope.mitigate.finetune.MEASURES`.
     out : path
@@ -263,9 +287,9 @@ def finetune_model(
     from prunescope.pruning import Masks
 
     check_target(out)
-    for model in (pruned, dense):
-        if model is not None:
-            _check_attributes(model, dataset)
+    dataset = match_attributes(dataset, pruned)
+    if dense is not None:
+        _check_alike(dense, pruned)
     made = finetune(
         pruned.model,
         None if pruned.masks is None else Masks(pruned.masks),
@@ -310,7 +334,7 @@ def quantize_model(
     ----------
     parent : Checkpoint
     dataset : Dataset
-        The training split, with the same attributes.
+        The training split, with the same attributes in any order.
     out : path
         Folder of the checkpoint.
     **choices
@@ -324,7 +348,7 @@ def quantize_model(
     from prunescope.pruning import quantize
 
     check_target(out)
-    _check_attributes(parent, dataset)
+    dataset = match_attributes(dataset, parent)
     quantized = quantize(parent.model, dataset, **choices)
     told = {**parent.provenance.compression, "method": "int8", "bits": 8, "calibration": choices}
     provenance = Provenance.of(
@@ -382,7 +406,7 @@ def predict_split(
     ----------
     checkpoint : Checkpoint
     dataset : Dataset
-        All splits, with the model's attributes.
+        All splits, with the model's attributes in any order.
     split : str
     out : path
         Parquet file.
@@ -392,8 +416,7 @@ def predict_split(
         What is done to its logits: those written are mapped, less the threshold, so that 0 decides.
     """
     check_suffix(out)
-    part = dataset.split(split)
-    _check_attributes(checkpoint, part)
+    part = match_attributes(dataset.split(split), checkpoint)
     metadata = metadata_of(checkpoint.provenance, part, split, name or out.stem)
     if adjustments is not None:
         adjustments.check([str(metadata.name)], part.samples.attributes)
@@ -424,13 +447,33 @@ def metadata_of(provenance: Provenance, dataset: Dataset, split: str, name: str)
     )
 
 
-def _check_attributes(checkpoint: Checkpoint, dataset: Dataset) -> None:
-    """Raise where a model answers other questions than the data set asks."""
-    has, asks = checkpoint.provenance.model.attributes, dataset.samples.attributes
-    if has != asks:
+def match_attributes(dataset: Dataset, checkpoint: Checkpoint) -> Dataset:
+    """Return a data set with its attributes in the order in which a model answers them.
+
+    Raises
+    ------
+    DataError
+        They are not the same.
+    """
+    spec, samples = checkpoint.provenance.model, dataset.samples
+    if (spec.task, spec.attributes) == (samples.task, samples.attributes):
+        return dataset
+    if spec.task != samples.task or sorted(spec.attributes) != sorted(samples.attributes):
         raise DataError(
-            f"the model answers {shorten(has)}; the data set asks {shorten(asks)}. Expected the "
-            "same attributes in the same order: name them with the option for attributes"
+            f"the model answers {shorten(spec.attributes)} ({spec.task}); the data set asks "
+            f"{shorten(samples.attributes)} ({samples.task}). Expected the same attributes in any "
+            "order: name them with the option for attributes"
+        )
+    return replace(dataset, samples=samples.ordered(spec.attributes))
+
+
+def _check_alike(dense: Checkpoint, pruned: Checkpoint) -> None:
+    """Raise where a dense model's answers are not in the order of the pruned one's."""
+    has, other = dense.provenance.model.attributes, pruned.provenance.model.attributes
+    if has != other:
+        raise DataError(
+            f"the dense model answers {shorten(has)}; the pruned one {shorten(other)}. Expected "
+            "the same attributes in the same order: give the model that it was pruned from"
         )
 
 

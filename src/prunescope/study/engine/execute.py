@@ -90,8 +90,9 @@ def _fresh(run: Run, train: Dataset) -> Checkpoint:
 
     samples = train.samples
     model = build_model(
-        run.arch, samples.attributes, image_size=train.size, task=samples.task, seed=run.seed
-    )
+        run.arch, samples.attributes, image_size=train.size, task=samples.task, frame=train.frame,
+        seed=run.seed,
+    )  # fmt: skip
     return Checkpoint(model, Provenance.of(model, train, data=run.data, seed=run.seed), None)
 
 
