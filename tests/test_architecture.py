@@ -12,6 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "prunescope"
 BASE = ("errors", "files", "notebook", "result_folder", "yaml_source")
 ARROWS = (
     "data",
+    "runtimes",
     "models",
     "training",
     "pruning",

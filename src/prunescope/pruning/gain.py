@@ -28,11 +28,11 @@ from prunescope.pruning.export import (
     baked,
     export_onnx,
     export_weights,
-    open_session,
     require_onnx,
 )
 from prunescope.pruning.layers import PRUNABLE
 from prunescope.pruning.masks import Masks
+from prunescope.runtimes.sessions import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
