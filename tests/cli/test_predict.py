@@ -1,6 +1,7 @@
 """Asking what prunescope did not make: files of other runtimes, and functions."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,13 +12,13 @@ import pytest
 
 from prunescope.predictions import Predictions
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "runtimes" / "models.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "runtimes" / "small_net.py"
 NAMES = ("Male", "Smiling", "Young")
 
 
 @pytest.fixture(scope="module")
 def maker():
-    spec = importlib.util.spec_from_file_location("example_runtimes_models", EXAMPLE)
+    spec = importlib.util.spec_from_file_location("example_small_net", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -111,6 +112,22 @@ def test_an_onnx_file_is_asked_and_audited(folder, data, prunescope):
         "-o", folder / "audit", "--replicates", 100,
     )  # fmt: skip
     assert ran.code == 0, ran.err
+
+
+def test_no_torch_is_needed(folder, data, tmp_path):
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(("torch", "transformers", "accelerate")))
+from prunescope.cli import main
+main()
+"""
+    ask = ["predict", folder / "shipped.onnx", *data, "--input-range", "0,1"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, ask), "-o", str(tmp_path / "a.parquet")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(Predictions.load(tmp_path / "a.parquet").samples) == 24
 
 
 def test_means_and_deviations(folder, data, prunescope):

@@ -192,6 +192,10 @@ def test_probabilities_become_logits():
         (loader(), {"attributes": ["a"]}, ConfigError, "has 2 outputs, but 1 are named"),
         (loader(), {"scores": "odds"}, ConfigError, "unknown kind of scores 'odds'"),
         (loader(shuffle=True), {}, ConfigError, "draws an order of its own .*shuffle=False"),
+        (
+            loader(shuffle=True), {"ids": "path", "groups": {"g": [1] * 5}},
+            ConfigError, "draws an order of its own",
+        ),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(batches, options, kind, said):

@@ -11,7 +11,7 @@ import pytest
 from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Samples
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "runtimes" / "models.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "runtimes" / "small_net.py"
 NAMES = ("Bald", "Male", "Young")
 SIDE = 16
 
@@ -19,7 +19,7 @@ SIDE = 16
 @pytest.fixture(scope="session")
 def maker():
     """The example's module, which writes and quantises a network."""
-    spec = importlib.util.spec_from_file_location("example_runtimes_models", EXAMPLE)
+    spec = importlib.util.spec_from_file_location("example_small_net", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -255,8 +255,10 @@ def _callable(model: str) -> Function | nn.Module | None:
 
 def _note_order(config: DataConfig, names: tuple[str, ...]) -> None:
     """Say in which order outputs are taken, where neither the file nor a person told it."""
+    from prunescope.errors import shorten
+
     if "attributes" not in config.model_fields_set:
         say(
-            f"note: the outputs are taken for {', '.join(names)}, in the order of the data; if the "
+            f"note: the outputs are taken for {shorten(names)}, in the order of the data; if the "
             "model has another, name them with --attributes"
         )

@@ -43,10 +43,10 @@ class LoaderReader:
         groups: Mapping[str, Any] | Sequence[str] | None,
     ) -> None:
         sampler = type(getattr(batches, "sampler", None)).__name__
-        if sampler in SHUFFLES and not isinstance(ids, str):
+        if sampler in SHUFFLES and (not isinstance(ids, str) or isinstance(groups, Mapping)):
             raise ConfigError(
                 f"the DataLoader draws an order of its own ({sampler}): give one with "
-                "shuffle=False, or name the key of each batch that has the ids"
+                "shuffle=False, or name the keys of each batch that have ids and groups"
             )
         self._batches, self._ids, self._groups = batches, ids, groups
         keys = [] if groups is None or isinstance(groups, Mapping) else list(groups)
