@@ -4,8 +4,8 @@
 
 draws faces, fits a small network to them, writes and quantises it for each runtime, asks every file
 through its runtime, and audits int8 against float. The folder `out` then has, for each runtime, the
-two files, their predictions, and the audit (`prunescope report` makes its page). docs/shipped-files.md does the same by
-commands.
+two files, their predictions, and the audit (`prunescope report` makes its page).
+docs/shipped-files.md does the same by commands.
 """
 
 from __future__ import annotations

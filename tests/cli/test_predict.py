@@ -117,7 +117,13 @@ def test_an_onnx_file_is_asked_and_audited(folder, data, prunescope):
 def test_no_torch_is_needed(folder, data, tmp_path):
     code = """
 import sys
-sys.modules.update(dict.fromkeys(("torch", "transformers", "accelerate")))
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "transformers", "accelerate"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
 from prunescope.cli import main
 main()
 """
