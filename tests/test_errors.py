@@ -2,6 +2,7 @@ import pytest
 
 from prunescope import errors
 from prunescope.errors import MissingExtraError, PrunescopeError, one_of, shorten
+from prunescope.extras import install_command
 
 
 def test_one_root_catches_every_error():
@@ -20,7 +21,7 @@ def test_the_tree_in_the_docstring_is_complete():
 def test_missing_extra_says_what_to_install():
     error = MissingExtraError("training a model", "train")
     assert str(error) == (
-        "training a model needs an optional dependency: pip install 'prunescope[train]'"
+        f"training a model needs an optional dependency: {install_command('train')}"
     )
 
 

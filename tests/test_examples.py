@@ -190,3 +190,21 @@ def test_models_are_audited_from_memory(tmp_path, capsys):
     assert capsys.readouterr().out.endswith("Ship with care int8 and int4; not int2.\n")
     assert "int2" in (out / "report.html").read_text()
     assert [one.name for one in Audit.load(out).info.models] == ["dense", "int8", "int4", "int2"]
+
+
+def test_each_runtimes_files_are_asked_and_audited(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(EXAMPLES / "runtimes"))
+    load("runtimes/run.py").main(tmp_path, n_train=300, n_test=60)
+    said = capsys.readouterr().out
+    runtimes = {"onnx": "ONNX Runtime", "litert": "LiteRT", "openvino": "OpenVINO"}
+    for folder, runtime in runtimes.items():
+        assert f"{runtime} " in said
+        assert (tmp_path / folder / "audit" / "audit.parquet").is_file()
+        found = [Predictions.load(tmp_path / folder / f"{n}.parquet") for n in ("float", "int8")]
+        assert found[1].metadata.model["runtime"].startswith(runtime)
+        off = np.abs(found[0].logits - found[1].logits)
+        assert 0 < np.median(off) < found[0].logits.std()
+    # one network, three runtimes (OpenVINO may compute in bfloat16)
+    floats = [Predictions.load(tmp_path / f / "float.parquet").logits for f in runtimes]
+    assert np.allclose(floats[0], floats[1], atol=1e-3)
+    assert np.corrcoef(floats[0].ravel(), floats[2].ravel())[0, 1] > 0.999

@@ -79,13 +79,13 @@ class MissingExtraError(PrunescopeError):
     Examples
     --------
     >>> print(MissingExtraError("training a model", "train"))
-    training a model needs an optional dependency: pip install 'prunescope[train]'
+    training a model needs an optional dependency: pip install ...[train]'
     """
 
     def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(
-            f"{purpose} needs an optional dependency: pip install 'prunescope[{extra}]'"
-        )
+        from prunescope.extras import install_command  # reads what pip noted
+
+        super().__init__(f"{purpose} needs an optional dependency: {install_command(extra)}")
 
 
 class PrunescopeWarning(UserWarning):

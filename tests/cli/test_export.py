@@ -1,10 +1,13 @@
 """`prunescope export` and `prunescope gain`, on a tiny model that a factory makes."""
 
+import sys
 import textwrap
 
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from prunescope.extras import install_command
 
 NET = """
 from torch import nn
@@ -69,6 +72,7 @@ def test_gain_as_json(folder, made, prunescope):
     ran = prunescope("gain", models[0], models[0].parent / "pruned", *made,
                      "--repeats", 2, "--threads", 1, "--json")  # fmt: skip
     assert [ran.json[key] for key in ("zlib_level", "threads", "repeats")] == [6, 1, 2]
+    assert ran.json["runtime"] == "ONNX Runtime"
     rows = ran.json["models"]
     assert [row["model"] for row in rows] == ["dense", "pruned"]
     assert all(row[f"ms_batch_{n}_ratio"] > 0 for row in rows for n in (1, 32))
@@ -85,6 +89,25 @@ def test_gain_as_a_table(folder, made, prunescope, monkeypatch):
     ran = prunescope("gain", *models, *made, "--no-latency")
     assert "per batch" not in ran.out
     assert "ONNX Runtime" not in ran.out
+
+
+@pytest.mark.parametrize("absent", ["onnx", "onnxruntime"])
+def test_gain_without_onnx_gives_the_rest(folder, made, prunescope, monkeypatch, absent):
+    models = (folder / "dense", folder / "pruned")
+    full = prunescope("gain", *models, *made, "--no-latency", "--json").json["models"]
+    monkeypatch.setitem(sys.modules, absent, None)
+    ran = prunescope("gain", *models, *made, "--repeats", 2, "--threads", 1, "--json")
+    assert ran.code == 0, ran.err
+    assert "no size of an ONNX file, and times of torch: " in ran.err
+    assert install_command("export") in ran.err
+    assert ran.json["runtime"] == "torch"
+    for row, before in zip(ran.json["models"], full, strict=True):
+        counted = {n: v for n, v in before.items() if not n.startswith(("bytes_onnx", "bytes_z"))}
+        assert counted.items() <= row.items()
+        assert not any(name.startswith("bytes_onnx") for name in row)
+        assert all(row[f"ms_batch_{n}"] > 0 for n in (1, 32))
+    ran = prunescope("gain", *models, *made, "--repeats", 2, "--threads", 1)
+    assert "Times: torch, 1 thread, median of 2 rounds" in " ".join(ran.out.split())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from prunescope.extras import install_command
 from prunescope.mitigate import Comparison
 from prunescope.predictions import Predictions
 from prunescope.viewer.decisions import Decisions
@@ -223,4 +224,4 @@ def test_without_its_libraries_the_viewer_says_what_to_install(prunescope, monke
     monkeypatch.setattr(audit, lambda _: None)
     done = prunescope(*command)
     assert done.code == 2
-    assert "pip install 'prunescope[viewer]'" in done.err
+    assert install_command("viewer") in done.err

@@ -18,6 +18,7 @@ import prunescope.pruning.export as module
 from prunescope.errors import ConfigError, DataError, ExportError, MissingExtraError
 from prunescope.models import Checkpoint, Classifier, ModelSpec, Preprocessing, Provenance
 from prunescope.pruning import export_checkpoint, export_onnx, export_weights
+from prunescope.runtimes import open_model
 
 COMPRESSION = {"method": "one-shot", "sparsity": 0.5}
 
@@ -85,6 +86,9 @@ def test_onnx_answers_as_the_model_does_for_any_number_of_images(tmp_path, capfd
         "image_size": 6,
         "compression": COMPRESSION,
     }
+    read = open_model(path)
+    assert (read.attributes, read.task, read.intake.side) == (("Łysy", "Male"), "multilabel", 6)
+    assert (read.intake.values.min(), read.intake.values.max()) == (0, 1)
     for secret in (b"classifier.py", b"site-packages", __file__.encode()):
         assert secret not in path.read_bytes(), "nothing tells of the machine that wrote it"
 
@@ -170,7 +174,7 @@ def test_logits_of_another_shape_are_told(tmp_path, fresh, monkeypatch):
 @pytest.mark.parametrize("absent", ["onnx", "onnxscript", "onnxruntime"])
 def test_a_missing_extra_is_named(tmp_path, fresh, monkeypatch, absent):
     monkeypatch.setitem(sys.modules, absent, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'prunescope\[export\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[export\]"):
         export_onnx(classifier(fresh), tmp_path / "model.onnx")
     model = classifier(fresh)
     export_weights(Checkpoint(model, Provenance.of(model), None), tmp_path / "needs.safetensors")

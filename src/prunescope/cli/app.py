@@ -19,6 +19,7 @@ from prunescope.cli import (
     gate,
     models,
     power,
+    predict,
     quantize,
     samples,
     study,
@@ -53,7 +54,7 @@ app.command("demo")(demo.demo)
 app.command("train")(models.train)
 app.command("prune")(models.prune)
 app.command("quantize")(quantize.quantize)
-app.command("predict")(models.predict)
+app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prunescope.cli import options
-from prunescope.cli.console import progress, result
+from prunescope.cli.console import progress, result, say
 from prunescope.cli.models import Factory
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def gain(
     pruned: Annotated[
         list[Path], typer.Argument(metavar="PRUNED...", help="Folders of compressed models.")
     ],
-    threads: Annotated[int, typer.Option(help="That ONNX Runtime computes with.")] = 2,
+    threads: Annotated[int, typer.Option(help="To compute with.")] = 2,
     repeats: Annotated[int, typer.Option(help="Times to ask each model.")] = 30,
     latency: Annotated[bool, typer.Option("--latency/--no-latency", help="Time them.")] = True,
     factory: Factory = None,
@@ -41,11 +41,12 @@ def gain(
 ) -> None:
     """Show what compression gains in weights, work, bytes and time, beside the dense model.
 
-    Times are of ONNX Runtime on this machine's CPU, the models in turns.
+    Times are of ONNX Runtime on this machine's CPU, the models in turns; of torch where the extra
+    'export' is not installed.
     """
     from prunescope.models import load_checkpoint
     from prunescope.pruning import gains
-    from prunescope.pruning.gain import ZLIB_LEVEL
+    from prunescope.pruning.gain import ZLIB_LEVEL, onnx_missing
 
     folders = [dense, *pruned]
     names = [folder.resolve().name for folder in folders]
@@ -58,14 +59,19 @@ def gain(
             checkpoints, names,
             batches=batches, threads=threads, repeats=repeats, progress=update,
         )  # fmt: skip
-    setting = {"zlib_level": ZLIB_LEVEL}
+    missing = onnx_missing()
+    setting: dict[str, Any] = {"zlib_level": ZLIB_LEVEL}
     if latency:
-        setting |= {"threads": threads, "repeats": repeats}
+        runtime = "ONNX Runtime" if missing is None else "torch"
+        setting |= {"runtime": runtime, "threads": threads, "repeats": repeats}
+    if missing is not None:
+        instead = ", and times of torch" if latency else ""
+        say(f"note: no size of an ONNX file{instead}: {missing}")
     data: dict[str, Any] = {**setting, "models": table.to_dicts()}
     result(as_json, data, lambda: _show(table, setting))
 
 
-def _show(table: pl.DataFrame, setting: dict[str, int]) -> None:
+def _show(table: pl.DataFrame, setting: dict[str, Any]) -> None:
     """Print a column per model, with ratios to the dense one, and then the notes."""
     from rich.console import Console
     from rich.markup import escape
@@ -84,7 +90,8 @@ def _show(table: pl.DataFrame, setting: dict[str, int]) -> None:
     if "threads" in setting:
         threads = "1 thread" if setting["threads"] == 1 else f"{setting['threads']} threads"
         console.print(
-            f"Times: ONNX Runtime, {threads}, median of {setting['repeats']} rounds [quartiles]",
+            f"Times: {setting['runtime']}, {threads}, median of {setting['repeats']} rounds "
+            "[quartiles]",
             markup=False,
         )
     for model in models:

@@ -1,4 +1,4 @@
-"""`prunescope train`, `prune` and `predict`."""
+"""`prunescope train` and `prune`, and what commands about models share."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def train(
     from prunescope.study import note_steps, train_model
 
     config = options.data_config(
-        source, wanted=pretrained_data(arch), images=images, size=size, attributes=attributes,
+        source, known=_known_of(arch, source), images=images, size=size, attributes=attributes,
         groups=groups, cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     dataset = options.load(config)
@@ -187,64 +187,6 @@ def prune(
     report_model(as_json, out, made)
 
 
-def predict(
-    model: AnyModel,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="File to write.", show_default="MODEL.parquet"),
-    ] = None,
-    split: Annotated[str, typer.Option(help="Split to ask about.")] = "test",
-    name: Annotated[
-        str | None, typer.Option(help="The model's name.", show_default="the file's")
-    ] = None,
-    thresholds: Annotated[
-        Path | None,
-        typer.Option(
-            help="What 'mitigate thresholds' wrote, or thresholds per attribute: logits are "
-            "calibrated and written less their threshold, so that 0 decides."
-        ),
-    ] = None,
-    dense: Annotated[
-        str | None,
-        typer.Option(
-            help="What a model from elsewhere was made narrower from (a folder, hf:… or "
-            "module:factory): tells what is left of weights and channels."
-        ),
-    ] = None,
-    device: options.Device = None,
-    factory: Factory = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
-    as_json: options.Json = False,
-) -> None:
-    """Ask a model about every image of a split and write its answers as one Parquet file."""
-    from prunescope.errors import ConfigError
-    from prunescope.predictions import read_adjustments
-    from prunescope.study import predict_split
-
-    if out is None and _from_elsewhere(model):
-        raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
-    checkpoint, _, dataset = open_model(
-        model, factory, source, dense=dense, images=images, size=size, attributes=attributes,
-        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
-    )  # fmt: skip
-    folder = Path(model).resolve()
-    target = out or folder.with_name(f"{folder.name}.parquet")
-    adjustments = None if thresholds is None else read_adjustments(thresholds)
-    with progress("predict") as update:
-        found = predict_split(
-            checkpoint, dataset, split, target,
-            name=name, adjustments=adjustments, device=device, progress=update,
-        )  # fmt: skip
-    data = {"file": str(target), "name": found.name, "n": len(found.samples), "split": split}
-    result(as_json, data, f"{found!r} in {target}")
-
-
 def open_model(
     model: str,
     factory: str | None,
@@ -255,19 +197,19 @@ def open_model(
 ) -> tuple[Checkpoint, DataConfig, Dataset]:
     """Load a model, wherever it was trained, and its data; `dense` is what it was pruned from."""
     from prunescope.errors import ConfigError
-    from prunescope.models import load_checkpoint, pretrained_data
+    from prunescope.models import load_checkpoint
     from prunescope.study import adopt_model, match_attributes
 
-    if _from_elsewhere(model):
+    if from_elsewhere(model):
         if source is None:
             raise ConfigError(f"{model} says nothing of its data: name them with --data")
-        config = options.data_config(source, wanted=pretrained_data(model), **given)
+        config = options.data_config(source, known=_known_of(model, source), **given)
         dataset = options.load(config)
         before = None
         if dense is not None:
             before = (
                 adopt_model(dense, dataset)
-                if _from_elsewhere(dense)
+                if from_elsewhere(dense)
                 else load_checkpoint(dense, factory=factory)
             ).model
         return adopt_model(model, dataset, dense=before, data=config), config, dataset
@@ -280,7 +222,14 @@ def open_model(
     return checkpoint, config, match_attributes(options.load(config), checkpoint)
 
 
-def _from_elsewhere(model: str) -> bool:
+def _known_of(model: str, source: str | None) -> dict[str, Any]:
+    """Return what a pretrained model tells of its data; faces are drawn as they are asked for."""
+    from prunescope.models import pretrained_data
+
+    return {} if source in (None, "synthetic") else pretrained_data(model)
+
+
+def from_elsewhere(model: str) -> bool:
     """Tell whether a model is named by its origin, not by a folder of prunescope's."""
     return ":" in model and not Path(model).exists()
 

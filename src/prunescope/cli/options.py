@@ -226,14 +226,15 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
 def data_config(
     source: str | None,
     model: Provenance | None = None,
-    wanted: dict[str, Any] | None = None,
+    *,
+    known: dict[str, Any] | None = None,
     **given: Any,  # noqa: ANN401 - checked by DataConfig
 ) -> DataConfig:
     """Put a data set's options together, overridden by what was given.
 
     Without a source, the data are those that the model was trained on; with one, they are read at
-    the size and with the attributes that the model knows, or as a pretrained one has them `wanted`.
-    Another size undoes the way to make images that goes with it.
+    the size and with the attributes that the model knows, or that are `known` otherwise. Another
+    size undoes the way to make images that goes with it.
     """
     from prunescope.data import DataConfig
 
@@ -241,7 +242,7 @@ def data_config(
         if role in given:
             given[role] = names(given[role])
     values: dict[str, Any] = {}
-    known: dict[str, Any] = {} if source in (None, "synthetic") else wanted or {}
+    known = known or {}
     if model is not None and source is not None:
         spec = model.model
         known = {"size": spec.image_size, "frame": spec.frame}

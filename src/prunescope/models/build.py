@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from prunescope.models.hub import (
 )
 from prunescope.models.preprocessing import Preprocessing
 from prunescope.models.widths import reshape_, shapes_of
+from prunescope.runtimes.function import imported
 
 
 @dataclass(frozen=True)
@@ -222,18 +222,7 @@ def network_from_factory(path: str, n_outputs: int) -> nn.Module:
     ConfigError
         It cannot be imported, is no callable, fails, or gives no module.
     """
-    module_name, _, name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise ConfigError(
-            f"cannot import {module_name!r} of {path!r}: {error}; expected module:factory with a "
-            "module that Python finds (is its folder in PYTHONPATH?)"
-        ) from error
-    factory = getattr(module, name, None)
-    if not callable(factory):
-        callables = [known for known, value in vars(module).items() if callable(value)]
-        raise ConfigError(one_of(f"factory of {module_name}", name, callables))
+    factory = imported(path, "factory")
     call = f"{path}(n_outputs={n_outputs})"
     try:
         network = factory(n_outputs=n_outputs)

@@ -2,43 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 from prunescope.data.dataset import Dataset
+from prunescope.data.samples import Task
+from prunescope.errors import ConfigError, one_of
+from prunescope.predictions.loader import LoaderReader, names_of
 from prunescope.predictions.metadata import Metadata
-from prunescope.predictions.record import Predictions
+from prunescope.predictions.record import Predictions, Scores
+from prunescope.predictions.scores import logits_of, warn_of_scores
+from prunescope.runtimes import FileModel, Function
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def predict(
-    model: nn.Module,
-    dataset: Dataset,
+    model: nn.Module | FileModel | Function,
+    data: Dataset | Iterable[Any],
     metadata: Metadata | None = None,
     *,
+    attributes: Sequence[str] | None = None,
+    ids: Sequence[Any] | str | None = None,
+    groups: Mapping[str, Any] | Sequence[str] | None = None,
+    task: Task | None = None,
+    scores: Scores = "logits",
     batch_size: int = 256,
     device: str | None = None,
+    autocast: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
-    """Ask a model about every image of a data set (usually one split of it).
+    """Ask a model about every image of a data set, or of a DataLoader.
 
     Parameters
     ----------
-    model : torch.nn.Module
-        Maps images (B, 3, H, W) to logits (B, A).
-    dataset : Dataset
-        N images whose A attributes are the model's outputs, in order.
+    model : torch.nn.Module, FileModel or Function
+        A module maps images to logits (B, A): as a tensor, as ``.logits``, under the key
+        ``logits``, or first in a tuple. It is asked in evaluation mode and without gradients, ends
+        on the device, and is otherwise left as it was.
+    data : Dataset or iterable of batches
+        N images (usually one split) with A attributes, the model's outputs in order; a module is
+        given them as floats in [0, 1]. Or batches, as a DataLoader gives them, whose images a
+        module is given as they are: ``(images, labels)``; dictionaries with ``pixel_values``,
+        ``images`` or ``image``, and ``labels`` or ``label``; or images alone. Labels are (B, A) of
+        0 and 1 for attributes, or (B,) of positions for classes; NaN or −1 means unlabelled.
     metadata : Metadata, optional
         Provenance to keep with the predictions.
+    attributes : sequence of str, optional
+        For batches: what the A outputs stand for. By default what the model says
+        (``model.config.id2label``).
+    ids : sequence or str, optional
+        For batches: an id per image, or the key that has them in each batch; default: "0", "1", …
+    groups : mapping or sequence of str, optional
+        For batches: name → a value per image, None or NaN where unknown; or the keys that have
+        them in each batch.
+    task : {"multilabel", "multiclass"}, optional
+        For batches: default by the shape of the labels.
+    scores : {"logits", "probability"}
+        What the model gives. It is never guessed.
+    batch_size : int
+        For a data set and a module.
+    device : str, optional
+        Of a module.
+    autocast : {"bfloat16", "float16"}, optional
+        Type in which a module computes where torch thinks it safe.
+    progress : callable (done, total), optional
+        Called after every batch, where the number of images is known.
 
     Raises
     ------
     DataError
-        A logit is NaN or infinite, or the model has another number of outputs.
-    """
-    from prunescope.training import infer  # the only place here that needs torch
+        A logit is NaN or infinite, the model has another number of outputs, or a batch, label, id
+        or group is not what it should be.
+    ConfigError
+        The names of the outputs are not known, the DataLoader shuffles, or an option does not fit.
 
-    logits = infer(model, dataset, batch_size=batch_size, device=device, progress=progress)
-    return Predictions(dataset.samples, logits, metadata or Metadata(task=dataset.samples.task))
+    Examples
+    --------
+    >>> import torch
+    >>> batches = [(torch.rand(4, 3, 8, 8), torch.tensor([[1, 0], [0, 1], [1, 1], [0, -1]]))]
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
+    >>> predict(model, batches, attributes=["Bald", "Smiling"], groups={"Male": [1, 0, 0, 1]})
+    Predictions('model', 4 samples × 2 attributes, groups Male)
+    """
+    if scores not in get_args(Scores):
+        raise ConfigError(one_of("kind of scores", scores, get_args(Scores)))
+    if isinstance(model, FileModel | Function) and (device, autocast) != (None, None):
+        raise ConfigError("device and autocast are a module's: leave them out")
+    if isinstance(data, Dataset):
+        given = {"attributes": attributes, "ids": ids, "groups": groups, "task": task}
+        if told := [name for name, value in given.items() if value is not None]:
+            raise ConfigError(f"leave out {', '.join(told)}: a Dataset says them itself")
+        samples = data.samples
+        if isinstance(model, FileModel | Function):
+            raw: Any = model.infer(data, progress=progress)
+        else:
+            from prunescope.training import infer  # torch is imported when it is needed
+
+            raw = infer(
+                model, data,
+                batch_size=batch_size, device=device, autocast=autocast, progress=progress,
+            )  # fmt: skip
+    else:
+        if isinstance(model, FileModel | Function):
+            raise ConfigError("a file or function is asked about a Dataset: got batches")
+        from prunescope.training import ask
+
+        reader = LoaderReader(data, ids, groups)
+        raw = ask(
+            model, reader, device=device, autocast=autocast, on_batch=reader.progress(progress)
+        )
+        names = attributes if attributes is not None else names_of(model, raw.shape[1])
+        samples = reader.samples(tuple(names), raw.shape[1], task)
+    metadata = metadata or Metadata(task=samples.task)
+    source = Path(metadata.name or "the model")
+    if isinstance(model, FileModel | Function) or scores == "probability":
+        warn_of_scores(raw, scores, source)
+    if scores == "probability":
+        raw = logits_of(raw, samples, source)
+    return Predictions(samples, raw, metadata)

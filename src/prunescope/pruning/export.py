@@ -29,14 +29,15 @@ from prunescope.errors import ConfigError, ExportError, MissingExtraError, short
 from prunescope.files import replacing
 from prunescope.models import Checkpoint, Classifier, check_float, fold
 from prunescope.pruning.masks import Masks, strip
+from prunescope.runtimes.model import OURS
+from prunescope.runtimes.sessions import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 INPUT = "images"
 OUTPUT = "logits"
-METADATA = "prunescope"
-"""Names of what goes in and comes out, and the key of the metadata."""
+"""Names of what goes in and comes out."""
 
 TOLERANCE = 1e-4
 """How far a logit of the file may lie from the model's."""
@@ -94,7 +95,7 @@ def export_weights(checkpoint: Checkpoint, path: str | Path) -> None:
     }
     about = _describe(model, checkpoint.provenance.compression)
     with replacing(Path(path)) as beside:
-        save_file(tensors, beside, {"format": "pt", METADATA: about})
+        save_file(tensors, beside, {"format": "pt", OURS: about})
 
 
 def export_onnx(
@@ -160,18 +161,6 @@ def require_onnx() -> None:
         raise MissingExtraError("writing and running ONNX files", "export") from error
 
 
-def open_session(content: bytes, *, threads: int = 1) -> InferenceSession:
-    """Load an ONNX model into ONNX Runtime, on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors alone
-    # Threads that wait must not spin: they would take the cores from another model's session.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
 def answer(session: InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the logits (N, A) that an exported model gives images (N, 3, S, S)."""
     [logits] = session.run([OUTPUT], {INPUT: images})
@@ -207,7 +196,7 @@ def _to_onnx(model: Classifier, about: str) -> bytes:
             assert program is not None
             # torch notes where each node comes from, with the folders of this machine.
             ClearMetadataAndDocStringPass()(program.model)
-            program.model.metadata_props[METADATA] = about
+            program.model.metadata_props[OURS] = about
             content: bytes = program.model_proto.SerializeToString()
             return content
     except Exception as error:  # torch lets through whatever the network's own code raises
@@ -226,7 +215,7 @@ def _check_answers(model: Classifier, content: bytes) -> None:
         images = rng.random((n, 3, side, side), dtype=np.float32)
         try:
             expected = model(torch.from_numpy(images)).numpy()
-            found = answer(open_session(content), images)
+            found = answer(open_session(content, threads=1), images)
         except Exception as error:  # the network's own, or ONNX Runtime's, which have no root
             raise ExportError(
                 f"{model.spec.arch} or its ONNX form fails on a batch of {n}: {_reason(error)}; "

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from prunescope.errors import ConfigError
+from prunescope.errors import ConfigError, MissingExtraError
 from prunescope.models import Checkpoint, Quantized, plain
 from prunescope.models.quantized import Int8Layer
 from prunescope.pruning.export import (
@@ -28,11 +28,12 @@ from prunescope.pruning.export import (
     baked,
     export_onnx,
     export_weights,
-    open_session,
     require_onnx,
 )
 from prunescope.pruning.layers import PROJECTIONS, PRUNABLE, TRANSPOSED, names_of_weights
 from prunescope.pruning.masks import Masks
+from prunescope.runtimes.sessions import open_session
+from prunescope.training.devices import threads as with_threads
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -153,7 +154,7 @@ def gains(
     batches : sequence of int
         Numbers of images to time the models with; none for no timing.
     threads : int
-        That ONNX Runtime computes with.
+        That ONNX Runtime, or torch, computes with.
     repeats : int
         Rounds to time. In each, every model answers once, and each round begins with another one,
         so that a busy machine hits all alike.
@@ -174,9 +175,10 @@ def gains(
         ``macs_effective``         per image, with non-zero weights alone
         ``bytes_weights``          of the safetensors file
         ``bytes_zlib``             of that file, compressed by zlib at level 6
-        ``bytes_onnx``             of the ONNX file
-        ``ms_batch_N``             milliseconds that ONNX Runtime takes for N images: median of
-                                   the rounds, with the quartiles ``…_low`` and ``…_high``
+        ``bytes_onnx``             of the ONNX file, where the extra ``export`` is installed
+        ``ms_batch_N``             milliseconds that ONNX Runtime, or without that extra torch,
+                                   takes for N images: median of the rounds, with the quartiles
+                                   ``…_low`` and ``…_high``
         ``note``                   what the figures do not say by themselves, or null
         ========================== ==========================================================
 
@@ -187,11 +189,11 @@ def gains(
     ConfigError
         There is no model, the first is compressed, names are too few or not unique, or a number
         makes no sense.
-    ExportError, MissingExtraError
+    ExportError
         As `export_onnx`.
     """
     _check(checkpoints, names, batches, threads, repeats)
-    require_onnx()
+    with_onnx = onnx_missing() is None
     figures: list[dict[str, float]] = []
     runners: list[_Runner] = []
     with tempfile.TemporaryDirectory(prefix="prunescope-") as folder:
@@ -199,13 +201,16 @@ def gains(
         for checkpoint in checkpoints:
             found = _sizes(checkpoint, Path(folder, "model.safetensors"))
             if not isinstance(checkpoint.model, Quantized):
-                compression = checkpoint.provenance.compression
-                export_onnx(baked(checkpoint), onnx, compression=compression)
-                found["bytes_onnx"] = onnx.stat().st_size
-                session = open_session(onnx.read_bytes(), threads=threads)
-                runners.append(_Runner(session, checkpoint.model.spec.image_size, found))
+                engine: InferenceSession | nn.Module = baked(checkpoint).eval()
+                if with_onnx:
+                    compression = checkpoint.provenance.compression
+                    export_onnx(baked(checkpoint), onnx, compression=compression)
+                    found["bytes_onnx"] = onnx.stat().st_size
+                    engine = open_session(onnx.read_bytes(), threads=threads)
+                runners.append(_Runner(engine, checkpoint.model.spec.image_size, found))
             figures.append(found)
-    _time(runners, batches, repeats, progress)
+    with with_threads(threads):
+        _time(runners, batches, repeats, progress)
     return pl.DataFrame(
         [
             {
@@ -220,10 +225,19 @@ def gains(
     )
 
 
-class _Runner(NamedTuple):
-    """An exported model, ready to answer, the side of its images, and where its times go."""
+def onnx_missing() -> MissingExtraError | None:
+    """Return what to install for an ONNX file's size and ONNX Runtime's times; None if nothing."""
+    try:
+        require_onnx()
+    except MissingExtraError as error:
+        return error
+    return None
 
-    session: InferenceSession
+
+class _Runner(NamedTuple):
+    """A model, ready to answer, the side of its images, and where its times go."""
+
+    engine: InferenceSession | nn.Module
     side: int
     figures: dict[str, float]
 
@@ -295,7 +309,7 @@ def _time(
         for turn in range(len(took)):
             for step in range(len(runners)):
                 i = (turn + step) % len(runners)
-                took[turn, i] = _milliseconds(runners[i].session, images[i])
+                took[turn, i] = _milliseconds(runners[i].engine, images[i])
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -306,9 +320,13 @@ def _time(
             runner.figures.update({f"{name}_low": low[i], f"{name}_high": high[i]})
 
 
-def _milliseconds(session: InferenceSession, images: NDArray[np.float32]) -> float:
+@torch.inference_mode()
+def _milliseconds(engine: InferenceSession | nn.Module, images: NDArray[np.float32]) -> float:
     start = time.perf_counter()
-    answer(session, images)
+    if isinstance(engine, nn.Module):
+        engine(torch.from_numpy(images))
+    else:
+        answer(engine, images)
     return 1000 * (time.perf_counter() - start)
 
 

@@ -22,11 +22,13 @@ from prunescope.predictions import (
     predict,
     settle,
 )
+from prunescope.predictions.record import Scores
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from prunescope.models import Checkpoint, Classifier, Provenance
+    from prunescope.runtimes import FileModel, Function
     from prunescope.training import Callback, Progress, Recipe
 
 OnStep = Callable[["Progress"], None]
@@ -418,9 +420,78 @@ def predict_split(
     check_suffix(out)
     part = match_attributes(dataset.split(split), checkpoint)
     metadata = metadata_of(checkpoint.provenance, part, split, name or out.stem)
+    return _answered(
+        lambda: predict(checkpoint.model, part, metadata, device=device, progress=progress),
+        metadata, part, out, adjustments,
+    )  # fmt: skip
+
+
+def predict_elsewhere(
+    model: FileModel | Function | nn.Module,
+    dataset: Dataset,
+    split: str,
+    out: Path,
+    *,
+    name: str | None = None,
+    about: Mapping[str, Any] | None = None,
+    scores: Scores = "logits",
+    adjustments: Adjustments | None = None,
+    device: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Ask a model that prunescope did not make about one split and write the answers.
+
+    Parameters
+    ----------
+    model : FileModel, Function or torch.nn.Module
+    dataset : Dataset
+        All splits. The rates of the training split are kept with the answers, where there is one.
+    split : str
+    out : path
+        Parquet file.
+    name : str, optional
+        The model's name in tables; default: the file's stem.
+    about : mapping, optional
+        What is told of the model.
+    scores : {"logits", "probability"}
+        What the model gives.
+    adjustments : Adjustments, optional
+        As for `predict_split`.
+    """
+    check_suffix(out)
+    part = dataset.split(split)
+    rates = dataset.split("train").samples.rates() if "train" in dataset.splits else None
+    metadata = Metadata(
+        name=name or out.stem,
+        task=part.samples.task,
+        split=split,
+        model=dict(about or {}),
+        compression=Compression(**getattr(model, "compression", {})),
+        dataset=_about_data(part),
+        train_prevalence=None if rates is None else dict(rates.prevalence),
+        train_group_rates=None
+        if rates is None
+        else {
+            group: {v: dict(r) for v, r in of.items()} for group, of in rates.group_rates.items()
+        },
+    )
+    return _answered(
+        lambda: predict(model, part, metadata, scores=scores, device=device, progress=progress),
+        metadata, part, out, adjustments,
+    )  # fmt: skip
+
+
+def _answered(
+    ask: Callable[[], Predictions],
+    metadata: Metadata,
+    part: Dataset,
+    out: Path,
+    adjustments: Adjustments | None,
+) -> Predictions:
+    """Ask, do to the logits what the adjustments say, and write them."""
     if adjustments is not None:
         adjustments.check([str(metadata.name)], part.samples.attributes)
-    found = predict(checkpoint.model, part, metadata, device=device, progress=progress)
+    found = ask()
     mine = None if adjustments is None else adjustments.of(found.name)
     if mine is not None:
         found = settle(adjust(found, mine))
@@ -437,14 +508,15 @@ def metadata_of(provenance: Provenance, dataset: Dataset, split: str, name: str)
         model={"arch": provenance.model.arch, "image_size": provenance.model.image_size},
         compression=Compression(**provenance.compression),
         seed=provenance.seed,
-        dataset=DatasetInfo(
-            name=dataset.name,
-            fingerprint=dataset.fingerprint,
-            cluster=dataset.samples.cluster,
-        ),
+        dataset=_about_data(dataset),
         train_prevalence=provenance.train_prevalence,
         train_group_rates=provenance.train_group_rates,
     )
+
+
+def _about_data(dataset: Dataset) -> DatasetInfo:
+    samples = dataset.samples
+    return DatasetInfo(name=dataset.name, fingerprint=dataset.fingerprint, cluster=samples.cluster)
 
 
 def match_attributes(dataset: Dataset, checkpoint: Checkpoint) -> Dataset:

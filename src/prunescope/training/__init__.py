@@ -31,7 +31,7 @@ from prunescope.training.callbacks import (
 )
 from prunescope.training.devices import device_for, threads
 from prunescope.training.distillation import Distill, Distillation
-from prunescope.training.inference import infer
+from prunescope.training.inference import ask, infer
 from prunescope.training.loop import train
 from prunescope.training.losses import LOSSES
 from prunescope.training.processes import Processes
@@ -54,6 +54,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "TrainState",
+    "ask",
     "device_for",
     "infer",
     "learning_rate_at",

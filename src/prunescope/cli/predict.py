@@ -1,0 +1,277 @@
+"""`prunescope predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from prunescope.cli import options
+from prunescope.cli.console import progress, result, say
+from prunescope.cli.models import Factory, from_elsewhere, open_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from prunescope.data import DataConfig
+    from prunescope.predictions import Predictions
+    from prunescope.runtimes import FileModel, Function
+
+FILE = "A model's file"
+InputLayout = Annotated[
+    Literal["NCHW", "NHWC"] | None,
+    typer.Option(
+        help="Where the channels of its input stand.",
+        show_default="as the file tells",
+        rich_help_panel=FILE,
+    ),
+]
+InputRange = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="What black and white are in its input: 0,1 or -1,1 or 0,255.",
+        show_default="as the file tells",
+        rich_help_panel=FILE,
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        metavar="R,G,B",
+        help="In place of the range, with --std: its input is (image − mean) / std, for images in "
+        "[0, 1].",
+        rich_help_panel=FILE,
+    ),
+]
+Std = Annotated[str | None, typer.Option(metavar="R,G,B", help="See --mean.", rich_help_panel=FILE)]
+Channels = Annotated[
+    Literal["rgb", "bgr"] | None,
+    typer.Option(help="Their order in its input.", show_default="rgb", rich_help_panel=FILE),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        help="Which of its outputs has the scores.",
+        show_default="the only one",
+        rich_help_panel=FILE,
+    ),
+]
+Scores = Annotated[
+    Literal["logits", "probability"] | None,
+    typer.Option(
+        help="What its outputs are, or those of module:function.",
+        show_default="logits",
+        rich_help_panel=FILE,
+    ),
+]
+
+
+def predict(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Folder of a model; or, with --data: a file that ends in .onnx, .tflite or .xml "
+            "(OpenVINO); module:function, which gets images and returns logits; hf:NAME_OR_FOLDER "
+            "or module:factory.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="File to write.", show_default="MODEL.parquet"),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to ask about.")] = "test",
+    name: Annotated[
+        str | None, typer.Option(help="The model's name.", show_default="the file's")
+    ] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(
+            help="What 'mitigate thresholds' wrote, or thresholds per attribute: logits are "
+            "calibrated and written less their threshold, so that 0 decides."
+        ),
+    ] = None,
+    dense: Annotated[
+        str | None,
+        typer.Option(
+            help="What a model from elsewhere was made narrower from (a folder, hf:… or "
+            "module:factory): tells what is left of weights and channels."
+        ),
+    ] = None,
+    device: options.Device = None,
+    factory: Factory = None,
+    input_layout: InputLayout = None,
+    input_range: InputRange = None,
+    mean: Mean = None,
+    std: Std = None,
+    channels: Channels = None,
+    output: Output = None,
+    scores: Scores = None,
+    source: options.Source = None,
+    images: options.Images = None,
+    size: options.Size = None,
+    attributes: options.Attributes = None,
+    groups: options.Groups = None,
+    cluster: options.Cluster = None,
+    on_bad_image: options.OnBadImage = None,
+    as_json: options.Json = False,
+) -> None:
+    """Ask a model about every image of a split and write its answers as one Parquet file.
+
+    What a model's file does not tell of its input is asked for, never guessed.
+    """
+    from prunescope.errors import ConfigError
+    from prunescope.predictions import check_suffix, read_adjustments
+    from prunescope.runtimes import is_model_file
+
+    told = {
+        "--input-layout": input_layout, "--input-range": input_range, "--mean": mean, "--std": std,
+        "--channels": channels, "--output": output,
+    }  # fmt: skip
+    data = {
+        "images": images, "size": size, "attributes": attributes, "groups": groups,
+        "cluster": cluster, "on_bad_image": on_bad_image,
+    }  # fmt: skip
+    is_file = is_model_file(model)
+    called = None if is_file else _callable(model)
+    surplus = [] if is_file else [option for option, value in told.items() if value is not None]
+    if scores is not None and not is_file and called is None:
+        surplus.append("--scores")
+    if surplus:
+        raise ConfigError(
+            f"{', '.join(surplus)}: only for a model's file (.onnx, .tflite, .xml) or, --scores, "
+            f"module:function; {model} is none"
+        )
+    if is_file and (device not in (None, "cpu") or factory is not None):
+        raise ConfigError(f"{model} runs on the CPU and needs no factory: leave out the option")
+    if dense is not None and (is_file or called is not None):
+        raise ConfigError(
+            f"--dense is for models from elsewhere that torch holds (hf:… or module:factory): {model} "
+            "is none"
+        )
+    if out is None and (called is not None or (from_elsewhere(model) and not is_file)):
+        raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
+    place = Path(model).resolve()
+    target = out or place.with_name(f"{place.stem if is_file else place.name}.parquet")
+    check_suffix(target)
+    choice = {
+        "split": split, "name": name,
+        "adjustments": None if thresholds is None else read_adjustments(thresholds),
+    }  # fmt: skip
+    if not is_file and called is None:
+        found = _ask_checkpoint(model, dense, factory, source, target, device, data, choice)
+    else:
+        asked = called if called is not None else _open_file(model, told)
+        found = _ask_elsewhere(model, asked, source, target, device, scores, data, choice)
+    told_back = {"file": str(target), "name": found.name, "n": len(found.samples), "split": split}
+    result(as_json, told_back, f"{found!r} in {target}")
+
+
+def _ask_checkpoint(
+    model: str,
+    dense: str | None,
+    factory: str | None,
+    source: str | None,
+    target: Path,
+    device: str | None,
+    data: Mapping[str, Any],
+    choice: Mapping[str, Any],
+) -> Predictions:
+    from prunescope.study import predict_split
+
+    checkpoint, _, dataset = open_model(model, factory, source, dense=dense, **data)
+    with progress("predict") as update:
+        return predict_split(
+            checkpoint, dataset, out=target, device=device, progress=update, **choice
+        )
+
+
+def _ask_elsewhere(
+    model: str,
+    asked: FileModel | Function | nn.Module,
+    source: str | None,
+    target: Path,
+    device: str | None,
+    scores: Literal["logits", "probability"] | None,
+    data: Mapping[str, Any],
+    choice: Mapping[str, Any],
+) -> Predictions:
+    """Ask a file or a function, about data whose size and attributes it tells, or a person."""
+    from prunescope.errors import ConfigError
+    from prunescope.runtimes import FileModel
+    from prunescope.study import predict_elsewhere
+
+    if source is None:
+        raise ConfigError(f"{model} says nothing of its data: name them with --data")
+    known: dict[str, Any] = {}
+    about = {"function": model}
+    if isinstance(asked, FileModel):
+        about = asked.about
+        if asked.intake.side is not None:
+            known["size"] = asked.intake.side
+        if asked.attributes is not None and asked.task == "multilabel":
+            known["attributes"] = asked.attributes
+    config = options.data_config(source, known=known, **data)
+    if "size" not in config.model_fields_set:
+        raise ConfigError(f"{model} does not tell how large its images are: say it with --size")
+    dataset = options.load(config)
+    if not (isinstance(asked, FileModel) and asked.attributes):
+        _note_order(config, dataset.samples.attributes)
+    with progress("predict") as update:
+        return predict_elsewhere(
+            asked, dataset, out=target, about=about, scores=scores or "logits",
+            device=device, progress=update, **choice,
+        )  # fmt: skip
+
+
+def _open_file(path: str, told: Mapping[str, Any]) -> FileModel:
+    from prunescope.errors import ConfigError
+    from prunescope.runtimes import open_model as open_file
+
+    def floats(option: str, n: int) -> list[float] | None:
+        if told[option] is None:
+            return None
+        given = options.numbers(told[option])
+        if len(given) != n:
+            raise ConfigError(f"{option} {told[option]}: expected {n} numbers by commas")
+        return given
+
+    return open_file(
+        path,
+        output=told["--output"],
+        layout=told["--input-layout"],
+        input_range=floats("--input-range", 2),
+        mean=floats("--mean", 3),
+        std=floats("--std", 3),
+        channels=told["--channels"] or "rgb",
+    )
+
+
+def _callable(model: str) -> Function | nn.Module | None:
+    """Return what module:name names, unless it makes models, or nothing is named so."""
+    from prunescope.runtimes import Function, imported, makes_models
+
+    if not from_elsewhere(model) or model.startswith("hf:"):
+        return None
+    found = imported(model, "function or module:factory")
+    if "torch" in sys.modules:
+        from torch import nn
+
+        if isinstance(found, nn.Module):
+            return found
+    return None if makes_models(found) else Function(model, found)
+
+
+def _note_order(config: DataConfig, names: tuple[str, ...]) -> None:
+    """Say in which order outputs are taken, where neither the file nor a person told it."""
+    from prunescope.errors import shorten
+
+    if "attributes" not in config.model_fields_set:
+        say(
+            f"note: the outputs are taken for {shorten(names)}, in the order of the data; if the "
+            "model has another, name them with --attributes"
+        )
