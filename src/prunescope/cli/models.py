@@ -70,7 +70,6 @@ def train(
 
     Stopped half-way, the same command takes the training up again.
     """
-    from prunescope.models import pretrained_data
     from prunescope.study import note_steps, train_model
 
     config = options.data_config(

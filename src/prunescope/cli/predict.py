@@ -150,8 +150,8 @@ def predict(
         raise ConfigError(f"{model} runs on the CPU and needs no factory: leave out the option")
     if dense is not None and (is_file or called is not None):
         raise ConfigError(
-            f"--dense is for models from elsewhere that torch holds (hf:… or module:factory): {model} "
-            "is none"
+            f"--dense is for models from elsewhere that torch holds (hf:… or module:factory): "
+            f"{model} is none"
         )
     if out is None and (called is not None or (from_elsewhere(model) and not is_file)):
         raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
