@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "prunescope"
-BASE = ("errors", "files", "notebook", "result_folder", "yaml_source")
+BASE = ("errors", "files", "inputs", "notebook", "result_folder", "yaml_source")
 ARROWS = (
     "data",
     "models",

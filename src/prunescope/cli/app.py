@@ -25,7 +25,7 @@ from prunescope.cli import (
     view,
 )
 from prunescope.cli.arguments import arguments
-from prunescope.cli.console import plain_warnings, say
+from prunescope.cli.console import flushed, plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
 from prunescope.errors import PrunescopeError
 
@@ -103,7 +103,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a console of few letters shows ? for others
             stream.reconfigure(errors="replace")
     try:
-        with plain_warnings():
+        with plain_warnings(), flushed():
             app(args=arguments(sys.argv[1:]))
     except SystemExit as ended:
         if ended.code == STOPPED:

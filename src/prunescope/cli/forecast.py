@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from prunescope.cli import models, options
+from prunescope.cli import models, options, output
 from prunescope.cli.console import progress, result, say
 
 MODEL = "Model (tiers B and C)"
@@ -126,7 +126,7 @@ def forecast(
             device=device,
             progress=update,
         )
-    (out / "review.csv").unlink(missing_ok=True)  # of an earlier forecast
+    output.outdated(out, "review.csv", "forecast.html")
     found.save(out)
     if review:
         found.save_review(out / "review.csv", review)
@@ -142,6 +142,7 @@ def forecast(
 
 
 def score(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FORECAST", help="Folder of a forecast.")],
     against: Annotated[
         list[str],
@@ -182,6 +183,8 @@ def score(
     from prunescope.report import write_score
 
     found = Forecast.load(folder)
+    target = out or folder / "score"
+    output.result(context, target)
     files = Files(scores, read_mapping(mapping or ()), thresholds)
     loaded = files.load([*against, *(dense_seeds or [])])
     with progress("score") as update:
@@ -195,7 +198,7 @@ def score(
             seed=seed,
             progress=update,
         )
-    target = out or folder / "score"
+    output.outdated(target, "score.html")
     judged.save(target)
     page = write_score(judged, target, title=title)
     for text in judged.info.notes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import progress, result
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ AnyModel = Annotated[
 
 
 def train(
-    out: options.Out = Path("dense"),
+    out: options.ModelOut = Path("dense"),
     arch: Annotated[
         str, typer.Option(help="An architecture, hf:NAME_OR_FOLDER, or module:factory.")
     ] = "resnet_small",
@@ -95,7 +95,7 @@ def prune(
     sparsity: Annotated[
         float, typer.Option(help="Share of the weights to remove, in [0, 1).")
     ] = 0.9,
-    out: options.Out = Path("pruned"),
+    out: options.ModelOut = Path("pruned"),
     score: Annotated[
         str | None,
         typer.Option(
@@ -184,6 +184,7 @@ def prune(
 
 
 def predict(
+    context: typer.Context,
     model: AnyModel,
     out: Annotated[
         Path | None,
@@ -218,12 +219,13 @@ def predict(
 
     if out is None and _from_elsewhere(model):
         raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
+    folder = Path(model).resolve()
+    target = out or folder.with_name(f"{folder.name}.parquet")
+    output.file(context, target)
     checkpoint, _, dataset = open_model(
         model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
         cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
-    folder = Path(model).resolve()
-    target = out or folder.with_name(f"{folder.name}.parquet")
     adjustments = None if thresholds is None else read_adjustments(thresholds)
     with progress("predict") as update:
         found = predict_split(

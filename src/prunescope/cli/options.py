@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from prunescope.cli import output
 from prunescope.cli.console import progress
 from prunescope.errors import settings_of
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 
-Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+Out = Annotated[
+    Path, typer.Option("-o", "--out", help="Folder to write to.", callback=output.result)
+]
+ModelOut = Annotated[
+    Path, typer.Option("-o", "--out", help="Folder of the model to write.", callback=output.model)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Device = Annotated[
     str | None, typer.Option(help="cpu or cuda.", show_default="cuda where there is one")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import progress, result, say
 
 Config = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's .yaml file.")]
@@ -56,6 +56,7 @@ def plan(
 
 
 def run(
+    context: typer.Context,
     config: Config,
     out: Folder = None,
     processes: Processes = 1,
@@ -99,6 +100,7 @@ def run(
         else engines.processes(processes)
     )
     folder = out or default_folder(config)
+    output.shared(context, folder)
     done = engines.run_study(config, folder, engine=chosen, device=device, tell=say, show=progress)
     told = {"folder": str(folder)} | status_data(done.statuses)
     line = f"{folder}: {told['finished']} of {told['runs']} runs finished"
@@ -155,6 +157,7 @@ def status(study: Study, out: Folder = None, as_json: options.Json = False) -> N
 
 
 def report(
+    context: typer.Context,
     study: Study,
     out: Annotated[
         Path | None,
@@ -171,8 +174,10 @@ def report(
 
     folder = folder_of(study, None)
     results = StudyResults.open(folder)
+    target = out or folder / "report"
+    output.pages(context, target)
     claims = judge_claims(results, show=progress)
-    page, *_ = write_study_report(results, claims, out or folder / "report")
+    page, *_ = write_study_report(results, claims, target)
     told: dict[str, Any] = {"folder": str(folder), "report": str(page)}
     told["claims"] = [claim.model_dump() for claim in claims]
     result(as_json, told, lambda: print_claims(claims, page))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of
-from prunescope.files import replacing
+from prunescope.files import write_all
 from prunescope.report.estimates import to_csv
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
@@ -37,7 +37,7 @@ def write_report(
 ) -> list[Path]:
     """Write a report to ``report.html``, ``report.json`` …, ``model_card.md``.
 
-    Each file appears whole or not at all.
+    The files appear when all are whole.
 
     Parameters
     ----------
@@ -63,10 +63,9 @@ def write_report(
         if name not in FORMATS:
             raise ConfigError(one_of("report format", name, FORMATS))
     rendered = {name: FORMATS[name](report) for name in formats}
-    paths = []
-    for name, text in rendered.items():
-        path = Path(folder) / FILES.get(name, f"report.{name}")
-        with replacing(path) as beside:
-            beside.write_text(text, encoding="utf-8")
-        paths.append(path)
-    return paths
+    made = {
+        Path(folder) / FILES.get(name, f"report.{name}"): text.encode()
+        for name, text in rendered.items()
+    }
+    write_all(made)
+    return list(made)

@@ -21,8 +21,7 @@ operating system's, and falls with the process.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.errors import ConfigError, DataError
-from prunescope.files import replacing
+from prunescope.files import remove_leftovers, replacing
 from prunescope.predictions import Predictions
 from prunescope.study.plan import Plan, Run, Setting
 from prunescope.study.stages import state_folder
@@ -253,15 +252,6 @@ class Store:
                     )
             if known != known | fingerprints:
                 write_json(file, known | fingerprints)
-
-
-def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove files and folders that a killed process was writing, where its lock is held."""
-    for path in list(paths):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def read_log(log: Path) -> list[dict[str, Any]]:
