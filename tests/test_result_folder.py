@@ -112,6 +112,16 @@ def test_a_result_that_is_not_sealed_is_refused(tmp_path):
         load(tmp_path)
 
 
+def test_what_the_result_says_cannot_be_changed(tmp_path):
+    save(tmp_path, 1)
+    told = json.loads((tmp_path / "thing.json").read_text())
+    (tmp_path / "thing.json").write_text(json.dumps(told))
+    assert load(tmp_path) == (1, 1, 10)
+    (tmp_path / "thing.json").write_text(json.dumps(told | {"n": 2}))
+    with pytest.raises(DataError, match=r"thing\.json was changed since it was written"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("seal", ["[]", "{}", '{"a.parquet": 1, "b.parquet": null}', '"x"', "null"])
 def test_a_seal_that_is_none_is_refused(tmp_path, seal):
     save(tmp_path, 1)
@@ -200,6 +210,7 @@ def test_the_seal_says_what_sha256sum_says(tmp_path):
 
     save(tmp_path, 1)
     seal = json.loads((tmp_path / "thing.json").read_text())["sha256"]
+    seal.pop("thing.json")
     assert seal == {
         name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         for name in ("a.parquet", "b.parquet")

@@ -6,12 +6,15 @@ the file was for, and words the message.
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import json
 import math
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,10 @@ import polars as pl
 import yaml
 
 __all__ = [
+    "UNREADABLE",
     "YamlError",
     "check_file",
+    "parquet_schema",
     "parse_json",
     "parse_parquet",
     "parse_yaml",
@@ -40,6 +45,10 @@ LONGEST = 400
 
 MOST = 2**17
 """Values of a YAML file, those that aliases repeat counted each time."""
+
+
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error, OSError)
+"""What reading a table raises from a file that holds none."""
 
 
 def check_file(path: Path) -> None:
@@ -125,9 +134,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make a dictionary of pairs whose keys may not repeat."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{repeated!r} is named twice")
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{name!r} is named twice")
     return content
 
 
@@ -172,8 +180,14 @@ class YamlError(ValueError):
         self.line, self.context = line, context
 
 
-def parse_yaml(text: str) -> tuple[yaml.Node | None, Any]:
+def parse_yaml(text: str, *, distinct: bool = True) -> tuple[yaml.Node | None, Any]:
     """Parse one YAML document of plain values: its nodes, with their lines, and what it says.
+
+    Parameters
+    ----------
+    text : str
+    distinct : bool
+        Whether a key that stands twice in a mapping is an error.
 
     Raises
     ------
@@ -190,9 +204,10 @@ def parse_yaml(text: str) -> tuple[yaml.Node | None, Any]:
     prunescope.inputs.YamlError: an alias holds itself
     """
     try:
+        _check_nesting(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
-            _measure(node, {})
+            _measure(node, {}, distinct)
         return node, yaml.safe_load(text)
     except YamlError:
         raise
@@ -207,12 +222,23 @@ def parse_yaml(text: str) -> tuple[yaml.Node | None, Any]:
         raise YamlError(f"a value is not what it looks like: {error}") from error
 
 
-def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+def _check_nesting(text: str) -> None:
+    """Raise where lists and mappings open too deep; reads no further than there."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1
+            raise YamlError(f"lists and mappings lie more than {DEEPEST} deep", line)
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]], distinct: bool) -> tuple[int, int]:
     """Return how many values a YAML node and all in it are, and how deep; raise at the limits."""
     line = node.start_mark.line + 1
     if id(node) not in known:
         known[id(node)] = (0, 0)  # while its parts are measured
-        parts = [_measure(part, known) for part in _parts(node)]
+        parts = [_measure(part, known, distinct) for part in _parts(node)]
         n, depth = sum(n for n, _ in parts), max((depth for _, depth in parts), default=0)
         known[id(node)] = (n + 1, depth + 1)
     n, depth = known[id(node)]
@@ -225,6 +251,10 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
     if isinstance(node, yaml.ScalarNode) and len(node.value) > LONGEST and ":int" in node.tag:
         digits = len(node.value)
         raise YamlError(f"a number of {digits:,} digits: at most {LONGEST} are read", line)
+    if isinstance(node, yaml.MappingNode) and distinct:
+        times = Counter(str(key.value) for key, _ in node.value)
+        if repeated := [key for key, n in times.items() if n > 1]:
+            raise YamlError(f"{repeated[0]!r} is named twice", line)
     return n, depth
 
 
@@ -246,7 +276,20 @@ def parse_parquet(content: bytes) -> pl.DataFrame:
     ValueError
         It is none, or a damaged one.
     """
-    try:
+    with _refused():
         return pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+
+
+def parquet_schema(content: bytes) -> pl.Schema:
+    """Return the columns of a Parquet file; errors are those of `parse_parquet`."""
+    with _refused():
+        return pl.Schema(pl.read_parquet_schema(io.BytesIO(content)))
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Make one error of all that polars raises for a file that it cannot read."""
+    try:
+        yield
+    except UNREADABLE as error:
         raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error

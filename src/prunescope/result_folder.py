@@ -1,10 +1,10 @@
 """How a result is kept on disk: one JSON file that tells of it, beside tables in Parquet.
 
-The JSON file holds the SHA-256 of every table, and readers take no other table than that. A table
-is written beside its place, the JSON file is then replaced in one step, and the tables move to
-their places. Killed before that step the old result stands, after it the new: readers find a table
-in its place or where it still waits. A folder is locked while it is written, so the tables of two
-writers do not mix.
+The JSON file holds the SHA-256 of each table and of what it says itself; readers take no others.
+A table is written beside its place, the JSON file is then replaced in one step, and the tables move
+to their places. Killed before that step the old result stands, after it the new: readers find a
+table in its place or where it still waits. A folder is locked while it is written, so the tables of
+two writers do not mix.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from prunescope.errors import DataError, shorten
 from prunescope.files import LOCK, WriteError, locked, remove_leftovers, replacing, writable
-from prunescope.inputs import parse_json, parse_parquet, read_bytes
+from prunescope.inputs import parquet_schema, parse_json, parse_parquet, read_bytes
 
 SEAL = "sha256"
 """Key in the JSON file: table → hash."""
@@ -73,7 +73,8 @@ class ResultFolder(Generic[Info]):
                     with replacing(_waiting(folder / file)) as beside:
                         table.write_parquet(beside)
                         seal[file] = _hash_of(beside)
-                told = json.loads(info.model_dump_json()) | {SEAL: seal}
+                told = json.loads(info.model_dump_json())
+                told[SEAL] = seal | {self.info_file: _hash_of_rest(told)}
                 with replacing(folder / self.info_file) as beside:
                     beside.write_text(json.dumps(told, indent=1, ensure_ascii=False), "utf-8")
             except WriteError as error:
@@ -118,6 +119,11 @@ class ResultFolder(Generic[Info]):
                 f"{unread}: {self.info_file} does not say which tables are its own, as it does "
                 f"since version 0.2: make it again with {self.command}"
             )
+        if seal.get(self.info_file) != _hash_of_rest(told):
+            raise DataError(
+                f"{unread}: {self.info_file} was changed since it was written: make it again with "
+                f"{self.command}"
+            )
         return info, [self._table(folder, file, seal.get(file)) for file in self.tables]
 
     def _table(self, folder: Path, file: str, seal: object) -> pl.DataFrame:
@@ -128,23 +134,34 @@ class ResultFolder(Generic[Info]):
                 content = self._read(folder, file)
         except DataError:
             content = self._read(folder, file)
-        unread = f"{folder}: the {self.what} cannot be read"
+        if hashlib.sha256(content).hexdigest() != seal:  # first: damaged bytes may abort polars
+            raise self._other(folder, file, content)
+        unread = f"{folder}: the {self.what} cannot be read: {file}"
         try:
             table = parse_parquet(content)
         except ValueError as error:
-            raise DataError(f"{unread}: {file}: {error}") from error
+            raise DataError(f"{unread}: {error}") from error
         if table.schema != pl.Schema(self.tables[file]):
+            raise self._other(folder, file, content)
+        return table
+
+    def _other(self, folder: Path, file: str, content: bytes) -> DataError:
+        """Say that a table is not the one that belongs to the result, and how that shows."""
+        unread = f"{folder}: the {self.what} cannot be read: {file}"
+        try:
+            schema = parquet_schema(content)
+        except ValueError as error:
+            return DataError(f"{unread}: {error}")
+        if schema != pl.Schema(self.tables[file]):
             found, wanted = (
                 shorten((f"{name} ({kind})" for name, kind in columns.items()), 30)
-                for columns in (table.schema, self.tables[file])
+                for columns in (schema, self.tables[file])
             )
-            raise DataError(f"{folder / file} has the columns {found}: expected {wanted}")
-        if hashlib.sha256(content).hexdigest() != seal:
-            raise DataError(
-                f"{unread}: {file} is not the table that {self.info_file} was written with; copy "
-                f"the folder again, or make it again with {self.command}"
-            )
-        return table
+            return DataError(f"{folder / file} has the columns {found}: expected {wanted}")
+        return DataError(
+            f"{unread} is not the table that {self.info_file} was written with; copy the folder "
+            f"again, or make it again with {self.command}"
+        )
 
     def _read(self, folder: Path, file: str) -> bytes:
         try:
@@ -192,6 +209,11 @@ class ResultFolder(Generic[Info]):
 def _waiting(table: Path) -> Path:
     """Return where a table is written, before it moves to its place."""
     return table.with_name(f".{table.name}.next")
+
+
+def _hash_of_rest(told: object) -> str:
+    """Hash what the JSON file says beside its seal, however it is laid out."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _hash_of(path: Path) -> str:

@@ -192,15 +192,16 @@ def settings(made: Callable[..., Made], **given: Any) -> Made | None:  # noqa: A
 
 def read_yaml(path: Path, what: str) -> dict[str, Any]:
     """Read a YAML file of settings."""
-    import yaml
-
     from prunescope.errors import ConfigError
+    from prunescope.inputs import parse_yaml, read_text
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _, values = parse_yaml(read_text(path))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; expected {what} as YAML") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected {what} as lines of 'name: value'")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prunescope.errors import ImageError
+from prunescope.inputs import check_file
 
 MAX_PIXELS = 80_000_000
 """Larger images are refused: a small file can claim any size (a decompression bomb)."""
@@ -43,6 +44,8 @@ def decode(encoded: Path | bytes, size: int) -> NDArray[np.uint8]:
     [7, 7, 7]
     """
     try:
+        if isinstance(encoded, Path):
+            check_file(encoded)
         with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
             _check(image)
             # A large JPEG is decoded at a half, a quarter or an eighth of its size, but at four

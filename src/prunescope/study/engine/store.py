@@ -28,6 +28,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from prunescope import inputs
 from prunescope.errors import ConfigError, DataError
 from prunescope.files import remove_leftovers, replacing
 from prunescope.predictions import Predictions
@@ -185,7 +186,7 @@ class Store:
     def failure(self, run: Run) -> Failure | None:
         """Return why a run failed, if it did."""
         try:
-            return Failure(**json.loads((self.run(run) / FAILURE).read_text("utf-8")))
+            return Failure(**inputs.read_json(self.run(run) / FAILURE))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, OSError) as error:
@@ -280,7 +281,7 @@ def load_plan(folder: Path) -> Plan:
     """
     file = folder / PLAN
     try:
-        return Plan.model_validate_json(file.read_bytes())
+        return Plan.model_validate_json(inputs.read_text(file))
     except FileNotFoundError as error:
         raise DataError(
             f"{folder} holds no study: expected {PLAN}, as 'prunescope study run' writes it"
@@ -292,7 +293,7 @@ def load_plan(folder: Path) -> Plan:
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever it holds
     """Read a JSON file of a study."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return inputs.read_json(path)
     except (ValueError, OSError) as error:
         raise DataError(f"{path} is damaged: {error}; remove it and run the study again") from error
 
