@@ -202,7 +202,6 @@ def _effects(texts: Iterable[str]) -> dict[str, float]:
 
 
 def report(
-    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder that 'prunescope audit' wrote.")],
     out: Annotated[
         Path | None,
@@ -222,7 +221,7 @@ def report(
     from prunescope.audit import Audit
 
     found, target = Audit.load(folder), out or folder
-    output.pages(context, target)
+    output.pages(target)
     _write(found, target, title, data, formats, figures, gain, policy, as_json)
 
 

@@ -142,7 +142,6 @@ def forecast(
 
 
 def score(
-    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FORECAST", help="Folder of a forecast.")],
     against: Annotated[
         list[str],
@@ -184,7 +183,7 @@ def score(
 
     found = Forecast.load(folder)
     target = out or folder / "score"
-    output.result(context, target)
+    output.result(target)
     files = Files(scores, read_mapping(mapping or ()), thresholds)
     loaded = files.load([*against, *(dense_seeds or [])])
     with progress("score") as update:

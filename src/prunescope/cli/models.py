@@ -184,7 +184,6 @@ def prune(
 
 
 def predict(
-    context: typer.Context,
     model: AnyModel,
     out: Annotated[
         Path | None,
@@ -221,7 +220,7 @@ def predict(
         raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
     folder = Path(model).resolve()
     target = out or folder.with_name(f"{folder.name}.parquet")
-    output.file(context, target)
+    output.file(target)
     checkpoint, _, dataset = open_model(
         model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
         cluster=cluster, on_bad_image=on_bad_image,

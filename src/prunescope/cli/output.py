@@ -7,10 +7,8 @@ Of several processes that train together the first alone does so.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-
-import typer
 
 from prunescope.cli.console import SILENT
 from prunescope.errors import CheckpointError, DataError
@@ -28,72 +26,79 @@ MODEL = ("prunescope.json",)
 STORY = ("data.yaml", "models", "audit.json")
 """What tells that a folder is a model's, or the demo's."""
 
+_PLACES = ExitStack()
 
-def result(context: typer.Context, path: Path | None) -> Path | None:
+
+def places() -> AbstractContextManager[object]:
+    """Return what gives up, at its end, the places that a command has taken."""
+    return _PLACES
+
+
+def result(path: Path | None) -> Path | None:
     """Take a folder for a result: new, empty, or one that holds a result of ours."""
     if path is not None and _others(path, RESULTS, UNFINISHED):
         raise DataError(
             f"{path} holds other files and no result of prunescope: it is left alone; choose "
             "another folder"
         )
-    return pages(context, path)
+    return pages(path)
 
 
-def pages(context: typer.Context, path: Path | None) -> Path | None:
+def pages(path: Path | None) -> Path | None:
     """Take a folder that files are added to."""
-    return _take(context, path, inside=True)
+    return _take(path, inside=True)
 
 
-def story(context: typer.Context, path: Path) -> Path:
+def story(path: Path) -> Path:
     """Take a folder for the demo."""
     if _others(path, STORY):
         raise DataError(f"{path} holds other files: it is left alone; choose another folder")
-    _take(context, path, inside=True)
+    _take(path, inside=True)
     return path
 
 
-def model(context: typer.Context, path: Path) -> Path:
+def model(path: Path) -> Path:
     """Take a folder for a model."""
     if _others(path, MODEL):
         raise CheckpointError(
             f"{path} exists and is no checkpoint: it is left alone; choose another folder"
         )
-    _take(context, path)
+    _take(path)
     return path
 
 
-def new(context: typer.Context, path: Path) -> Path:
+def new(path: Path) -> Path:
     """Take a folder that is new or empty."""
     if _others(path, ()):
         raise FolderExistsError(f"{path} exists already: choose a new or empty folder")
-    _take(context, path)
+    _take(path)
     return path
 
 
-def file(context: typer.Context, path: Path | None) -> Path | None:
+def file(path: Path | None) -> Path | None:
     """Take a file."""
     if path is not None and path.is_dir():
         raise DataError(f"cannot write {path}: it is a folder; name a file")
-    return _take(context, path)
+    return _take(path)
 
 
-def shared(context: typer.Context, path: Path | None) -> Path | None:
+def shared(path: Path | None) -> Path | None:
     """See that a folder can be written to that several processes fill."""
     if path is not None:
-        _hold(context, writable(path))
+        _hold(writable(path))
     return path
 
 
-def _take(context: typer.Context, path: Path | None, *, inside: bool = False) -> Path | None:
+def _take(path: Path | None, *, inside: bool = False) -> Path | None:
     if path is not None:
-        _hold(context, reserved(path, inside=inside))
+        _hold(reserved(path, inside=inside))
     return path
 
 
-def _hold(context: typer.Context, place: AbstractContextManager[None]) -> None:
+def _hold(place: AbstractContextManager[None]) -> None:
     """Keep a place until the command ends."""
     if not SILENT:
-        context.with_resource(place)
+        _PLACES.enter_context(place)
 
 
 def outdated(folder: Path, *names: str) -> None:

@@ -56,7 +56,6 @@ def plan(
 
 
 def run(
-    context: typer.Context,
     config: Config,
     out: Folder = None,
     processes: Processes = 1,
@@ -100,7 +99,7 @@ def run(
         else engines.processes(processes)
     )
     folder = out or default_folder(config)
-    output.shared(context, folder)
+    output.shared(folder)
     done = engines.run_study(config, folder, engine=chosen, device=device, tell=say, show=progress)
     told = {"folder": str(folder)} | status_data(done.statuses)
     line = f"{folder}: {told['finished']} of {told['runs']} runs finished"
@@ -157,7 +156,6 @@ def status(study: Study, out: Folder = None, as_json: options.Json = False) -> N
 
 
 def report(
-    context: typer.Context,
     study: Study,
     out: Annotated[
         Path | None,
@@ -175,7 +173,7 @@ def report(
     folder = folder_of(study, None)
     results = StudyResults.open(folder)
     target = out or folder / "report"
-    output.pages(context, target)
+    output.pages(target)
     claims = judge_claims(results, show=progress)
     page, *_ = write_study_report(results, claims, target)
     told: dict[str, Any] = {"folder": str(folder), "report": str(page)}
