@@ -82,7 +82,7 @@ CASES = (
     Case("train", "out", f"train {TRAIN} --seed 1 -o out", f"train {TRAIN} --seed 2 -o out", "model"),  # noqa: E501
     Case("prune", "out", "prune dense --method one-shot --sparsity 0.9 --epochs 2 -o out",
          "prune dense --method one-shot --sparsity 0.5 -o out", "model"),
-    Case("quantize", "out", "quantize pruned --batches 2 --batch-size 8 -o out", "quantize dense --batches 2 --batch-size 8 -o out", "model"),
+    Case("quantize", "out", "quantize pruned --batches 2 --batch-size 8 -o out", "quantize dense --batches 2 --batch-size 8 -o out", "model"),  # noqa: E501
     Case("predict", "out.parquet", "predict dense --data faces --split test -o out.parquet",
          "predict dense --data faces --split val -o out.parquet", "predictions"),
     Case("data make", "out", "data make --n-train 8 --n-val 4 --n-test 4 --size 16 -o out", None, "faces"),  # noqa: E501

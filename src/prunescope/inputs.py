@@ -229,8 +229,7 @@ def _check_nesting(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            line = event.start_mark.line + 1
-            raise YamlError(f"lists and mappings lie more than {DEEPEST} deep", line)
+            raise YamlError(f"lists and mappings lie more than {DEEPEST} deep")
 
 
 def _measure(node: yaml.Node, known: dict[int, tuple[int, int]], distinct: bool) -> tuple[int, int]:

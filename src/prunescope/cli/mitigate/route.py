@@ -157,7 +157,7 @@ def route(
         judged = judge_route(found, mine, theirs, score=told, overrides=said, **settings)
         if found.info.sends:
             say("note: these samples chose the cut, too: --test tells what it does to others")
-    output.outdated(out, "route.html", "comparison.json")
+    output.outdated(out, "route.html", "comparison.html", "comparison.parquet", "comparison.json")
     found.save(out)
     if judged is not None:
         judged.save(out)
