@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import sys
 from contextlib import contextmanager
 from importlib.resources import files
 
@@ -208,3 +209,63 @@ def barriers():
         ]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def killed_at():
+    """Return a context manager: from file operation n on, every one below a folder fails.
+
+    Those of cleaning up fail, too, so the disk is left as SIGKILL would leave it. It gives a list
+    that is not empty once it is over and if the operation came.
+    """
+    return _killed_at
+
+
+EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.rmtree"}
+"""What Python tells audit hooks of before it does it."""
+
+
+class Killed(BaseException):
+    """The process is dead."""
+
+
+class _Hook:
+    """Counts file operations below a folder; a hook cannot be removed, only put to rest."""
+
+    def __init__(self):
+        self.folder, self.left, self.seen = None, 0, 0
+        sys.addaudithook(self)
+
+    def __call__(self, event, arguments):
+        if self.folder is None or event not in EVENTS:
+            return
+        if not str(arguments[0]).startswith(self.folder):
+            return
+        if event == "open" and not _writes(*arguments):
+            return
+        self.seen += 1
+        if self.seen > self.left:
+            raise Killed
+
+
+def _writes(path, mode, flags):
+    return any(letter in (mode or "") for letter in "wax+") or bool((flags or 0) & 0b11)
+
+
+_hook = None
+
+
+@contextmanager
+def _killed_at(n, folder):
+    """Kill at file operation `n`, from 0, below a folder; gives a list, not empty if it came."""
+    global _hook
+    _hook = _hook or _Hook()
+    _hook.folder, _hook.left, _hook.seen = str(folder), n, 0
+    came = []
+    try:
+        yield came
+    except Killed:
+        pass
+    finally:
+        came += [True] * (_hook.seen > n)
+        _hook.folder = None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "prunescope"
-BASE = ("errors", "extras", "files", "notebook", "result_folder", "yaml_source")
+BASE = ("errors", "extras", "files", "inputs", "notebook", "result_folder", "yaml_source")
 ARROWS = (
     "data",
     "runtimes",

@@ -1,10 +1,15 @@
 import os
 import stat
+from contextlib import contextmanager
 
+import numpy as np
+import polars as pl
 import pytest
+from PIL import Image
+from safetensors.numpy import save_file
 
 from prunescope.errors import DataError
-from prunescope.files import replacing
+from prunescope.files import new_folder, replacing, reserved, write_all
 
 
 def test_the_file_appears_only_when_the_block_has_ended(tmp_path):
@@ -78,3 +83,98 @@ def test_a_full_disk_is_a_data_error(tmp_path):
     ):
         raise OSError(28, "No space left on device")
     assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def no_room(n=1000):
+    """Let no file grow beyond n bytes: what the system then says, a full disk says elsewhere."""
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+WRITERS = {
+    "text": lambda path: path.write_text("x" * 9999),
+    "parquet": lambda path: pl.DataFrame({"x": NOISE.ravel()}).write_parquet(path),
+    "csv": lambda path: pl.DataFrame({"x": NOISE.ravel()}).write_csv(path),
+    "safetensors": lambda path: save_file({"x": NOISE}, path),
+    "image": lambda path: Image.fromarray(NOISE).save(path, "png"),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_every_writer_that_finds_no_room_is_one_error_of_ours(tmp_path, writer):
+    old = tmp_path / "file"
+    old.write_text("old")
+    with (
+        no_room(),
+        pytest.raises(DataError, match=r"^cannot write .*file: .*(too large|os error 27)"),
+        replacing(old) as beside,
+    ):
+        WRITERS[writer](beside)
+    with (
+        no_room(),
+        pytest.raises(DataError, match=r"^cannot write .*folder: .*(too large|os error 27)"),
+        new_folder(tmp_path / "folder") as part,
+    ):
+        WRITERS[writer](part / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert old.read_text() == "old"
+
+
+def test_no_room_is_told_before_the_work(tmp_path):
+    worked = []
+    with (
+        no_room(),
+        pytest.raises(DataError, match=r"^cannot write .*/new/file: File too large"),
+        reserved(tmp_path / "new" / "file"),
+    ):
+        worked.append(True)
+    assert not worked
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_belong_together_are_written_together(tmp_path):
+    made = {tmp_path / "a" / "page": b"new", tmp_path / "b": b"new", tmp_path / "c": b"x" * 9999}
+    (tmp_path / "b").write_bytes(b"old")
+    with no_room(), pytest.raises(DataError, match=r"^cannot write .*/c: File too large"):
+        write_all(made)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b"]
+    assert (tmp_path / "b").read_bytes() == b"old"
+    write_all(made)
+    assert {path: path.read_bytes() for path in made} == made
+
+
+def test_killed_while_files_are_put_in_place_the_first_is_the_old_or_all_are_new(
+    tmp_path, killed_at
+):
+    for step in range(40):
+        folder = tmp_path / str(step)
+        paths = [folder / name for name in ("page", "b", "c")]
+        write_all(dict.fromkeys(paths, b"old"))
+        with killed_at(step, folder) as came:
+            write_all(dict.fromkeys(paths, b"new"))
+        assert {path.read_bytes() for path in paths} <= {b"old", b"new"}
+        if paths[0].read_bytes() == b"new":
+            assert {path.read_bytes() for path in paths} == {b"new"}
+        if not came:
+            break
+    assert 5 < step < 39
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_not_replaced(tmp_path, kind):
+    path = tmp_path / "pipe"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    with pytest.raises(DataError, match="it is a pipe or a device"), replacing(path):
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]

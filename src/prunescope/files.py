@@ -1,19 +1,41 @@
-"""Writing files so that no half-written one is ever left."""
+"""Writing files and folders so that none is half-written, mixed or taken from another's."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from prunescope.errors import DataError
+from prunescope.errors import DataError, PrunescopeError
 
-__all__ = ["FolderExistsError", "new_folder", "replacing", "write_new"]
+__all__ = [
+    "FolderExistsError",
+    "WriteError",
+    "locked",
+    "new_folder",
+    "remove_leftovers",
+    "replacing",
+    "reserved",
+    "writable",
+    "write_all",
+    "write_new",
+    "write_text",
+]
+
+LOCK = ".prunescope.lock"
+"""The lock of a folder that is filled, inside it."""
+
+OF_THE_SYSTEM = re.compile(r"\b(I/?O error|os error \d+)", re.IGNORECASE)
+"""How libraries written in Rust say that it was the system, in errors of their own."""
+
+ROOM = 2**16
+"""Bytes that must fit on the disk before work is begun; no result takes fewer."""
 
 
 @contextmanager
@@ -36,19 +58,18 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> target.read_text(), [file.name for file in target.parent.iterdir()]
     ('42', ['answer.txt'])
     """
-    try:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise WriteError(path, "it is a pipe or a device")
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from error
     os.close(handle)
     beside = Path(name)
     try:
-        yield beside
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        with _told(path):
+            yield beside
+            beside.chmod(0o666 & ~_umask())
+            beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -66,6 +87,19 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+def write_all(made: Mapping[Path, bytes]) -> None:
+    """Write files of which all are whole before the first gets its name; the first gets it last.
+
+    Raises
+    ------
+    DataError
+        One of them cannot be written: then all are as they were.
+    """
+    with ExitStack() as written:
+        for path, content in made.items():
+            written.enter_context(replacing(path)).write_bytes(content)
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a text file that is not there yet.
 
@@ -77,6 +111,14 @@ def write_new(path: Path, text: str) -> None:
     if path.exists():
         raise DataError(f"{path} exists and is left alone: name another file")
     write_text(path, text)
+
+
+class WriteError(DataError):
+    """A file or folder cannot be written; `reason` is the system's."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot write {path}: {reason}")
+        self.reason = reason
 
 
 class FolderExistsError(DataError):
@@ -98,19 +140,130 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     part = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.part"
     try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror}") from error
-    try:
-        yield part
-        try:
-            part.rename(folder)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise
-            raise FolderExistsError(f"{folder} exists already: choose another folder") from error
+        with _told(folder):
+            part.mkdir(parents=True)
+            yield part
+            try:
+                part.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    raise
+                raise FolderExistsError(
+                    f"{folder} exists already: choose another folder"
+                ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def reserved(target: Path, *, inside: bool = False) -> Iterator[None]:
+    """Make sure, before the work, that a place can be written to, and keep it to oneself.
+
+    What killed writers left there goes. Folders that are made for it and stay empty go, too.
+
+    Parameters
+    ----------
+    target : path
+        A file or folder that will be replaced whole.
+    inside : bool
+        Whether it is a folder that files are put into.
+
+    Raises
+    ------
+    DataError
+        Nothing can be written there, or another process is writing.
+    """
+    target = Path(os.path.realpath(target))
+    folder = target if inside else target.parent
+    lock = folder / (LOCK if inside else f".{target.name}.lock")
+    with writable(folder, target), locked(lock, target):
+        remove_leftovers(folder.glob(".*.part") if inside else _parts(target))
+        yield
+
+
+def _parts(target: Path) -> Iterator[Path]:
+    """Yield what writers of a file or folder leave beside it when they are killed."""
+    for path in target.parent.iterdir():
+        if path.name.startswith(f".{target.name}.") and path.name.endswith(".part"):
+            yield path
+
+
+@contextmanager
+def writable(folder: Path, target: Path | None = None) -> Iterator[None]:
+    """Make a folder and see that a file can be written to it; it goes again if it stays empty.
+
+    Raises
+    ------
+    DataError
+        It cannot; names `target`.
+    """
+    made: list[Path] = []
+    try:
+        with _told(target or folder):
+            made = [path for path in (folder, *folder.parents) if not path.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(bytes(ROOM))
+        yield
+    finally:
+        with suppress(OSError):  # one that is not empty stays
+            for path in made:
+                path.rmdir()
+
+
+@contextmanager
+def locked(lock: Path, target: Path) -> Iterator[None]:
+    """Hold a lock, which dies with its process; whoever holds it may take it once more.
+
+    Raises
+    ------
+    DataError
+        Another process holds it, so `target` is being written; or `lock` cannot be written.
+    """
+    from filelock import FileLock, Timeout  # here, for the command line to print help without it
+
+    held = FileLock(os.path.realpath(lock), is_singleton=True)
+    try:
+        with _told(target):
+            held.acquire(timeout=0)
+    except Timeout as error:
+        raise DataError(
+            f"another prunescope is writing to {target}: wait until it has ended, or choose "
+            "another place"
+        ) from error
+    try:
+        yield
+    finally:
+        try:
+            if held.lock_counter == 1:
+                with suppress(OSError):  # Windows removes it on release
+                    lock.unlink()
+        finally:
+            held.release()
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove files and folders that a killed process was writing, where nobody else writes."""
+    for path in list(paths):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in one error what the system has against writing a file or folder."""
+    try:
+        yield
+    except TimeoutError:  # of a lock
+        raise
+    except OSError as error:
+        raise WriteError(path, error.strerror or str(error)) from error
+    except Exception as error:
+        if OF_THE_SYSTEM.search(str(error)) is None or isinstance(error, PrunescopeError):
+            raise
+        raise WriteError(path, str(error)) from error
 
 
 def _umask() -> int:

@@ -1,9 +1,18 @@
-"""How a result is kept on disk: one JSON file that tells of it, beside tables in Parquet."""
+"""How a result is kept on disk: one JSON file that tells of it, beside tables in Parquet.
+
+The JSON file holds the SHA-256 of each table and of what it says itself; readers take no others.
+A table is written beside its place, the JSON file is then replaced in one step, and the tables move
+to their places. Killed before that step the old result stands, after it the new: readers find a
+table in its place or where it still waits. A folder is locked while it is written, so the tables of
+two writers do not mix.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -12,7 +21,11 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from prunescope.errors import DataError, shorten
-from prunescope.files import replacing
+from prunescope.files import LOCK, WriteError, locked, remove_leftovers, replacing, writable
+from prunescope.inputs import parquet_schema, parse_json, parse_parquet, read_bytes
+
+SEAL = "sha256"
+"""Key in the JSON file: table → hash."""
 
 Info = TypeVar("Info", bound=BaseModel)
 Schema = Mapping[str, pl.DataType]
@@ -42,13 +55,32 @@ class ResultFolder(Generic[Info]):
     tables: Mapping[str, Schema]
 
     def save(self, folder: str | Path, info: Info, *tables: pl.DataFrame) -> None:
-        """Write the tables, in their order, and the JSON file last; each whole or not at all."""
+        """Write a result; one that is there stands until the new one is whole.
+
+        Raises
+        ------
+        DataError
+            The folder cannot be written to, another process writes to it, or it has files of these
+            names that are no such result.
+        """
         folder = Path(folder)
-        for file, table in zip(self.tables, tables, strict=True):
-            with replacing(folder / file) as beside:
-                table.write_parquet(beside)
-        with replacing(folder / self.info_file) as beside:
-            beside.write_text(info.model_dump_json(indent=1), encoding="utf-8")
+        with writable(folder), locked(folder / LOCK, folder):
+            self._check_ours(folder)
+            self._settle(folder)
+            seal = {}
+            try:
+                for file, table in zip(self.tables, tables, strict=True):
+                    with replacing(_waiting(folder / file)) as beside:
+                        table.write_parquet(beside)
+                        seal[file] = _hash_of(beside)
+                told = json.loads(info.model_dump_json())
+                told[SEAL] = seal | {self.info_file: _hash_of_rest(told)}
+                with replacing(folder / self.info_file) as beside:
+                    beside.write_text(json.dumps(told, indent=1, ensure_ascii=False), "utf-8")
+            except WriteError as error:
+                raise WriteError(folder, error.reason) from error
+            finally:
+                self._settle(folder)
 
     def load(self, folder: str | Path) -> tuple[Info, list[pl.DataFrame]]:
         """Read what `save` wrote.
@@ -56,32 +88,115 @@ class ResultFolder(Generic[Info]):
         Raises
         ------
         DataError
-            A file is absent, damaged or of another version.
+            A file is absent, damaged, of another version or of another result.
         """
         folder = Path(folder)
         if not folder.is_dir():
             raise self._absent(folder)
+        while True:
+            text = self._read(folder, self.info_file)
+            try:
+                return self._loaded(folder, text)
+            except DataError:
+                if self._read(folder, self.info_file) == text:
+                    raise  # no writer has just replaced it
+
+    def _loaded(self, folder: Path, text: bytes) -> tuple[Info, list[pl.DataFrame]]:
+        """Read the result that the text of the JSON file tells of."""
+        unread = f"{folder}: the {self.what} cannot be read"
         try:
-            tables = [pl.read_parquet(folder / file) for file in self.tables]
-            text = (folder / self.info_file).read_text("utf-8")
-            info = self.info.model_validate(json.loads(text))
-        except FileNotFoundError as error:
-            raise self._absent(folder) from error
+            told = parse_json(text)
+            seal = told.pop(SEAL, None) if isinstance(told, dict) else None
+            info = self.info.model_validate(told)
         except ValidationError as error:
             raise DataError(
-                f"{folder}: the {self.what} cannot be read: {self.info_file} is damaged or of "
-                f"another version: {error}"
+                f"{unread}: {self.info_file} is damaged or of another version: {error}"
             ) from error
-        except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-            raise DataError(f"{folder}: the {self.what} cannot be read: {error}") from error
-        for (file, schema), table in zip(self.tables.items(), tables, strict=True):
-            if table.schema != pl.Schema(schema):
-                found, wanted = (
-                    shorten((f"{name} ({kind})" for name, kind in columns.items()), 30)
-                    for columns in (table.schema, schema)
-                )
-                raise DataError(f"{folder / file} has the columns {found}: expected {wanted}")
-        return info, tables
+        except ValueError as error:
+            raise DataError(f"{unread}: {self.info_file}: {error}") from error
+        if not isinstance(seal, dict):
+            raise DataError(
+                f"{unread}: {self.info_file} does not say which tables are its own, as it does "
+                f"since version 0.2: make it again with {self.command}"
+            )
+        if seal.get(self.info_file) != _hash_of_rest(told):
+            raise DataError(
+                f"{unread}: {self.info_file} was changed since it was written: make it again with "
+                f"{self.command}"
+            )
+        return info, [self._table(folder, file, seal.get(file)) for file in self.tables]
+
+    def _table(self, folder: Path, file: str, seal: object) -> pl.DataFrame:
+        """Read a table, if it is the one that belongs to the result."""
+        try:
+            content = self._read(folder, _waiting(Path(file)).name)
+            if hashlib.sha256(content).hexdigest() != seal:
+                content = self._read(folder, file)
+        except DataError:
+            content = self._read(folder, file)
+        if hashlib.sha256(content).hexdigest() != seal:  # first: damaged bytes may abort polars
+            raise self._other(folder, file, content)
+        unread = f"{folder}: the {self.what} cannot be read: {file}"
+        try:
+            table = parse_parquet(content)
+        except ValueError as error:
+            raise DataError(f"{unread}: {error}") from error
+        if table.schema != pl.Schema(self.tables[file]):
+            raise self._other(folder, file, content)
+        return table
+
+    def _other(self, folder: Path, file: str, content: bytes) -> DataError:
+        """Say that a table is not the one that belongs to the result, and how that shows."""
+        unread = f"{folder}: the {self.what} cannot be read: {file}"
+        try:
+            schema = parquet_schema(content)
+        except ValueError as error:
+            return DataError(f"{unread}: {error}")
+        if schema != pl.Schema(self.tables[file]):
+            found, wanted = (
+                shorten((f"{name} ({kind})" for name, kind in columns.items()), 30)
+                for columns in (schema, self.tables[file])
+            )
+            return DataError(f"{folder / file} has the columns {found}: expected {wanted}")
+        return DataError(
+            f"{unread} is not the table that {self.info_file} was written with; copy the folder "
+            f"again, or make it again with {self.command}"
+        )
+
+    def _read(self, folder: Path, file: str) -> bytes:
+        try:
+            return read_bytes(folder / file)
+        except FileNotFoundError as error:
+            raise self._absent(folder) from error
+        except OSError as error:
+            raise DataError(
+                f"{folder}: the {self.what} cannot be read: {file}: {error.strerror}"
+            ) from error
+
+    def _settle(self, folder: Path) -> None:
+        """Move the tables that wait to their places, and drop those of a writer that was killed."""
+        try:
+            seal = parse_json(read_bytes(folder / self.info_file))[SEAL]
+        except (OSError, ValueError, KeyError, TypeError):
+            seal = {}
+        for file in (*self.tables, self.info_file):
+            beside = _waiting(folder / file)
+            for name in (file, beside.name):
+                remove_leftovers(folder.glob(f".{name}.*.part"))
+            with suppress(OSError):  # it waits on: on Windows somebody reads the old one
+                if beside.exists() and _hash_of(beside) == seal.get(file):
+                    beside.replace(folder / file)
+                else:
+                    beside.unlink(missing_ok=True)
+
+    def _check_ours(self, folder: Path) -> None:
+        """Raise where files would be overwritten that are not those of such a result."""
+        theirs = [file for file in self.tables if (folder / file).exists()]
+        if theirs and not (folder / self.info_file).exists():
+            raise DataError(
+                f"{folder} has {theirs[0]} and no {self.info_file}, so it is no {self.what}: it is "
+                "left alone; choose another folder"
+            )
 
     def _absent(self, folder: Path) -> DataError:
         """Say that there is no such result, and how to make one."""
@@ -89,3 +204,18 @@ class ResultFolder(Generic[Info]):
             f"{folder} holds no {self.what}: expected {next(iter(self.tables))} and "
             f"{self.info_file}, as written by {self.command} -o {folder}"
         )
+
+
+def _waiting(table: Path) -> Path:
+    """Return where a table is written, before it moves to its place."""
+    return table.with_name(f".{table.name}.next")
+
+
+def _hash_of_rest(told: object) -> str:
+    """Hash what the JSON file says beside its seal, however it is laid out."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

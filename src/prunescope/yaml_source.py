@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from prunescope import inputs
 from prunescope.errors import ConfigError, one_of
 
 __all__ = ["Keys", "Place", "Source", "brief", "parse_yaml", "read_text"]
@@ -98,8 +99,8 @@ def read_text(path: Path, init: str) -> str:
         The file is not there, or is no text.
     """
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return inputs.read_text(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path} cannot be read: {error}; '{init} {path}' writes one to start from"
         ) from error
@@ -128,16 +129,11 @@ def parse_yaml(text: str, path: Path, what: str) -> tuple[dict[str, Any], Source
     prunescope.errors.ConfigError: study.yaml:1: not YAML: mapping values are not allowed here
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        told = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        hint = "; a * stands in quotes" if getattr(error, "context", "") == _ALIAS else ""
-        raise ConfigError(f"{path}{line}: not YAML: {problem}{hint}") from error
-    except (ValueError, RecursionError) as error:  # no such date; too many brackets
-        raise ConfigError(f"{path}: not YAML that can be read: {error}") from error
+        node, told = inputs.parse_yaml(text, distinct=False)
+    except inputs.YamlError as error:
+        line = "" if error.line is None else f":{error.line}"
+        hint = "; a * stands in quotes" if error.context == _ALIAS else ""
+        raise ConfigError(f"{path}{line}: not YAML: {error}{hint}") from error
     if node is None or not isinstance(told, dict):
         raise ConfigError(f"{path}: expected {what} as lines of 'key: value'")
     if wrong := next(_wrong_keys(node, set()), None):

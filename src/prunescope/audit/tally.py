@@ -30,6 +30,7 @@ from prunescope.audit.result import CONFUSION_SCHEMA
 from prunescope.data.samples import Group, GroupValue, TrainRates
 from prunescope.errors import DataError
 from prunescope.files import replacing
+from prunescope.inputs import check_file
 from prunescope.metrics import (
     Counter,
     Histogram,
@@ -260,6 +261,7 @@ class Tally:
             The file is absent or damaged.
         """
         try:
+            check_file(Path(path))
             with safe_open(path, "np") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 told = file.metadata()

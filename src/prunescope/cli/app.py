@@ -26,8 +26,9 @@ from prunescope.cli import (
     view,
 )
 from prunescope.cli.arguments import arguments
-from prunescope.cli.console import plain_warnings, say
+from prunescope.cli.console import flushed, plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
+from prunescope.cli.output import places
 from prunescope.errors import PrunescopeError
 
 NOT_PASSED = 1
@@ -104,7 +105,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a console of few letters shows ? for others
             stream.reconfigure(errors="replace")
     try:
-        with plain_warnings():
+        with plain_warnings(), flushed(), places():
             app(args=arguments(sys.argv[1:]))
     except SystemExit as ended:
         if ended.code == STOPPED:

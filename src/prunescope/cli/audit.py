@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import progress, result, say
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ def audit(
             found = files.audit_in_memory(dense, compressed, update, choice)
     read = files.sources([model.name for model in found.info.models], [*dense, *compressed])
     found = found.read_from(out, read)
+    output.outdated(out, "report.*", "model_card.md")
     found.save(out)
     _write(found, out, title, data, formats, figures, gain, policy, as_json)
 
@@ -221,7 +222,9 @@ def report(
     """Write the report of an audit again, with images of a data set, say."""
     from prunescope.audit import Audit
 
-    _write(Audit.load(folder), out or folder, title, data, formats, figures, gain, policy, as_json)
+    found, target = Audit.load(folder), out or folder
+    output.pages(target)
+    _write(found, target, title, data, formats, figures, gain, policy, as_json)
 
 
 def _write(

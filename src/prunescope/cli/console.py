@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
+
+from prunescope.errors import DataError
 
 PLAIN_EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -24,7 +27,8 @@ OF_ANSWERS = {"ship": "green", "care": "yellow", "stop": "red", "unknown": "mage
 def say(text: str) -> None:
     """Print a line about the work, on stderr."""
     if not SILENT:
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):  # a full disk: the exit code tells on
+            print(text, file=sys.stderr, flush=True)
 
 
 def result(as_json: bool, data: dict[str, Any], text: str | Callable[[], None]) -> None:
@@ -91,6 +95,21 @@ def _lines(label: str, stream: TextIO) -> Iterator[Callable[..., None]]:
     yield update
     took = time.monotonic() - start
     print(f"{label}: done in {took:.1f} s", file=stream, flush=True)
+
+
+@contextmanager
+def flushed() -> Iterator[None]:
+    """Write out all that was printed; where the disk is full, say so and drop the rest."""
+    try:
+        yield
+    finally:
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno != errno.EPIPE:
+                raise DataError(f"cannot print: {error.strerror}") from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import progress, result
 
 app = typer.Typer(help="Describe a data set; make synthetic faces.", no_args_is_help=True)
@@ -48,7 +48,9 @@ def info(
 
 @app.command("make")
 def make(
-    out: options.Out = Path("faces"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder to write.", callback=output.new)
+    ] = Path("faces"),
     n_train: Annotated[int, typer.Option(help="Faces to train on.")] = 6000,
     n_val: Annotated[int, typer.Option(help="Faces to validate on.")] = 1000,
     n_test: Annotated[int, typer.Option(help="Faces to test on.")] = 2000,

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import progress, result, say
 
 
 def demo(
-    out: options.Out = Path("demo"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder to write to.", callback=output.story)
+    ] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Seed of the faces and of training.")] = 0,
     as_json: options.Json = False,
 ) -> None:

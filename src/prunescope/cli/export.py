@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import result
 from prunescope.cli.models import CheckpointFolder, Factory
 
@@ -15,7 +15,10 @@ from prunescope.cli.models import CheckpointFolder, Factory
 def export(
     checkpoint: CheckpointFolder,
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="File to write: .onnx or .safetensors.")
+        Path,
+        typer.Option(
+            "-o", "--out", help="File to write: .onnx or .safetensors.", callback=output.file
+        ),
     ] = Path("model.onnx"),
     factory: Factory = None,
     as_json: options.Json = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from prunescope.cli import models, options
+from prunescope.cli import models, options, output
 from prunescope.cli.console import progress, result, say
 
 MODEL = "Model (tiers B and C)"
@@ -130,7 +130,7 @@ def forecast(
             device=device,
             progress=update,
         )
-    (out / "review.csv").unlink(missing_ok=True)  # of an earlier forecast
+    output.outdated(out, "review.csv", "forecast.html")
     found.save(out)
     if review:
         found.save_review(out / "review.csv", review)
@@ -199,6 +199,8 @@ def score(
     from prunescope.report import write_score
 
     found = Forecast.load(folder)
+    target = out or folder / "score"
+    output.result(target)
     files = Files.of(
         [*against, *(dense_seeds or [])], scores, mapping, thresholds, about, about_file
     )
@@ -214,7 +216,7 @@ def score(
             seed=seed,
             progress=update,
         )
-    target = out or folder / "score"
+    output.outdated(target, "score.html")
     judged.save(target)
     page = write_score(judged, target, title=title)
     for text in judged.info.notes:

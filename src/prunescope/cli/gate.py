@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import OF_ANSWERS, result, say
 from prunescope.errors import ConfigError
 
@@ -37,11 +37,16 @@ def gate(
         typer.Option(help="Compressed model to judge. Repeat for several.", show_default="all"),
     ] = None,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, for CI.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write JUnit XML, for CI.", callback=output.file),
     ] = None,
     markdown: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write Markdown, for a pull request or a job's summary."),
+        typer.Option(
+            metavar="FILE",
+            help="Write Markdown, for a pull request or a job's summary.",
+            callback=output.file,
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -140,7 +145,9 @@ def init(
             show_default="all criteria",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="File to write.")] = Path("policy.yaml"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="File to write.", callback=output.file)
+    ] = Path("policy.yaml"),
     as_json: options.Json = False,
 ) -> None:
     """Write a commented policy to start from: all criteria, or those that fit an audit."""

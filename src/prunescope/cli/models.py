@@ -49,7 +49,7 @@ AnyModel = Annotated[
 
 
 def train(
-    out: options.Out = Path("dense"),
+    out: options.ModelOut = Path("dense"),
     arch: Annotated[
         str, typer.Option(help="An architecture, hf:NAME_OR_FOLDER, or module:factory.")
     ] = "resnet_small",
@@ -98,7 +98,7 @@ def prune(
     sparsity: Annotated[
         float, typer.Option(help="Share of the weights to remove, in [0, 1).")
     ] = 0.9,
-    out: options.Out = Path("pruned"),
+    out: options.ModelOut = Path("pruned"),
     score: Annotated[
         str | None,
         typer.Option(

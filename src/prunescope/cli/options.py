@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from prunescope.cli import output
 from prunescope.cli.console import progress
 from prunescope.errors import settings_of
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 
-Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+Out = Annotated[
+    Path, typer.Option("-o", "--out", help="Folder to write to.", callback=output.result)
+]
+ModelOut = Annotated[
+    Path, typer.Option("-o", "--out", help="Folder of the model to write.", callback=output.model)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Device = Annotated[
     str | None, typer.Option(help="cpu or cuda.", show_default="cuda where there is one")
@@ -208,15 +214,16 @@ def settings(made: Callable[..., Made], **given: Any) -> Made | None:  # noqa: A
 
 def read_yaml(path: Path, what: str) -> dict[str, Any]:
     """Read a YAML file of settings."""
-    import yaml
-
     from prunescope.errors import ConfigError
+    from prunescope.inputs import parse_yaml, read_text
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _, values = parse_yaml(read_text(path))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; expected {what} as YAML") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected {what} as lines of 'name: value'")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from prunescope.cli import options
+from prunescope.cli import output as places
 from prunescope.cli.console import progress, result, say
 from prunescope.cli.models import Factory, from_elsewhere, open_model
 
@@ -158,6 +159,7 @@ def predict(
     place = Path(model).resolve()
     target = out or place.with_name(f"{place.stem if is_file else place.name}.parquet")
     check_suffix(target)
+    places.file(target)
     choice = {
         "split": split, "name": name,
         "adjustments": None if thresholds is None else read_adjustments(thresholds),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def quantize(
     checkpoint: CheckpointFolder,
-    out: options.Out = Path("int8"),
+    out: options.ModelOut = Path("int8"),
     batches: Annotated[int, typer.Option(help="Batches of images to calibrate on.")] = 8,
     batch_size: Annotated[int, typer.Option(help="Images in each.")] = 32,
     seed: Annotated[int, typer.Option(help="Of the choice of images.")] = 0,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import result, say
 
 
@@ -25,7 +25,10 @@ def samples(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", help="The file to write: .parquet, .csv, or .json (JSON lines)."
+            "-o",
+            "--out",
+            callback=output.file,
+            help="The file to write: .parquet, .csv, or .json (JSON lines).",
         ),
     ] = Path("samples.parquet"),
     band: Annotated[

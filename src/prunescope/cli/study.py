@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import progress, result, say
 
 Config = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's .yaml file.")]
@@ -99,6 +99,7 @@ def run(
         else engines.processes(processes)
     )
     folder = out or default_folder(config)
+    output.shared(folder)
     done = engines.run_study(config, folder, engine=chosen, device=device, tell=say, show=progress)
     told = {"folder": str(folder)} | status_data(done.statuses)
     line = f"{folder}: {told['finished']} of {told['runs']} runs finished"
@@ -171,8 +172,10 @@ def report(
 
     folder = folder_of(study, None)
     results = StudyResults.open(folder)
+    target = out or folder / "report"
+    output.pages(target)
     claims = judge_claims(results, show=progress)
-    page, *_ = write_study_report(results, claims, out or folder / "report")
+    page, *_ = write_study_report(results, claims, target)
     told: dict[str, Any] = {"folder": str(folder), "report": str(page)}
     told["claims"] = [claim.model_dump() for claim in claims]
     result(as_json, told, lambda: print_claims(claims, page))

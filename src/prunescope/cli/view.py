@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import result, say
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def export(
         Path, typer.Argument(help="Folder of the audit that was reviewed, or a file of decisions.")
     ],
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Table to write: .csv or .parquet.")
+        Path,
+        typer.Option("-o", "--out", help="Table to write: .csv or .parquet.", callback=output.file),
     ] = Path("decisions.csv"),
     as_json: options.Json = False,
 ) -> None:

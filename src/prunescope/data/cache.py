@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
 from prunescope.errors import DataError
-from prunescope.files import FolderExistsError, new_folder
+from prunescope.files import FolderExistsError, WriteError, new_folder
 
 _PIXELS, _FRAME = "pixels.npy", "frame.parquet"
 _BLOCK = 256
@@ -74,9 +74,9 @@ def fetch(cache: Path, key: str, build: Callable[[Path], None]) -> Entry:
             _flush(part)
     except FolderExistsError:
         pass  # another process was faster
-    except OSError as error:
+    except WriteError as error:
         raise DataError(
-            f"cannot write the cache of images in {cache}: {error.strerror}; choose another folder "
+            f"cannot write the cache of images in {cache}: {error.reason}; choose another folder "
             "with the environment variable PRUNESCOPE_CACHE"
         ) from error
     entry = _open(folder)

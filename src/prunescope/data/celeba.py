@@ -18,6 +18,7 @@ from prunescope.data.config import IDENTITY_GROUPS, Columns, DataConfig
 from prunescope.data.images import FileImages
 from prunescope.data.tables import Table
 from prunescope.errors import DataError
+from prunescope.inputs import UNREADABLE
 
 ATTRIBUTES_NAME = "list_attr_celeba.txt"
 _PARTITION_NAME = "list_eval_partition.txt"
@@ -98,7 +99,7 @@ def _read_list(path: Path, schema: dict[str, type[pl.DataType]], skip: int) -> p
         return pl.read_csv(
             text.replace(b" \n", b"\n"), has_header=False, separator=" ", schema=schema
         )
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read: expected {len(schema)} values in each line; "
             f"{str(error).splitlines()[0]}"

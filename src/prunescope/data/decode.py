@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prunescope.data.framing import Frame
 from prunescope.errors import ImageError
+from prunescope.inputs import check_file
 
 MAX_PIXELS = 80_000_000
 """Larger images are refused: a small file can claim any size (a decompression bomb)."""
@@ -44,6 +45,8 @@ def decode(encoded: Path | bytes, size: int, frame: Frame | None = None) -> NDAr
     [7, 7, 7]
     """
     try:
+        if isinstance(encoded, Path):
+            check_file(encoded)
         with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
             _check(image)
             if frame is None:

@@ -13,6 +13,7 @@ from typing import Protocol
 import polars as pl
 
 from prunescope.errors import DataError, ImageError
+from prunescope.inputs import UNREADABLE
 
 _BLOCK = 256
 """Rows of encoded images held in memory at a time."""
@@ -124,7 +125,7 @@ class EmbeddedImages:
         for start in range(0, self.n, _BLOCK):
             try:
                 images = table.slice(start, _BLOCK).collect()["image"]
-            except (OSError, pl.exceptions.PolarsError) as error:
+            except UNREADABLE as error:
                 raise DataError(f"{self.path}: its images cannot be read; {error}") from error
             if images.dtype == pl.Binary:
                 yield from ((None, encoded) for encoded in images)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import polars as pl
 from prunescope.data.config import Columns, DataConfig
 from prunescope.data.images import EmbeddedImages, FileImages, Images
 from prunescope.errors import ConfigError, DataError, one_of, shorten
+from prunescope.inputs import UNREADABLE, check_file, read_json
 
 TABLE_NAMES = ("labels.csv", "labels.parquet")
 """The table of a data folder."""
@@ -73,11 +73,12 @@ def read_parquet(path: Path, config: DataConfig) -> Table:
         The file is no Parquet or has no column of images.
     """
     try:
+        check_file(path)
         lazy = pl.scan_parquet(path, glob=False)
         schema = lazy.collect_schema()
         flat = [name for name, dtype in schema.items() if not _is_heavy(dtype)]
         frame = lazy.select(flat).collect()
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, "Parquet", error) from error
     if not flat:
         raise DataError(f"{path}: no column of labels: its columns are {shorten(schema)}")
@@ -126,7 +127,7 @@ def read_roles(path: Path) -> Columns:
         The file is not what format version 1 asks for.
     """
     try:
-        stated = RolesFile.model_validate(json.loads(path.read_bytes()))
+        stated = RolesFile.model_validate(read_json(path))
     except FileNotFoundError:
         return Columns()
     except (OSError, ValueError, ConfigError) as error:
@@ -156,10 +157,11 @@ def read_cells(path: Path) -> pl.DataFrame:
         The file is no CSV in UTF-8, or repeats a column.
     """
     try:
+        check_file(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next(csv.reader(file), [])
         frame = pl.read_csv(path, infer_schema=False, glob=False)
-    except (OSError, UnicodeDecodeError, csv.Error, pl.exceptions.PolarsError) as error:
+    except (UnicodeDecodeError, *UNREADABLE) as error:
         raise _unreadable(path, "CSV in UTF-8, with a line of column names", error) from error
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise DataError(f"{path}: the column {shorten(repeated)} stands twice: rename one")

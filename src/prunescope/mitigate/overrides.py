@@ -22,11 +22,12 @@ from pydantic import BaseModel, ConfigDict
 
 from prunescope.data.samples import UNKNOWN, Samples, Task, read_text
 from prunescope.errors import DataError, one_of, shorten
+from prunescope.inputs import UNREADABLE
 from prunescope.mitigate.routing import SURE
 from prunescope.mitigate.splits import side_by_side
 from prunescope.predictions import Predictions, settle
 from prunescope.predictions.ids import explain
-from prunescope.predictions.reading import UNREADABLE, read_cells, unreadable
+from prunescope.predictions.reading import read_cells, unreadable
 from prunescope.predictions.spreadsheets import bare
 
 ANSWERS = ("yes", "no", "unsure", "label_wrong")

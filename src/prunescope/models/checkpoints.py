@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
 from prunescope.errors import CheckpointError, ConfigError, shorten
+from prunescope.inputs import check_file, read_json
 from prunescope.models.build import build_model, is_factory
 from prunescope.models.classifier import NETWORK_PREFIX, Classifier
 from prunescope.models.folding import computed_weights, fold_
@@ -311,7 +312,7 @@ def _find(folder: Path) -> Path:
 
 def _read_provenance(path: Path) -> Provenance:
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         version = content.get("format_version") if isinstance(content, dict) else None
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise CheckpointError(
@@ -339,7 +340,7 @@ def _network_from_folder(folder: Path) -> nn.Module:
 def _quantized(path: Path, model: Classifier) -> Quantized:
     """Make room in a network for the int8 layers that a file names."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         layers, folded = ([str(name) for name in content[key]] for key in ("layers", "folded"))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise CheckpointError(
@@ -350,6 +351,7 @@ def _quantized(path: Path, model: Classifier) -> Quantized:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
+        check_file(path)
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(

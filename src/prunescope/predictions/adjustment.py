@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from prunescope.data.samples import Group, GroupValue
 from prunescope.errors import DataError, PrunescopeWarning, settings_of, shorten
 from prunescope.files import replacing
+from prunescope.inputs import read_json
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import Scores
@@ -228,8 +229,8 @@ def _content(path: Path) -> object:
     if path.suffix.lower() != ".json" or not path.is_file():
         return None
     try:
-        return json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, RecursionError):
+        return read_json(path)
+    except (ValueError, OSError):
         return None  # `read_thresholds` says what is wrong
 
 

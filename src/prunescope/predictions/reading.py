@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
-from pydantic import ValidationError
 
 from prunescope.data.labels import typed
 from prunescope.errors import DataError, shorten
+from prunescope.inputs import UNREADABLE, check_file, parse_json
 from prunescope.predictions.cells import numbers
 from prunescope.predictions.columns import FIXED, rename
 from prunescope.predictions.metadata import Metadata
@@ -21,8 +20,6 @@ KEY = "prunescope"
 """Key of the Parquet file's metadata under which the provenance stands."""
 MAX_COLUMNS = 20_000
 """A file with more columns is refused from its schema alone."""
-UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error, OSError)
-"""What reading a file that is no such file raises."""
 NO_TEXT = {
     b"PAR1": "Parquet: let its name end in .parquet",
     b"PK\x03\x04": "a workbook or an archive: save the table as CSV",
@@ -59,6 +56,7 @@ def read_table(
     if kind not in (".csv", ".parquet"):
         raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
     try:
+        check_file(path)
         if kind == ".csv":
             return _read_csv(path, columns or {}, optional), Metadata()
         names = list(pl.read_parquet_schema(path))
@@ -79,12 +77,13 @@ def read_metadata(path: Path) -> Metadata:
         The file is damaged, or its provenance is not what the format asks for.
     """
     try:
+        check_file(path)
         text = pl.read_parquet_metadata(path).get(KEY)
     except UNREADABLE as error:
         raise unreadable(path, error) from error
     try:
-        return Metadata.model_validate(json.loads(text)) if text else Metadata()
-    except (ValidationError, json.JSONDecodeError) as error:
+        return Metadata.model_validate(parse_json(text)) if text else Metadata()
+    except ValueError as error:
         raise DataError(
             f"{path}: its metadata {KEY!r} is not what format version 1 asks for: {error}"
         ) from error

@@ -27,6 +27,7 @@ from prunescope.data.samples import (
     whole,
 )
 from prunescope.errors import DataError
+from prunescope.inputs import check_file
 from prunescope.predictions.adjustment import (
     Adjustment,
     check_adjustment,
@@ -124,6 +125,8 @@ class Shards:
             if path.suffix.lower() != ".parquet":
                 raise DataError(f"{path}: only .parquet files can be read a part at a time")
         try:
+            for path in paths:
+                check_file(path)
             schemas = [pl.read_parquet_schema(path) for path in paths]
             lengths = [pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
                        for path in paths]  # fmt: skip

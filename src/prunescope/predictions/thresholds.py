@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -11,10 +10,10 @@ from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
-import yaml
 
 from prunescope.errors import ConfigError, DataError, one_of
-from prunescope.predictions.reading import UNREADABLE, read_cells
+from prunescope.inputs import UNREADABLE, parse_yaml, read_json, read_text
+from prunescope.predictions.reading import read_cells
 from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import Scores
 
@@ -69,12 +68,12 @@ def read_thresholds(path: str | Path, scores: Scores = "logits") -> Thresholds:
         if kind == ".csv":
             content: object = _from_rows(read_cells(path), path)
         elif kind == ".json":
-            content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_distinct)
+            content = read_json(path)
         elif kind in (".yaml", ".yml"):
-            content = yaml.load(path.read_text("utf-8-sig"), Loader=_Loader)
+            _, content = parse_yaml(read_text(path))
         else:
             raise DataError(f"{path}: expected thresholds as .json, .yaml or .csv")
-    except (ValueError, TypeError, RecursionError, yaml.YAMLError, *UNREADABLE) as error:
+    except (ValueError, *UNREADABLE) as error:
         raise DataError(f"{path}: cannot be read as {kind[1:]}: {error}") from error
     if not isinstance(content, dict) or not content:
         raise DataError(f"{path}: {_SHAPE}; found {content!r}")
@@ -201,25 +200,3 @@ def _from_rows(frame: pl.DataFrame, path: Path) -> dict[str, dict[str, object]]:
         except ValueError:
             named[attribute] = text
     return content
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dictionary of pairs whose keys may not repeat."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{repeated!r} is named twice")
-    return content
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML whose keys may not repeat."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        return _distinct(
-            [
-                (self.construct_object(key, deep=True), self.construct_object(value, deep=True))
-                for key, value in node.value
-            ]
-        )

@@ -15,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from prunescope.errors import CheckpointError, ConfigError, one_of
 from prunescope.files import replacing
+from prunescope.inputs import check_file
 from prunescope.models import fold, plain, torch_masks
 from prunescope.pruning.layers import layer_of, prunable_weights
 
@@ -251,6 +252,7 @@ class Masks(Mapping[str, Tensor]):
             The file is absent, damaged, or holds something else than masks.
         """
         try:
+            check_file(Path(path))
             return cls(load_file(path))
         except (OSError, safetensors.SafetensorError, ConfigError) as error:
             raise CheckpointError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from prunescope.errors import DataError, reasons
+from prunescope.inputs import read_json
 
 COSTS = {
     "bytes_zlib": ("compressed file, MB", 1e-6),
@@ -77,7 +77,7 @@ def read_gain(path: str | Path) -> Gain:
         The file is absent, no such JSON, or tells no size and no time.
     """
     try:
-        told = json.loads(Path(path).read_text(encoding="utf-8"))
+        told = read_json(Path(path))
         models = _File.model_validate(told).models
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of
-from prunescope.files import replacing
+from prunescope.files import write_all
 from prunescope.report.structure import Report
 from prunescope.report.svg import colour
 from prunescope.verdict.glossary import label_of
@@ -42,14 +42,13 @@ def write_figures(report: Report, folder: str | Path, kinds: Sequence[str] = KIN
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(one_of("kind of figure", kind, KINDS))
-    paths = []
-    for name, svg in _sheets(report):
-        for kind in kinds:
-            path = Path(folder) / "figures" / f"{name}.{kind}"
-            with replacing(path) as beside:
-                beside.write_bytes(svg.encode() if kind == "svg" else to_png(svg))
-            paths.append(path)
-    return paths
+    made = {
+        Path(folder) / "figures" / f"{name}.{kind}": svg.encode() if kind == "svg" else to_png(svg)
+        for name, svg in _sheets(report)
+        for kind in kinds
+    }
+    write_all(made)
+    return list(made)
 
 
 def _sheets(report: Report) -> Iterator[tuple[str, str]]:

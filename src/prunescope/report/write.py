@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of
-from prunescope.files import write_text
+from prunescope.files import write_all
 from prunescope.report.estimates import to_csv
 from prunescope.report.html import to_html
 from prunescope.report.markdown import to_markdown
@@ -37,7 +37,7 @@ def write_report(
 ) -> list[Path]:
     """Write a report to ``report.html``, ``report.json`` …, ``model_card.md``.
 
-    Each file appears whole or not at all.
+    The files appear when all are whole.
 
     Parameters
     ----------
@@ -62,5 +62,10 @@ def write_report(
     for name in formats:
         if name not in FORMATS:
             raise ConfigError(one_of("report format", name, FORMATS))
-    rendered = {FILES.get(name, f"report.{name}"): FORMATS[name](report) for name in formats}
-    return [write_text(Path(folder) / name, text) for name, text in rendered.items()]
+    rendered = {name: FORMATS[name](report) for name in formats}
+    made = {
+        Path(folder) / FILES.get(name, f"report.{name}"): text.encode()
+        for name, text in rendered.items()
+    }
+    write_all(made)
+    return list(made)

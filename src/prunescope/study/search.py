@@ -17,6 +17,7 @@ from prunescope.audit.result import FEWEST
 from prunescope.data import DataConfig, Dataset
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.files import replacing
+from prunescope.inputs import read_json
 from prunescope.mitigate import SPARSITIES, Search, highest_sparsity
 from prunescope.mitigate.search import TEST, VALIDATION
 from prunescope.predictions import Predictions
@@ -205,8 +206,8 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     """
     file = folder / SETTINGS_FILE
     try:
-        known = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    except ValueError as error:
+        known = read_json(file) if file.exists() else {}
+    except (ValueError, OSError) as error:
         raise DataError(f"{file} cannot be read: {error}; choose another folder") from error
     other = [name for name, value in settings.items() if known.get(name, value) != value]
     if other:

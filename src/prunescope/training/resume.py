@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from prunescope.data.dataset import Dataset
 from prunescope.errors import CheckpointError
 from prunescope.files import replacing
+from prunescope.inputs import check_file
 from prunescope.training.callbacks import Callback, EpochRecord, TrainState
 from prunescope.training.recipe import Recipe
 
@@ -83,6 +84,7 @@ class Resume:
         if not self.path.exists():
             return ()
         try:
+            check_file(self.path)
             with safe_open(self.path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})[HEADER])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

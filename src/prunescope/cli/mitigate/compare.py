@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prunescope.cli import models, options
+from prunescope.cli import models, options, output
 from prunescope.cli.console import progress, result, say
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def compare(
             identity=options.names(groups), cluster=cluster, min_support=min_support,
             replicates=replicates, confidence=confidence, seed=seed,
         )  # fmt: skip
+    output.outdated(out, "comparison.html")
     found.save(out)
     page = write_comparison(found, out)
     for note in found.info.notes:

@@ -25,7 +25,7 @@ def finetune(
         Path | None,
         typer.Option(help="Model that it was pruned from, for distill and constrain."),
     ] = None,
-    out: options.Out = Path("finetuned"),
+    out: options.ModelOut = Path("finetuned"),
     group: Annotated[
         list[str] | None,
         typer.Option(help="Group for constrain and balance-groups. Repeat for several."),

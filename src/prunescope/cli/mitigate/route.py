@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import result, say
 
 CHOICE = "Which answers to send: one of"
@@ -158,6 +158,7 @@ def route(
         judged = judge_route(found, mine, theirs, score=told, overrides=said, **settings)
         if found.info.sends:
             say("note: these samples chose the cut, too: --test tells what it does to others")
+    output.outdated(out, "route.html", "comparison.html", "comparison.parquet", "comparison.json")
     found.save(out)
     if judged is not None:
         judged.save(out)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli import options
+from prunescope.cli import options, output
 from prunescope.cli.console import result
 
 
@@ -49,7 +49,9 @@ def thresholds(
         ),
     ] = None,
     test: options.Test = None,
-    out: options.Out = Path("adjustments.json"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="File to write.", callback=output.file)
+    ] = Path("adjustments.json"),
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
     about: options.About = None,

@@ -6,8 +6,8 @@ from typing import Any
 
 from prunescope.audit import Audit, Sources, audit
 from prunescope.data.backdoors import TRIGGER
-from prunescope.files import new_folder
-from prunescope.study.engine.store import Store, read_json, remove_leftovers, write_json
+from prunescope.files import new_folder, remove_leftovers
+from prunescope.study.engine.store import Store, read_json, write_json
 from prunescope.study.plan import Setting, StudyConfig
 from prunescope.study.sweep import ShowProgress
 

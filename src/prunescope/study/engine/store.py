@@ -21,16 +21,16 @@ operating system's, and falls with the process.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from prunescope import inputs
 from prunescope.errors import ConfigError, DataError
-from prunescope.files import replacing
+from prunescope.files import remove_leftovers, replacing
 from prunescope.predictions import Predictions
 from prunescope.study.plan import Plan, Run, Setting
 from prunescope.study.stages import state_folder
@@ -186,7 +186,7 @@ class Store:
     def failure(self, run: Run) -> Failure | None:
         """Return why a run failed, if it did."""
         try:
-            return Failure(**json.loads((self.run(run) / FAILURE).read_text("utf-8")))
+            return Failure(**inputs.read_json(self.run(run) / FAILURE))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, OSError) as error:
@@ -255,15 +255,6 @@ class Store:
                 write_json(file, known | fingerprints)
 
 
-def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove files and folders that a killed process was writing, where its lock is held."""
-    for path in list(paths):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def read_log(log: Path) -> list[dict[str, Any]]:
     """Return a training log, a dictionary for each pass over the data, repeated ones once.
 
@@ -290,7 +281,7 @@ def load_plan(folder: Path) -> Plan:
     """
     file = folder / PLAN
     try:
-        return Plan.model_validate_json(file.read_bytes())
+        return Plan.model_validate_json(inputs.read_text(file))
     except FileNotFoundError as error:
         raise DataError(
             f"{folder} holds no study: expected {PLAN}, as 'prunescope study run' writes it"
@@ -302,7 +293,7 @@ def load_plan(folder: Path) -> Plan:
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever it holds
     """Read a JSON file of a study."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return inputs.read_json(path)
     except (ValueError, OSError) as error:
         raise DataError(f"{path} is damaged: {error}; remove it and run the study again") from error
 

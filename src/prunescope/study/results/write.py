@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from prunescope.files import replacing
+from prunescope.files import write_all
 from prunescope.report.latex import tabular
 from prunescope.report.pair_chart import draw_pairs
 from prunescope.report.panel_chart import draw_panel
@@ -27,7 +27,7 @@ COLUMNS = {"large": 3, "small": 5}
 def write_study_report(
     results: StudyResults, claims: Sequence[Claim], folder: str | Path
 ) -> list[Path]:
-    """Write the report of a study; each file appears whole or not at all.
+    """Write the report of a study; the files appear when all are whole.
 
     Parameters
     ----------
@@ -63,9 +63,7 @@ def write_study_report(
         made[path.with_name(f"{path.name}.csv")] = table.frame().write_csv().encode()
         tex = tabular(table.head, table.rows, table.left)
         made[path.with_name(f"{path.name}.tex")] = tex.encode()
-    for path, content in made.items():
-        with replacing(path) as beside:
-            beside.write_bytes(content)
+    write_all(made)
     return list(made)
 
 
