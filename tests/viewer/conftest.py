@@ -1,6 +1,7 @@
 """An audit of 60 faces with two seeds of each model, the pictures, and a forecast."""
 
 import threading
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -80,8 +81,9 @@ def decisions(tmp_path):
     return Decisions(tmp_path / "kept" / "decisions.jsonl")
 
 
-def _client(collection, decisions, *, loopback=True, **headers):
-    app = create_app(collection, decisions, token=TOKEN, loopback=loopback, reviewer="ada")
+def _client(collection, decisions, *, loopback=True, root="", proxies=(), **headers):
+    options = {"loopback": loopback, "root": root, "proxies": proxies}
+    app = create_app(collection, decisions, token=TOKEN, reviewer="ada", **options)
     return TestClient(app, base_url=f"http://{HOST}", headers=headers, follow_redirects=False)
 
 
@@ -105,8 +107,8 @@ def client(collection, decisions):
 class Running:
     """The viewer, served on a port of this machine, in a thread."""
 
-    def __init__(self, collection, decisions):
-        app = create_app(collection, decisions, token=TOKEN, reviewer="ada")
+    def __init__(self, collection, decisions, **options):
+        app = create_app(collection, decisions, token=TOKEN, reviewer="ada", **options)
         self.socket = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.started = threading.Event()
@@ -125,6 +127,12 @@ class Running:
         self.thread.join(timeout=20)
         self.socket.close()
         assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def serving(collection, decisions):
+    """Return a function that serves the collection, with options of the application."""
+    return partial(Running, collection, decisions)
 
 
 @pytest.fixture

@@ -89,26 +89,56 @@ def test_two_reviewers_are_never_asked_the_same_and_the_queue_ends(client):
     query = "attribute=Bald&flip=any&model=sparse-0"
     total = client.get(f"/api/review/progress?{query}").json()["total"]
     assert total >= 4
-    first, second = (client.get(f"/api/review/next?{query}&session={who}").json() for who in "ab")
+    first, second = (client.post(f"/api/review/next?{query}&session={who}").json() for who in "ab")
     assert first["position"] == 0
     assert second["position"] == 1
     asked = []
     for turn in range(total):
-        item = client.get(f"/api/review/next?{query}&session={'ab'[turn % 2]}").json()
+        item = client.post(f"/api/review/next?{query}&session={'ab'[turn % 2]}").json()
         asked.append(item["id"])
         assert decide(client, item["id"], by="ab"[turn % 2]).status_code == 201
     assert len(set(asked)) == total
-    last = client.get(f"/api/review/next?{query}&session=a").json()
+    last = client.post(f"/api/review/next?{query}&session=a").json()
     assert last["position"] is None
     assert last["progress"]["decided"] == total
     assert sum(last["progress"]["reviewers"].values()) == total
 
 
+def test_both_groups_of_a_url_count(client, collection):
+    groups = collection.samples.groups
+    male = groups["Male"].codes == groups["Male"].values.index(True)
+    town = groups['a "town", or']
+    there = town.codes == town.values.index("z")
+    wanted = [("group", "Male=True"), ("group", '"a ""town"", or"=z')]
+    n = int((male & there).sum())
+    assert 0 < n < min(male.sum(), there.sum())
+    assert client.get("/api/samples", params=wanted).json()["total"] == n
+    asked = client.get("/api/review/progress", params=[*wanted, ("attribute", "Bald")])
+    assert asked.json()["total"] == n
+    page = client.get("/samples", params=wanted).text
+    assert page.count('<option value="Male=True" selected>') == 1
+    assert page.count("=z&#34; selected") + page.count('=z" selected') == 1
+
+
+def test_asking_what_comes_next_without_the_token_keeps_nobody_from_it(
+    collection, decisions, client_of, client
+):
+    stranger = client_of(collection, decisions)
+    query = "attribute=Bald&flip=any&model=sparse-0"
+    for number in range(5):
+        told = stranger.get(f"/api/review/next?{query}&session=other-{number}")
+        assert (told.status_code, told.json()["position"]) == (200, 0)
+    assert stranger.post(f"/api/review/next?{query}&session=other").status_code == 403
+    assert client.post(f"/api/review/next?{query}&session=a").json()["position"] == 0
+    assert stranger.get(f"/api/review/next?{query}&session=b").json()["position"] == 1
+    assert stranger.get(f"/api/review/next?{query}&session=a").json()["position"] == 0
+
+
 def test_next_passes_over_what_was_skipped_and_comes_back_to_it(client):
     query = "attribute=Bald&model=sparse-0&session=a"
-    total = client.get(f"/api/review/next?{query}").json()["progress"]["total"]
-    assert client.get(f"/api/review/next?{query}&after=0").json()["position"] == 1
-    assert client.get(f"/api/review/next?{query}&after={total - 1}").json()["position"] == 0
+    total = client.post(f"/api/review/next?{query}").json()["progress"]["total"]
+    assert client.post(f"/api/review/next?{query}&after=0").json()["position"] == 1
+    assert client.post(f"/api/review/next?{query}&after={total - 1}").json()["position"] == 0
 
 
 def test_what_was_decided_is_exported_and_undone(client, decisions):
@@ -189,6 +219,7 @@ def test_no_request_that_the_openapi_allows_breaks_the_server(
         "GET /api/samples",
         "GET /api/sample",
         "GET /api/review/next",
+        "POST /api/review/next",
         "GET /api/review/progress",
         "POST /api/review/decisions",
         "POST /api/review/undo",

@@ -120,3 +120,39 @@ class TestOffLoopback:
     def test_a_broken_cookie_is_no_error(self, stranger):
         answer = stranger.get("/", headers={"cookie": "prunescope_token=\x01; ]=["})
         assert answer.status_code == 401
+
+
+class TestBehindANamedProxy:
+    PUBLIC = "faces.example"
+
+    @pytest.fixture
+    def stranger(self, collection, decisions, client_of):
+        return client_of(collection, decisions, root="/x", proxies=[self.PUBLIC])
+
+    @pytest.mark.parametrize("host", [PUBLIC, f"{PUBLIC}:8443", "127.0.0.1:8760"])
+    def test_it_takes_the_token_to_read(self, stranger, token, host):
+        told = {"host": host}
+        assert stranger.get("/x/samples", headers=told).status_code == 401
+        answer = stranger.get(f"/x/samples?token={token}&flip=any", headers=told)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/x/samples?flip=any")
+        assert "; Path=/x;" in answer.headers["set-cookie"]
+        cookie = {"cookie": answer.headers["set-cookie"].split(";")[0]}
+        assert stranger.get("/x/samples", headers=told | cookie).status_code == 200
+
+    @pytest.mark.parametrize("path", ["/x/samples", "/samples"])
+    def test_the_way_back_is_under_its_path(self, stranger, token, path):
+        answer = stranger.get(f"{path}?token={token}", headers={"host": self.PUBLIC})
+        assert answer.headers["location"] == "/x/samples"
+
+    def test_other_names_are_refused(self, stranger, token):
+        answer = stranger.get(f"/x/?token={token}", headers={"host": "evil.example"})
+        assert answer.status_code == 403
+        assert "expected one of 127.0.0.1, localhost, [::1], faces.example" in answer.text
+
+    @pytest.mark.parametrize(
+        ("origin", "status"), [(f"https://{PUBLIC}", 201), ("https://evil.example", 403)]
+    )
+    def test_it_writes_from_its_own_origin(self, stranger, token, origin, status):
+        told = {"host": self.PUBLIC, "origin": origin, "x-prunescope-token": token}
+        answer = stranger.post("/x/api/review/decisions", json=JUDGEMENT, headers=told)
+        assert answer.status_code == status

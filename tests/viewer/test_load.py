@@ -22,16 +22,16 @@ async def everybody(url, token):
 
         async def review(who):
             await gate.wait()
-            decided = []
+            decided, told = [], {"x-prunescope-token": token}
             while True:
-                item = (await client.get("/api/review/next", params={"session": who})).json()
+                session = {"session": who}
+                answer = await client.post("/api/review/next", params=session, headers=told)
+                item = answer.json()
                 if item["position"] is None:
                     return decided
                 key = item["id"], item["answer"]["attribute"]
                 body = {"id": key[0], "attribute": key[1], "answer": "yes", "by": who}
-                answer = await client.post(
-                    "/api/review/decisions", json=body, headers={"x-prunescope-token": token}
-                )
+                answer = await client.post("/api/review/decisions", json=body, headers=told)
                 assert answer.status_code == 201
                 decided.append(key)
 

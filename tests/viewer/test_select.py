@@ -25,7 +25,7 @@ VIEWS = st.builds(
     flip=st.sampled_from([None, "any", "harmful", "helpful", "none"]),
     p_min=st.sampled_from([0.0, 0.1]),
     p_max=st.sampled_from([1.0, 0.9]),
-    group=st.sampled_from([None, "Male=True", f'{TOWN}="x, y"']),
+    group=st.sampled_from([(), "Male=True", ("Male=True", f'{TOWN}="x, y"'), (f"{TOWN}=z",)]),
     riskiest=st.sampled_from([None, 0.2]),
     cie=st.booleans(),
     id=st.sampled_from([None, "1 é"]),
@@ -63,9 +63,9 @@ def every(collection, view):
             "helpful": before != after and label == after,
         }
         group = {
-            None: True,
             "Male=True": samples.groups["Male"].codes[row] == 1,
             f'{TOWN}="x, y"': town.values[town.codes[row]] == "x, y",
+            f"{TOWN}=z": town.values[town.codes[row]] == "z",
         }
         if not (
             view.attribute in (None, attribute)
@@ -74,7 +74,7 @@ def every(collection, view):
             and view.compressed in (None, after)
             and flip[view.flip]
             and view.p_min <= p <= view.p_max
-            and group[view.group]
+            and all(group[one] for one in view.group)
             and (view.riskiest is None or risk[row, column] >= cut)
             and (not view.cie or (key, attribute) in cies)
             and (view.id is None or view.id in key)
@@ -137,6 +137,7 @@ def test_the_first_are_the_highest_and_of_equals_the_earliest(n):
         ({"group": "Male=true"}, "unknown value of Male 'true': did you mean True"),
         ({"group": "Male"}, "group 'Male': expected GROUP=VALUE"),
         ({"group": "attribute:Bald"}, "expected GROUP=VALUE"),
+        ({"group": ("Male=True", "Male=False")}, "group Male twice: a sample has one value of it"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_is(collection, asked, message):

@@ -36,6 +36,13 @@ def test_defaults_and_blanks_stay_out_of_the_url():
     assert parse_qs(View(attribute="a&b=c/<é>").query()) == {"attribute": ["a&b=c/<é>"]}
 
 
+def test_groups_are_several_and_each_is_told_once():
+    view = View(group=["Male=True", "", "Young=True", "Male=True"])
+    assert view.group == ("Male=True", "Young=True")
+    assert parse_qs(view.query()) == {"group": ["Male=True", "Young=True"]}
+    assert View(group=["", ""]) == View(group="") == View()
+
+
 def test_another_page_is_of_the_same_selection():
     assert View(page=3, size=240, label="no").unpaged == View(label="no").unpaged
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prunescope.cli import options, output
+from prunescope.cli.audit import PolicyFile
 from prunescope.cli.console import result, say
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def view(
             show_default="forecast in the folder, where there is one",
         ),
     ] = None,
+    policy: PolicyFile = None,
     decisions: Annotated[
         Path | None,
         typer.Option(help="File to keep decisions in.", show_default=f"FOLDER/{DECISIONS}"),
@@ -55,6 +57,17 @@ def view(
         str, typer.Option(help="Address to serve; any but loopback takes a token to open.")
     ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Port.", show_default="a free one")] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(help="Path that a proxy serves it under, such as /faces.", show_default="/"),
+    ] = "",
+    proxy_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name that a proxy on this machine is reached by; takes a token to open. "
+            "Repeat for several.",
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     scores: options.Scores = "logits",
     mapping: options.Mapping = None,
@@ -70,6 +83,7 @@ def view(
     from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
+    from prunescope.verdict import Policy
 
     if (about or about_file) and not predictions:
         raise ConfigError("--model and --models tell of files that --predictions names: name them")
@@ -90,7 +104,9 @@ def view(
         answers,
         None if forecast is None else Forecast.load(forecast),
         None if source is None else options.load(options.data_config(source)),
+        None if policy is None else Policy.load(policy),
     )
+    collection.report  # noqa: B018 - a policy that is not about this audit is told before a page is
     for note in collection.notes:
         say(f"note: {note}")
     if source is None:
@@ -98,11 +114,19 @@ def view(
     loopback = viewer.is_loopback(host)
     token = viewer.new_token()
     kept = viewer.Decisions(decisions or folder / DECISIONS)
+    root, proxies = viewer.root_path(root_path), proxy_host or ()
     app = viewer.create_app(
-        collection, kept, token=token, loopback=loopback, reviewer=reviewer or _user()
+        collection,
+        kept,
+        token=token,
+        loopback=loopback,
+        reviewer=reviewer or _user(),
+        root=root,
+        proxies=proxies,
     )
     taken = viewer.bind(host, port)
-    url = viewer.url_of(host, taken.getsockname()[1], None if loopback else token)
+    needed = None if loopback and not proxies else token
+    url = viewer.url_of(host, taken.getsockname()[1], needed, root)
     viewer.serve(app, taken, url=url, open_browser=browser and loopback, tell=say)
     say(f"stopped; {len(kept.decided)} answers are decided in {kept.path}")
 

@@ -115,16 +115,23 @@ def sample(
     return shown.sample(collection, pair, collection.row(id))
 
 
+After = Annotated[int, Query(ge=-1, le=1_000_000, description="The position looked at before.")]
+
+
 @router.get("/api/review/next", responses=NOT_FOUND)
-def following(
-    site: TheSite,
-    view: TheView,
-    session: Session,
-    after: Annotated[int, Query(ge=-1, le=1_000_000)] = -1,
-) -> Item:
+def upcoming(site: TheSite, view: TheView, session: Session, after: After = -1) -> Item:
     """Return the next undecided answer of a view, which nobody else is looking at."""
     site.decisions.refresh()
-    position = site.queue.next(view, session, after)
+    return _item(site, view, site.queue.next(view, session, after, hold=False))
+
+
+@router.post("/api/review/next", responses=WRITES)
+def following(site: TheSite, view: TheView, session: Session, after: After = -1) -> Item:
+    """Return the same, and keep it from others, for this session looks at it."""
+    return _item(site, view, site.queue.next(view, session, after, hold=True))
+
+
+def _item(site: TheSite, view: TheView, position: int | None) -> Item:
     progress = _progress(site, view)
     if position is None:
         return Item(position=None, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +17,7 @@ from prunescope.viewer import api, pages
 from prunescope.viewer.collection import Collection
 from prunescope.viewer.decisions import Decisions
 from prunescope.viewer.guard import Guard
+from prunescope.viewer.paths import is_api, root_path
 from prunescope.viewer.site import Site
 
 STATIC = {
@@ -34,6 +36,8 @@ def create_app(
     token: str,
     loopback: bool = True,
     reviewer: str = "reviewer",
+    root: str = "",
+    proxies: Sequence[str] = (),
 ) -> FastAPI:
     """Make the application that shows a collection and takes decisions.
 
@@ -47,10 +51,19 @@ def create_app(
         Whether only this machine is served.
     reviewer : str
         The name that is offered to who decides.
+    root : str
+        The path that a proxy serves it under, whether or not the proxy takes it away.
+    proxies : sequence of str
+        Names that a proxy is reached by; a read takes the token then.
 
     Returns
     -------
     FastAPI
+
+    Raises
+    ------
+    ConfigError
+        The path is none, or one of the viewer's own.
     """
     app = FastAPI(
         title="prunescope viewer",
@@ -59,6 +72,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        redirect_slashes=False,
     )
     app.state.site = Site(collection, decisions, token, reviewer)
     app.include_router(api.router)
@@ -67,7 +81,7 @@ def create_app(
     app.add_exception_handler(DataError, _broken)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_middleware(Guard, token=token, loopback=loopback)
+    app.add_middleware(Guard, token=token, loopback=loopback, root=root_path(root), proxies=proxies)
 
     @app.get("/static/{name}", include_in_schema=False)
     def static(name: str) -> Response:
@@ -82,7 +96,7 @@ def create_app(
 
 def _told(request: Request, status: int, told: Any) -> Response:  # noqa: ANN401 - any JSON
     """Say what went wrong: as JSON to a program, as a page to a person."""
-    if request.url.path.startswith("/api/"):
+    if is_api(request.scope):
         return JSONResponse({"detail": told}, status_code=status)
     text = told if isinstance(told, str) else "; ".join(one["msg"] for one in told)
     return pages.wrong(request, status, text)

@@ -18,6 +18,7 @@ from prunescope.forecast import Forecast
 from prunescope.predictions import Predictions, align
 from prunescope.predictions.ids import ABSENT, places_of
 from prunescope.report import Report, build
+from prunescope.verdict import Policy
 from prunescope.verdict.numbers import removal
 
 Flags = NDArray[np.bool_]
@@ -90,6 +91,8 @@ class Collection:
     risk : Risk, optional
     dataset : Dataset, optional
         Where images are looked up, by id.
+    policy : Policy, optional
+        What the audit is judged by; default: the criteria that are shipped.
     notes : list of str
     """
 
@@ -98,6 +101,7 @@ class Collection:
     models: Mapping[str, Model]
     risk: Risk | None = None
     dataset: Dataset | None = None
+    policy: Policy | None = None
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -107,6 +111,7 @@ class Collection:
         predictions: Sequence[Predictions],
         forecast: Forecast | None = None,
         dataset: Dataset | None = None,
+        policy: Policy | None = None,
     ) -> Collection:
         """Put an audit and its models' answers together.
 
@@ -140,12 +145,18 @@ class Collection:
         if dataset is not None:
             notes += _strange(dataset, aligned[0])
         risk = None if forecast is None else _risk(forecast, samples)
-        return cls(audit, samples, models, risk, dataset, notes)
+        return cls(audit, samples, models, risk, dataset, policy, notes)
 
     @cached_property
     def report(self) -> Report:
-        """What the audit's report says."""
-        return build(self.audit)
+        """What the audit's report says.
+
+        Raises
+        ------
+        ConfigError
+            The policy is about what the audit does not hold.
+        """
+        return build(self.audit, policy=self.policy)
 
     @cached_property
     def labels(self) -> NDArray[np.int8]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -203,21 +204,33 @@ class Decisions:
 
     def _append(self, line: Callable[[], Decision | None]) -> Decision | None:
         """Write the line that is made of the newest state, and wait until it is on the disk."""
+        with self.locked():
+            decision = line()
+            if decision is None:
+                return None
+            text = decision.model_dump_json(exclude_defaults=True).encode() + b"\n"
+            with self.path.open("ab") as file:
+                file.truncate(self._read)  # what is cut off was never confirmed
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            self.refresh()
+            return decision
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep all others from deciding, in this process or another; the newest state is read.
+
+        Raises
+        ------
+        DataError
+            The file cannot be read, or nothing can be written beside it.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._threads, self._lock:
                 self.refresh()
-                decision = line()
-                if decision is None:
-                    return None
-                text = decision.model_dump_json(exclude_defaults=True).encode() + b"\n"
-                with self.path.open("ab") as file:
-                    file.truncate(self._read)  # what is cut off was never confirmed
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                self.refresh()
-                return decision
+                yield
         except OSError as error:
             raise DataError(f"cannot write {self.path}: {error.strerror or error}") from error
 

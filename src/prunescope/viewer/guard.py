@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from prunescope.viewer.paths import within
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request's body."""
@@ -36,11 +39,12 @@ HEADERS = {
 class Guard:
     """Middleware that turns away what does not come from the viewer's own pages.
 
-    - On loopback only requests whose ``Host`` is this machine pass, so that no page of the web can
-      reach the viewer by a name that it lets point here.
+    - On loopback only requests whose ``Host`` is this machine, or a proxy that was named, pass, so
+      that no page of the web can reach the viewer by a name that it lets point here.
     - A write must carry the token in a header, which only the viewer's own pages know; and, where
       the browser tells where it comes from, come from here.
-    - Off loopback reading takes the token, too: once in the URL, from then on in a cookie.
+    - Off loopback, and behind a proxy that was named, reading takes the token, too: once in the
+      URL, from then on in a cookie.
     - Bodies and URLs are limited in size.
     - Every response says what its page may load, which is nothing from elsewhere.
 
@@ -49,10 +53,24 @@ class Guard:
     app : ASGI application
     token : str
     loopback : bool
+    root : str
+        The path that a proxy serves the viewer under: empty, or with a slash before it alone.
+    proxies : sequence of str
+        Names that a proxy before the viewer is reached by.
     """
 
-    def __init__(self, app: ASGIApp, token: str, *, loopback: bool) -> None:
-        self.app, self._token, self._loopback = app, token, loopback
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        *,
+        loopback: bool,
+        root: str = "",
+        proxies: Sequence[str] = (),
+    ) -> None:
+        self.app, self._token, self._root = app, token, root
+        self._hosts = (*HOME, *proxies) if loopback or proxies else None
+        self._open = loopback and not proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -60,6 +78,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
+        scope["root_path"] = self._root
         headers = Headers(scope=scope)
         refused = self._refusal(scope, headers)
         told = with_headers(send)
@@ -78,11 +97,14 @@ class Guard:
             return _no(414, f"the URL is longer than {LARGEST_URL} bytes")
         host = headers.get("host", "")
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if self._loopback and name not in HOME:
-            return _no(403, f"host {host!r}: expected one of {', '.join(HOME)}")
+        if self._hosts is not None and name not in self._hosts:
+            return _no(403, f"host {host!r}: expected one of {', '.join(self._hosts)}")
         if scope["method"] not in READS:
             return self._refused_write(headers, host)
-        return None if self._loopback else self._refused_read(scope, headers)
+        if self._root and scope["path"] == self._root:  # where links would lead out
+            query = scope["query_string"].decode("latin-1")
+            return RedirectResponse(f"{self._root}/?{query}" if query else f"{self._root}/", 308)
+        return None if self._open else self._refused_read(scope, headers)
 
     def _refused_write(self, headers: Headers, host: str) -> Response | None:
         origin = headers.get("origin")
@@ -95,7 +117,7 @@ class Guard:
         return None
 
     def _refused_read(self, scope: Scope, headers: Headers) -> Response | None:
-        """Off loopback, ask for the token; one in the URL becomes a cookie."""
+        """Ask for the token; one in the URL becomes a cookie."""
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
@@ -106,9 +128,11 @@ class Guard:
         if not self._known(dict(query).get(PARAMETER)):
             return _no(401, "open the address that 'prunescope view' printed: it holds a token")
         rest = urlencode([(key, value) for key, value in query if key != PARAMETER])
-        path = "/" + scope["path"].lstrip("/")
+        path = f"{self._root}/" + within(scope).lstrip("/")
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, status_code=303)
-        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict")
+        answer.set_cookie(
+            COOKIE, self._token, path=self._root or "/", httponly=True, samesite="strict"
+        )
         return answer
 
     def _known(self, token: str | None) -> bool:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from prunescope.verdict.glossary import label_of, legend
 from prunescope.viewer import shown
 from prunescope.viewer.figures import across, crossed, differences, flip_counts, group_rows
+from prunescope.viewer.paths import depth_of
 from prunescope.viewer.render import render
 from prunescope.viewer.site import Site, TheSite, TheView
 from prunescope.viewer.view import View
@@ -23,9 +24,11 @@ def _page(
     template: str,
     here: str,
     view: View,
+    *,
+    home: str = "./",
     **values: Any,  # noqa: ANN401 - whatever the template shows
 ) -> str:
-    """Render a page with what all of them show."""
+    """Render a page with what all of them show; `home` leads from it to the viewer's address."""
     dense, compressed = site.selector.pair(view)
     noun = site.collection.report.noun
     return render(
@@ -33,6 +36,7 @@ def _page(
         GLOSSARY=legend(noun),
         label_of=partial(label_of, noun=noun),
         here=here,
+        home=home,
         view=view,
         dense=dense,
         compressed=compressed,
@@ -65,7 +69,7 @@ def overview(site: TheSite, view: TheView) -> str:
 def attribute(site: TheSite, view: TheView) -> Response:
     """Show one attribute: every figure of it, by model and by group, and its answers counted."""
     if view.attribute is None:
-        return RedirectResponse("/", status_code=303)
+        return RedirectResponse("./", status_code=303)
     site.selector.check(view)
     dense, compressed = site.selector.pair(view)
     column = site.collection.column(view.attribute)
@@ -184,5 +188,6 @@ def report(site: TheSite) -> HTMLResponse:
 def wrong(request: Request, status: int, text: str) -> HTMLResponse:
     """Show what went wrong."""
     site: Site = request.app.state.site
-    page = _page(site, "wrong.html", "", View(), status=status, text=text)
+    home = "../" * depth_of(request.scope) or "./"
+    page = _page(site, "wrong.html", "", View(), home=home, status=status, text=text)
     return HTMLResponse(page, status_code=status)

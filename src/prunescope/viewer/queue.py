@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from itertools import chain
 
 from prunescope.viewer.decisions import Decisions, Key
+from prunescope.viewer.holds import Holds
 from prunescope.viewer.select import Selection, Selector
 from prunescope.viewer.view import View
-
-HELD = 120.0
-"""Seconds for which an item that is looked at in one session is not given to another."""
 
 
 class Queue:
@@ -23,39 +20,45 @@ class Queue:
     selector : Selector
     decisions : Decisions
     clock : callable
-        Seconds.
+        Seconds since 1970.
     """
 
     def __init__(
-        self,
-        selector: Selector,
-        decisions: Decisions,
-        clock: Callable[[], float] = time.monotonic,
+        self, selector: Selector, decisions: Decisions, clock: Callable[[], float] = time.time
     ) -> None:
-        self._selector, self._decisions, self._clock = selector, decisions, clock
-        self._held: dict[Key, tuple[str, float]] = {}
-        self._lock = threading.Lock()
+        self._selector, self._decisions = selector, decisions
+        self._holds = Holds(decisions, clock)
 
-    def next(self, view: View, session: str, after: int = -1) -> int | None:
+    def next(self, view: View, session: str, after: int = -1, *, hold: bool) -> int | None:
         """Return the position in the queue of the first undecided item behind `after`.
 
         Items before it are looked at again when there are none behind. What is looked at in another
-        session, a browser's window say, is passed over; None: nothing is left.
+        session, a browser's window say, is passed over; None: nothing is left. With `hold`, the
+        session looks at it from now on.
+
+        Raises
+        ------
+        DataError
+            What is held cannot be written down.
         """
         chosen = self._selector.queue(view.unpaged)
-        decided = self._decisions.decided
-        with self._lock:
-            now = self._clock()
-            self._held = {k: held for k, held in self._held.items() if held[1] > now}
-            n = len(chosen)
+        n = len(chosen)
+        found: int | None = None
+
+        def choose(held: set[Key]) -> Key | None:
+            nonlocal found
+            taken = self._decisions.decided | held
             for position in chain(range(after + 1, n), range(min(after + 1, n))):
-                key = self.key(chosen, position)
-                holder = self._held.get(key)
-                if key not in decided and (holder is None or holder[0] == session):
-                    self._held = {k: held for k, held in self._held.items() if held[0] != session}
-                    self._held[key] = session, now + HELD
-                    return position
-        return None
+                if (key := self.key(chosen, position)) not in taken:
+                    found = position
+                    return key
+            return None
+
+        if hold:
+            self._holds.take(session, choose)
+        else:
+            choose(self._holds.of_others(session))
+        return found
 
     def key(self, chosen: Selection, position: int) -> Key:
         """Return the item at a position of a queue."""

@@ -180,24 +180,33 @@ class Selector:
         return before if view.sort == "dense" else after
 
     def _members(self, view: View) -> Flags | None:
-        """Return which samples (N,) are of a view's group and id; None: all of them."""
+        """Return which samples (N,) are of a view's groups and id; None: all of them."""
         samples = self.collection.samples
         keep: Flags | None = None
-        if view.group is not None:
-            where = Where.parse(view.group)
-            if where.group is None or where.group_value is None or where.attribute is not None:
-                raise ConfigError(f"group {view.group!r}: expected GROUP=VALUE, such as Male=True")
-            if where.group not in samples.groups:
-                raise ConfigError(one_of("group", where.group, samples.groups))
-            group = samples.groups[where.group]
-            values = [str(value) for value in group.values]
-            if where.group_value not in values:
-                raise ConfigError(one_of(f"value of {where.group}", where.group_value, values))
-            keep = group.codes == values.index(where.group_value)
+        seen: set[str] = set()
+        for text in view.group:
+            name, value = self._place(text)
+            if name in seen:
+                raise ConfigError(f"group {name} twice: a sample has one value of it, ask for one")
+            seen.add(name)
+            found = samples.groups[name].codes == value
+            keep = found if keep is None else keep & found
         if view.id is not None:
             found = samples.ids.str.contains(view.id, literal=True).to_numpy()
             keep = found if keep is None else keep & found
         return keep
+
+    def _place(self, text: str) -> tuple[str, int]:
+        """Read a value of a group: the group's name, and the value's code."""
+        where, groups = Where.parse(text), self.collection.samples.groups
+        if where.group is None or where.group_value is None or where.attribute is not None:
+            raise ConfigError(f"group {text!r}: expected GROUP=VALUE, such as Male=True")
+        if where.group not in groups:
+            raise ConfigError(one_of("group", where.group, groups))
+        values = [str(value) for value in groups[where.group].values]
+        if where.group_value not in values:
+            raise ConfigError(one_of(f"value of {where.group}", where.group_value, values))
+        return where.group, values.index(where.group_value)
 
     def _count_flips(self, dense: str, compressed: str) -> Scores:
         """Count the answers of each sample (N,) in which two models differ."""

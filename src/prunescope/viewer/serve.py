@@ -13,12 +13,19 @@ import uvicorn
 from fastapi import FastAPI
 
 from prunescope.errors import ConfigError
+from prunescope.viewer.connection import Impatient
 
 FIRST_PORT = 8760
 PORTS_TRIED = 50
 
 BACKLOG = 2048
 """Connections that may wait to be taken up."""
+
+IDLE = 60
+"""Seconds for which a connection is kept between two requests."""
+
+LAST = 5
+"""Seconds that what is under way has to end in when the viewer is stopped."""
 
 
 def is_loopback(host: str) -> bool:
@@ -105,7 +112,7 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """A server that tells when it has started.
+    """A server that tells when it has started, and waits for nobody for ever.
 
     Parameters
     ----------
@@ -116,7 +123,15 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, started: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                app, log_level="warning", lifespan="off", server_header=False, timeout_keep_alive=60
+                app,
+                http=Impatient,
+                ws="none",
+                log_level="warning",
+                lifespan="off",
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=IDLE,
+                timeout_graceful_shutdown=LAST,
             )
         )
         self._told = started
@@ -127,8 +142,8 @@ class Server(uvicorn.Server):
         self._told()
 
 
-def url_of(host: str, port: int, token: str | None) -> str:
-    """Write the address; off loopback it holds the token.
+def url_of(host: str, port: int, token: str | None, root: str = "") -> str:
+    """Write the address, with the token where one is needed to open it.
 
     Examples
     --------
@@ -136,4 +151,4 @@ def url_of(host: str, port: int, token: str | None) -> str:
     ('http://[::1]:8760/', 'http://0.0.0.0:80/?token=t')
     """
     name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{name}:{port}{root}/" + (f"?token={token}" if token else "")

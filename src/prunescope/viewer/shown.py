@@ -32,7 +32,7 @@ class Answer(BaseModel):
 
 
 class Card(BaseModel):
-    """One sample of a grid, by one of its answers; `image` is a path on this server."""
+    """One sample of a grid, by one of its answers; `image` is a path within the viewer."""
 
     id: str
     image: str | None
@@ -138,5 +138,5 @@ def sample(collection: Collection, pair: tuple[Model, Model], row: int) -> Sampl
 
 
 def image_of(collection: Collection, row: int) -> str | None:
-    """Return the path of a sample's image on this server, where there is one."""
-    return None if collection.places[row] == ABSENT else f"/image/{row}"
+    """Return where a sample's image is, from the viewer's address on, if there is one."""
+    return None if collection.places[row] == ABSENT else f"image/{row}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -39,8 +39,10 @@ class View(BaseModel):
         Whether the answers differ, and whether a right one became wrong or a wrong one right.
     p_min, p_max : float
         Band that the dense model's probability of yes lies in.
-    group : str, optional
-        As ``Male=True``; in double quotes where a name could be read as something else.
+    group : tuple of str
+        Values of groups, all of which a sample has: ``Male=True`` and so on, at most one of each
+        group; in double quotes where a name could be read as something else. One may be given as
+        it is.
     riskiest : float, optional
         Among this share of all answers, by the forecast's risk.
     cie : bool
@@ -60,6 +62,8 @@ class View(BaseModel):
     'attribute=Bald&flip=harmful&page=2'
     >>> view.query(page=1, label="no")
     'attribute=Bald&label=no&flip=harmful'
+    >>> View(group=("Male=True", "Young=True")).query()
+    'group=Male%3DTrue&group=Young%3DTrue'
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -73,7 +77,7 @@ class View(BaseModel):
     flip: Literal["any", "harmful", "helpful", "none"] | None = None
     p_min: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     p_max: float = Field(default=1.0, ge=0, le=1, allow_inf_nan=False)
-    group: str | None = Field(default=None, max_length=1000)
+    group: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(default=(), max_length=100)
     riskiest: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     cie: bool = False
     id: str | None = Field(default=None, max_length=1000)
@@ -86,15 +90,20 @@ class View(BaseModel):
     @classmethod
     def _without_blanks(cls, given: object) -> object:
         """Leave out what a form sends of fields that were not filled in."""
-        if isinstance(given, dict):
-            return {name: value for name, value in given.items() if value not in ("", None)}
-        return given
+        if not isinstance(given, dict):
+            return given
+        told = {name: value for name, value in given.items() if value not in ("", None)}
+        if groups := told.get("group"):
+            several = [groups] if isinstance(groups, str) else groups
+            told["group"] = [one for one in dict.fromkeys(several) if one != ""]
+        return told
 
     def query(self, **changes: object) -> str:
         """Write the view, with some changes, as the query of a URL; defaults are left out."""
         changed = self.model_copy(update=changes)
         told = changed.model_dump(exclude_defaults=True)
-        return urlencode({k: str(v).lower() if v is True else v for k, v in told.items()})
+        plain = {k: str(v).lower() if v is True else v for k, v in told.items()}
+        return urlencode(plain, doseq=True)
 
     @property
     def unpaged(self) -> View:

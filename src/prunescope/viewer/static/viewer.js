@@ -56,8 +56,10 @@
     const answer = await fetch(path, how || {}).catch(() => {
       throw new Error("the viewer does not answer");
     });
-    if (answer.status === 403) throw new Error("the viewer was started anew: reload this page");
     const text = await answer.text();
+    if (answer.status === 403) {
+      throw new Error(`${text.trim()}; if the viewer was started anew, reload this page`);
+    }
     if (!answer.ok) {
       let told = text;
       try { told = JSON.parse(text).detail; } catch { /* plain text */ }
@@ -111,7 +113,7 @@
     const query = new URLSearchParams(review.dataset.query);
     query.set("session", session);
     query.set("after", after);
-    show(await ask(`/api/review/next?${query}`));
+    show(await ask(`api/review/next?${query}`, {}));
   };
 
   // One thing at a time; what is typed meanwhile is dropped, not queued.
@@ -133,13 +135,13 @@
   const decide = (answer) => doing(async () => {
     if (!item || item.position === null) return;
     const { id, answer: { attribute } } = item;
-    await ask("/api/review/decisions", { id, attribute, answer, by: by.value });
+    await ask("api/review/decisions", { id, attribute, answer, by: by.value });
     say(`${id}, ${attribute}: ${answer.replace("_", " ")}. Kept.`);
     await next(item.position);
   });
 
   const undo = () => doing(async () => {
-    const { undone } = await ask("/api/review/undo", { by: by.value });
+    const { undone } = await ask("api/review/undo", { by: by.value });
     say(undone ? `${undone.id}, ${undone.attribute}: taken back.` : "There is nothing to take back.");
     await next(item && item.position !== null ? Math.max(-1, item.position - 2) : -1);
   });
