@@ -7,7 +7,7 @@ import pytest
 from prunescope.errors import ConfigError
 from prunescope.predictions import Compression, Metadata, Told, is_about, read_about
 
-FILES = ["dense.parquet", "out/small.parquet", r"C:\x.parquet", "shards-*.parquet", "a:b.csv"]
+FILES = ["dense.parquet", "out/small.parquet", r"C:\x.parquet", "shards-*.parquet", "a", "a:b.csv"]
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ FILES = ["dense.parquet", "out/small.parquet", r"C:\x.parquet", "shards-*.parque
         ("./out/../out/small.parquet:sparsity=0.9,seed=3", FILES[1], Told(sparsity=0.9, seed=3)),
         (r"C:\x.parquet:name=a", FILES[2], Told(name="a")),
         ("shards-*.parquet: method=gmp , scores=probability", FILES[3], None),
-        ("a:b.csv:name=gmp-1:4", FILES[4], Told(name="gmp-1:4")),
+        ("a:b.csv:name=gmp-1:4", FILES[5], Told(name="gmp-1:4")),
         ("dense.parquet:name=007", FILES[0], Told(name="007")),
         ("dense.parquet:name=dense.parquet:x", FILES[0], Told(name="dense.parquet:x")),
     ],

@@ -176,3 +176,19 @@ def test_labels_of_a_training_split_need_no_scores():
     }
     assert names(missing=("y",), label=CLASS, sex=TEXT) == {"label": "y"}
     assert names(missing=("y",), sex=TEXT) == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [("012", 0), ("02", 0), ("123", 1), ("3", None), ("12", None), ("015", None), ("0123", None)],
+)
+def test_labels_that_count_classes_count_from_the_first_score(values, first):
+    looks = {"label": Look(frozenset(values), True)} | {f"raw_{c}": SCORE for c in "abc"}
+    found = guess(looks, BOTH)
+    if first is None:
+        assert found.counted is None
+        assert found.names["raw_a"] == "logit__a"
+    else:
+        assert found.counted == "label"
+        columns = {f"raw_{c}": f"logit__{first + at}" for at, c in enumerate("abc")}
+        assert found.names == {"label": "y"} | columns

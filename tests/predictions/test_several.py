@@ -84,6 +84,22 @@ def test_arrays_with_ids_are_joined_by_them(dense):
     assert (models[1].samples.labels == -1).all()  # told by the other
 
 
+def test_an_index_that_names_samples_joins_them(dense):
+    ids = dense.samples.ids.to_list()[::-1]
+    frame = pd.DataFrame(Z[::-1], columns=["a", "b"], index=ids)
+    models, notes = read([*each("dense", dense), *each("compressed", {"int8": frame})], Truth())
+    assert not notes
+    assert models[1].samples.ids.to_list() == ids
+    np.testing.assert_array_equal(models[1].logits, Z[::-1])
+    part = frame.iloc[:5]
+    models, _ = read([*each("dense", dense), *each("compressed", {"int8": part})], Truth())
+    assert models[1].samples.ids.to_list() == ids[:5]
+    other = frame.set_axis(range(100, 112))
+    models, notes = read([*each("dense", dense), *each("compressed", {"int8": other})], Truth())
+    assert models[1].samples.ids.equals(dense.samples.ids)
+    assert notes
+
+
 def test_groups_are_told_beside_a_file(dense):
     given = [*each("dense", dense), *each("compressed", Z)]
     models, _ = read(given, Truth(groups={"sex": ["f", "m"] * 6}))

@@ -138,7 +138,8 @@ class AuditInfo(BaseModel):
     `sources` tells where the answers can be looked at again; it is empty where they never were in
     files.
 
-    History of the format: 1 (0.1.0) first; 2: `units` beside `n` in the table.
+    History of the format: 1 (0.1.0) first; 2: `units` beside `n` in the table. Audits of format
+    2 may have `told` in their sources, and need not.
     """
 
     format_version: Literal[2] = 2

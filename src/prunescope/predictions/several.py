@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
+import polars as pl
+
 from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, settings_of, shorten
 from prunescope.predictions.given import Matrix, table_of_columns
-from prunescope.predictions.memory import logits_in, samples_of
+from prunescope.predictions.memory import common_index, logits_in, samples_of
 from prunescope.predictions.metadata import Compression, Metadata
 from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import Scores
@@ -145,7 +147,7 @@ def read_models(
     if matrices:
         known = whole[0].samples if whole else beside
         samples = _samples(matrices, truth, known)
-        if known is not None and truth.ids is None:
+        if known is not None and samples.ids.equals(known.ids) and truth.ids is None:
             notes.append(
                 f"{shorten(one.argument for one in matrices)}: without ids, so row by row the "
                 f"samples of {whole[0].name if whole else 'validation'}"
@@ -203,19 +205,27 @@ def _samples(matrices: Sequence[Matrix], truth: Truth, known: Samples | None) ->
         return samples_of(matrices, **vars(truth))
     told = dict(vars(truth))
     if truth.ids is None:
+        told["ids"] = _index_among(matrices, known)
+    if told["ids"] is None:
         for one in matrices:
             if len(one.values) != len(known):
                 raise DataError(
                     f"{one.argument} has {len(one.values):,} rows, and there are {len(known):,} "
                     "samples: expected one row each, or ids=..."
                 )
+        if not truth.told:
+            return known
         told["ids"] = known.ids
     if truth.attributes is None and truth.classes is None:
         named = "classes" if known.task == "multiclass" else "attributes"
         told[named] = known.attributes
-    if not truth.told:
-        return known
     return samples_of(matrices, **told)
+
+
+def _index_among(matrices: Sequence[Matrix], known: Samples) -> pl.Series | None:
+    """Return the pandas index of scores where it names some of the samples; None elsewhere."""
+    index = common_index((one.argument, one.index) for one in matrices)
+    return None if index is None or not index.is_in(known.ids.implode()).any() else index
 
 
 def _renamed(given: Given, model: Predictions) -> Predictions:
