@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import CheckpointError, ConfigError, DataError, MissingExtraError
-from prunescope.integrations.plan import Plan
-from prunescope.integrations.validation import Validation
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
     from lightning.pytorch.callbacks import WeightAveraging
 except ImportError as error:
     raise MissingExtraError("pruning in Lightning's Trainer", "lightning") from error
+
+from prunescope.integrations.plan import Plan
+from prunescope.integrations.validation import Validation
 
 __all__ = ["AuditCallback", "PruneCallback"]
 

@@ -10,10 +10,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prunescope.errors import CheckpointError, ConfigError, MissingExtraError
-from prunescope.files import replacing
-from prunescope.integrations.plan import Plan
-from prunescope.integrations.validation import STOPPED, Validation
-from prunescope.pruning import Pruner
 
 try:
     from transformers import (
@@ -25,6 +21,11 @@ try:
     )
 except ImportError as error:
     raise MissingExtraError("pruning in transformers' Trainer", "train") from error
+
+from prunescope.files import replacing
+from prunescope.integrations.plan import Plan
+from prunescope.integrations.validation import STOPPED, Validation
+from prunescope.pruning import Pruner
 
 __all__ = ["MASKS", "AuditCallback", "PruneCallback"]
 
