@@ -282,7 +282,7 @@ SEEDS_APART = [[0.1, 0.5], [0.3, 0.5], [0.2, 0.5]]
 
 
 def sampling_of(variance):
-    return Spread(*(np.full(2, x) for x in (variance, 30.0, 0.0)))
+    return Spread(*(np.full(2, x) for x in (variance, 30.0, 0.0, 0.0)))
 
 
 def test_an_endless_prior_replaces_the_variance_over_seeds():
