@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from prunescope.verdict.judgement import Frozen
 from prunescope.verdict.numbers import removed
-from prunescope.verdict.verdict import Frozen
 
 DENSE = "dense"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunescope.verdict.verdict import Frozen
+from prunescope.verdict.judgement import Frozen
 
 
 class Estimate(Frozen):

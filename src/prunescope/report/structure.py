@@ -20,7 +20,7 @@ from prunescope.report.records import (
 )
 from prunescope.report.records import Estimate as Estimate
 from prunescope.verdict import WORDS, Criterion, ModelVerdict, Verdict
-from prunescope.verdict.verdict import Frozen
+from prunescope.verdict.judgement import Frozen
 
 Severity = Literal["severe", "moderate", "slight", "none", "note"]
 """What the judge calls a damage beyond chance: ``slight`` inside the limits. ``none``: there is

@@ -22,7 +22,7 @@ from prunescope.predictions import (
     predict,
     settle,
 )
-from prunescope.predictions.record import Scores
+from prunescope.predictions.scores import Scores
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
