@@ -11,8 +11,8 @@ from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, one_of
 from prunescope.predictions.loader import LoaderReader, names_of
 from prunescope.predictions.metadata import Metadata
-from prunescope.predictions.record import Predictions, Scores
-from prunescope.predictions.scores import logits_of, warn_of_scores
+from prunescope.predictions.record import Predictions
+from prunescope.predictions.scores import Scores, logits_of, warn_of_scores
 from prunescope.runtimes import FileModel, Function
 
 if TYPE_CHECKING:
