@@ -39,7 +39,7 @@ def seed():
     return int(os.environ.get("PRUNESCOPE_TEST_SEED", "0"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def answers():
     """Return a function that writes the answers of a dense and a sparse model to a folder."""
 

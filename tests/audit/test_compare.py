@@ -379,7 +379,7 @@ def test_one_person_of_many_images_is_too_little(build):
     assert set(measured["verdict"]) == {"insufficient support"}
     row = table.filter(pl.col("group").is_null(), metric="accuracy", attribute="a0", model="s")
     assert row["reason"].to_list() == [
-        "240 labelled samples, which come from 1 clusters: at least 10 are needed"
+        "240 labelled samples, which come from 1 cluster: at least 10 are needed"
     ]
 
 

@@ -30,8 +30,9 @@ class Viewer:
             assert line, self.told
             self.told += line
         self.url = re.search(r"viewer: (\S+)", self.told)[1]
-        page = httpx2.get(self.url).text
-        self.token = re.search(r'name="prunescope-token" content="([^"]+)"', page)[1]
+        page = httpx2.get(self.url, follow_redirects=True)
+        found = re.search(r'name="prunescope-token" content="([^"]+)"', page.text)
+        self.token = found and found[1]
 
     def decide(self, key, who="ada", answer="yes"):
         return httpx2.post(
@@ -79,7 +80,7 @@ def test_an_audit_finds_its_predictions_wherever_it_is_called_from(audited, view
     assert viewer.decide("face-1").status_code == 201
     code, told = viewer.stop()
     assert code == 0
-    assert f"stopped; 1 answers are decided in {audited / 'decisions.jsonl'}" in told
+    assert f"stopped; 1 answer is decided in {audited / 'decisions.jsonl'}" in told
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     (tmp_path / "audits").rename(moved / "audits")
@@ -138,6 +139,30 @@ def test_two_viewers_of_one_audit_share_its_decisions(audited, view):
     assert told["reviewers"] == {"ada": 1, "bob": 1}
 
 
+def test_two_viewers_share_who_looks_at_what(audited, view):
+    asked = []
+    for who, viewer in zip("ab", (view(audited), view(audited)), strict=True):
+        answer = httpx2.post(
+            f"{viewer.url}api/review/next?flip=any&session={who}",
+            headers={"x-prunescope-token": viewer.token},
+        )
+        asked.append(answer.json()["position"])
+    assert asked == [0, 1]
+
+
+def test_a_viewer_shows_the_verdict_of_a_policy_under_a_path(audited, view, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nconditions: [{metric: accuracy, relative: true, gte: -0.9}]\n")
+    viewer = view(audited, "--policy", policy, "--root-path", "/x", "--proxy-host", "faces.example")
+    assert "/x/?token=" in viewer.url
+    with httpx2.Client(follow_redirects=True) as client:
+        page = client.get(viewer.url)
+        assert str(page.url).endswith("/x/")
+        assert 'class="answer ship"' in page.text
+    shipped = httpx2.get(view(audited).url).text
+    assert 'class="answer stop"' in shipped
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -145,6 +170,9 @@ def test_two_viewers_of_one_audit_share_its_decisions(audited, view):
         (["--host", "192.0.2.1"], "192.0.2.1 port 8760 to 8809 cannot be served"),
         (["--data", "absent.yaml"], "absent.yaml: no such file"),
         (["--forecast", "absent"], "absent holds no forecast"),
+        (["--policy", "absent.yaml"], "absent.yaml"),
+        (["--root-path", "/review"], "a page of the viewer's own"),
+        (["--root-path", "http://x/y"], "expected the path that a proxy serves the viewer under"),
     ],
 )
 def test_bad_usage_is_told(audited, prunescope, options, message):

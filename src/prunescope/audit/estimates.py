@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -310,9 +311,9 @@ def estimate(
     few = units < min_support
     status = np.where(few, INSUFFICIENT, np.where(np.isnan(value), UNDEFINED, OK)).astype(object)
     reason = np.full(value.shape, None, object)
-    told = f"{basis}, which come from {{}} clusters" if rests.clustered else basis
     reason[few] = [
-        f"{k} {told.format(u)}: at least {min_support} are needed"
+        f"{number_of(k, basis)}{_whence(k, u) if rests.clustered else ''}: at least {min_support} "
+        "are needed"
         for k, u in zip(n[few], units[few], strict=True)
     ]
     reason[status == UNDEFINED] = undefined
@@ -332,6 +333,23 @@ def estimate(
         excess=excess,
         cleared=cleared,
     )
+
+
+def number_of(n: int, things: str) -> str:
+    """Write a number of things, the first word in the plural being what is counted.
+
+    Examples
+    --------
+    >>> number_of(2, "true positives on the smaller side"), number_of(1, "true positives on it")
+    ('2 true positives on the smaller side', '1 true positive on it')
+    """
+    if n == 1:
+        things = re.sub(r"s\b", "", things, count=1)
+    return f"{n} {things}"
+
+
+def _whence(n: int, clusters: int) -> str:
+    return f", which come{'s' if n == 1 else ''} from {number_of(clusters, 'clusters')}"
 
 
 def summarize(

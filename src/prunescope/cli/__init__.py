@@ -4,6 +4,6 @@ Exit codes: 0 fine, 1 a gate failed, 2 bad usage or data, 3 a fault of the progr
 Ctrl-C.
 """
 
-from prunescope.cli.app import main
+from prunescope.cli.start import main
 
 __all__ = ["main"]

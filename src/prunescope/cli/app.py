@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import shutil
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -29,6 +29,8 @@ from prunescope.cli.arguments import arguments
 from prunescope.cli.console import flushed, plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
 from prunescope.cli.output import places
+from prunescope.cli.start import STOPPED, TOLD_WHEN_STOPPED
+from prunescope.cli.streams import any_console
 from prunescope.errors import PrunescopeError
 
 NOT_PASSED = 1
@@ -40,8 +42,8 @@ BAD_INPUT = 2
 FAULT = 3
 """Exit code of a command that ended by a fault of the program."""
 
-STOPPED = 130
-"""Exit code of a command that Ctrl-C ended."""
+NARROW = 60
+"""Columns of a terminal below which help is plain text: in a table it would be cut off."""
 
 app = typer.Typer(
     name="prunescope",
@@ -99,19 +101,34 @@ def root(
     """Prune vision classifiers and see what pruning did that accuracy hides."""
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console of few letters shows ? for others
-            stream.reconfigure(errors="replace")
+    with any_console():
+        app.rich_markup_mode = "rich" if shutil.get_terminal_size().columns >= NARROW else None
+        try:
+            _run()
+        except SystemExit as ended:
+            code = ended.code
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            if code != BAD_INPUT:
+                say(f"error: cannot print: {error.strerror or error}")
+            code = BAD_INPUT
+        sys.exit(code)
+
+
+def _run() -> NoReturn:
+    """Run the command line, and leave by `SystemExit`."""
     try:
         with plain_warnings(), flushed(), places():
             app(args=arguments(sys.argv[1:]))
+            sys.exit()
     except SystemExit as ended:
         if ended.code == STOPPED:
-            say("stopped; no file is half-written, and a training goes on by the same command")
+            say(TOLD_WHEN_STOPPED)
         if ended.code == NOT_PASSED and not isinstance(ended.__context__, typer.Exit):
-            sys.exit(FAULT)  # not said by a command: the output was closed, or input ended, say
+            sys.exit(FAULT)  # not said by a command: input ended, say
         raise
     except (PrunescopeError, OSError) as error:
         say(f"error: {error}")

@@ -36,11 +36,16 @@ def result(as_json: bool, data: dict[str, Any], text: str | Callable[[], None]) 
     if SILENT:
         return
     if as_json:
-        print(json.dumps(data, default=str, ensure_ascii=False))
+        print(json.dumps(data, default=str))  # ASCII alone: no console can change a name
     elif callable(text):
         text()
     else:
         print(text)
+
+
+def colourless() -> bool:
+    """Tell whether a person asked for no escape codes, by ``NO_COLOR`` or ``TERM=dumb``."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
 
 
 @contextmanager
@@ -51,7 +56,7 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
     """
     if SILENT:
         yield lambda *_: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not colourless():
         with _bar(label) as update:
             yield update
     else:

@@ -73,9 +73,10 @@ def gain(
 
 def _show(table: pl.DataFrame, setting: dict[str, Any]) -> None:
     """Print a column per model, with ratios to the dense one, and then the notes."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from prunescope.cli.terminal import Terminal
 
     models = table.to_dicts()
     grid = Table("", title="What compression gains (× the dense model)")
@@ -85,7 +86,7 @@ def _show(table: pl.DataFrame, setting: dict[str, Any]) -> None:
         if name in table.columns:
             cells = [_cell(model, name) for model in models]
             grid.add_row(label.format(level=setting["zlib_level"]), *cells)
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(grid)
     if "threads" in setting:
         threads = "1 thread" if setting["threads"] == 1 else f"{setting['threads']} threads"

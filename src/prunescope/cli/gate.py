@@ -12,8 +12,7 @@ from prunescope.cli.console import OF_ANSWERS, result, say
 from prunescope.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from prunescope.cli.terminal import Terminal
     from prunescope.verdict import Judged, ModelVerdict, Policy, Verdict
     from prunescope.verdict.judgement import State
 
@@ -97,9 +96,9 @@ STATES: dict[State, str] = {
 
 def _print(verdict: Verdict, policy: str | None) -> None:
     """Print the answer, why each model gets which, and what the gate says in one line."""
-    from rich.console import Console
+    from prunescope.cli.terminal import Terminal
 
-    console = Console(highlight=False)
+    console = Terminal()
     by = policy or f"{SHIPPED} ('prunescope policy init' writes them, to be changed)"
     console.print(f"Judged by {by}, at {verdict.confidence:.5g} confidence.", markup=False)
     for model in verdict.models:
@@ -112,7 +111,7 @@ def _print(verdict: Verdict, policy: str | None) -> None:
     console.print(f"gate {verdict.gate}", style=style, markup=False)
 
 
-def _print_model(model: ModelVerdict, console: Console) -> None:
+def _print_model(model: ModelVerdict, console: Terminal) -> None:
     from rich.table import Table
     from rich.text import Text
 

@@ -168,14 +168,14 @@ def _flips(found: Audit) -> float | None:
 def _show(found: Power) -> None:
     """Print the number of images that is needed, the curve, and what needs most."""
     import polars as pl
-    from rich.console import Console
     from rich.table import Table
 
+    from prunescope.cli.terminal import Terminal
     from prunescope.verdict.glossary import size
     from prunescope.verdict.judgement import shown
     from prunescope.verdict.numbers import about
 
-    console = Console(highlight=False)
+    console = Terminal()
     untold = found.rows.filter("decides", ~pl.col("foretold"))
     enough = "No number of images is enough"
     if found.needed is None and untold.height:

@@ -68,11 +68,12 @@ def _weight_bytes(folder: Path) -> int:
 
 
 def _print_parts(parts: list[StaysFloat]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from prunescope.cli.terminal import Terminal
 
     table = Table("operation", "calls", "modules", "MACs", "weights", title="What stays float")
     for part in parts:
         shares = (f"{part.share_macs:.1%}", f"{part.share_weights:.1%}")
         table.add_row(part.operation, str(part.calls), str(len(part.layers)), *shares)
-    Console().print(table)
+    Terminal().print(table)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from prunescope.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from prunescope.data import Outline
@@ -53,7 +54,7 @@ def plan_data(plan: Plan, labels: Outline, times: Mapping[Kind, float] | None) -
 
 def print_plan(told: Mapping[str, Any], processes: int) -> None:
     """Print a plan: a line per run, setting by setting, and what it comes to."""
-    console = Console(highlight=False)
+    console = Terminal()
     runs = {run["key"]: run for run in told["runs"]}
     splits = ", ".join(f"{n:,} {split}" for split, n in told["samples"].items())
     console.print(
@@ -94,7 +95,7 @@ def status_data(statuses: Mapping[str, Status]) -> dict[str, Any]:
 
 def print_status(told: Mapping[str, Any]) -> None:
     """Print how a study stands: a line per run that is not finished, and the counts."""
-    console = Console(highlight=False)
+    console = Terminal()
     rest = {key: status for key, status in told["statuses"].items() if status != "finished"}
     if rest:
         table = Table("run", "status", "")
@@ -112,7 +113,7 @@ VERDICTS = {"held": "green", "failed": "red", "undecided": "yellow"}
 
 def print_claims(claims: Sequence[Claim], page: Path) -> None:
     """Print how the claims fared, and where the report is."""
-    console = Console(highlight=False)
+    console = Terminal()
     table = Table("", "claim", "verdict", "evidence")
     for claim in claims:
         about = f"{claim.title} ({claim.setting})" if claim.setting else claim.title

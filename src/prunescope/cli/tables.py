@@ -6,13 +6,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from prunescope.cli.console import OF_ANSWERS
+from prunescope.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from prunescope.audit import Audit
@@ -57,14 +57,14 @@ def print_overall(found: Audit) -> None:
             row = rows.filter(model=model.name, metric=metric).to_dicts()
             cells.append(_cell(row[0]) if row and row[0]["status"] == "ok" else "–")
         table.add_row(escape(model.name), *cells)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def print_findings(page: Report) -> None:
     """Print the answer, the headline and, of each compressed model, what is broken, open, held."""
     from prunescope.verdict import WORDS
 
-    console = Console(highlight=False)
+    console = Terminal()
     verdict = page.verdict
     console.print(verdict.text, style=f"bold {OF_ANSWERS[verdict.answer]}", markup=False)
     console.print(page.headline, markup=False)
@@ -98,7 +98,7 @@ def print_layers(layers: list[dict[str, Any]]) -> None:
         shape = " × ".join(map(str, layer["shape"]))
         figures = (f"{layer['kept']:,}", f"{layer['weights']:,}", f"{layer['sparsity']:.2%}")
         table.add_row(escape(layer["layer"]), shape, *figures)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _cell(row: dict[str, Any]) -> str:
@@ -109,7 +109,7 @@ def _cell(row: dict[str, Any]) -> str:
 
 def print_description(found: Description) -> None:
     """Print what `prunescope data info` found: splits, a line per attribute, the widest gaps."""
-    console = Console()
+    console = Terminal()
     people = f" of {found.n_clusters:,} clusters" if found.n_clusters is not None else ""
     console.print(f"{found.name}: {found.n:,} images of {found.size} pixels{people}", markup=False)
     console.print(", ".join(f"{split} {n:,}" for split, n in found.splits.rows()), markup=False)
@@ -177,7 +177,7 @@ def print_forecast(found: Forecast) -> None:
     from prunescope.forecast.plain import agreements, rarities
     from prunescope.verdict.numbers import SHARE
 
-    info, console = found.info, Console(highlight=False)
+    info, console = found.info, Terminal()
     console.print(
         f"{info.model} at {info.sparsity:.1%}: {info.scorer}, tier {info.tier} ({info.summary})",
         markup=False,
@@ -250,7 +250,7 @@ def print_score(judged: Score) -> None:
             escape(population),
             *("–" if cell is None or cell["value"] is None else _cell(cell) for cell in cells),
         )
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
     for text, _ in findings(judged):
         console.print(f"- {text}", markup=False)

@@ -84,6 +84,7 @@ def view(
     from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
     from prunescope.verdict import Policy
+    from prunescope.verdict.numbers import counted
 
     if (about or about_file) and not predictions:
         raise ConfigError("--model and --models tell of files that --predictions names: name them")
@@ -128,7 +129,8 @@ def view(
     needed = None if loopback and not proxies else token
     url = viewer.url_of(host, taken.getsockname()[1], needed, root)
     viewer.serve(app, taken, url=url, open_browser=browser and loopback, tell=say)
-    say(f"stopped; {len(kept.decided)} answers are decided in {kept.path}")
+    n = len(kept.decided)
+    say(f"stopped; {counted(n, 'answer')} {'is' if n == 1 else 'are'} decided in {kept.path}")
 
 
 def export(
@@ -144,6 +146,7 @@ def export(
     """Write what reviewers decided as a table, for 'mitigate route --overrides' say."""
     from prunescope.errors import DataError
     from prunescope.predictions.spreadsheets import write_table
+    from prunescope.verdict.numbers import counted
 
     viewer = _viewer()
     path = folder / DECISIONS if folder.is_dir() else folder
@@ -154,7 +157,7 @@ def export(
     table = viewer.Decisions(path).table()
     write_table(table, out)
     unsure = table.filter(answer="unsure").height
-    told = f"{out}: {table.height} answers decided, {unsure} of them unsure"
+    told = f"{out}: {counted(table.height, 'answer')} decided, {unsure} of them unsure"
     result(as_json, {"file": str(out), "decided": table.height, "unsure": unsure}, told)
 
 

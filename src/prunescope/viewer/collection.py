@@ -19,7 +19,7 @@ from prunescope.predictions import Predictions, align
 from prunescope.predictions.ids import ABSENT, places_of
 from prunescope.report import Report, build
 from prunescope.verdict import Policy
-from prunescope.verdict.numbers import removal
+from prunescope.verdict.numbers import counted, removal
 
 Flags = NDArray[np.bool_]
 
@@ -311,5 +311,5 @@ def _strange(dataset: Dataset, answers: Predictions) -> list[str]:
         )
     lacking = int((places_of(answers.samples.ids, dataset.samples.ids) == ABSENT).sum())
     if lacking:
-        notes.append(f"{dataset.name} lacks the images of {lacking:,} samples.")
+        notes.append(f"{dataset.name} lacks the images of {counted(lacking, 'sample')}.")
     return notes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from prunescope.cli.terminal import Terminal
 from prunescope.errors import shorten
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def print_comparison(found: Comparison) -> None:
         shown.add_row(
             escape(name), *(_figure(rows, *column) for column in columns), counts.get(name, "")
         )
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(shown)
     prices: dict[tuple[str, str], list[str]] = {}
     for one in found.info.measures:
@@ -103,7 +103,7 @@ def comparison_data(found: Comparison) -> dict[str, Any]:
 
 def print_adjustment(fitted: FittedAdjustment) -> None:
     """Print the thresholds or offsets that moved most, and what must be known to apply them."""
-    console, adjustment = Console(highlight=False), fitted.adjustment
+    console, adjustment = Terminal(), fitted.adjustment
     moved = pl.coalesce("offset", pl.col("threshold") - pl.col("threshold_before")).abs()
     everyone = pl.col("attribute").is_null()  # a row over all classes, which stays on top
     rows = fitted.table.sort(everyone, moved, descending=True, nulls_last=True, maintain_order=True)
@@ -141,7 +141,7 @@ def _of_whom(row: dict[str, Any]) -> str:
 
 def print_route(found: Route) -> None:
     """Print the curve of the last split beside random and oracle, certificates and the choice."""
-    info, console = found.info, Console(highlight=False)
+    info, console = found.info, Terminal()
     split = found.curve["split"][-1]
     rows = found.curve.filter(split=split).unique(["order", "sent"], maintain_order=True)
     table = Table(
@@ -193,7 +193,7 @@ def print_search(found: Search) -> None:
         for row in rows.filter(pl.col("state").is_in(["broken", "open", "not judged"])).to_dicts():
             state = ", ".join(filter(None, (row["state"], row["severity"])))
             table.add_row("", "", escape(shown(row["criterion"])), state, escape(row["text"]))
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
     console.print(found.info.reason, markup=False)
 
