@@ -37,7 +37,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
-from prunescope.errors import CheckpointError, ConfigError, shorten
+from prunescope.errors import CheckpointError, ConfigError, PrunescopeError, shorten
 from prunescope.inputs import check_file, read_json
 from prunescope.models.build import build_model, is_factory
 from prunescope.models.classifier import NETWORK_PREFIX, Classifier
@@ -330,7 +330,9 @@ def _network_from_folder(folder: Path) -> nn.Module:
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         return network_from_config(config)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except PrunescopeError:
+        raise
+    except Exception as error:  # whatever building a network of these settings raises
         raise CheckpointError(
             f"{folder / CONFIG} is not the configuration of an image classifier that "
             f"transformers knows: {error}"

@@ -6,12 +6,12 @@ import hashlib
 import platform
 import subprocess
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 import transformers
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 import prunescope
@@ -20,6 +20,8 @@ from prunescope.data.dataset import Dataset
 from prunescope.models.classifier import Classifier, ModelSpec
 
 FORMAT_VERSION: Literal[1] = 1
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainedOn(BaseModel):
@@ -78,8 +80,8 @@ class Provenance(BaseModel):
     parent: str | None = None
     dataset: TrainedOn | None = None
     data: DataConfig | None = None
-    train_prevalence: dict[str, float] | None = None
-    train_group_rates: dict[str, dict[str, dict[str, float]]] | None = None
+    train_prevalence: dict[str, Share] | None = None
+    train_group_rates: dict[str, dict[str, dict[str, Share]]] | None = None
     widths: dict[str, list[int]] | None = None
 
     @classmethod
