@@ -204,7 +204,7 @@ def test_each_runtimes_files_are_asked_and_audited(tmp_path, monkeypatch, capsys
         assert found[1].metadata.model["runtime"].startswith(runtime)
         off = np.abs(found[0].logits - found[1].logits)
         assert 0 < np.median(off) < found[0].logits.std()
-    # one network, three runtimes (OpenVINO may compute in bfloat16)
+    # one network, three runtimes
     floats = [Predictions.load(tmp_path / f / "float.parquet").logits for f in runtimes]
     assert np.allclose(floats[0], floats[1], atol=1e-3)
-    assert np.corrcoef(floats[0].ravel(), floats[2].ravel())[0, 1] > 0.999
+    assert np.allclose(floats[0], floats[2], atol=1e-3)

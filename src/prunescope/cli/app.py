@@ -101,21 +101,11 @@ def root(
     """Prune vision classifiers and see what pruning did that accuracy hides."""
 
 
-def run() -> None:
+def run() -> NoReturn:
     """Run the command line and exit."""
     with any_console():
         app.rich_markup_mode = "rich" if shutil.get_terminal_size().columns >= NARROW else None
-        try:
-            _run()
-        except SystemExit as ended:
-            code = ended.code
-        try:
-            sys.stdout.flush()
-        except OSError as error:
-            if code != BAD_INPUT:
-                say(f"error: cannot print: {error.strerror or error}")
-            code = BAD_INPUT
-        sys.exit(code)
+        _run()
 
 
 def _run() -> NoReturn:

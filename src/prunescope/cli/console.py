@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -109,12 +108,10 @@ def flushed() -> Iterator[None]:
         yield
     finally:
         try:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if error.errno != errno.EPIPE:
-                raise DataError(f"cannot print: {error.strerror}") from error
+            raise DataError(f"cannot print: {error.strerror}") from error
 
 
 @contextmanager

@@ -158,8 +158,8 @@ def predict(
         raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
     place = Path(model).resolve()
     target = out or place.with_name(f"{place.stem if is_file else place.name}.parquet")
-    check_suffix(target)
     places.file(target)
+    check_suffix(target)
     choice = {
         "split": split, "name": name,
         "adjustments": None if thresholds is None else read_adjustments(thresholds),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prunescope.errors import ConfigError, one_of, settings_of
+from prunescope.inputs import read_text
 from prunescope.predictions.told import Told
 from prunescope.yaml_source import brief, parse_yaml
 
@@ -104,8 +105,8 @@ def _parse(text: str, sources: Sequence[str]) -> tuple[Path, dict[str, str]]:
 def _read_yaml(path: Path, sources: Sequence[str]) -> dict[Path, Told]:
     """Read a file of files."""
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path} cannot be read: {error}; expected YAML, file: {{name: small, sparsity: 0.9}}"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Task
 from prunescope.errors import CheckpointError, ConfigError, DataError, one_of, shorten
+from prunescope.inputs import parse_json
 from prunescope.runtimes.asking import OnBatch, Pixels, ask_all, check_scores, first_line
 from prunescope.runtimes.intake import Channels, Intake, Layout
 from prunescope.runtimes.runner import Runner, open_runner
@@ -189,10 +189,10 @@ def _own_notes(runner: Runner, path: Path) -> dict[str, Any]:
     if OURS not in runner.notes:
         return {}
     try:
-        about = json.loads(runner.notes[OURS])
+        about = parse_json(runner.notes[OURS])
         if not isinstance(about, dict) or not all(isinstance(n, str) for n in about["attributes"]):
             raise ValueError("no names")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path}: its note {OURS!r} is damaged ({error}); export the model again"
         ) from error

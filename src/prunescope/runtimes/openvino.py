@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from prunescope.runtimes.tensors import TensorInfo
 
 
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+"""Not in bfloat16 where the processor has it, so that answers are the file's and not a machine's."""
+
+
 class OpenVinoRunner:
     """A model in OpenVINO, compiled for the CPU."""
 
@@ -23,7 +27,7 @@ class OpenVinoRunner:
         self.inputs = tuple(_info(port, i) for i, port in enumerate(model.inputs))
         self.outputs = tuple(_info(port, i) for i, port in enumerate(model.outputs))
         self.notes: Mapping[str, str] = {}
-        self._compiled = core.compile_model(model, "CPU")
+        self._compiled = core.compile_model(model, "CPU", EXACT)
         self._outputs = {output.name: i for i, output in enumerate(self.outputs)}
 
     def run(self, batch: NDArray[Any], output: str) -> NDArray[Any]:
