@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from prunescope.errors import ConfigError, DataError
+from prunescope.errors import ConfigError, DataError, PrunescopeError
 from prunescope.predictions import Metadata, predict
 from prunescope.runtimes import Function
 
@@ -70,7 +70,10 @@ def test_models_that_give_more_than_a_tensor(wrap):
     [lambda z: z[None], lambda z: {"scores": z}, lambda z: "no", lambda z: (), lambda z: z[:1]],
 )
 def test_models_that_give_no_logits_are_told(wrap):
-    with pytest.raises(DataError, match=r"for 2 images: expected logits \(2, A\) as a tensor"):
+    said = (
+        r"for 2 images: expected one row per image, \(2, A\)|the network gave .*: expected a tensor"
+    )
+    with pytest.raises(PrunescopeError, match=said):
         ask(model=Net(wrap))
 
 
@@ -133,14 +136,15 @@ def test_labels_of_floats(unknown):
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.float32])
 def test_positions_of_classes(shape, dtype):
     given = torch.tensor([1, 0, 0, 1, 1])
-    found = ask(loader(given.reshape(shape).to(dtype)))
+    found = ask(loader(given.reshape(shape).to(dtype)), attributes=None, classes=NAMES)
     assert found.samples.task == "multiclass"
     assert found.samples.labels.argmax(axis=1).tolist() == given.tolist()
     assert found.metadata.task == "multiclass"
 
 
 def test_an_unlabelled_image_of_several_classes():
-    found = ask(loader(torch.tensor([1, -1, 0, 1, 0])))
+    labels = torch.tensor([1, -1, 0, 1, 0])
+    found = ask(loader(labels), attributes=None, classes=NAMES)
     assert found.samples.labels[:2].tolist() == [[0, 1], [-1, -1]]
 
 
@@ -162,6 +166,8 @@ def test_names_that_the_model_tells():
     model = Net()
     model.config = SimpleNamespace(id2label={0: "cat", 1: "dog"})
     assert ask(model=model, attributes=None).attributes == ("cat", "dog")
+    chosen = ask(loader(torch.tensor([1, 0, 0, 1, 1])), model=model, attributes=None)
+    assert (chosen.attributes, chosen.samples.task) == (("cat", "dog"), "multiclass")
     for told in ({0: "LABEL_0", 1: "LABEL_1"}, {0: "cat"}):
         model.config.id2label = told
         with pytest.raises(ConfigError, match="what do the 2 outputs of the model stand for"):
@@ -176,9 +182,14 @@ def test_probabilities_become_logits():
 @pytest.mark.parametrize(
     ("batches", "options", "kind", "said"),
     [
-        (loader(LABELS + 1), {}, DataError, r"label of 'Bald' of image 0 is 2: expected 1, 0"),
-        (loader(torch.tensor([0, 1, 2, 0, 0])), {}, DataError, "label of image 2 is 2: .* 0 to 1"),
-        (loader(torch.zeros(5, 3)), {}, DataError, r"labels have shape \(5, 3\) for 5 images"),
+        (loader(LABELS + 1), {}, DataError, "column 'Bald' is 2: expected a label"),
+        (
+            loader(torch.tensor([0, 1, 2, 0, 0])), {"attributes": None, "classes": NAMES},
+            DataError, "row 3 .* is 2: .* 0 to 1",
+        ),
+        (loader(torch.tensor([0, 1, 1, 0, 0])), {}, DataError, "say classes="),
+        ([(IMAGES[:2], LABELS[:2]), IMAGES[2:]], {}, DataError, "labels and some have none"),
+        (loader(torch.zeros(5, 3)), {}, DataError, "labels has 3 columns"),
         ([(IMAGES, LABELS[:4])], {}, DataError, "batch 1 has 5 images and 4 labels"),
         ([{"x": IMAGES}], {}, DataError, "keys pixel_values, images, image; it has x"),
         ([()], {}, DataError, "batch 1 is empty"),
@@ -186,10 +197,10 @@ def test_probabilities_become_logits():
         ([], {}, DataError, "gave no images"),
         ([(IMAGES, LABELS)], {"ids": "path"}, ConfigError, "is a tuple, which has no keys"),
         ([{"image": IMAGES}], {"ids": "path"}, DataError, "batch 1 has no 'path': it has image"),
-        (loader(), {"ids": ["a"]}, DataError, "ids: got 1 for 5 images"),
+        (loader(), {"ids": ["a"]}, DataError, "ids has 1 rows; the model's answer has 5"),
         (loader(), {"ids": ["a"] * 5}, DataError, "id 'a' stands in rows 1 and 2"),
-        (loader(), {"groups": {"g": [1, 2]}}, DataError, "group 'g': got 2 for 5"),
-        (loader(), {"attributes": ["a"]}, ConfigError, "has 2 outputs, but 1 are named"),
+        (loader(), {"groups": {"g": [1, 2]}}, DataError, r'groups\["g"\] has 2 rows; .* 5'),
+        (loader(), {"attributes": ["a"]}, DataError, "has 2 columns: expected 1"),
         (loader(), {"scores": "odds"}, ConfigError, "unknown kind of scores 'odds'"),
         (loader(shuffle=True), {}, ConfigError, "draws an order of its own .*shuffle=False"),
         (

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from prunescope.data.dataset import Dataset
-from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, one_of
-from prunescope.predictions.loader import LoaderReader, names_of
+from prunescope.predictions.loader import LoaderReader
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import Scores, logits_of, warn_of_scores
@@ -27,7 +26,7 @@ def predict(
     attributes: Sequence[str] | None = None,
     ids: Sequence[Any] | str | None = None,
     groups: Mapping[str, Any] | Sequence[str] | None = None,
-    task: Task | None = None,
+    classes: Sequence[str] | None = None,
     scores: Scores = "logits",
     batch_size: int = 256,
     device: str | None = None,
@@ -53,13 +52,13 @@ def predict(
     attributes : sequence of str, optional
         For batches: what the A outputs stand for. By default what the model says
         (``model.config.id2label``).
+    classes : sequence of str, optional
+        In place of attributes, where one of the A is chosen.
     ids : sequence or str, optional
         For batches: an id per image, or the key that has them in each batch; default: "0", "1", …
     groups : mapping or sequence of str, optional
         For batches: name → a value per image, None or NaN where unknown; or the keys that have
         them in each batch.
-    task : {"multilabel", "multiclass"}, optional
-        For batches: default by the shape of the labels.
     scores : {"logits", "probability"}
         What the model gives. It is never guessed.
     batch_size : int
@@ -92,7 +91,7 @@ def predict(
     if isinstance(model, FileModel | Function) and (device, autocast) != (None, None):
         raise ConfigError("device and autocast are a module's: leave them out")
     if isinstance(data, Dataset):
-        given = {"attributes": attributes, "ids": ids, "groups": groups, "task": task}
+        given = {"attributes": attributes, "classes": classes, "ids": ids, "groups": groups}
         if told := [name for name, value in given.items() if value is not None]:
             raise ConfigError(f"leave out {', '.join(told)}: a Dataset says them itself")
         samples = data.samples
@@ -114,8 +113,7 @@ def predict(
         raw = ask(
             model, reader, device=device, autocast=autocast, on_batch=reader.progress(progress)
         )
-        names = attributes if attributes is not None else names_of(model, raw.shape[1])
-        samples = reader.samples(tuple(names), raw.shape[1], task)
+        samples = reader.samples(raw, model, attributes, classes)
     metadata = metadata or Metadata(task=samples.task)
     source = Path(metadata.name or "the model")
     if isinstance(model, FileModel | Function) or scores == "probability":

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN, Group, Samples, Task
+from prunescope.data.samples import UNKNOWN, Samples, Task
 from prunescope.errors import ConfigError, DataError, shorten
+from prunescope.predictions.given import Matrix
+from prunescope.predictions.memory import samples_of
 
 IMAGES = ("pixel_values", "images", "image")
 LABELS = ("labels", "label")
@@ -83,40 +84,63 @@ class LoaderReader:
         total = len(source)
         return lambda done: report(done, total)
 
-    def samples(self, attributes: tuple[str, ...], n_outputs: int, task: Task | None) -> Samples:
+    def samples(
+        self,
+        logits: NDArray[np.float32],
+        model: object,
+        attributes: Sequence[str] | None,
+        classes: Sequence[str] | None,
+    ) -> Samples:
         """Return what is known of the images that were given out.
+
+        Parameters
+        ----------
+        logits : array (N, A)
+            The model's answers to them.
+        model : torch.nn.Module
+            Says what they stand for, where neither `attributes` nor `classes` does.
 
         Raises
         ------
         ConfigError
-            The names are too many or too few.
+            What the outputs stand for is not known.
         DataError
-            A label, id or group is not what it should be.
+            A name, label, id or group is not what it should be.
         """
         if not self._n:
             raise DataError("the loader gave no images: expected at least one batch")
-        if len(attributes) != n_outputs:
-            raise ConfigError(
-                f"the model has {n_outputs} outputs, but {len(attributes)} are named: "
-                f"{shorten(attributes)}"
-            )
-        labels, found = self._labels_of(attributes, task)
-        ids = self._kept[self._ids] if isinstance(self._ids, str) else self._ids
-        if ids is None:
-            ids = range(self._n)
-        groups = self._groups
+        if attributes is None and classes is None:
+            names, task = told_by(model, logits.shape[1])
+            labelled = self._labels[0] if self._labels else None
+            one = labelled is not None and (labelled.ndim == 1 or labelled.shape[1] == 1)
+            if task == "multiclass" or (task is None and one and len(names) > 1):
+                classes = names
+            else:
+                attributes = names
+        groups, ids = self._groups, self._ids
         if groups is not None and not isinstance(groups, Mapping):
             groups = {name: self._kept[name] for name in groups}
-        return Samples(
-            pl.Series("id", [str(one) for one in self._each("ids", ids)], dtype=pl.String),
-            attributes,
-            labels,
-            {
-                name: Group.from_series(pl.Series(name, self._each(f"group {name!r}", values)))
-                for name, values in (groups or {}).items()
-            },
-            task=found,
+        return samples_of(
+            [Matrix("the model's answer", logits)],
+            self._all_labels(),
+            attributes=attributes,
+            classes=classes,
+            groups=groups,
+            ids=self._kept[ids] if isinstance(ids, str) else ids,
         )
+
+    def _all_labels(self) -> NDArray[Any] | None:
+        """Return the labels of all batches; in a loader −1 means unlabelled, as NaN does."""
+        if not self._labels:
+            return None
+        if len({one.shape[1:] for one in self._labels}) > 1:
+            raise DataError("the labels of the batches have different shapes: expected one")
+        given = np.concatenate(self._labels)
+        if len(given) != self._n:
+            raise DataError("some batches have labels and some have none: expected them in all")
+        if given.dtype.kind in "if" and (given == UNKNOWN).any():
+            return np.where(given == UNKNOWN, np.nan, given)
+        return given
 
     def _parts(self, batch: Any, number: int) -> tuple[Any, Any]:  # noqa: ANN401 - tensors
         """Return the images and labels of a batch, and keep what else was asked for."""
@@ -143,55 +167,26 @@ class LoaderReader:
             return batch[0], batch[1] if len(batch) > 1 else None
         return batch, None
 
-    def _labels_of(
-        self, attributes: tuple[str, ...], task: Task | None
-    ) -> tuple[NDArray[np.int8], Task]:
-        shape = (self._n, len(attributes))
-        if not self._labels:
-            return np.full(shape, UNKNOWN, np.int8), task or "multilabel"
-        if len({one.shape[1:] for one in self._labels}) > 1:
-            raise DataError("the labels of the batches have different shapes: expected one")
-        given = np.concatenate(self._labels)
-        if given.shape == (self._n, 1) and len(attributes) > 1:
-            given = given[:, 0]
-        by_position = given.ndim == 1 and (len(attributes) > 1 or task == "multiclass")
-        if given.ndim == 1 and not by_position:
-            given = given[:, None]
-        if len(given) != self._n or not (by_position or given.shape == shape):
-            raise DataError(
-                f"labels have shape {given.shape} for {self._n} images: expected {shape} of 0 and "
-                f"1 for attributes, or ({self._n},) of positions for classes"
-            )
-        if by_position:
-            return _one_hot(given, attributes), "multiclass"
-        return _zero_one(given, attributes), task or "multilabel"
 
-    def _each(self, what: str, values: Any) -> list[Any]:  # noqa: ANN401 - any sequence
-        listed = _plain(values)
-        if len(listed) != self._n:
-            raise DataError(f"{what}: got {len(listed)} for {self._n} images; expected one each")
-        return listed
-
-
-def names_of(model: Any, n_outputs: int) -> Sequence[str]:  # noqa: ANN401 - a module
-    """Return what the model itself says that its outputs stand for.
+def told_by(model: object, n_outputs: int) -> tuple[tuple[str, ...], Task | None]:
+    """Return what a model itself says that its outputs stand for, and its task if it says so.
 
     Raises
     ------
     ConfigError
         It does not say.
     """
-    spec = getattr(model, "spec", None)
-    if spec is not None and hasattr(spec, "attributes"):
-        return tuple(spec.attributes)
+    spec: Any = getattr(model, "spec", None)
+    if hasattr(spec, "attributes") and hasattr(spec, "task"):  # of a Classifier
+        return spec.attributes, spec.task
     told = getattr(getattr(model, "config", None), "id2label", None) or {}
-    names = [str(told[i]) for i in range(n_outputs) if i in told]
-    if len(names) != n_outputs or names == [f"LABEL_{i}" for i in range(n_outputs)]:
+    names = tuple(str(told[i]) for i in range(n_outputs) if i in told)
+    if len(names) != n_outputs or names == tuple(f"LABEL_{i}" for i in range(n_outputs)):
         raise ConfigError(
             f"what do the {n_outputs} outputs of the model stand for? Name them, in order: "
-            "attributes=[…]"
+            "attributes=[…], or classes=[…] where one of them is chosen"
         )
-    return names
+    return names, None
 
 
 def _array(values: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, a tensor of any type, a list
@@ -207,39 +202,3 @@ def _plain(values: Any) -> list[Any]:  # noqa: ANN401 - any sequence
         values = _array(values)
     listed = values.tolist() if hasattr(values, "tolist") else list(values)
     return [None if isinstance(one, float) and one != one else one for one in listed]
-
-
-def _zero_one(given: NDArray[Any], attributes: tuple[str, ...]) -> NDArray[np.int8]:
-    """Read labels of attributes."""
-    numbers = _numbers(given)
-    known = np.isin(numbers, (0, 1))
-    wrong = ~known & (numbers != UNKNOWN)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise DataError(
-            f"the label of {attributes[column]!r} of image {row} is {given[row, column]}: expected "
-            "1, 0, or −1 or NaN where it is not known"
-        )
-    return numbers.astype(np.int8)
-
-
-def _one_hot(given: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.int8]:
-    """Read positions of classes; an unlabelled image's row is all −1."""
-    numbers = _numbers(given)
-    wrong = ~np.isin(numbers, np.arange(UNKNOWN, len(classes)))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise DataError(
-            f"the label of image {row} is {given[row]}: expected the position of a class, 0 to "
-            f"{len(classes) - 1}, or −1 or NaN where it is not known"
-        )
-    labels: NDArray[np.int8] = (numbers[:, None] == np.arange(len(classes))).astype(np.int8)
-    labels[numbers == UNKNOWN] = UNKNOWN
-    return labels
-
-
-def _numbers(given: NDArray[Any]) -> NDArray[np.float64]:
-    try:
-        return np.nan_to_num(given.astype(np.float64), nan=UNKNOWN, posinf=np.inf, neginf=-np.inf)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"labels are {given.dtype}: expected numbers") from error

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from prunescope.runtimes.tensors import TensorInfo
 
-
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
-"""Not in bfloat16 where the processor has it, so that answers are the file's and not a machine's."""
+"""Not in bfloat16 where a processor has it: answers are the file's, not the machine's."""
 
 
 class OpenVinoRunner:
