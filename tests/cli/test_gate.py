@@ -70,7 +70,7 @@ def test_a_gate_that_passes_says_why_and_so_does_one_that_fails(
     assert f"Judged by {tmp_path}/policy.yaml, at 0.95 confidence." in ran.out.replace("\n", "")
     assert "sparse: Ship with care (1 broken, 1 held)" in ran.out
     told = lines(ran.out)
-    assert "held accuracy holds up: 98.7 → 73.7% (−28.7" in told
+    assert "held accuracy holds up: 98.7 → 73.7% (−28.9" in told
     assert "limit >= -0.9" in told
     assert "broken, moderate answers stay sure: " in told
     assert ran.out.splitlines()[-2:] == ["Ship with care.", "gate passed by 1 model: sparse"]
@@ -81,7 +81,7 @@ def test_a_gate_that_passes_says_why_and_so_does_one_that_fails(
     assert ran.code == 1
     assert ran.out.splitlines()[-2:] == ["Do not ship.", "gate not passed by 1 of 1 model: sparse"]
     assert ET.parse(junit).getroot().get("failures") == "1"
-    assert "broken, severe accuracy holds up: 98.7 → 73.7% (−28.7" in lines(ran.out)
+    assert "broken, severe accuracy holds up: 98.7 → 73.7% (−28.9" in lines(ran.out)
 
 
 def test_without_a_policy_the_shipped_criteria_judge_and_that_is_said(
