@@ -88,12 +88,21 @@ def test_a_place_nobody_can_write_to(prunescope, name):
 
 
 @pytest.mark.parametrize("name", FOLDER)
-def test_a_folder_of_other_files_is_left_alone(prunescope, tmp_path, name):
-    (tmp_path / "photo.jpg").write_text("mine")
+@pytest.mark.parametrize("file", ["report.html", "score.parquet"])
+def test_a_folder_of_other_files_is_left_alone(prunescope, tmp_path, name, file):
+    (tmp_path / file).write_text("mine")
     done = prunescope(*FOLDER[name], tmp_path)
     assert done.code == 2
     assert "another folder" in done.err or "new or empty folder" in done.err
-    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+
+
+def test_a_result_goes_beside_other_files(prunescope, tmp_path, answers):
+    dense, sparse = answers(tmp_path)
+    done = prunescope("audit", dense, "--compressed", sparse, "-o", tmp_path, "--replicates", "0")
+    assert done.code == 0
+    assert (tmp_path / "report.html").is_file()
+    assert dense.is_file()
 
 
 @pytest.mark.parametrize("name", FOLDER | FILE)

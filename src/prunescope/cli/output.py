@@ -14,13 +14,12 @@ from prunescope.cli.console import SILENT
 from prunescope.errors import CheckpointError, DataError
 from prunescope.files import FolderExistsError, reserved, writable
 
-RESULTS = tuple(
-    f"{kind}.json" for kind in ("audit", "comparison", "forecast", "route", "score", "search")
-)
-"""What tells that a folder holds a result."""
-
-UNFINISHED = ("settings.json", "models", "val", "test")
-"""What countermeasures that train leave on their way to a result."""
+KINDS = ("audit", "comparison", "forecast", "route", "score", "search")
+PAGES = (
+    "report.*", "model_card.md", "review.csv",
+    *(f"{kind}.{ending}" for kind in KINDS for ending in ("parquet", "html")),
+)  # fmt: skip
+"""What a result has beside the JSON file that tells of it."""
 
 MODEL = ("prunescope.json",)
 STORY = ("data.yaml", "models", "audit.json")
@@ -35,10 +34,17 @@ def places() -> AbstractContextManager[object]:
 
 
 def result(path: Path | None) -> Path | None:
-    """Take a folder for a result: new, empty, or one that holds a result of ours."""
-    if path is not None and _others(path, RESULTS, UNFINISHED):
+    """Take a folder for a result; it may hold other files, but none that would be overwritten.
+
+    A result of ours is replaced.
+    """
+    if path is None:
+        return None
+    _check_folder(path)
+    theirs = sorted(found.name for page in PAGES for found in path.glob(page))
+    if theirs and not any((path / f"{kind}.json").exists() for kind in KINDS):
         raise DataError(
-            f"{path} holds other files and no result of prunescope: it is left alone; choose "
+            f"{path} has {theirs[0]} and no result of prunescope: it is left alone; choose "
             "another folder"
         )
     return pages(path)
@@ -108,11 +114,14 @@ def outdated(folder: Path, *names: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _others(folder: Path, marks: Iterable[str], unfinished: Iterable[str] = ()) -> bool:
+def _others(folder: Path, marks: Iterable[str]) -> bool:
     """Tell whether something is in a folder, and nothing that tells that it is ours."""
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"cannot write {folder}: it is a file; name a folder")
+    _check_folder(folder)
     if not folder.is_dir() or any((folder / mark).exists() for mark in marks):
         return False
-    names = {path.name for path in folder.iterdir()} - set(unfinished)
-    return any(not name.startswith(".") for name in names)
+    return any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def _check_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise DataError(f"cannot write {path}: it is a file; name a folder")
