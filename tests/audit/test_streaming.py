@@ -278,6 +278,20 @@ def test_ranking_says_by_how_much_it_may_be_off(build, tmp_path):
         assert 0.6 < width < 1.5
 
 
+@pytest.mark.filterwarnings("ignore::prunescope.errors.PrunescopeWarning")
+def test_probabilities_read_as_logits_are_told_by_the_audit(build, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (40, 2))
+    plain, odd = rng.normal(0, 2, (40, 2)), rng.random((40, 2))
+    models = [build(labels, z, name=name) for z, name in ((plain, "dense"), (odd, "odd"))]
+    for model in models:
+        model.save(tmp_path / f"{model.name}.parquet")
+    paths = [tmp_path / f"{model.name}.parquet" for model in models]
+    for found in (audit(models[0], models[1]), audit_files(paths[:1], paths[1:])):
+        told = [text for text in found.info.warnings if "every score lies in [0, 1]" in text]
+        assert [text.split(":")[0] for text in told] == ["odd"]
+
+
 def test_a_tally_is_kept_in_a_file(draw, tmp_path):
     files = scans(draw(5, n=40, models=2), tmp_path)
     plan = plan_of(files)

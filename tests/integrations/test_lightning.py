@@ -258,3 +258,13 @@ def test_what_the_audit_must_be_told(task, fit, dense):
         fit(task.network(), [AuditCallback(dense)], validate=True, limit_val_batches=1)
     with pytest.raises(ConfigError, match="2 processes share the validation set"):
         AuditCallback(dense).setup(SimpleNamespace(world_size=2), None, "fit")
+
+
+def test_a_training_without_validation_is_told(task, fit, dense):
+    with pytest.warns(PrunescopeWarning, match="nothing was audited"):
+        fit(task.network(), [AuditCallback(dense)])
+
+
+def test_dense_answers_are_predictions():
+    with pytest.raises(ConfigError, match=r"dense is a str: expected Predictions; of a file"):
+        AuditCallback("dense.parquet")

@@ -28,6 +28,7 @@ from prunescope.audit.subject import (
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Layout, Slices
 from prunescope.predictions import Scores, Truth, align, each, read_models
+from prunescope.predictions.scores import READ_AS_LOGITS, like_probabilities
 from prunescope.predictions.sketch import share_among
 
 
@@ -121,6 +122,9 @@ def audit(
         "flatter it; judge it by others"
         for model in aligned
         if share_among(model.metadata.fitted_on, samples.ids)
+    ]
+    warnings += [
+        f"{model.name}: {READ_AS_LOGITS}" for model in aligned if like_probabilities(model.logits)
     ]
 
     most = most_blocks(chosen, len(slices), len(samples.attributes), len(aligned), samples.task)

@@ -29,9 +29,13 @@ from prunescope.data.samples import Group, TrainRates, check_crossing
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.metrics import Layout, Slices
 from prunescope.predictions.repeats import check_unique
+from prunescope.predictions.scores import READ_AS_LOGITS, like_probabilities
 from prunescope.predictions.shards import Shards
 
 Source = str | Path | Shards
+
+FIRST = 1000
+"""Samples whose scores are looked at before all are counted."""
 
 Engine = Callable[[Plan, Callable[[int, int], None] | None], Tally]
 """Counts all parts of a plan, here or elsewhere, and adds them up in order."""
@@ -99,6 +103,9 @@ def audit_files(
     values = {name: known[name].values for name in names}
     chosen = with_trigger(chosen, values)
     warnings = check_groups(values, chosen.trigger)
+    warnings += [
+        f"{model.name}: {READ_AS_LOGITS}" for model in models if like_probabilities(_some(model))
+    ]
     slices = Slices.of_values(values, frozenset(incomplete & set(names)))
 
     n_blocks = most_blocks(chosen, len(slices), len(first.attributes), len(models), first.task)
@@ -137,6 +144,12 @@ def audit_files(
     if units is None:
         notes += fewer_blocks(chosen, n_blocks)
     return conclude(subject.with_rates(train), tally, first.n, notes, [*warnings, *more])
+
+
+def _some(model: Shards) -> NDArray[np.floating[Any]]:
+    """Return the scores of a model's first samples, (n, A)."""
+    frame = model.rows(0, FIRST, model.answer_columns())
+    return np.stack(list(model.answers(frame, 0).logits), axis=1)
 
 
 def _check_alike(models: Sequence[Shards]) -> None:

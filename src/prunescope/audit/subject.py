@@ -180,7 +180,8 @@ def rates_of(
     return stand_in(), [
         "No file tells the rates of the training split, so the rates of the evaluated labels stand "
         "in for them: which value is rare, and to which side an attribute leans, is read off the "
-        "very labels that are scored. Pass the training labels to mend this."
+        "very labels that are scored. Pass the training labels (--train-labels FILE; in Python "
+        "train_rates) to mend this."
     ]
 
 

@@ -76,6 +76,8 @@ def _judged(policy: Policy, folder: str, models: list[str] | None, several: bool
     from prunescope.audit import Audit
 
     audit = Audit.load(folder)
+    for text in audit.info.warnings:
+        say(f"warning: {text}")
     try:
         return policy.judge(audit, models)
     except ConfigError as error:

@@ -202,6 +202,10 @@ class AuditCallback(Validation, Callback):
         pl_module.log_dict(self.update(logits, labels))
         trainer.should_stop = trainer.should_stop or self.should_stop
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Warn where there was no validation."""
+        self.warn_if_unseen()
+
     def state_dict(self) -> dict[str, Any]:
         """Return what Lightning keeps in its checkpoints."""
         return {"in_a_row": self.in_a_row}

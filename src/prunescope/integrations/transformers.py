@@ -180,6 +180,16 @@ class AuditCallback(Validation, TrainerCallback):
         self._told = False
         control.should_training_stop |= self.should_stop
 
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: object,
+    ) -> None:
+        """Warn where there was no validation."""
+        self.warn_if_unseen()
+
 
 def _checkpoint(args: TrainingArguments, state: TrainerState) -> Path:
     """Return where the Trainer keeps the checkpoint of this step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prunescope.audit import Audit, audit
 from prunescope.data.samples import UNKNOWN
-from prunescope.errors import ConfigError, DataError
+from prunescope.errors import ConfigError, DataError, PrunescopeWarning
 from prunescope.integrations.plan import Plan
 from prunescope.predictions import Compression, Predictions
 from prunescope.verdict import ModelVerdict, Policy, shipped
@@ -71,6 +72,11 @@ class Validation:
     ) -> None:
         if stop_after is not None and stop_after < 1:
             raise ConfigError(f"stop_after is {stop_after}: expected at least 1, or None for never")
+        if not isinstance(dense, Predictions):
+            raise ConfigError(
+                f"dense is a {type(dense).__name__}: expected Predictions; of a file "
+                "ps.Predictions.load(path), of arrays ps.Predictions.of(logits, labels)"
+            )
         if dense.name == NAME:
             raise ConfigError(f"the dense model is called {NAME!r}: give it another name")
         self.dense = dense
@@ -87,6 +93,16 @@ class Validation:
     def should_stop(self) -> bool:
         """Whether the policy wants training to end."""
         return self.stop_after is not None and self.in_a_row >= self.stop_after
+
+    def warn_if_unseen(self) -> None:
+        """Warn where training ended and no validation set was seen."""
+        if self.audit is None:
+            warnings.warn(
+                "nothing was audited, as there was no validation: give the trainer a validation "
+                "set, and have it evaluated",
+                PrunescopeWarning,
+                stacklevel=2,
+            )
 
     def update(self, logits: ArrayLike, labels: ArrayLike) -> dict[str, float]:
         """Audit the answers to the validation set and return figures to log.

@@ -21,6 +21,13 @@ ENOUGH = 20
 """Rows from which the range of scores tells something."""
 
 
+READ_AS_LOGITS = (
+    "every score lies in [0, 1] and is read as a logit. If these are probabilities, add "
+    "--scores probability (in Python, scores='probability')"
+)
+"""What is said of scores that are `like_probabilities`."""
+
+
 def check_scores(kind: str) -> None:
     """Raise a `ConfigError` where there is no such kind of scores."""
     if kind not in get_args(Scores):
@@ -70,20 +77,28 @@ def logits_of(
     return np.asarray(np.log(p) if samples.task == "multiclass" else logit(p))
 
 
+def like_probabilities(scores: NDArray[np.floating[Any]]) -> bool:
+    """Tell whether scores all lie in [0, 1], as logits hardly ever do; of few rows, False.
+
+    Examples
+    --------
+    >>> like_probabilities(np.full((20, 1), 0.3)), like_probabilities(np.full((20, 1), -0.3))
+    (True, False)
+    """
+    return len(scores) >= ENOUGH and bool(((scores >= 0) & (scores <= 1)).all())
+
+
 def warn_of_scores(scores: NDArray[np.floating[Any]], kind: str, path: str | Path) -> None:
     """Warn where scores look like something else than the kind that the caller says.
 
     Fewer than `ENOUGH` rows tell nothing. Nothing is changed: what scores are is never guessed.
     """
-    if len(scores) < ENOUGH or not ((scores >= 0) & (scores <= 1)).all():
+    if not like_probabilities(scores):
         return
     if ((scores == 0) | (scores == 1)).all():
         text = f"every score is 0 or 1; {NOT_ENOUGH}"
     elif kind == "logits":
-        text = (
-            "every score lies in [0, 1] and is read as a logit. If these are probabilities, add "
-            "--scores probability (in Python, scores='probability')"
-        )
+        text = READ_AS_LOGITS
     else:
         return
     warnings.warn(f"{path}: {text}", PrunescopeWarning, stacklevel=4)

@@ -263,6 +263,9 @@ class ModelVerdict(Frozen):
             answer = "ship"
         return cls(model=model, answer=answer, criteria=list(criteria))
 
+    def __str__(self) -> str:
+        return f"{WORDS[self.answer]}: {self.text}"
+
     @property
     def passed(self) -> bool:
         """Whether the model may be shipped, if with care."""
@@ -341,6 +344,9 @@ class Verdict(Frozen):
 
     def __repr__(self) -> str:
         return f"Verdict({self.text})"
+
+    def __str__(self) -> str:
+        return self.text
 
     def _repr_html_(self) -> str:
         """Show what is broken, open or not judged in a notebook."""
