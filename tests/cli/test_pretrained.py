@@ -116,11 +116,11 @@ def test_other_attributes_are_refused(model, table, prunescope, tmp_path, comman
     data = ("--data", table)
     frame = pl.read_csv(table)
     frame.rename({"Bald": "Young"}).write_csv(table)
-    ran = prunescope(command[0], f"hf:{model}", *command[1:], *data, "-o", tmp_path / "no")
+    ran = prunescope(command[0], f"hf:{model}", *command[1:], *data, "-o", tmp_path / "no.parquet")
     message = " ".join(ran.err.split())
     assert ran.code == 2
     assert "answers Smiling, Bald; the data ask Young, Smiling" in message
-    assert not (tmp_path / "no").exists()
+    assert not (tmp_path / "no.parquet").exists()
 
 
 def test_other_attributes_are_refused_by_a_model_of_ours(model, table, prunescope, tmp_path):

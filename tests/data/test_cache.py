@@ -162,7 +162,9 @@ def test_the_faster_process_wins(tmp_path):
 
 def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot write .*file/key: Not a directory"):
+    with pytest.raises(
+        DataError, match=r"cannot write the cache of images in .*file: Not a directory"
+    ):
         fetch(tmp_path / "file", "key", build)
 
 

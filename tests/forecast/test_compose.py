@@ -112,7 +112,9 @@ def test_a_folder_that_holds_something_else_is_refused(planted, tmp_path):
         found.samples.with_columns(why=pl.lit("because")),
     ):
         broken.write_parquet(tmp_path / "forecast.parquet")
-        with pytest.raises(DataError, match="make the forecast again"):
+        with pytest.raises(
+            DataError, match="forecast.parquet.*make it again with prunescope forecast"
+        ):
             Forecast.load(tmp_path)
     (tmp_path / "forecast.json").write_text('{"format_version": 2}')
     with pytest.raises(DataError, match="of another version"):

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from prunescope.extras import install_command
+
 WITHOUT = """
 import sys
 
@@ -38,4 +40,4 @@ def test_it_says_what_to_install(library, module, extra):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"prunescope[{extra}]" in done.stdout
+    assert install_command(extra) in done.stdout

@@ -184,7 +184,7 @@ def test_a_policy_of_ones_own_is_the_policy_of_all(harmed, capsys):
     report = build(harmed, policy=policy)
     assert report.verdict == policy.judge(harmed)
     assert report.headline == (
-        "95% of weights removed: accuracy −3.2 points (−3.7 to −2.8), and every damage beyond the "
+        "95% of weights removed: accuracy −3.2 points (−3.8 to −2.8), and every damage beyond the "
         "limits is ruled out."
     )
     assert console(report, capsys).startswith("Ship. 95% of weights removed")
