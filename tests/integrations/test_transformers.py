@@ -266,5 +266,5 @@ def test_weights_that_are_computed_are_refused():
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 2)))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     state = SimpleNamespace(max_steps=20, global_step=0)
-    with pytest.raises(ConfigError, match="^0: the weights are computed by WeightNorm"):
+    with pytest.raises(ConfigError, match=r"^0: the weights are computed by WeightNorm"):
         PruneCallback(0.9).on_train_begin(None, state, None, model=model, optimizer=optimizer)
