@@ -16,10 +16,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import yaml
+from safetensors import SafetensorError, safe_open
 
 __all__ = [
     "UNREADABLE",
@@ -31,6 +32,7 @@ __all__ = [
     "parse_yaml",
     "read_bytes",
     "read_json",
+    "read_safetensors",
     "read_text",
 ]
 
@@ -265,6 +267,32 @@ def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
             yield value
     elif isinstance(node, yaml.SequenceNode):
         yield from node.value
+
+
+def read_safetensors(
+    path: Path, framework: Literal["np", "pt"]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a safetensors file: its tensors by name, and the texts in its header.
+
+    Parameters
+    ----------
+    path : path
+    framework : {"np", "pt"}
+        Arrays, or tensors of torch on the CPU.
+
+    Raises
+    ------
+    OSError
+    ValueError
+        It is none, or a damaged one.
+    """
+    check_file(path)
+    try:
+        with safe_open(path, framework) as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 def parse_parquet(content: bytes) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from safetensors.numpy import save_file
 
 from prunescope.audit import SCHEMA, Settings, audit, subject, tally
 from prunescope.audit.streaming import audit_files
@@ -292,7 +293,8 @@ def test_a_tally_is_kept_in_a_file(draw, tmp_path):
         for mine, other in zip(part.arrays(), again.sums[name].arrays(), strict=True):
             assert np.array_equal(mine, other)
     (tmp_path / "no.tally").write_text("nonsense")
-    for name in ("no.tally", "absent.tally"):
+    save_file({}, tmp_path / "deep.tally", {"worst": "[" * 100 + "]" * 100, "n_worst": "1"})
+    for name in ("no.tally", "absent.tally", "deep.tally"):
         with pytest.raises(DataError, match="not a tally"):
             Tally.load(tmp_path / name)
 
