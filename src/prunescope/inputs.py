@@ -22,6 +22,8 @@ import polars as pl
 import yaml
 from safetensors import SafetensorError, safe_open
 
+from prunescope.errors import first_line
+
 __all__ = [
     "UNREADABLE",
     "YamlError",
@@ -215,7 +217,7 @@ def parse_yaml(text: str, *, distinct: bool = True) -> tuple[yaml.Node | None, A
         raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or first_line(error)
         line = None if mark is None else mark.line + 1
         raise YamlError(problem, line, getattr(error, "context", None) or "") from error
     except RecursionError as error:
@@ -319,4 +321,4 @@ def _refused() -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
+        raise ValueError(first_line(error)) from error
