@@ -293,10 +293,14 @@ def test_a_tally_is_kept_in_a_file(draw, tmp_path):
         for mine, other in zip(part.arrays(), again.sums[name].arrays(), strict=True):
             assert np.array_equal(mine, other)
     (tmp_path / "no.tally").write_text("nonsense")
-    save_file({}, tmp_path / "deep.tally", {"worst": "[" * 100 + "]" * 100, "n_worst": "1"})
-    for name in ("no.tally", "absent.tally", "deep.tally"):
+    for name in ("no.tally", "absent.tally"):
         with pytest.raises(DataError, match="not a tally"):
             Tally.load(tmp_path / name)
+    for worst, told in (("[" * 100 + "]" * 100, "50 deep"), ("[]", "'items'")):
+        arrays = {"sizes": made.slice_sizes}
+        save_file(arrays, tmp_path / "odd.tally", {"worst": worst, "n_worst": "1"})
+        with pytest.raises(DataError, match=f"not a tally.*{told}"):
+            Tally.load(tmp_path / "odd.tally")
 
 
 def plan_of(files, **options):

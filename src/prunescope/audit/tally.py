@@ -273,7 +273,7 @@ class Tally:
                 {pair: [Affected(**image) for image in of] for pair, of in worst.items()},
                 int(told["n_worst"]),
             )
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: not a tally: {error}") from error
 
 
