@@ -1,7 +1,7 @@
 import pytest
 
 from prunescope import errors
-from prunescope.errors import MissingExtraError, PrunescopeError, one_of, shorten
+from prunescope.errors import MissingExtraError, PrunescopeError, first_line, one_of, shorten
 from prunescope.extras import install_command
 
 
@@ -14,7 +14,7 @@ def test_one_root_catches_every_error():
 
 
 def test_the_tree_in_the_docstring_is_complete():
-    helpers = {"one_of", "settings_of", "shorten"}
+    helpers = {"first_line", "one_of", "settings_of", "shorten"}
     assert all(name in errors.__doc__ for name in errors.__all__ if name not in helpers)
 
 
@@ -48,3 +48,17 @@ def test_one_of_names_the_nearest_first_and_then_all():
 
 def test_one_of_shortens_a_long_list():
     assert one_of("group", "x", [f"g{i}" for i in range(50)]).endswith("g39 and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "with_kind"),
+    [
+        (ValueError("a\nb"), "a", "ValueError: a"),
+        (ValueError("\n  a  \n"), "a", "ValueError: a"),
+        (OSError(), "OSError", "OSError"),
+        (OSError(" \n"), "OSError", "OSError"),
+    ],
+)
+def test_the_first_line_of_an_error(error, text, with_kind):
+    assert first_line(error) == text
+    assert first_line(error, kind=True) == with_kind

@@ -1,12 +1,26 @@
 import os
 
+import numpy as np
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
 
 from prunescope.data.decode import decode
 from prunescope.errors import DataError, ImageError, PrunescopeError
-from prunescope.inputs import DEEPEST, LONGEST, MOST, YamlError, parse_json, parse_yaml, read_text
+from prunescope.inputs import (
+    DEEPEST,
+    LONGEST,
+    MOST,
+    YamlError,
+    parse_json,
+    parse_yaml,
+    read_safetensors,
+    read_text,
+)
+from prunescope.integrations.transformers import _load
 from prunescope.predictions import Predictions, read_thresholds
+from prunescope.pruning import Masks
 from prunescope.verdict import Policy
 
 
@@ -95,6 +109,8 @@ def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path):
         "a.json": read_thresholds,
         "a.yaml": Policy.load,
         "a.png": lambda path: decode(path, 8),
+        "a.safetensors": Masks.load,
+        "pruning.safetensors": lambda path: _load(None, path.parent),
     }
     for name, read in readers.items():
         os.mkfifo(tmp_path / name)
@@ -108,3 +124,20 @@ def test_errors_are_of_the_kind_that_readers_raise(tmp_path):
         Predictions.load(tmp_path / "a.parquet")
     with pytest.raises(ImageError, match="a folder"):
         decode(tmp_path / "a.parquet", 8)
+
+
+def test_safetensors_are_read_as_arrays_and_tensors(tmp_path):
+    path, wanted = tmp_path / "a.safetensors", {"b": torch.arange(3), "a": torch.tensor([[True]])}
+    save_file(wanted, path, {"told": "x"})
+    for framework, kind in (("np", np.ndarray), ("pt", torch.Tensor)):
+        found, texts = read_safetensors(path, framework)
+        assert {type(value) for value in found.values()} == {kind}
+        assert {name: value.tolist() for name, value in found.items()} == {
+            "a": [[True]], "b": [0, 1, 2],
+        }  # fmt: skip
+        assert texts == {"told": "x"}
+    save_file(wanted, path)
+    assert read_safetensors(path, "np")[1] == {}
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="incomplete"):
+        read_safetensors(path, "pt")

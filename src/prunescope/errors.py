@@ -38,6 +38,7 @@ __all__ = [
     "PrunescopeError",
     "PrunescopeWarning",
     "TrainingError",
+    "first_line",
     "one_of",
     "reasons",
     "settings_of",
@@ -104,6 +105,30 @@ def shorten(names: Iterable[object], limit: int = 8) -> str:
     rest = len(listed) - limit
     shown = ", ".join(listed[:limit])
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def first_line(error: BaseException, *, kind: bool = False) -> str:
+    r"""Return the first line of what a library says: of many, or none, the rest helps nobody.
+
+    Parameters
+    ----------
+    error : BaseException
+        Where it says nothing, its kind stands in.
+    kind : bool
+        Whether to name its kind before, as where code of somebody's may have raised anything.
+
+    Examples
+    --------
+    >>> first_line(ValueError("no such shape\n  at line 3"))
+    'no such shape'
+    >>> first_line(KeyError("a"), kind=True), first_line(OSError())
+    ("KeyError: 'a'", 'OSError')
+    """
+    name = type(error).__name__
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return name
+    return f"{name}: {lines[0]}" if kind else lines[0]
 
 
 def one_of(what: str, value: str, choices: Iterable[str]) -> str:

@@ -16,10 +16,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import yaml
+from safetensors import SafetensorError, safe_open
+
+from prunescope.errors import first_line
 
 __all__ = [
     "UNREADABLE",
@@ -31,6 +34,7 @@ __all__ = [
     "parse_yaml",
     "read_bytes",
     "read_json",
+    "read_safetensors",
     "read_text",
 ]
 
@@ -213,7 +217,7 @@ def parse_yaml(text: str, *, distinct: bool = True) -> tuple[yaml.Node | None, A
         raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or first_line(error)
         line = None if mark is None else mark.line + 1
         raise YamlError(problem, line, getattr(error, "context", None) or "") from error
     except RecursionError as error:
@@ -267,6 +271,32 @@ def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
         yield from node.value
 
 
+def read_safetensors(
+    path: Path, framework: Literal["np", "pt"]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a safetensors file: its tensors by name, and the texts in its header.
+
+    Parameters
+    ----------
+    path : path
+    framework : {"np", "pt"}
+        Arrays, or tensors of torch on the CPU.
+
+    Raises
+    ------
+    OSError
+    ValueError
+        It is none, or a damaged one.
+    """
+    check_file(path)
+    try:
+        with safe_open(path, framework) as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
 def parse_parquet(content: bytes) -> pl.DataFrame:
     """Parse a Parquet file.
 
@@ -291,4 +321,4 @@ def _refused() -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
+        raise ValueError(first_line(error)) from error

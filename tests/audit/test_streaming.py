@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from safetensors.numpy import save_file
 
 from prunescope.audit import SCHEMA, Settings, audit, subject, tally
 from prunescope.audit.streaming import audit_files
@@ -309,6 +310,11 @@ def test_a_tally_is_kept_in_a_file(draw, tmp_path):
     for name in ("no.tally", "absent.tally"):
         with pytest.raises(DataError, match="not a tally"):
             Tally.load(tmp_path / name)
+    for worst, told in (("[" * 100 + "]" * 100, "50 deep"), ("[]", "'items'")):
+        arrays = {"sizes": made.slice_sizes}
+        save_file(arrays, tmp_path / "odd.tally", {"worst": worst, "n_worst": "1"})
+        with pytest.raises(DataError, match=f"not a tally.*{told}"):
+            Tally.load(tmp_path / "odd.tally")
 
 
 def plan_of(files, **options):

@@ -128,6 +128,17 @@ def test_the_dense_model_is_asked_for_by_models_from_elsewhere_alone(folder, dat
     assert "--dense is for a model from elsewhere" in ran.err
 
 
+def test_a_model_that_is_larger_than_the_dense_one_is_refused(folder, data, prunescope):
+    ran = prunescope(
+        "predict", "any_nets:dense", "--dense", "any_nets:thinned", *data,
+        "-o", folder / "swapped.parquet",
+    )  # fmt: skip
+    assert ran.code == 2
+    assert "is larger than the dense one (--dense)" in ran.err
+    assert f"{N_DENSE / (4 * 27 + 8 * 36 + 16):.3g} times as many" in ran.err
+    assert not (folder / "swapped.parquet").exists()
+
+
 @pytest.mark.filterwarnings("ignore::prunescope.errors.PrunescopeWarning")
 def test_a_network_of_computed_weights_is_pruned_and_all_that_follows(folder, data, prunescope):
     factory, tiny = ("--factory", "any_nets:normed"), ("--recipe", folder / "tiny.yaml")

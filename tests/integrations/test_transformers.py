@@ -260,3 +260,11 @@ def test_what_the_audit_must_be_told(task, trainer, dense):
         AuditCallback(dense[1], policy=policy)
     with pytest.raises(ConfigError, match="stop_after is 0"):
         AuditCallback(dense[1], stop_after=0)
+
+
+def test_weights_that_are_computed_are_refused():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 2)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    state = SimpleNamespace(max_steps=20, global_step=0)
+    with pytest.raises(ConfigError, match=r"^0: the weights are computed by WeightNorm"):
+        PruneCallback(0.9).on_train_begin(None, state, None, model=model, optimizer=optimizer)

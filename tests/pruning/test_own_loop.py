@@ -9,10 +9,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch import distributed, nn
+from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils.parametrizations import weight_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from prunescope.errors import CheckpointError, ConfigError, PrunescopeWarning
+from prunescope.models import fold
 from prunescope.pruning import (
     Alternating,
     Criterion,
@@ -432,3 +435,61 @@ def test_states_of_other_runs_are_refused(fresh):
         prune(fresh, sgd(fresh), sparsity=0.8).load_state_dict(state)
     with pytest.raises(CheckpointError, match=r"lacks body.weight, .* Pruner.state_dict returned"):
         prune(fresh, sgd(fresh)).load_state_dict(fresh.head.state_dict())
+
+
+class Centred(nn.Conv2d):
+    """Subtracts the mean of its weights, so zeros do not stay."""
+
+    def forward(self, images):
+        return self._conv_forward(images, self.weight - self.weight.mean(), self.bias)
+
+
+class Gated(nn.Linear):
+    """Takes two inputs, and uses its weights as they are."""
+
+    def forward(self, x, gate):
+        return functional.linear(x, self.weight) * gate
+
+
+def test_weights_that_are_computed_are_refused_until_they_are_folded():
+    model = nn.Sequential(weight_norm(nn.Linear(10, 10)), nn.ReLU(), nn.Linear(10, 2))
+    with pytest.raises(
+        ConfigError, match=r"^0: the weights are computed by WeightNorm.* prunescope.models.fold"
+    ):
+        prune(model, sgd(model))
+    assert list(prune(model, sgd(model), ignore="0").masks) == ["2.weight"]
+    folded = fold(model)
+    optimizer = sgd(folded)
+    pruner = prune(folded, optimizer, schedule=OneShot())
+    for _ in range(STEPS):
+        make_step(pruner, folded, optimizer, torch.ones(2, 10))
+    assert pruner.finish().n_kept == 12  # of 120
+    assert int((folded[0].weight != 0).sum() + (folded[2].weight != 0).sum()) == 12
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_layers_that_fill_their_zeros_stay_dense(layout):
+    model = nn.Sequential(Centred(3, 4, 3), nn.Conv2d(4, 2, 3)).to(memory_format=layout)
+    with pytest.warns(PrunescopeWarning, match=r"^0: Centred computes .* stay dense"):
+        pruner = prune(model, sgd(model))
+    assert list(pruner.masks) == ["1.weight"]
+    prune(model, sgd(model), ignore="0")  # without a warning
+
+
+def test_layers_that_cannot_be_tried_are_told():
+    model = nn.Sequential(nn.Linear(4, 4), Gated(4, 2))
+    with pytest.warns(PrunescopeWarning, match=r"^1: Gated cannot be called by itself"):
+        pruner = prune(model, sgd(model))
+    assert list(pruner.masks) == ["0.weight", "1.weight"]
+    prune(model, sgd(model), ignore="1")
+
+
+def test_patterns_follow_the_input_channels_of_transposed_convolutions():
+    model = nn.ConvTranspose2d(3, 4, 1)
+    criterion = Criterion(pattern="2:4")
+    with pytest.raises(ConfigError, match="multiple of 4, unlike weight with 3"):
+        prune(model, sgd(model), sparsity=0.5, criterion=criterion)
+    model = nn.ConvTranspose2d(4, 3, 1)
+    pruner = prune(model, sgd(model), sparsity=0.5, criterion=criterion, schedule=OneShot())
+    pruner.step()
+    assert pruner.masks["weight"].sum(0).flatten().tolist() == [2, 2, 2]  # of 4 inputs each

@@ -134,7 +134,7 @@ def test_a_model_is_pruned_in_every_pattern_to_its_exact_sparsity(pattern):
     sparsity = {"2:4": 0.5, "1:4": 0.75}.get(pattern, 0.5)
     dense = Masks.dense(model)
     criterion = Criterion(distribution="uniform", pattern=pattern)
-    criterion.check(dense, sparsity)
+    criterion.check(dense, sparsity, model)
     masks = criterion.update(model, dense, sparsity)
     if pattern == "channel":
         assert sum(int(m.flatten(1).any(dim=1).sum()) for m in masks.values()) == 6  # of 12
@@ -157,4 +157,4 @@ def test_a_model_is_pruned_in_every_pattern_to_its_exact_sparsity(pattern):
 def test_shapes_and_sparsities_that_do_not_fit(pattern, channels, sparsity, message):
     model = torch.nn.Sequential(torch.nn.Conv2d(channels, 4, 3))
     with pytest.raises(ConfigError, match=message):
-        Criterion(pattern=pattern).check(Masks.dense(model), sparsity)
+        Criterion(pattern=pattern).check(Masks.dense(model), sparsity, model)

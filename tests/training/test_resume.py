@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from prunescope.errors import CheckpointError
 from prunescope.training import Callback, Recipe, train
+from prunescope.training.resume import HEADER
 
 RECIPE = Recipe(
     steps=14,
@@ -177,6 +178,13 @@ def test_a_damaged_file(dots, network, tmp_path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(CheckpointError, match=r"is damaged.*remove it to train from the start"):
+        run(network(), dots(), tmp_path)
+
+
+@pytest.mark.parametrize("header", ["[" * 100 + "]" * 100, "[]", '{"run": {}, "epochs": [1]}'])
+def test_a_header_that_nobody_wrote(dots, network, tmp_path, header):
+    save_file({}, tmp_path / "training.safetensors", {HEADER: header})
+    with pytest.raises(CheckpointError, match="is damaged"):
         run(network(), dots(), tmp_path)
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from scipy.special import logit
 
@@ -30,7 +29,7 @@ from prunescope.audit.result import CONFUSION_SCHEMA
 from prunescope.data.samples import Group, GroupValue, TrainRates
 from prunescope.errors import DataError
 from prunescope.files import replacing
-from prunescope.inputs import check_file
+from prunescope.inputs import parse_json, read_safetensors
 from prunescope.metrics import (
     Counter,
     Histogram,
@@ -261,11 +260,8 @@ class Tally:
             The file is absent or damaged.
         """
         try:
-            check_file(Path(path))
-            with safe_open(path, "np") as file:
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                told = file.metadata()
-                worst = json.loads(told["worst"])
+            arrays, told = read_safetensors(Path(path), "np")
+            worst = parse_json(told["worst"])
             names = dict.fromkeys(name.rpartition(".")[0] for name in arrays if "." in name)
             sums: dict[str, Additive] = {}
             for name in names:
@@ -277,7 +273,7 @@ class Tally:
                 {pair: [Affected(**image) for image in of] for pair, of in worst.items()},
                 int(told["n_worst"]),
             )
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: not a tally: {error}") from error
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from prunescope.data.config import IDENTITY_GROUPS, Columns, DataConfig
 from prunescope.data.images import FileImages
 from prunescope.data.tables import Table
-from prunescope.errors import DataError
+from prunescope.errors import DataError, first_line
 from prunescope.inputs import UNREADABLE
 
 ATTRIBUTES_NAME = "list_attr_celeba.txt"
@@ -102,7 +102,7 @@ def _read_list(path: Path, schema: dict[str, type[pl.DataType]], skip: int) -> p
     except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read: expected {len(schema)} values in each line; "
-            f"{str(error).splitlines()[0]}"
+            f"{first_line(error)}"
         ) from error
 
 

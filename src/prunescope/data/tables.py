@@ -12,7 +12,7 @@ import polars as pl
 
 from prunescope.data.config import Columns, DataConfig
 from prunescope.data.images import EmbeddedImages, FileImages, Images
-from prunescope.errors import ConfigError, DataError, one_of, shorten
+from prunescope.errors import ConfigError, DataError, first_line, one_of, shorten
 from prunescope.inputs import UNREADABLE, check_file, read_json
 
 TABLE_NAMES = ("labels.csv", "labels.parquet")
@@ -185,5 +185,4 @@ def _is_heavy(dtype: pl.DataType) -> bool:
 
 def _unreadable(path: Path, expected: str, error: Exception) -> DataError:
     """Word what a file should have been, with the first line of what its reader said."""
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    return DataError(f"{path} cannot be read: expected {expected}; {said[0]}")
+    return DataError(f"{path} cannot be read: expected {expected}; {first_line(error)}")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
 from prunescope.errors import CheckpointError, ConfigError, MissingExtraError
 
@@ -23,6 +21,7 @@ except ImportError as error:
     raise MissingExtraError("pruning in transformers' Trainer", "train") from error
 
 from prunescope.files import replacing
+from prunescope.inputs import read_safetensors
 from prunescope.integrations.plan import Plan
 from prunescope.integrations.validation import STOPPED, Validation
 from prunescope.pruning import Pruner
@@ -200,8 +199,8 @@ def _load(pruner: Pruner, folder: Path) -> None:
     """Take up the masks of a checkpoint, whose weights the model has."""
     path = folder / MASKS
     try:
-        state: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
+        state, _ = read_safetensors(path, "pt")
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"cannot read the masks of the checkpoint from {path}: {error}; tell PruneCallback "
             "with resume_from which checkpoint the Trainer resumes from, or take another one"

@@ -33,12 +33,12 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
 from prunescope.errors import CheckpointError, ConfigError, PrunescopeError, shorten
-from prunescope.inputs import check_file, read_json
+from prunescope.inputs import read_json, read_safetensors
 from prunescope.models.build import build_model, is_factory
 from prunescope.models.classifier import NETWORK_PREFIX, Classifier
 from prunescope.models.folding import computed_weights, fold_
@@ -353,9 +353,8 @@ def _quantized(path: Path, model: Classifier) -> Quantized:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        check_file(path)
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
+        return read_safetensors(path, "pt")[0]
+    except (ValueError, OSError) as error:
         raise CheckpointError(
             f"{path} is damaged or cut short: {error}; copy it again, or save the model again"
         ) from error

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.errors import DataError
+from prunescope.errors import DataError, first_line
 from prunescope.predictions.cells import NOT_ENOUGH, check_numbers
 
 Frame: TypeAlias = nw.DataFrame[Any]
@@ -177,10 +177,9 @@ def _native(given: object, argument: str) -> Frame | nw.Series[Any] | NDArray[An
             return held
         return _array(given)
     except (TypeError, ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"{argument} ({type(given).__name__}) cannot be read: {reason}; expected an array, a "
-            "tensor, or a frame of pandas or polars"
+            f"{argument} ({type(given).__name__}) cannot be read: {first_line(error)}; "
+            "expected an array, a tensor, or a frame of pandas or polars"
         ) from error
 
 

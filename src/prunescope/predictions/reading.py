@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from prunescope.data.labels import typed
-from prunescope.errors import DataError, shorten
+from prunescope.errors import DataError, first_line, shorten
 from prunescope.inputs import UNREADABLE, check_file, parse_json
 from prunescope.predictions.cells import numbers
 from prunescope.predictions.columns import FIXED, rename
@@ -92,7 +92,7 @@ def read_metadata(path: Path) -> Metadata:
 def unreadable(path: Path, error: BaseException) -> DataError:
     """Word that a file cannot be read, why, and what to do."""
     kind = path.suffix.lower()
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = first_line(error)
     hint = ""
     if "utf-8" in reason.lower():
         hint = ". Save it as UTF-8"

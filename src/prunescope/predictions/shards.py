@@ -26,7 +26,7 @@ from prunescope.data.samples import (
     read_text,
     whole,
 )
-from prunescope.errors import DataError
+from prunescope.errors import DataError, first_line
 from prunescope.inputs import check_file
 from prunescope.predictions.adjustment import (
     Adjustment,
@@ -131,8 +131,7 @@ class Shards:
             lengths = [pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
                        for path in paths]  # fmt: skip
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DataError(f"{source}: cannot be read as parquet: {reason}") from error
+            raise DataError(f"{source}: cannot be read as parquet: {first_line(error)}") from error
         for path, schema in zip(paths, schemas, strict=True):
             check_width(len(schema), path)
             if schema != schemas[0]:
@@ -197,8 +196,7 @@ class Shards:
         try:
             return self.lazy().select(columns).slice(start, n).collect().rechunk()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DataError(f"{self.name}: cannot be read: {reason}") from error
+            raise DataError(f"{self.name}: cannot be read: {first_line(error)}") from error
 
     def parts(
         self, columns: Sequence[str], start: int = 0, rows: int = AT_ONCE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from prunescope.errors import ConfigError
 from prunescope.models import computed_weights, fold, plain, shapes_of, torch_masks
 from prunescope.pruning.layers import answers_of, names_of_weights
 from prunescope.pruning.left import count_left
@@ -38,6 +39,11 @@ def pruned_elsewhere(
         The folded model, its masks (`Masks.of`; None where nothing is 0), and its compression, with
         method ``imported``, as counted. None where nothing is pruned.
 
+    Raises
+    ------
+    ConfigError
+        The model has more weights or channels than the dense one.
+
     Examples
     --------
     >>> from torch.nn.utils import prune
@@ -57,6 +63,12 @@ def pruned_elsewhere(
         return None
     answers = answers_of(plain(model), n_answers) if narrower else None
     left = count_left(model if dense is None else dense, model, masks, answers)
+    if max(left["weights_kept"], left.get("channels_kept", 0)) > 1:
+        raise ConfigError(
+            "the model is larger than the dense one (--dense): expected one that was made from it, "
+            f"with fewer weights, and this has {left['weights_kept']:.3g} times as many; are the "
+            "two swapped?"
+        )
     compression = {
         "method": IMPORTED,
         # Nobody knows what was asked for; what is gone, to three digits of what is left.

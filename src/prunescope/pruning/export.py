@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from prunescope.errors import ConfigError, ExportError, MissingExtraError, shorten
+from prunescope.errors import ConfigError, ExportError, MissingExtraError, first_line, shorten
 from prunescope.files import replacing
 from prunescope.models import Checkpoint, Classifier, check_float, fold
 from prunescope.pruning.masks import Masks, strip
@@ -262,5 +262,4 @@ def _reason(error: BaseException) -> str:
     """Return the first line of the error that began it all."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return first_line(error, kind=True)

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from prunescope.errors import CheckpointError, ConfigError, one_of
 from prunescope.files import replacing
-from prunescope.inputs import check_file
+from prunescope.inputs import read_safetensors
 from prunescope.models import fold, plain, torch_masks
 from prunescope.pruning.layers import layer_of, prunable_weights
 
@@ -252,9 +251,8 @@ class Masks(Mapping[str, Tensor]):
             The file is absent, damaged, or holds something else than masks.
         """
         try:
-            check_file(Path(path))
-            return cls(load_file(path))
-        except (OSError, safetensors.SafetensorError, ConfigError) as error:
+            return cls(read_safetensors(Path(path), "pt")[0])
+        except (OSError, ValueError, ConfigError) as error:
             raise CheckpointError(
                 f"cannot read masks from {path}: {error}; expected a file that Masks.save wrote"
             ) from error

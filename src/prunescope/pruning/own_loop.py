@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from prunescope.errors import CheckpointError, ConfigError, PrunescopeWarning, shorten
-from prunescope.models import check_float
+from prunescope.models import check_float, computed_weights, plain
+from prunescope.pruning.layers import layer_of
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods.gradual import FROM_TRAINED
 from prunescope.pruning.pruner import Criterion, PruneOnSchedule
+from prunescope.pruning.refilled import refilled_alone, stay_dense
 from prunescope.pruning.schedules import Schedule
 from prunescope.pruning.unwrap import check_trained, network_of, optimizer_of
 from prunescope.training import LoopState
@@ -55,7 +57,13 @@ class Pruner:
     ------
     ConfigError
         A choice makes no sense, there are too few steps for the schedule, no layer can be pruned,
-        weights are sharded, or the optimizer does not train them.
+        weights are sharded or computed from others (``weight_norm``), or the optimizer does not
+        train them.
+
+    Warns
+    -----
+    PrunescopeWarning
+        A layer computes with other weights than its own, which leaves it dense.
 
     Examples
     --------
@@ -93,8 +101,8 @@ class Pruner:
             )
         network = network_of(model)
         check_float(network, "to prune")
-        masks = Masks.dense(network, ignore)
-        criterion.check(masks, sparsity)
+        masks = _all_kept(network, [ignore] if isinstance(ignore, str) else ignore)
+        criterion.check(masks, sparsity, network)
         weights = masks.check(network)
         optimizer = optimizer_of(optimizer)
         check_trained(weights, optimizer)
@@ -237,3 +245,18 @@ class Pruner:
 
 
 _STEPS = "steps"
+
+
+def _all_kept(network: nn.Module, ignore: Sequence[str]) -> Masks:
+    """Return masks of all weights in which zeros would stay."""
+    masks = Masks.dense(plain(network), ignore)
+    computed = {name: how for name, how in computed_weights(network).items() if name in masks}
+    if computed:
+        raise ConfigError(
+            f"{shorten(map(layer_of, computed), 3)}: the weights are computed by "
+            f"{shorten(dict.fromkeys(computed.values()))}, so zeros would not stay in them: train "
+            "prunescope.models.fold(model) instead, and make the optimizer of that one's "
+            "parameters; or name these layers in ignore"
+        )
+    refilled = stay_dense(refilled_alone(network, masks))
+    return Masks.dense(plain(network), [*ignore, *refilled]) if refilled else masks

@@ -86,12 +86,9 @@ class Criterion:
                 f"{self.pattern} mean nothing: choose pattern 'unstructured', or another score"
             )
 
-    def check(self, masks: Masks, sparsity: float, model: nn.Module | None = None) -> None:
-        """Raise a ConfigError if layers of these shapes cannot be pruned so, to this sparsity.
-
-        Without the `model`, no layer is taken for a transposed convolution.
-        """
-        lying: Mapping[str, Tensor] = masks if model is None else outputs_first(masks, model)
+    def check(self, masks: Masks, sparsity: float, model: nn.Module) -> None:
+        """Raise a ConfigError if layers of a model cannot be pruned so, to this sparsity."""
+        lying = outputs_first(masks, model)
         shapes = {name: tuple(mask.shape) for name, mask in lying.items()}
         PATTERNS[self.pattern].check(shapes, sparsity)
         units = self._units(lying)

@@ -13,16 +13,16 @@ import torch
 from torch import nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, PrunescopeWarning, one_of, shorten
+from prunescope.errors import ConfigError, PrunescopeWarning, one_of
 from prunescope.models import check_float, computed_weights, fold, to_unit_range
 from prunescope.pruning.calibration import N_IMAGES, Calibration
 from prunescope.pruning.distributions import PerLayer
-from prunescope.pruning.layers import answers_of, layer_of
+from prunescope.pruning.layers import answers_of
 from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods import METHODS, Job, Method
 from prunescope.pruning.pruner import Criterion
-from prunescope.pruning.refilled import refilled_weights
+from prunescope.pruning.refilled import refilled_weights, stay_dense
 from prunescope.pruning.scores import GRADIENT_SCORES, GROUP_SCORES
 from prunescope.training import (
     RECIPES,
@@ -202,7 +202,9 @@ def prune(
     n_answers = len(dataset.samples.attributes)
     ignored = [ignore] if isinstance(ignore, str) else list(ignore)
     if method != "structured":
-        ignored += _refilled(model, dataset)
+        images = to_unit_range(torch.from_numpy(dataset.images(np.arange(1))))
+        images = images.to(next(model.parameters()).device)
+        ignored += stay_dense(refilled_weights(model, images))
     if pattern == "channel":
         ignored += answers_of(model, n_answers)
         distribution = distribution or (None if layers else "uniform")
@@ -262,22 +264,6 @@ def prune(
     if distill is not None:
         compression["distill"] = distill.model_dump()
     return Pruned(made.model, made.masks, recipe, compression, made.history)
-
-
-def _refilled(model: nn.Module, dataset: Dataset) -> list[str]:
-    """Return the layers in which zeros would not stay, and warn of them."""
-    device = next(model.parameters()).device
-    images = to_unit_range(torch.from_numpy(dataset.images(np.arange(1)))).to(device)
-    found = refilled_weights(model, images)
-    if found:
-        kinds = shorten(dict.fromkeys(found.values()))
-        warnings.warn(
-            f"{shorten(map(layer_of, found), 3)}: {kinds} computes with other weights than its own "
-            "(it standardises them, say), in which zeros would not stay: these layers stay dense",
-            PrunescopeWarning,
-            stacklevel=3,
-        )
-    return [layer_of(weight) for weight in found]
 
 
 def _check_options(method: str, chosen: Method, told: Mapping[str, Any]) -> None:

@@ -70,9 +70,3 @@ def check_scores(answer: NDArray[Any], n: int, n_attributes: int, source: str) -
             "the model, in its order, with --attributes"
         )
     return answer.reshape(n, n_attributes)
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what a library says, or the kind of its error."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

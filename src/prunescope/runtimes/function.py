@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, DataError, one_of
-from prunescope.runtimes.asking import OnBatch, Pixels, ask_all, check_scores, first_line
+from prunescope.errors import ConfigError, DataError, first_line, one_of
+from prunescope.runtimes.asking import OnBatch, Pixels, ask_all, check_scores
 
 
 def imported(path: str, what: str) -> Callable[..., Any]:
@@ -92,7 +92,7 @@ class Function:
             except Exception as error:  # whatever it raises
                 raise DataError(
                     f"{self.name} fails on images of shape {pixels.shape}, floats in [0, 1]: "
-                    f"{first_line(error)}"
+                    f"{first_line(error, kind=True)}"
                 ) from error
             return check_scores(scores, n, n_attributes, f"what {self.name} returns")
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Task
-from prunescope.errors import CheckpointError, ConfigError, DataError, one_of, shorten
+from prunescope.errors import CheckpointError, ConfigError, DataError, first_line, one_of, shorten
 from prunescope.inputs import parse_json
-from prunescope.runtimes.asking import OnBatch, Pixels, ask_all, check_scores, first_line
+from prunescope.runtimes.asking import OnBatch, Pixels, ask_all, check_scores
 from prunescope.runtimes.intake import Channels, Intake, Layout
 from prunescope.runtimes.runner import Runner, open_runner
 from prunescope.runtimes.tensors import TensorInfo
@@ -111,7 +111,7 @@ class FileModel:
         except Exception as error:  # what runtimes raise has no root
             raise CheckpointError(
                 f"{self.path}: {self.runner.runtime} fails on {len(pixels)} images of "
-                f"{pixels.shape[-1]} px: {first_line(error)}"
+                f"{pixels.shape[-1]} px: {first_line(error, kind=True)}"
             ) from error
         source = f"{self.path}: output {self.output.name}"
         scores = check_scores(answer, len(pixels), n_attributes, source)

@@ -9,8 +9,7 @@ from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
-from prunescope.errors import CheckpointError, MissingExtraError
-from prunescope.runtimes.asking import first_line
+from prunescope.errors import CheckpointError, MissingExtraError, first_line
 from prunescope.runtimes.tensors import TensorInfo
 
 
@@ -77,6 +76,6 @@ def open_runner(path: str | Path) -> Runner:
         return opened(path)
     except Exception as error:  # what runtimes raise on damaged bytes has no root
         raise CheckpointError(
-            f"{path}: {runtime} cannot open it: {first_line(error)}; expected a whole "
+            f"{path}: {runtime} cannot open it: {first_line(error, kind=True)}; expected a whole "
             f"{path.suffix} of a model"
         ) from error

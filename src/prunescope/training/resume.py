@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
 from prunescope.errors import CheckpointError
 from prunescope.files import replacing
-from prunescope.inputs import check_file
+from prunescope.inputs import parse_json, read_safetensors
 from prunescope.training.callbacks import Callback, EpochRecord, TrainState
 from prunescope.training.recipe import Recipe
 
@@ -84,15 +83,14 @@ class Resume:
         if not self.path.exists():
             return ()
         try:
-            check_file(self.path)
-            with safe_open(self.path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})[HEADER])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            tensors, texts = read_safetensors(self.path, "pt")
+            header = parse_json(texts[HEADER])
+            run, epochs = header["run"], tuple(EpochRecord(**each) for each in header["epochs"])
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.path} is damaged: {error}; remove it to train from the start"
             ) from error
-        self._check(header["run"])
+        self._check(run)
         state.model.load_state_dict(_below("model", tensors))
         for index, parameter in enumerate(_parameters(state.optimizer)):
             for name, value in _below(f"optimizer.{index}", tensors).items():
@@ -103,7 +101,7 @@ class Resume:
                 )
         for index, callback in enumerate(self.callbacks):
             callback.load_state_dict(_below(f"callback.{index}", tensors))
-        return tuple(EpochRecord(**epoch) for epoch in header["epochs"])
+        return epochs
 
     def _check(self, saved: dict[str, Any]) -> None:
         for what, value in self.run.items():
