@@ -1,11 +1,14 @@
 """Asking what prunescope did not make: files of other runtimes, and functions."""
 
 import importlib.util
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import polars as pl
 import pytest
@@ -90,9 +93,10 @@ def test_an_onnx_file_is_asked_and_audited(folder, data, prunescope):
     ran = prunescope("predict", folder / "shipped.onnx", *data, "--input-range", "0,1", "--json")
     assert ran.code == 0, ran.err
     assert ran.json == {
-        "file": str(folder / "shipped.parquet"), "name": "shipped", "n": 24, "split": "test",
+        "file": str(folder / "shipped.onnx.parquet"), "name": "shipped.onnx",
+        "n": 24, "split": "test",
     }  # fmt: skip
-    found = Predictions.load(folder / "shipped.parquet")
+    found = Predictions.load(folder / "shipped.onnx.parquet")
     session = onnxruntime.InferenceSession(folder / "shipped.onnx")
     images = pixels_of(folder, found).astype(np.float32) / 255
     assert np.allclose(found.logits, session.run(None, {"images": images})[0], rtol=0, atol=1e-6)
@@ -108,7 +112,7 @@ def test_an_onnx_file_is_asked_and_audited(folder, data, prunescope):
     )  # fmt: skip
     assert ran.code == 0, ran.err
     ran = prunescope(
-        "audit", folder / "shipped.parquet", "--compressed", folder / "other.parquet",
+        "audit", folder / "shipped.onnx.parquet", "--compressed", folder / "other.parquet",
         "-o", folder / "audit", "--replicates", 100,
     )  # fmt: skip
     assert ran.code == 0, ran.err
@@ -176,6 +180,27 @@ def test_what_does_not_fit_is_one_error(folder, data, prunescope, tmp_path, mode
     ran = prunescope("predict", name, *data, *options, *out)
     assert (ran.code, said in " ".join(ran.err.split())) == (2, True), ran.err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_answers_lie_beside_the_model_under_its_whole_name(folder, data, prunescope, tmp_path):
+    file = tmp_path / "model.onnx"
+    shutil.copy(folder / "shipped.onnx", file)
+    (tmp_path / "model.parquet").write_text("of model.tflite, or of the folder model")
+    ran = prunescope("predict", file, *data, "--input-range", "0,1", "--json")
+    assert (ran.code, ran.json["name"]) == (0, "model.onnx"), ran.err
+    assert ran.json["file"] == str(tmp_path / "model.onnx.parquet")
+    assert (tmp_path / "model.parquet").read_text() == "of model.tflite, or of the folder model"
+
+
+def test_a_note_of_compression_that_makes_no_sense_is_an_error(folder, data, prunescope, tmp_path):
+    model = onnx.load(folder / "shipped.onnx")
+    note = {"attributes": ["Bald", "Male", "Young"], "compression": {"sparsity": "a"}}
+    onnx.helper.set_model_props(model, {"prunescope": json.dumps(note)})
+    onnx.save(model, tmp_path / "m.onnx")
+    ran = prunescope("predict", tmp_path / "m.onnx", *data, "--attributes", "Bald,Male,Young")
+    said = "the note of how the model was compressed: sparsity: Input should be a valid number"
+    assert (ran.code, said in " ".join(ran.err.split())) == (2, True), ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
 def test_the_data_have_to_be_named(folder, prunescope):

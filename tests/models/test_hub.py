@@ -236,6 +236,7 @@ def test_classes_without_a_problem_type_exclude_each_other_as_in_transformers(pr
 
 
 @pytest.mark.parametrize("problem_type", [None, "multi_label_classification"])
+@pytest.mark.filterwarnings("default:.*does not say what its one output is")
 def test_one_output_tells_one_attribute(tmp_path, recwarn, problem_type):
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1], id2label={0: "Bald"})
     network = AutoModelForImageClassification.from_config(config)
@@ -245,7 +246,9 @@ def test_one_output_tells_one_attribute(tmp_path, recwarn, problem_type):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     model = build_model(f"hf:{tmp_path}", ["Bald"], image_size=16, as_trained=True)
     torch.testing.assert_close(model.network.classifier[1].weight, network.classifier[1].weight)
-    assert not recwarn
+    told = [str(warning.message) for warning in recwarn]
+    assert len(told) == (problem_type is None)
+    assert all("taken as the logit of Bald, above 0 for yes" in message for message in told)
     with pytest.raises(ConfigError, match="answers Bald; the data ask Bald, Hairy"):
         build_model(
             f"hf:{tmp_path}", ["Bald", "Hairy"], image_size=16, task="multiclass", as_trained=True

@@ -240,6 +240,10 @@ def test_squares_of_another_size_are_prepared_in_the_network(settings, size, fol
         (BIT | {"do_center_crop": False}, "not all squares of one size"),
         (BIT | {"crop_size": {"height": 20, "width": 24}}, "expected a square"),
         (CONVNEXT | {"crop_pct": 0}, "not one that prunescope follows exactly"),
+        (CONVNEXT | {"crop_pct": 1e-320}, "not one that prunescope follows exactly"),
+        (CONVNEXT | {"crop_pct": 1e-3}, "less than or equal to 4096"),
+        (BIT | {"crop_size": {"height": 600_000, "width": 600_000}}, "or equal to 4096"),
+        (VIT | {"size": {"height": 10**20, "width": 10**20}}, "or equal to 4096"),
         (
             BIT | {"image_processor_type": "MobileViTImageProcessor", "do_normalize": True},
             "its input differs by up to",
@@ -307,6 +311,7 @@ def test_timm(cfg, frame, mean):
         ({"input_size": [3, 28, 30]}, "expected 3 colours and a square"),
         ({"interpolation": "random"}, "resample"),
         ({"std": [0.0]}, "std"),
+        ({"crop_pct": 1e-3}, "less than or equal to 4096"),
     ],
 )
 def test_what_is_not_followed_of_timm(cfg, complaint):

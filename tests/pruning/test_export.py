@@ -84,6 +84,7 @@ def test_onnx_answers_as_the_model_does_for_any_number_of_images(tmp_path, capfd
         "attributes": ["Łysy", "Male"],
         "task": "multilabel",
         "image_size": 6,
+        "frame": None,
         "compression": COMPRESSION,
     }
     read = open_model(path)

@@ -127,3 +127,45 @@ def test_an_unusual_quantised_range_is_asked_for():
     told = image(None, 3, 8, 8, dtype="int8", scale=4.76 / 255, zero=-14)
     with pytest.raises(ConfigError, match=r"from -2\.128 to 2\.632, the range of no usual scaling"):
         Intake.of(told)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options", "ask"),
+    [
+        ("uint8", UNIT, "0,255"),
+        ("uint8", {"input_range": (-1, 1)}, "0,255"),
+        ("uint8", {"input_range": (0, 128)}, "0,255"),
+        ("uint8", {"input_range": (-128, 127)}, "0,255"),
+        ("uint8", {"mean": [0.5] * 3, "std": [0.2] * 3}, "0,255"),
+        ("int8", UNIT, "-128,127"),
+        ("int8", {"input_range": (0, 255)}, "-128,127"),
+        ("int32", UNIT, "0,255"),
+    ],
+)
+def test_integers_without_scale_take_whole_numbers_alone(dtype, options, ask):
+    with pytest.raises(ConfigError, match=f"would be rounded.*--input-range {ask}$"):
+        Intake.of(image(1, 3, 8, 8, dtype=dtype), **options)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options", "ends"),
+    [
+        ("uint8", {}, (0, 255)),
+        ("uint8", {"input_range": (255, 0)}, (255, 0)),
+        ("uint8", {"mean": [0] * 3, "std": [1 / 255] * 3}, (0, 255)),
+        ("int8", {"input_range": (-128, 127)}, (-128, 127)),
+        ("int8", {"mean": [128 / 255] * 3, "std": [1 / 255] * 3}, (-128, 127)),
+        ("int32", {"input_range": (-255, 255)}, (-255, 255)),
+    ],
+)
+def test_integers_without_scale_take_every_pixel_of_a_whole_range(dtype, options, ends):
+    values = Intake.of(image(1, 3, 8, 8, dtype=dtype), **options).values
+    assert (values[0, 0], values[0, 255], len(set(values[0]))) == (*ends, 256)
+
+
+@pytest.mark.parametrize(
+    ("scale", "input_range", "left"), [(1.0, (0, 1), 2), (1 / 255, (0, 255), 2), (0.1, (-1, 1), 11)]
+)
+def test_a_range_that_leaves_few_grays_of_a_quantised_input_is_refused(scale, input_range, left):
+    with pytest.raises(ConfigError, match=f"keep {left} of 256 grays; say what"):
+        Intake.of(image(1, 3, 8, 8, dtype="uint8", scale=scale), input_range=input_range)

@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
+from prunescope.data.framing import Frame
 from prunescope.errors import CheckpointError, ConfigError, DataError, MissingExtraError
 from prunescope.runtimes import Quantization, TensorInfo, model, open_model
 
@@ -109,9 +110,15 @@ def test_another_task_is_refused(fake, faces):
         fake(first_pixels, scores(None, 3), notes=notes()).infer(faces(2, task="multiclass"))
 
 
-@pytest.mark.parametrize(
-    "note", ["{", "[]", '{"attributes": [1]}', '{"attributes": 3}', "[" * 9999]
-)
+OK = '{"attributes": ["a", "b", "c"]'
+DAMAGED = (
+    "{", "[]", '{"attributes": [1]}', '{"attributes": 3}', "[" * 9999, '{"attributes": []}',
+    OK + ', "task": "regression"}', OK + ', "compression": [1]}', OK + ', "compression": "x"}',
+    OK + ', "frame": {"crop": "wide"}}', OK + ', "frame": {"resize": 40}}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("note", DAMAGED)
 def test_a_damaged_note_is_an_error(fake, note):
     with pytest.raises(CheckpointError, match="its note 'prunescope' is damaged"):
         fake(first_pixels, scores(None, 3), notes={"prunescope": note})
@@ -162,11 +169,15 @@ def test_what_an_exported_file_tells_of_itself_survives_quantising(
     faces, shown, maker, onnx_files, tmp_path
 ):
     noted = onnx.load(onnx_files / "float.onnx")
-    onnx.helper.set_model_props(noted, notes(compression={"method": "gmp-pt", "sparsity": 0.5}))
+    about = notes(
+        compression={"method": "gmp-pt", "sparsity": 0.5}, frame={"resize": 20, "crop": 16}
+    )
+    onnx.helper.set_model_props(noted, about)
     onnx.save(noted, tmp_path / "ours.onnx")
     maker.quantize_onnx(tmp_path / "ours.onnx", shown, tmp_path / "int8.onnx")
     told = open_model(tmp_path / "int8.onnx")
     assert told.attributes == ("Young", "Bald", "Male")
     assert told.compression == {"method": "gmp-pt", "sparsity": 0.5}
+    assert told.frame == Frame(resize=20, crop=16)
     plain = open_model(onnx_files / "int8.onnx", **UNIT).infer(faces())
     assert np.allclose(told.infer(faces()), plain[:, [1, 2, 0]], rtol=0, atol=1e-6)

@@ -128,3 +128,31 @@ def test_integers_of_no_known_range_are_asked_for(net, faces, logits, tmp_path):
         open_model(tmp_path / "ints.onnx", output="logits")
     model = open_model(tmp_path / "ints.onnx", output="logits", input_range=(0, 255))
     assert np.allclose(model.infer(faces()), logits, atol=1e-4)
+
+
+QLINEAR = {
+    "QLinearConv": ["x", "s", "z", "k", "one", "zero", "out", "none"],
+    "QLinearMatMul": ["x", "s", "z", "m", "one", "zero", "out", "none"],
+}
+
+
+@pytest.mark.parametrize("operator", QLINEAR)
+def test_scales_are_read_of_operators_that_take_integers_themselves(operator, tmp_path):
+    numbers = {
+        "s": np.float32(1 / 255), "z": np.uint8(3), "one": np.float32(1), "zero": np.uint8(0),
+        "out": np.float32(0.5), "none": np.uint8(7), "k": np.ones((2, 3, 4, 4), np.uint8),
+        "m": np.ones((4, 2), np.uint8),
+    }  # fmt: skip
+    shape = [1, 2, 1, 1] if operator == "QLinearConv" else [1, 3, 4, 2]
+    graph = helper.make_graph(
+        [helper.make_node(operator, QLINEAR[operator], ["y"])], "net",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 3, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, shape)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in numbers.items()],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "q.onnx")
+    model = open_model(tmp_path / "q.onnx", **UNIT)
+    assert model.runner.inputs[0].quantization == Quantization(float(np.float32(1 / 255)), 3)
+    assert model.output.quantization == Quantization(0.5, 7)
+    assert model.intake.values[0, [0, 100, 252, 255]].tolist() == [3, 103, 255, 255]

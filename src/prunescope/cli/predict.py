@@ -157,7 +157,7 @@ def predict(
     if out is None and (called is not None or (from_elsewhere(model) and not is_file)):
         raise ConfigError(f"{model} is no folder beside which to write: name a file with -o")
     place = Path(model).resolve()
-    target = out or place.with_name(f"{place.stem if is_file else place.name}.parquet")
+    target = out or place.with_name(f"{place.name}.parquet")
     places.file(target)
     check_suffix(target)
     choice = {
@@ -215,6 +215,8 @@ def _ask_elsewhere(
         about = asked.about
         if asked.intake.side is not None:
             known["size"] = asked.intake.side
+        if asked.frame is not None:
+            known |= {"size": asked.frame.side, "frame": asked.frame}
         if asked.attributes is not None and asked.task == "multilabel":
             known["attributes"] = asked.attributes
     config = options.data_config(source, known=known, **data)

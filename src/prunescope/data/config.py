@@ -97,7 +97,7 @@ class DataConfig(Columns):
         Side of the square images, in pixels.
     frame : Frame, optional
         How images of files are cut and resized to `size`; by default `Frame.square`. Commands fill
-        in what a model of transformers wants (`prunescope.models.pretrained_frame`).
+        in what a model of transformers wants (`prunescope.models.pretrained_data`).
     on_bad_image : {"error", "skip"}
         Whether an image that is missing or damaged stops the loading, or its sample is left out
         with a `SkippedImagesWarning`.

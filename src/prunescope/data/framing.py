@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prunescope.errors import ConfigError
 
 Resample = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
 
+LARGEST_SIDE = 4096
+"""Longest side, in pixels, that images are resized or cut to: no network here sees larger ones."""
+
+Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE)]
+
 
 class Frame(BaseModel):
     """How images of any shape become squares of one size: three steps, each of which may be left.
+
+    No side may be longer than 4096 pixels.
 
     Parameters
     ----------
@@ -51,8 +58,8 @@ class Frame(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cut: float | None = Field(default=None, gt=0, le=1)
-    resize: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
-    crop: PositiveInt | None = None
+    resize: Side | tuple[Side, Side] | None = None
+    crop: Side | None = None
     resample: Resample = "lanczos"
     half: Literal["down", "even"] = "down"
     transparent: Literal["white", "ignored"] = "white"

@@ -205,11 +205,17 @@ def _order(
             f"'prunescope train --arch {HUB_PREFIX}{name}'"
         )
     problem = config.problem_type
-    if problem is None and task == "multilabel" and n > 1:
-        _warn(
-            f"{name} does not say whether its answers exclude each other (problem_type): they are "
-            "taken as independent attributes"
+    if problem is None and task == "multilabel":
+        taken = (
+            "does not say whether its answers exclude each other (problem_type): they are taken as "
+            "independent attributes"
+            if n > 1
+            else f"does not say what its one output is (problem_type), and transformers trains one "
+            f"as a number: it is taken as the logit of {attributes[0]}, above 0 for yes. If so, "
+            f"write {PROBLEM_TYPES[task]!r} into its config.json; if it is a number from 0 to 1, "
+            "give its answers as a file of probabilities"
         )
+        _warn(f"{name} {taken}")
     if problem not in (None, PROBLEM_TYPES[task]):
         raise ConfigError(
             f"{name!r} was trained for {problem}, and the data are for {PROBLEM_TYPES[task]}: "

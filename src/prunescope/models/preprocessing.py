@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, PositiveFloat, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from prunescope.data.framing import Frame
+from prunescope.data.framing import Frame, Side
 from prunescope.errors import ConfigError
 
 PILLOW_FILTERS: dict[Literal["nearest", "bilinear"], int] = {"nearest": 0, "bilinear": 2}
@@ -42,7 +42,7 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input_size: PositiveInt
+    input_size: Side
     resize: Literal["nearest", "bilinear"] = "nearest"
     frame: Frame | None = None
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)

@@ -34,6 +34,11 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TOLERANCE = 1e-5
 """By how much an input may differ from the library's own, relatively and absolutely."""
 
+UNFIT = (
+    ConfigError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, MemoryError,
+)  # fmt: skip
+"""What comes of settings of the wrong kind or size, here and in the library."""
+
 
 @dataclass(frozen=True)
 class Processor:
@@ -100,9 +105,10 @@ def read_processor(name: str, config: PretrainedConfig, size: int) -> Processor 
         else:
             found = _from_transformers(processor, kind, size)
         _try_out(processor, found)
-    except (ConfigError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except UNFIT as error:
         raise ConfigError(
-            f"{whose}, {kind}, is not one that prunescope follows exactly: {error}; ask the model "
+            f"{whose}, {kind}, is not one that prunescope follows exactly: "
+            f"{str(error) or type(error).__name__}; ask the model "
             "with transformers, and audit its answers as a file"
         ) from error
     return found

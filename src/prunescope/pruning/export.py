@@ -6,7 +6,8 @@
 =================== ===========================================================================
 
 Masks do not survive: their zeros are baked in. What the outputs stand for does: either file holds,
-under the key ``prunescope`` of its metadata, JSON with ``attributes``, ``task``, ``image_size`` and
+under the key ``prunescope`` of its metadata, JSON with ``attributes``, ``task``, ``image_size``,
+``frame`` (how images of files are cut and resized; null for the centred square) and
 ``compression``.
 """
 
@@ -29,7 +30,7 @@ from prunescope.errors import ConfigError, ExportError, MissingExtraError, first
 from prunescope.files import replacing
 from prunescope.models import Checkpoint, Classifier, check_float, fold
 from prunescope.pruning.masks import Masks, strip
-from prunescope.runtimes.model import OURS
+from prunescope.runtimes.note import OURS
 from prunescope.runtimes.sessions import open_session
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ def _describe(model: Classifier, compression: Mapping[str, Any] | None) -> str:
         "attributes": spec.attributes,
         "task": spec.task,
         "image_size": spec.image_size,
+        "frame": None if spec.frame is None else spec.frame.model_dump(),
         "compression": None if compression is None else dict(compression),
     }
     return json.dumps(about, ensure_ascii=False)

@@ -20,6 +20,12 @@ CHANNELS: tuple[str, ...] = get_args(Channels)
 USUAL_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 """Ranges of images that a quantised input tells by reaching exactly so far."""
 
+FEWEST_GRAYS = 32
+"""Of an image in a quantised input: fewer mean that its range is another than the one given."""
+
+WHOLE = 1e-6
+"""How far a whole number may be off by the arithmetic of floats."""
+
 ASK_RANGE = (
     "say what its images are scaled to: --input-range 0,1 (or -1,1, or 0,255); or --mean and --std "
     "of images in [0, 1]"
@@ -98,11 +104,7 @@ class Intake:
                 f"input {image}: expected square images, for those of a data set are; export the "
                 "model for square ones"
             )
-        real = _real_values(image, input_range, mean, std)
-        if image.quantization is not None:
-            values = image.quantization.stored(real, image.dtype)
-        else:
-            values = to_type(real, image.dtype)
+        values = _stored(image, _real_values(image, input_range, mean, std))
         return cls(found, h, image.shape[0], values, channels)
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
@@ -177,6 +179,30 @@ def _real_values(
         return np.stack([(pixels - m) / s for m, s in zip(mean, std, strict=True)])
     low, high = input_range or _told_range(image)
     return np.tile(low + pixels * (high - low), (3, 1))
+
+
+def _stored(image: TensorInfo, real: NDArray[np.float64]) -> NDArray[Any]:
+    """Return (3, 256) in the type of the input; refuse what would leave little of an image."""
+    if image.quantization is not None:
+        values = image.quantization.stored(real, image.dtype)
+        left = min(len(np.unique(channel)) for channel in values)
+        if left < FEWEST_GRAYS:
+            low, high = image.quantization.range(image.dtype)
+            raise ConfigError(
+                f"input {image} can hold numbers from {low:.4g} to {high:.4g}: images scaled to "
+                f"{real.min():.4g} to {real.max():.4g} keep {left} of 256 grays; {ASK_RANGE}"
+            )
+        return values
+    values = to_type(real, image.dtype)
+    if image.dtype.kind in "iu" and not np.allclose(values, real, rtol=0, atol=WHOLE):
+        ends = np.iinfo(image.dtype)
+        raise ConfigError(
+            f"input {image} holds integers, and the file does not tell what they stand for: images "
+            f"scaled to {real.min():.4g} to {real.max():.4g} are no whole numbers from {ends.min} "
+            f"to {ends.max}, and would be rounded; say what black and white are as integers: "
+            f"--input-range {'-128,127' if ends.max == 127 else '0,255'}"
+        )
+    return values
 
 
 def _told_range(image: TensorInfo) -> tuple[float, float]:

@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.dataset import Dataset
+from prunescope.data.framing import Frame
 from prunescope.data.samples import Task
 from prunescope.errors import CheckpointError, ConfigError, DataError, first_line, one_of, shorten
-from prunescope.inputs import parse_json
 from prunescope.runtimes.asking import OnBatch, Pixels, ask_all, check_scores
 from prunescope.runtimes.intake import Channels, Intake, Layout
+from prunescope.runtimes.note import read_note
 from prunescope.runtimes.runner import Runner, open_runner
 from prunescope.runtimes.tensors import TensorInfo
-
-OURS = "prunescope"
-"""Key of the notes that `prunescope export` leaves in a file."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,9 @@ class FileModel:
         As the file tells.
     compression : dict
         How it was compressed, as far as the file tells.
+    frame : Frame or None
+        How its images are cut and resized: option of `prunescope.data.DataConfig`. None where the
+        file does not tell; then a data set's own way is taken.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class FileModel:
     attributes: tuple[str, ...] | None
     task: Task | None
     compression: dict[str, Any]
+    frame: Frame | None = None
 
     @property
     def about(self) -> dict[str, str]:
@@ -133,8 +135,8 @@ def open_model(
     """Open a model's file, and find out how to ask it.
 
     What the file tells is read from it: the layout of its input and the size of its images, how its
-    integers are meant, and, of a file that `prunescope export` wrote, its attributes and the range
-    of its images, also after another tool quantised it.
+    integers are meant, and, of a file that `prunescope export` wrote, its attributes, the range of
+    its images and how they are cut and resized, also after another tool quantised it.
 
     Parameters
     ----------
@@ -161,9 +163,8 @@ def open_model(
             f"{path} has {len(runner.inputs)} inputs, {shorten(runner.inputs)}: expected one, the "
             "images; export the model with the others fixed"
         )
-    about = _own_notes(runner, path)
-    told = input_range is None and mean is None and std is None
-    if about and told:
+    note = read_note(runner.notes, path)
+    if note is not None and input_range is None and mean is None and std is None:
         input_range = (0.0, 1.0)
     try:
         intake = Intake.of(
@@ -172,31 +173,16 @@ def open_model(
         )  # fmt: skip
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    names = about.get("attributes")
     return FileModel(
         path=path,
         runner=runner,
         intake=intake,
         output=_choose(runner, output, path),
-        attributes=None if names is None else tuple(names),
-        task=about.get("task"),
-        compression=about.get("compression") or {},
+        attributes=None if note is None else note.attributes,
+        task=None if note is None else note.task,
+        compression={} if note is None else note.compression or {},
+        frame=None if note is None else note.frame,
     )
-
-
-def _own_notes(runner: Runner, path: Path) -> dict[str, Any]:
-    """Return what `prunescope export` noted in a file; empty where it did not write it."""
-    if OURS not in runner.notes:
-        return {}
-    try:
-        about = parse_json(runner.notes[OURS])
-        if not isinstance(about, dict) or not all(isinstance(n, str) for n in about["attributes"]):
-            raise ValueError("no names")
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path}: its note {OURS!r} is damaged ({error}); export the model again"
-        ) from error
-    return about
 
 
 def _choose(runner: Runner, name: str | None, path: Path) -> TensorInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,13 @@ DTYPES = {
        for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
 """ONNX Runtime's names of types; images and scores have no others."""
+
+READERS = {"DequantizeLinear": 0, "QLinearConv": 0, "QLinearMatMul": 0, "QGemm": 0}
+WRITERS = {"QuantizeLinear": 0, "QLinearConv": 5, "QLinearMatMul": 5, "QGemm": 6}
+"""Operators of integers → the place before their scale and zero point of what they read or write.
+
+A QuantizeLinear or DequantizeLinear reads the other side, so theirs are the first pair either way.
+"""
 
 
 class OnnxRunner:
@@ -58,8 +65,7 @@ def _info(tensor: Any, scales: Mapping[str, Quantization]) -> TensorInfo:  # noq
 def _quantizations(path: Path) -> dict[str, Quantization]:
     """Return what integer inputs and outputs stand for, by the nodes that read or write them.
 
-    ONNX Runtime does not tell. An input's scale is that of the DequantizeLinear which reads it, an
-    output's that of the QuantizeLinear which writes it.
+    ONNX Runtime does not tell.
     """
     import onnx
 
@@ -70,16 +76,22 @@ def _quantizations(path: Path) -> dict[str, Quantization]:
             for attribute in node.attribute:
                 if attribute.name == "value":
                     constants[node.output[0]] = attribute.t
-    found = {}
+    found: dict[str, Quantization] = {}
+
+    def note(tensor: str, told: Sequence[str]) -> None:
+        """Note what a tensor stands for, where scale and zero point are one constant each."""
+        numbers = [
+            onnx.numpy_helper.to_array(constants[name]).reshape(-1)
+            for name in told
+            if name in constants
+        ]
+        if told and len(numbers) == len(told) and all(len(n) == 1 for n in numbers):
+            scale, *zero_point = (one[0] for one in numbers)
+            found[tensor] = Quantization(float(scale), int(*zero_point))
+
     for node in model.graph.node:
-        if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
-            numbers = [
-                onnx.numpy_helper.to_array(constants[name]).reshape(-1)
-                for name in node.input[1:]
-                if name in constants
-            ]
-            if len(numbers) == len(node.input) - 1 and all(len(n) == 1 for n in numbers):
-                scale, *zero_point = (one[0] for one in numbers)
-                tensor = node.input[0] if node.op_type == "DequantizeLinear" else node.output[0]
-                found[tensor] = Quantization(float(scale), int(*zero_point))
+        for operators, tensor in ((READERS, node.input), (WRITERS, node.output)):
+            if node.op_type in operators:
+                place = operators[node.op_type]
+                note(tensor[0], [name for name in node.input[place + 1 : place + 3] if name])
     return found

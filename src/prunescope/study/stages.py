@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.data import DataConfig, Dataset
-from prunescope.errors import DataError, PrunescopeWarning, shorten
+from prunescope.errors import DataError, PrunescopeWarning, settings_of, shorten
 from prunescope.predictions import (
     Adjustments,
     Compression,
@@ -461,12 +461,14 @@ def predict_elsewhere(
     check_suffix(out)
     part = dataset.split(split)
     rates = dataset.split("train").samples.rates() if "train" in dataset.splits else None
+    with settings_of("the note of how the model was compressed"):
+        compression = Compression(**getattr(model, "compression", {}))
     metadata = Metadata(
         name=name or out.stem,
         task=part.samples.task,
         split=split,
         model=dict(about or {}),
-        compression=Compression(**getattr(model, "compression", {})),
+        compression=compression,
         dataset=_about_data(part),
         train_prevalence=None if rates is None else dict(rates.prevalence),
         train_group_rates=None
