@@ -111,6 +111,19 @@ def test_rows_of_two_orders_are_refused():
         of(logits, groups={"sex": pd.Series(["f", "m", "f"], index=["z", "y", "x"])})
 
 
+def test_an_index_in_another_order_than_the_rows_is_refused_beside_one_that_counts_them():
+    logits, labels = pd.DataFrame(Z, columns=AB), pd.DataFrame(Y, columns=AB)
+    with pytest.raises(DataError, match="logits and labels have different indexes"):
+        of(logits, labels.loc[[2, 0, 1]])
+    with pytest.raises(DataError, match="labels and ids have different indexes"):
+        of(logits, labels, ids=pd.Series(["x", "y", "z"], index=[1, 0, 2]))
+    turned = of(logits.loc[[2, 0, 1]], labels.loc[[2, 0, 1]])
+    assert turned.samples.ids.to_list() == ["2", "0", "1"]
+    assert turned.samples.labels.tolist() == Y[[2, 0, 1]].tolist()
+    assert of(logits, labels).samples.ids.to_list() == ["0", "1", "2"]
+    assert of(logits.loc[[2, 0, 1]], Y[[2, 0, 1]]).samples.ids.to_list() == ["2", "0", "1"]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -18,6 +18,7 @@ from prunescope.predictions.given import (
     column_of,
     columns_of,
     index_of,
+    only_counts,
     table_of_columns,
 )
 from prunescope.predictions.scores import check_scores, logits_of, warn_of_scores
@@ -135,9 +136,12 @@ def common_index(indexes: Iterable[tuple[str, object | None]]) -> pl.Series | No
     Raises
     ------
     DataError
-        Two of them differ: their rows may not be those of the same samples.
+        Two of them differ: their rows may not be those of the same samples. One that only counts
+        the rows differs from one in another order, too.
     """
     told = [(argument, index) for argument, index in indexes if index is not None]
+    if all(only_counts(index) for _, index in told):
+        return None
     for (one, mine), (other, theirs) in pairwise(told):
         if not mine.equals(theirs):  # type: ignore[attr-defined]
             raise DataError(
@@ -145,8 +149,6 @@ def common_index(indexes: Iterable[tuple[str, object | None]]) -> pl.Series | No
                 "samples: bring both in one order (.loc), or drop the index "
                 "(.reset_index(drop=True))"
             )
-    if not told:
-        return None
     index: Any = told[0][1]
     if index.nlevels > 1 or not index.is_unique or index.hasnans:
         return None
