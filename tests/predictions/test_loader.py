@@ -17,6 +17,7 @@ from torch.utils.data import (
     TensorDataset,
     WeightedRandomSampler,
 )
+from transformers import ResNetConfig
 
 from prunescope.errors import ConfigError, DataError, PrunescopeError
 from prunescope.predictions import Metadata, predict
@@ -182,6 +183,29 @@ def test_names_that_the_model_tells():
         model.config.id2label = told
         with pytest.raises(ConfigError, match="what do the 2 outputs of the model stand for"):
             ask(model=model, attributes=None)
+
+
+@pytest.mark.parametrize(
+    ("problem", "task"),
+    [
+        ("single_label_classification", "multiclass"),
+        ("multi_label_classification", "multilabel"),
+        (None, "multilabel"),
+    ],
+)
+def test_the_task_that_the_model_tells(problem, task):
+    model = Net()
+    model.config = ResNetConfig(id2label={0: "cat", 1: "dog"}, problem_type=problem)
+    unlabelled = ask([IMAGES], model=model, attributes=None)
+    assert (unlabelled.attributes, unlabelled.samples.task) == (("cat", "dog"), task)
+    assert ask([IMAGES], model=model).samples.task == "multilabel"  # as attributes=… says
+
+
+def test_names_that_the_model_tells_twice():
+    model = Net()
+    model.config = ResNetConfig(id2label={0: "cat", 1: "cat"})
+    with pytest.raises(ConfigError, match="id2label has cat more than once"):
+        ask(model=model, attributes=None)
 
 
 def test_probabilities_become_logits():

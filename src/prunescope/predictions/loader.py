@@ -179,14 +179,18 @@ def told_by(model: object, n_outputs: int) -> tuple[tuple[str, ...], Task | None
     spec: Any = getattr(model, "spec", None)
     if hasattr(spec, "attributes") and hasattr(spec, "task"):  # of a Classifier
         return spec.attributes, spec.task
-    told = getattr(getattr(model, "config", None), "id2label", None) or {}
-    names = tuple(str(told[i]) for i in range(n_outputs) if i in told)
-    if len(names) != n_outputs or names == tuple(f"LABEL_{i}" for i in range(n_outputs)):
+    config: Any = getattr(model, "config", None)
+    names, task = None, None
+    if getattr(config, "id2label", None):
+        from prunescope.models.labels import names_of_outputs, task_of  # torch comes with it
+
+        names, task = names_of_outputs(config), task_of(config)
+    if names is None or len(names) != n_outputs:
         raise ConfigError(
             f"what do the {n_outputs} outputs of the model stand for? Name them, in order: "
             "attributes=[…], or classes=[…] where one of them is chosen"
         )
-    return names, None
+    return names, task
 
 
 def _samplers(loader: object) -> Iterator[object]:
