@@ -71,6 +71,23 @@ def test_one_attribute_needs_no_name():
     assert Predictions.of([2.0], [1], attributes=["Bald"]).attributes == ("Bald",)
 
 
+def test_a_frame_of_one_column_is_about_the_attribute_that_it_names():
+    smiling = pd.DataFrame({"Smiling": [2.0, -1.0]})
+    assert Predictions.of(smiling, [1, 0]).attributes == ("Smiling",)
+    assert Predictions.of(smiling, pd.Series([1, 0], name="Smiling")).attributes == ("Smiling",)
+    for labels, attributes in (
+        ([1, 0], ["Bald"]),
+        (pd.Series([1, 0], name="Bald"), None),
+        (pd.DataFrame({"Bald": [1, 0]}), None),
+    ):
+        with pytest.raises(DataError, match=r"the columns of logits are Smiling: .* Bald"):
+            Predictions.of(smiling, labels, attributes=attributes)
+    with pytest.raises(DataError, match=r"the columns of labels are Bald: .* Smiling"):
+        Predictions.of([2.0, -1.0], pd.DataFrame({"Bald": [1, 0]}), attributes=["Smiling"])
+    renamed = Predictions.of([2.0, -1.0], pd.Series([1, 0], name="y"), attributes=["Smiling"])
+    assert renamed.attributes == ("Smiling",)
+
+
 def test_what_is_told_of_the_model_is_kept():
     told = {"name": "small", "method": "gmp", "sparsity": 0.9, "seed": 2}
     found = of(**told).metadata

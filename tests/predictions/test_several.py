@@ -137,6 +137,17 @@ def test_a_shuffled_frame_is_refused_beside_one_in_order(dense):
         read([*each("dense", dense), *each("compressed", {"a": frame} | turned)], Truth())
 
 
+def test_a_column_of_another_name_is_refused_beside_a_file():
+    one = Predictions.of(Z[:, 0], Y[:, 0], attributes=["pos"], name="mine")
+    beside = {name: pd.DataFrame({name: Z[:, 0]}) for name in ("pos", "Smiling")}
+    models, _ = read([*each("dense", one), *each("compressed", beside["pos"])], Truth())
+    assert models[1].attributes == ("pos",)
+    with pytest.raises(DataError, match=r"the columns of compressed are Smiling: .* pos"):
+        read([*each("dense", one), *each("compressed", beside["Smiling"])], Truth())
+    unnamed = [*each("dense", Z[:, 0]), *each("compressed", beside["Smiling"])]
+    assert read(unnamed, Truth(labels=Y[:, 0]))[0][1].attributes == ("positive",)
+
+
 def test_groups_are_told_beside_a_file(dense):
     given = [*each("dense", dense), *each("compressed", Z)]
     models, _ = read(given, Truth(groups={"sex": ["f", "m"] * 6}))

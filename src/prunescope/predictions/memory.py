@@ -44,7 +44,8 @@ def logits_in(matrix: Matrix, samples: Samples, scores: str) -> NDArray[np.float
     if n != len(samples):
         raise DataError(f"{matrix.argument} has {n:,} rows: expected {len(samples):,} samples")
     values = matrix.values
-    if width > 1 and matrix.names is not None and set(matrix.names) != set(samples.attributes):
+    told = samples.attributes != (ONE,)
+    if told and matrix.names is not None and set(matrix.names) != set(samples.attributes):
         raise DataError(
             f"the columns of {matrix.argument} are {shorten(matrix.names)}: expected one per "
             f"{noun}, {shorten(samples.attributes)}"
@@ -101,6 +102,8 @@ def samples_of(
     )
     one_class = classes is not None or (attributes is None and len(columns) == 1 and width > 1)
     task: Task = "multiclass" if one_class else "multilabel"
+    if named and attributes is not None and len(columns) == 1:
+        named = table_of_columns(labels, "labels") is not None  # the name of a column gives way
     if one_class:
         names, codes = _classes(columns, classes, first)
     else:
@@ -205,7 +208,7 @@ def _attributes(
             "attribute in each. If one of several classes is chosen, leave out attributes, or say "
             "classes=[...]"
         )
-    if theirs is not None and width > 1:
+    if theirs is not None:
         if set(theirs) != set(names):
             raise DataError(
                 f"the columns of labels are {shorten(theirs)}: expected one per attribute, "
