@@ -1,6 +1,7 @@
 """`prunescope audit` and `prunescope report`, with good input and bad."""
 
 import json
+import os
 import shlex
 
 import numpy as np
@@ -28,6 +29,27 @@ def test_audit_writes_table_json_and_report(tmp_path, answers, prunescope):
         pl.col("metric") == "accuracy", pl.col("attribute") == "Bald", pl.col("group").is_null()
     )
     assert rows["value"].to_list() == pytest.approx(want)
+
+
+@pytest.mark.parametrize("place", ["dense", "shards", "thresholds"])
+def test_a_file_whose_name_is_no_text_is_refused(tmp_path, answers, prunescope, place):
+    dense, sparse = answers(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    named = home / os.fsdecode(b"d\xff.parquet")
+    try:
+        named.write_bytes(dense.read_bytes())
+    except OSError:
+        pytest.skip("this file system has no such names")
+    if place == "thresholds":
+        given = (dense, "--thresholds", named.with_suffix(".json"))
+    else:
+        given = (named if place == "dense" else home,)
+    out = tmp_path / "out"
+    ran = prunescope("audit", *given, "--compressed", sparse, "-o", out, *FAST)
+    assert ran.code == 2
+    assert "its name is no UTF-8: rename it" in ran.err
+    assert not out.exists()
 
 
 def test_json_is_one_object_on_stdout(tmp_path, answers, prunescope):

@@ -61,6 +61,46 @@ def test_an_audit_of_one_dense_model_tells_how_many_answers_differ(prunescope, f
     assert ran.json["flips"] == pytest.approx(flips, abs=0.003)
 
 
+@pytest.fixture(scope="module")
+def audited(files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audited")
+    models = [Predictions.load(files[0] / f"{name}.parquet") for name in ("one", "other")]
+    audit(*models, replicates=20, n_affected=0).save(folder / "a")
+    return folder / "a"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--scores", "probability"),
+        ("--scores", "logits"),  # the default, said
+        ("--map", "id=image"),
+        ("--thresholds", "cuts.json"),
+        ("--confidence", "0.9"),
+        ("--min-support", "50"),
+        ("--second", "other.parquet"),
+        ("--groups", "Male"),
+        ("--model", "one.parquet:seed=1"),
+    ],
+)
+def test_what_an_audit_says_is_not_said_beside_it(prunescope, audited, option, value):
+    ran = prunescope("policy", "power", audited, option, value)
+    assert ran.code == 2
+    assert f"{option}: an audit says that itself" in ran.err
+
+
+def test_a_model_in_several_files_is_refused_and_never_read_in_part(prunescope, files, tmp_path):
+    rows = pl.read_parquet(files[0] / "one.parquet")
+    for at in range(2):
+        rows[at * 600 : (at + 1) * 600].write_parquet(tmp_path / f"{at}.parquet")
+    ran = prunescope("policy", "power", tmp_path, "--flips", "0.04", "--images", "1000")
+    assert ran.code == 2
+    assert "is 2 files, which 'prunescope audit' alone reads together" in " ".join(ran.err.split())
+    (tmp_path / "1.parquet").unlink()
+    ran = prunescope("policy", "power", tmp_path, "--flips", "0.04", "--images", "1000", "--json")
+    assert ran.code == 0, ran.err
+
+
 def test_an_audit_of_arrays_says_that_the_dense_answers_are_wanted(prunescope, files, tmp_path):
     models = [Predictions.load(files[0] / f"{name}.parquet") for name in ("one", "other")]
     audit(*models, replicates=100, n_affected=0).save(tmp_path / "a")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from prunescope.errors import DataError
-from prunescope.predictions.given import Matrix, column_of, columns_of, index_of
+from prunescope.predictions.given import Matrix, column_of, columns_of, index_of, only_counts
 
 Z = np.array([[1.5, -2.0], [0.25, 3.0], [-1.0, 0.5]])
 
@@ -169,9 +169,17 @@ def test_columns_know_whether_they_are_named():
     assert columns_of(pd.Series([1]), "labels")[1] is False
 
 
-def test_an_index_is_one_that_says_more_than_the_place():
-    assert index_of(pd.DataFrame({"a": [1, 2]})) is None
+def test_an_index_is_that_of_pandas():
+    assert list(index_of(pd.DataFrame({"a": [1, 2]}))) == [0, 1]
     assert index_of(pl.DataFrame({"a": [1, 2]})) is None
     assert index_of(Z) is None
     assert list(index_of(pd.Series([1, 2], index=["x", "y"]))) == ["x", "y"]
     assert list(index_of(pd.Series([1, 2], index=[1, 0]))) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("index", "counts"),
+    [([0, 1], True), ([0.0, 1.0], True), ([1, 0], False), ([1, 2], False), (["0", "1"], False)],
+)
+def test_an_index_that_says_no_more_than_the_place(index, counts):
+    assert only_counts(pd.Series([1, 2], index=index).index) is counts

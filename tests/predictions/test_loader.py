@@ -5,8 +5,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    DistributedSampler,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
+from transformers import ResNetConfig
 
 from prunescope.errors import ConfigError, DataError, PrunescopeError
 from prunescope.predictions import Metadata, predict
@@ -174,6 +185,29 @@ def test_names_that_the_model_tells():
             ask(model=model, attributes=None)
 
 
+@pytest.mark.parametrize(
+    ("problem", "task"),
+    [
+        ("single_label_classification", "multiclass"),
+        ("multi_label_classification", "multilabel"),
+        (None, "multilabel"),
+    ],
+)
+def test_the_task_that_the_model_tells(problem, task):
+    model = Net()
+    model.config = ResNetConfig(id2label={0: "cat", 1: "dog"}, problem_type=problem)
+    unlabelled = ask([IMAGES], model=model, attributes=None)
+    assert (unlabelled.attributes, unlabelled.samples.task) == (("cat", "dog"), task)
+    assert ask([IMAGES], model=model).samples.task == "multilabel"  # as attributes=… says
+
+
+def test_names_that_the_model_tells_twice():
+    model = Net()
+    model.config = ResNetConfig(id2label={0: "cat", 1: "cat"})
+    with pytest.raises(ConfigError, match="id2label has cat more than once"):
+        ask(model=model, attributes=None)
+
+
 def test_probabilities_become_logits():
     sure = Net(lambda z: torch.full_like(z, 0.75))
     assert np.allclose(ask(model=sure, scores="probability").logits, np.log(3))
@@ -217,3 +251,45 @@ def test_what_does_not_fit_is_told(batches, options, kind, said):
 def test_a_function_is_for_data_sets():
     with pytest.raises(ConfigError, match="asked about a Dataset: got batches"):
         predict(Function("f", len), loader(), attributes=NAMES)
+
+
+ROWS = TensorDataset(IMAGES, LABELS)
+
+
+@pytest.fixture(params=["plain", "accelerate"])
+def wrapped(request):
+    """Return what wraps a loader, if anything does."""
+    if request.param == "plain":
+        yield lambda batches: batches
+        return
+    yield Accelerator(cpu=True).prepare
+    for state in (AcceleratorState, PartialState, GradientState):
+        state._reset_state()
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        DataLoader(ROWS, batch_sampler=BatchSampler(RandomSampler(ROWS), 2, drop_last=False)),
+        DataLoader(ROWS, sampler=DistributedSampler(ROWS, 1, 0, shuffle=True)),
+        DataLoader(ROWS, sampler=WeightedRandomSampler([1.0] * 5, 5)),
+        loader(shuffle=True),
+    ],
+)
+def test_whatever_shuffles_is_refused(batches, wrapped):
+    with pytest.raises(
+        ConfigError, match=r"draws an order of its own \(.*Sampler\): .*shuffle=False"
+    ):
+        ask(wrapped(batches))
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        DataLoader(ROWS, batch_sampler=BatchSampler(SequentialSampler(ROWS), 2, drop_last=False)),
+        DataLoader(ROWS, sampler=DistributedSampler(ROWS, 1, 0, shuffle=False)),
+        loader(),
+    ],
+)
+def test_a_loader_in_order_is_read(batches, wrapped):
+    assert np.allclose(ask(wrapped(batches)).logits, EXPECTED)

@@ -71,6 +71,23 @@ def test_one_attribute_needs_no_name():
     assert Predictions.of([2.0], [1], attributes=["Bald"]).attributes == ("Bald",)
 
 
+def test_a_frame_of_one_column_is_about_the_attribute_that_it_names():
+    smiling = pd.DataFrame({"Smiling": [2.0, -1.0]})
+    assert Predictions.of(smiling, [1, 0]).attributes == ("Smiling",)
+    assert Predictions.of(smiling, pd.Series([1, 0], name="Smiling")).attributes == ("Smiling",)
+    for labels, attributes in (
+        ([1, 0], ["Bald"]),
+        (pd.Series([1, 0], name="Bald"), None),
+        (pd.DataFrame({"Bald": [1, 0]}), None),
+    ):
+        with pytest.raises(DataError, match=r"the columns of logits are Smiling: .* Bald"):
+            Predictions.of(smiling, labels, attributes=attributes)
+    with pytest.raises(DataError, match=r"the columns of labels are Bald: .* Smiling"):
+        Predictions.of([2.0, -1.0], pd.DataFrame({"Bald": [1, 0]}), attributes=["Smiling"])
+    renamed = Predictions.of([2.0, -1.0], pd.Series([1, 0], name="y"), attributes=["Smiling"])
+    assert renamed.attributes == ("Smiling",)
+
+
 def test_what_is_told_of_the_model_is_kept():
     told = {"name": "small", "method": "gmp", "sparsity": 0.9, "seed": 2}
     found = of(**told).metadata
@@ -109,6 +126,19 @@ def test_rows_of_two_orders_are_refused():
     assert len(of(logits, labels.loc[logits.index]).samples) == 3
     with pytest.raises(DataError, match=r'logits and groups\["sex"\] have different indexes'):
         of(logits, groups={"sex": pd.Series(["f", "m", "f"], index=["z", "y", "x"])})
+
+
+def test_an_index_in_another_order_than_the_rows_is_refused_beside_one_that_counts_them():
+    logits, labels = pd.DataFrame(Z, columns=AB), pd.DataFrame(Y, columns=AB)
+    with pytest.raises(DataError, match="logits and labels have different indexes"):
+        of(logits, labels.loc[[2, 0, 1]])
+    with pytest.raises(DataError, match="labels and ids have different indexes"):
+        of(logits, labels, ids=pd.Series(["x", "y", "z"], index=[1, 0, 2]))
+    turned = of(logits.loc[[2, 0, 1]], labels.loc[[2, 0, 1]])
+    assert turned.samples.ids.to_list() == ["2", "0", "1"]
+    assert turned.samples.labels.tolist() == Y[[2, 0, 1]].tolist()
+    assert of(logits, labels).samples.ids.to_list() == ["0", "1", "2"]
+    assert of(logits.loc[[2, 0, 1]], Y[[2, 0, 1]]).samples.ids.to_list() == ["2", "0", "1"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 import torch
 
+from prunescope.audit import audit
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Predictions, Truth, each, read_models
+from prunescope.verdict import verdict
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(0, 2, (12, 2))
@@ -65,6 +67,31 @@ def test_names_and_seeds_are_those_told(dense):
     assert told(read(each("dense", [dense]), Truth())[0]) == [("mine", 4, "dense")]
 
 
+def test_records_without_a_name_are_called_by_their_argument(dense):
+    nameless = Predictions.of(Z, Y, attributes=["a", "b"])
+    given = [*each("dense", nameless), *each("compressed", nameless)]
+    assert told(read(given, Truth())[0]) == [
+        ("dense", None, "dense"),
+        ("compressed", None, "dense"),
+    ]
+    both = each("dense", [nameless, dense], of_seeds=True)
+    assert told(read(both, Truth())[0]) == [("dense-seed0", 0, "dense"), ("mine", 4, "dense")]
+    with pytest.raises(ConfigError, match=r"compressed\[0\] has no name: expected \{name: scores"):
+        each("compressed", [nameless, dense])
+    _, notes = read([*each("dense", nameless), *each("compressed", {"int8": Z})], Truth())
+    assert notes == ['compressed["int8"]: without ids, so row by row the samples of dense']
+
+
+def test_a_record_without_a_name_is_judged_as_the_dense_model():
+    nameless = Predictions.of(Z, Y, attributes=["a", "b"])
+    found = audit(nameless, {"small": nameless}, replicates=20)
+    assert [(one.name, one.baseline) for one in found.info.models] == [
+        ("dense", None),
+        ("small", "dense"),
+    ]
+    assert [one.model for one in verdict(found).models] == ["small"]
+
+
 def test_arrays_beside_files_are_about_their_samples_row_by_row(dense):
     given = [*each("dense", dense), *each("compressed", {"int8": Z + 1})]
     models, notes = read(given, Truth())
@@ -98,6 +125,27 @@ def test_an_index_that_names_samples_joins_them(dense):
     models, notes = read([*each("dense", dense), *each("compressed", {"int8": other})], Truth())
     assert models[1].samples.ids.equals(dense.samples.ids)
     assert notes
+
+
+def test_a_shuffled_frame_is_refused_beside_one_in_order(dense):
+    frame = pd.DataFrame(Z, columns=["a", "b"])
+    turned = {"int8": frame.iloc[::-1]}
+    differ = r'dense and compressed\["int8"\] have different indexes'
+    with pytest.raises(DataError, match=differ):
+        read([*each("dense", frame), *each("compressed", turned)])
+    with pytest.raises(DataError, match="different indexes"):
+        read([*each("dense", dense), *each("compressed", {"a": frame} | turned)], Truth())
+
+
+def test_a_column_of_another_name_is_refused_beside_a_file():
+    one = Predictions.of(Z[:, 0], Y[:, 0], attributes=["pos"], name="mine")
+    beside = {name: pd.DataFrame({name: Z[:, 0]}) for name in ("pos", "Smiling")}
+    models, _ = read([*each("dense", one), *each("compressed", beside["pos"])], Truth())
+    assert models[1].attributes == ("pos",)
+    with pytest.raises(DataError, match=r"the columns of compressed are Smiling: .* pos"):
+        read([*each("dense", one), *each("compressed", beside["Smiling"])], Truth())
+    unnamed = [*each("dense", Z[:, 0]), *each("compressed", beside["Smiling"])]
+    assert read(unnamed, Truth(labels=Y[:, 0]))[0][1].attributes == ("positive",)
 
 
 def test_groups_are_told_beside_a_file(dense):

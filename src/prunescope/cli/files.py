@@ -90,7 +90,13 @@ class Files:
         return sum(8 * one.n * len(one.attributes) for one in sizes) > MOST_BYTES
 
     def load(self, paths: Sequence[str]) -> list[Predictions]:
-        """Read files whole."""
+        """Read files whole.
+
+        Raises
+        ------
+        ConfigError
+            One model is in several files, which are too large to be read whole.
+        """
         return self._adjusted([self._load(path) for path in paths], adjust)
 
     def audit_in_memory(
@@ -163,9 +169,13 @@ class Files:
 
     def _load(self, source: str) -> Predictions:
         told = self.told.get(source, Told())
-        model = Predictions.load(
-            shards_of(source)[0], scores=told.scores or self.scores, columns=self.columns
-        )
+        path, *others = shards_of(source)
+        if others:
+            raise ConfigError(
+                f"{source} is {1 + len(others):,} files, which 'prunescope audit' alone reads "
+                "together: expected one file with all rows"
+            )
+        model = Predictions.load(path, scores=told.scores or self.scores, columns=self.columns)
         return replace(model, metadata=told.over(model.metadata))
 
     def _scan(self, source: str) -> Shards:

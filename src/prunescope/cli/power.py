@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 MOST_FIGURES = 12
 """Figures that are listed, those that need most images first; --json has them all."""
 
+SAID_BY_AN_AUDIT = {
+    "--second": "second", "--groups": "groups", "--cluster": "cluster",
+    "--confidence": "confidence", "--min-support": "min_support", "--scores": "scores",
+    "--map": "mapping", "--model": "about", "--models": "about_file",
+    "--thresholds": "thresholds", "--train-labels": "train_labels",
+}  # fmt: skip
+"""Options that are of a dense file alone, and what they are called here."""
+
 BAR = 20
 """Letters of a bar that means 100%."""
 
 
 def power(
+    ctx: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -84,11 +93,7 @@ def power(
     if flips is not None and second is not None:
         raise ConfigError("--flips says how many answers differ, and so does --second: give one")
     if (Path(source) / "audit.json").is_file():
-        given = {
-            "--groups": groups, "--cluster": cluster, "--train-labels": train_labels,
-            "--model": about, "--models": about_file,
-        }  # fmt: skip
-        twice = [name for name, value in given.items() if value is not None]
+        twice = [option for option, name in SAID_BY_AN_AUDIT.items() if _is_given(ctx, name)]
         if twice:
             raise ConfigError(f"{', '.join(twice)}: an audit says that itself; give a dense file")
         found = Audit.load(source)
@@ -128,6 +133,12 @@ def power(
         "figures": told.rows.to_dicts(),
     }
     result(as_json, data, lambda: _show(told))
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    """Tell whether an option was said, be it as its default says."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _audited(found: Audit, folder: Path) -> tuple[list[Predictions], dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,18 +18,19 @@ from transformers import (
 
 from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, PrunescopeWarning, shorten
-from prunescope.models.labels import names_of_outputs, order_of, reorder_outputs, rows_of_labels
+from prunescope.models.labels import (
+    PROBLEM_TYPES,
+    names_of_outputs,
+    order_of,
+    reorder_outputs,
+    rows_of_labels,
+)
 from prunescope.models.preprocessing import Preprocessing
 from prunescope.models.processors import Processor, read_processor
 from prunescope.models.quiet import quiet_transformers
 
 HUB_PREFIX = "hf:"
 """What the name of an architecture begins with that transformers loads."""
-
-PROBLEM_TYPES: dict[Task, Literal["multi_label_classification", "single_label_classification"]] = {
-    "multilabel": "multi_label_classification",
-    "multiclass": "single_label_classification",
-}
 
 
 def name_outputs(config: PretrainedConfig, attributes: tuple[str, ...], task: Task) -> None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 
+from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, shorten
+
+PROBLEM_TYPES: dict[Task, Literal["multi_label_classification", "single_label_classification"]] = {
+    "multilabel": "multi_label_classification",
+    "multiclass": "single_label_classification",
+}
+"""What transformers calls the tasks."""
 
 GENERIC = re.compile(r"LABEL_\d+")
 """The names that transformers gives to outputs that nobody named."""
@@ -44,6 +51,20 @@ def names_of_outputs(config: PretrainedConfig) -> tuple[str, ...] | None:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ConfigError(f"id2label has {shorten(twice)} more than once: expected one name each")
     return names
+
+
+def task_of(config: PretrainedConfig) -> Task | None:
+    """Return whether the outputs exclude each other; None if nobody said.
+
+    Examples
+    --------
+    >>> from transformers import ResNetConfig
+    >>> task_of(ResNetConfig(problem_type="single_label_classification"))
+    'multiclass'
+    >>> task_of(ResNetConfig())
+    """
+    problem = getattr(config, "problem_type", None)
+    return next((task for task, name in PROBLEM_TYPES.items() if name == problem), None)
 
 
 def order_of(has: Sequence[str], asked: Sequence[str]) -> list[int] | None:

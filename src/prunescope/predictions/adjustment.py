@@ -18,6 +18,7 @@ from prunescope.errors import DataError, PrunescopeWarning, settings_of, shorten
 from prunescope.files import replacing
 from prunescope.inputs import read_json
 from prunescope.predictions.metadata import Metadata
+from prunescope.predictions.reading import check_name
 from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import Scores
 from prunescope.predictions.thresholds import EVERY_MODEL, check_thresholds, read_thresholds
@@ -213,6 +214,7 @@ def read_adjustments(path: str | Path, scores: Scores = "logits") -> Adjustments
     {'Bald': 0.2}
     """
     path = Path(path)
+    check_name(path)
     content = _content(path)
     if isinstance(content, dict) and "adjustments" in content:
         with settings_of(str(path)):

@@ -51,7 +51,7 @@ def predict(
         Provenance to keep with the predictions.
     attributes : sequence of str, optional
         For batches: what the A outputs stand for. By default what the model says
-        (``model.config.id2label``).
+        (``model.config.id2label``, and ``problem_type`` whether one of them is chosen).
     classes : sequence of str, optional
         In place of attributes, where one of the A is chosen.
     ids : sequence or str, optional

@@ -159,14 +159,16 @@ def columns_of(given: object, argument: str) -> tuple[list[pl.Series], bool]:
 
 
 def index_of(given: object) -> object | None:
-    """Return the index of the rows of a pandas object that is more than their numbers."""
+    """Return the index of the rows of a pandas object; None of anything else."""
     frame = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
     if not isinstance(frame, nw.DataFrame | nw.Series):
         return None
-    index: Any = nw.maybe_get_index(frame)
-    if index is None or np.array_equal(index.to_numpy(), np.arange(len(index))):
-        return None
-    return index  # type: ignore[no-any-return]
+    return nw.maybe_get_index(frame)
+
+
+def only_counts(index: Any) -> bool:  # noqa: ANN401 - an index of pandas
+    """Tell whether an index says no more of rows than their places (0, 1, 2, …)."""
+    return np.array_equal(index.to_numpy(), np.arange(len(index)))
 
 
 def _native(given: object, argument: str) -> Frame | nw.Series[Any] | NDArray[Any]:

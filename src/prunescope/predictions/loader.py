@@ -17,8 +17,8 @@ IMAGES = ("pixel_values", "images", "image")
 LABELS = ("labels", "label")
 """Keys of batches that are dictionaries."""
 
-SHUFFLES = ("RandomSampler", "SubsetRandomSampler", "WeightedRandomSampler")
-"""Samplers of torch that draw an order of their own."""
+INNER = ("sampler", "batch_sampler", "base_dataloader")
+"""Where loaders, and what wraps them, keep what says their order."""
 
 
 class LoaderReader:
@@ -43,10 +43,10 @@ class LoaderReader:
         ids: Sequence[Any] | str | None,
         groups: Mapping[str, Any] | Sequence[str] | None,
     ) -> None:
-        sampler = type(getattr(batches, "sampler", None)).__name__
-        if sampler in SHUFFLES and (not isinstance(ids, str) or isinstance(groups, Mapping)):
+        shuffles = [type(one).__name__ for one in _samplers(batches) if _shuffles(one)]
+        if shuffles and (not isinstance(ids, str) or isinstance(groups, Mapping)):
             raise ConfigError(
-                f"the DataLoader draws an order of its own ({sampler}): give one with "
+                f"the DataLoader draws an order of its own ({shuffles[0]}): give one with "
                 "shuffle=False, or name the keys of each batch that have ids and groups"
             )
         self._batches, self._ids, self._groups = batches, ids, groups
@@ -179,14 +179,32 @@ def told_by(model: object, n_outputs: int) -> tuple[tuple[str, ...], Task | None
     spec: Any = getattr(model, "spec", None)
     if hasattr(spec, "attributes") and hasattr(spec, "task"):  # of a Classifier
         return spec.attributes, spec.task
-    told = getattr(getattr(model, "config", None), "id2label", None) or {}
-    names = tuple(str(told[i]) for i in range(n_outputs) if i in told)
-    if len(names) != n_outputs or names == tuple(f"LABEL_{i}" for i in range(n_outputs)):
+    config: Any = getattr(model, "config", None)
+    names, task = None, None
+    if getattr(config, "id2label", None):
+        from prunescope.models.labels import names_of_outputs, task_of  # torch comes with it
+
+        names, task = names_of_outputs(config), task_of(config)
+    if names is None or len(names) != n_outputs:
         raise ConfigError(
             f"what do the {n_outputs} outputs of the model stand for? Name them, in order: "
             "attributes=[…], or classes=[…] where one of them is chosen"
         )
-    return names, None
+    return names, task
+
+
+def _samplers(loader: object) -> Iterator[object]:
+    """Give what says the order of a loader, that of loaders and samplers within included."""
+    for name in INNER:
+        inner = getattr(loader, name, None)
+        if inner is not None:
+            yield inner
+            yield from _samplers(inner)
+
+
+def _shuffles(sampler: object) -> bool:
+    """Tell whether a sampler draws an order of its own."""
+    return "Random" in type(sampler).__name__ or getattr(sampler, "shuffle", False) is True
 
 
 def _array(values: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, a tensor of any type, a list

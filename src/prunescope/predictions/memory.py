@@ -18,6 +18,7 @@ from prunescope.predictions.given import (
     column_of,
     columns_of,
     index_of,
+    only_counts,
     table_of_columns,
 )
 from prunescope.predictions.scores import check_scores, logits_of, warn_of_scores
@@ -43,7 +44,8 @@ def logits_in(matrix: Matrix, samples: Samples, scores: str) -> NDArray[np.float
     if n != len(samples):
         raise DataError(f"{matrix.argument} has {n:,} rows: expected {len(samples):,} samples")
     values = matrix.values
-    if width > 1 and matrix.names is not None and set(matrix.names) != set(samples.attributes):
+    told = samples.attributes != (ONE,)
+    if told and matrix.names is not None and set(matrix.names) != set(samples.attributes):
         raise DataError(
             f"the columns of {matrix.argument} are {shorten(matrix.names)}: expected one per "
             f"{noun}, {shorten(samples.attributes)}"
@@ -100,6 +102,8 @@ def samples_of(
     )
     one_class = classes is not None or (attributes is None and len(columns) == 1 and width > 1)
     task: Task = "multiclass" if one_class else "multilabel"
+    if named and attributes is not None and len(columns) == 1:
+        named = table_of_columns(labels, "labels") is not None  # the name of a column gives way
     if one_class:
         names, codes = _classes(columns, classes, first)
     else:
@@ -135,9 +139,12 @@ def common_index(indexes: Iterable[tuple[str, object | None]]) -> pl.Series | No
     Raises
     ------
     DataError
-        Two of them differ: their rows may not be those of the same samples.
+        Two of them differ: their rows may not be those of the same samples. One that only counts
+        the rows differs from one in another order, too.
     """
     told = [(argument, index) for argument, index in indexes if index is not None]
+    if all(only_counts(index) for _, index in told):
+        return None
     for (one, mine), (other, theirs) in pairwise(told):
         if not mine.equals(theirs):  # type: ignore[attr-defined]
             raise DataError(
@@ -145,8 +152,6 @@ def common_index(indexes: Iterable[tuple[str, object | None]]) -> pl.Series | No
                 "samples: bring both in one order (.loc), or drop the index "
                 "(.reset_index(drop=True))"
             )
-    if not told:
-        return None
     index: Any = told[0][1]
     if index.nlevels > 1 or not index.is_unique or index.hasnans:
         return None
@@ -203,7 +208,7 @@ def _attributes(
             "attribute in each. If one of several classes is chosen, leave out attributes, or say "
             "classes=[...]"
         )
-    if theirs is not None and width > 1:
+    if theirs is not None:
         if set(theirs) != set(names):
             raise DataError(
                 f"the columns of labels are {shorten(theirs)}: expected one per attribute, "

@@ -48,6 +48,7 @@ def read_table(
     DataError
         The file is absent, damaged, too wide, or has no column that `columns` names.
     """
+    check_name(path)
     if path.is_dir():
         raise DataError(f"{path}: a folder; expected one file of predictions, .parquet or .csv")
     if not path.is_file():
@@ -66,6 +67,19 @@ def read_table(
     except UNREADABLE as error:
         raise unreadable(path, error) from error
     return frame, read_metadata(path)
+
+
+def check_name(path: Path) -> None:
+    """Raise unless the name of a file is text, as results name what they were made of.
+
+    Raises
+    ------
+    DataError
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{str(path)!a}: its name is no UTF-8: rename it") from error
 
 
 def read_metadata(path: Path) -> Metadata:

@@ -69,8 +69,10 @@ class Given:
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is scores alone or a table, which have no name."""
-        return not isinstance(self.value, Predictions | str | Path)
+        """Whether nothing in it says its name, as in scores alone or a table."""
+        if isinstance(self.value, Predictions):
+            return not self.value.metadata.name
+        return not isinstance(self.value, str | Path)
 
 
 def each(argument: str, given: object, *, of_seeds: bool = False) -> list[Given]:
@@ -166,7 +168,7 @@ def read_models(
             samples, logits_in(mine, samples, scores), one.told.over(Metadata(task=samples.task))
         )
         if isinstance(mine, Matrix)
-        else _renamed(one, mine)
+        else mine
         for one, mine in zip(given, read, strict=True)
     ]
     _check_seeds(given, models)
@@ -177,9 +179,9 @@ def _read(given: Given, scores: Scores) -> Predictions | Matrix:
     """Read one model, or its scores where it has no samples."""
     value = given.value
     if isinstance(value, Predictions):
-        return value
+        return _renamed(given, value)
     if isinstance(value, str | Path):
-        return Predictions.load(value, scores=scores)
+        return _renamed(given, Predictions.load(value, scores=scores))
     if value is None or isinstance(value, bool | int | float) or _is_list(value):
         raise DataError(
             f"{given.argument} is {type(value).__name__}: expected predictions, a path, a frame, "
@@ -188,7 +190,8 @@ def _read(given: Given, scores: Scores) -> Predictions | Matrix:
     frame = table_of_columns(value, given.argument)
     if frame is not None and any(name.startswith("logit__") for name in frame.columns):
         name = given.name or given.argument
-        return Predictions.from_table(frame, given.argument, name=name, scores=scores)
+        table = Predictions.from_table(frame, given.argument, name=name, scores=scores)
+        return _renamed(given, table)
     return Matrix.of(value, given.argument)
 
 
@@ -229,10 +232,10 @@ def _index_among(matrices: Sequence[Matrix], known: Samples) -> pl.Series | None
 
 
 def _renamed(given: Given, model: Predictions) -> Predictions:
-    """Tell a model its name, and else only what it does not know itself."""
-    if not given.is_named:
-        return model
+    """Tell a model the name under which it stands, and else only what it does not know itself."""
     mine = model.metadata
+    if mine.name and not given.is_named:
+        return model
     known = {
         "method": mine.compression.method != Compression().method,
         "seed": mine.seed is not None,

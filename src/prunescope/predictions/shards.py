@@ -36,7 +36,7 @@ from prunescope.predictions.adjustment import (
 from prunescope.predictions.batch import Answers, Batch
 from prunescope.predictions.columns import rename
 from prunescope.predictions.metadata import Metadata
-from prunescope.predictions.reading import check_width, read_metadata
+from prunescope.predictions.reading import check_name, check_width, read_metadata
 from prunescope.predictions.scores import Scores
 from prunescope.predictions.tables import MISSING, check_matched, require_columns
 
@@ -122,6 +122,7 @@ class Shards:
         """
         paths = shards_of(source)
         for path in paths:
+            check_name(path)
             if path.suffix.lower() != ".parquet":
                 raise DataError(f"{path}: only .parquet files can be read a part at a time")
         try:
