@@ -62,7 +62,9 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> target.read_text(), [file.name for file in target.parent.iterdir()]
     ('42', ['answer.txt'])
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if path.is_dir():
+        raise WriteError(path, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
         raise WriteError(path, "it is a pipe or a device")
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,8 @@ def write_all(made: Mapping[Path, bytes]) -> None:
     Raises
     ------
     DataError
-        One of them cannot be written: then all are as they were.
+        One of them cannot be written; that shows before the first gets its name, so all are as
+        they were.
     """
     with ExitStack() as written:
         for path, content in made.items():
