@@ -58,7 +58,7 @@ def test_nodes_of_several_names_are_looked_at_once():
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 40)]
     with pytest.raises(ConfigError, match=r"settings.yaml:\d+: not YAML: more than .* values"):
         read("\n".join(lines))
-    with pytest.raises(ConfigError, match="settings.yaml: not YAML: an alias holds itself"):
+    with pytest.raises(ConfigError, match=r"settings.yaml: not YAML: an alias holds itself"):
         read("a: &a [*a]")
 
 
