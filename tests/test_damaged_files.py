@@ -242,9 +242,6 @@ def test_a_damaged_file_is_an_error_of_ours(sound, tmp_path, monkeypatch, name):
                 read(damaged)
             except PrunescopeError:
                 refused += 1
-            except BaseException:
-                shutil.copy(damaged, "/tmp/w-folder/broken-" + damaged.name)
-                raise
     assert refused > EACH // 4
 
 
