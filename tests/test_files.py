@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from prunescope.errors import DataError
-from prunescope.files import new_folder, replacing, reserved, write_all
+from prunescope.files import locked, new_folder, replacing, reserved, write_all
 
 
 def test_the_file_appears_only_when_the_block_has_ended(tmp_path):
@@ -149,6 +149,30 @@ def test_files_that_belong_together_are_written_together(tmp_path):
     assert (tmp_path / "b").read_bytes() == b"old"
     write_all(made)
     assert {path: path.read_bytes() for path in made} == made
+
+
+def test_files_of_which_one_is_a_folder_are_left_as_they_were(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").write_bytes(b"old")
+    with pytest.raises(DataError, match=r"^cannot write .*/a: Is a directory$"):
+        write_all({tmp_path / "a": b"new", tmp_path / "b": b"new"})
+    assert (tmp_path / "b").read_bytes() == b"old"
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_not_held(tmp_path, monkeypatch):
+    """Its last holder removes it between our opening and our locking: others would not see it."""
+    import fcntl  # not on Windows
+
+    lock, flock = tmp_path / "lock", fcntl.flock
+
+    def late(file, how):
+        lock.unlink(missing_ok=True)
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(DataError, match="another prunescope is writing"), locked(lock, tmp_path):
+        pass
 
 
 def test_killed_while_files_are_put_in_place_the_first_is_the_old_or_all_are_new(

@@ -10,6 +10,7 @@ from prunescope.data.decode import decode
 from prunescope.errors import DataError, ImageError, PrunescopeError
 from prunescope.inputs import (
     DEEPEST,
+    LARGEST_YAML,
     LONGEST,
     MOST,
     YamlError,
@@ -65,6 +66,8 @@ def doubling(n):
         ("a: &a [*a]", "an alias holds itself"),
         ("a: &a {<<: *a}", "an alias holds itself"),
         (doubling(30), f"more than {MOST:,} values"),
+        ("- 1\n" * (MOST + 1) + "]", f"more than {MOST:,} values"),  # read no further than there
+        ("#" * (LARGEST_YAML + 1), "1,048,577 characters: at most 1,048,576"),
         ("a: " + "9" * (LONGEST + 1), "401 digits"),
         ("[" * 200 + "]" * 200, "more than 50 deep"),
         ("{a: " * 5000, "more than 50 deep"),

@@ -19,6 +19,7 @@ from prunescope.result_folder import ResultFolder
 
 
 class Info(BaseModel):
+    format_version: int = 1
     n: int
 
 
@@ -179,6 +180,43 @@ def test_tables_that_are_not_ours_are_left_alone(tmp_path):
         save(tmp_path, 1)
     assert theirs.read_bytes() == b"mine"
     assert names(tmp_path) == ["a.parquet"]
+
+
+STRANGERS = ['{"weather": 1}', "[1]", '{"format_version": 1', ""]
+
+
+@pytest.mark.parametrize("text", STRANGERS)
+def test_an_info_file_that_is_not_ours_is_left_alone(tmp_path, text):
+    (tmp_path / "thing.json").write_text(text)
+    with pytest.raises(DataError, match=r"has a thing\.json that is not of prunescope.*left alone"):
+        save(tmp_path, 1)
+    assert (tmp_path / "thing.json").read_text() == text
+    assert names(tmp_path) == ["thing.json"]
+
+
+def test_a_result_without_a_seal_is_replaced(tmp_path):
+    """As version 0.1 wrote them."""
+    (tmp_path / "thing.json").write_text('{"format_version": 1, "n": 1}')
+    (tmp_path / "a.parquet").write_bytes(b"old")
+    save(tmp_path, 2)
+    assert load(tmp_path) == (2, 2, 20)
+
+
+@pytest.mark.parametrize("seal", ['"x"', "[]", "[1]", "null", "7"])
+def test_a_table_that_waits_beside_a_damaged_seal_is_dropped(tmp_path, seal):
+    (tmp_path / "thing.json").write_text(f'{{"format_version": 1, "sha256": {seal}}}')
+    (tmp_path / ".a.parquet.next").write_bytes(b"x")
+    save(tmp_path, 1)
+    assert load(tmp_path) == (1, 1, 10)
+    assert names(tmp_path) == ["a.parquet", "b.parquet", "thing.json"]
+
+
+def test_what_others_are_writing_stays(tmp_path):
+    theirs = [".a.parquet.gz.abcd_123.part", ".movie.mkv.part", ".a.parquet.12.part"]
+    for name in [*theirs, ".a.parquet.abcd_123.part", "..b.parquet.next.abcd_123.part"]:
+        (tmp_path / name).touch()
+    save(tmp_path, 1)
+    assert set(names(tmp_path)) == {*theirs, "a.parquet", "b.parquet", "thing.json"}
 
 
 def test_other_files_stay(tmp_path):

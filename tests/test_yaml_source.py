@@ -36,7 +36,10 @@ def test_values_and_their_lines():
         ("a: 1\nb: [", "settings.yaml:2: not YAML"),
         ("a: *\n", r"settings.yaml:1: not YAML: .*a \* stands in quotes"),
         ("a: \x07", "settings.yaml: not YAML: unacceptable character"),
-        ("a: 2020-13-45", "settings.yaml: not YAML: .*month must be"),
+        (
+            "a: 2020-13-45",
+            "settings.yaml: not YAML: a value is not what it looks like: month must be",
+        ),
         ("[" * 5000, "settings.yaml: not YAML: lists and mappings lie more than 50 deep"),
         ("a: 1\nb: {c: 1,\n c: 2}", "settings.yaml:3: 'c' stands twice in one mapping"),
         ("a: 1\nb:\n  on: 2", "settings.yaml:3: 'on' is no name to YAML, .* put it in quotes"),
@@ -49,15 +52,13 @@ def test_what_is_no_settings_is_told_with_its_line(text, message):
         read(text)
 
 
-def test_nodes_of_several_names():
-    """The last lines of the first document, nine times the line before, stand for 9^39 values."""
+def test_nodes_of_several_names_are_looked_at_once():
+    """Otherwise this document, nine lists of nine of the line before, would take for ever."""
     lines = ["a0: &a0 [x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 40)]
-    told, _ = read("\n".join(lines[:3]))
-    assert told["a2"] == [[["x"]] * 9] * 9
-    with pytest.raises(ConfigError, match=r"settings.yaml:\d: not YAML: more than [\d,]+ values"):
+    with pytest.raises(ConfigError, match=r"settings.yaml:\d+: not YAML: more than .* values"):
         read("\n".join(lines))
-    with pytest.raises(ConfigError, match="not YAML: an alias holds itself"):
+    with pytest.raises(ConfigError, match=r"settings.yaml: not YAML: an alias holds itself"):
         read("a: &a [*a]")
 
 
@@ -65,11 +66,10 @@ def test_a_file_that_cannot_be_read_says_how_to_make_one(tmp_path):
     path = tmp_path / "settings.yaml"
     with pytest.raises(ConfigError, match=r"No such file.*; 'init .*settings.yaml' writes one"):
         read_text(path, "init")
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(
-        ConfigError, match="cannot be read: the text is UTF-16: save it as UTF-8; 'init"
-    ):
-        read_text(path, "init")
+    for content, told in ((b"\xff\xfe", "the text is UTF-16"), (b"\x80", "the text is no UTF-8")):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=f"cannot be read: {told}.*'init .*' writes one"):
+            read_text(path, "init")
 
 
 class Size(BaseModel):

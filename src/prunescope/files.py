@@ -17,6 +17,7 @@ from prunescope.errors import DataError, PrunescopeError
 __all__ = [
     "FolderExistsError",
     "WriteError",
+    "leftovers",
     "locked",
     "new_folder",
     "remove_leftovers",
@@ -30,6 +31,9 @@ __all__ = [
 
 LOCK = ".prunescope.lock"
 """The lock of a folder that is filled, inside it."""
+
+PART = re.compile(r"\.(?P<name>.+)\.([a-z0-9_]{8}|[0-9a-f]{32})\.part")
+"""What `replacing` and `new_folder` call what is not whole yet."""
 
 OF_THE_SYSTEM = re.compile(r"\b(I/?O error|os error \d+)", re.IGNORECASE)
 """How libraries written in Rust say that it was the system, in errors of their own."""
@@ -58,7 +62,9 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> target.read_text(), [file.name for file in target.parent.iterdir()]
     ('42', ['answer.txt'])
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if path.is_dir():
+        raise WriteError(path, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
         raise WriteError(path, "it is a pipe or a device")
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +99,8 @@ def write_all(made: Mapping[Path, bytes]) -> None:
     Raises
     ------
     DataError
-        One of them cannot be written: then all are as they were.
+        One of them cannot be written; that shows before the first gets its name, so all are as
+        they were.
     """
     with ExitStack() as written:
         for path, content in made.items():
@@ -156,7 +163,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def reserved(target: Path, *, inside: bool = False) -> Iterator[None]:
+def reserved(target: Path, *, inside: Iterable[str] | None = None) -> Iterator[None]:
     """Make sure, before the work, that a place can be written to, and keep it to oneself.
 
     What killed writers left there goes. Folders that are made for it and stay empty go, too.
@@ -165,8 +172,8 @@ def reserved(target: Path, *, inside: bool = False) -> Iterator[None]:
     ----------
     target : path
         A file or folder that will be replaced whole.
-    inside : bool
-        Whether it is a folder that files are put into.
+    inside : iterable of str, optional
+        Of a folder that files are put into: their names.
 
     Raises
     ------
@@ -174,18 +181,35 @@ def reserved(target: Path, *, inside: bool = False) -> Iterator[None]:
         Nothing can be written there, or another process is writing.
     """
     target = Path(os.path.realpath(target))
-    folder = target if inside else target.parent
-    lock = folder / (LOCK if inside else f".{target.name}.lock")
-    with writable(folder, target), locked(lock, target):
-        remove_leftovers(folder.glob(".*.part") if inside else _parts(target))
+    if inside is None:
+        folder, names, lock = target.parent, [target.name], f".{target.name}.lock"
+    else:
+        folder, names, lock = target, list(inside), LOCK
+    with writable(folder, target), locked(folder / lock, target):
+        remove_leftovers(leftovers(folder, *names))
         yield
 
 
-def _parts(target: Path) -> Iterator[Path]:
-    """Yield what writers of a file or folder leave beside it when they are killed."""
-    for path in target.parent.iterdir():
-        if path.name.startswith(f".{target.name}.") and path.name.endswith(".part"):
-            yield path
+def leftovers(folder: Path, *names: str) -> list[Path]:
+    """Return what killed writers left in a folder of files or folders of these names.
+
+    Parameters
+    ----------
+    folder : path
+    names : str
+        Whole ones, so that nothing goes that belongs to another file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in (".a.csv.0z_4k8s2.part", ".a.csv.gz.0z_4k8s2.part", ".a.csv.part"):
+    ...     (folder / name).touch()
+    >>> [path.name for path in leftovers(folder, "a.csv")]
+    ['.a.csv.0z_4k8s2.part']
+    """
+    found = ((path, PART.fullmatch(path.name)) for path in sorted(folder.iterdir()))
+    return [path for path, part in found if part and part["name"] in names]
 
 
 @contextmanager

@@ -47,9 +47,11 @@ DEEPEST = 50
 LONGEST = 400
 """Digits of a number; more than that no float holds."""
 
-MOST = 2**17
-"""Values of a YAML file, those that aliases repeat counted each time."""
+LARGEST_YAML = 2**20
+"""Characters of a YAML file, which is read far more slowly than any other."""
 
+MOST = 2**15
+"""Values of a YAML file, those that aliases repeat counted each time."""
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error, OSError)
 """What reading a table raises from a file that holds none."""
@@ -196,8 +198,8 @@ def parse_yaml(text: str, *, distinct: bool = True) -> tuple[yaml.Node | None, A
     Raises
     ------
     YamlError
-        It is no YAML, or one that nobody writes: too deep, too many digits, or aliases that hold
-        themselves or repeat very much.
+        It is no YAML, or one that nobody writes: too large, too deep, too many digits, or aliases
+        that hold themselves or repeat very much.
 
     Examples
     --------
@@ -208,7 +210,7 @@ def parse_yaml(text: str, *, distinct: bool = True) -> tuple[yaml.Node | None, A
     prunescope.inputs.YamlError: an alias holds itself
     """
     try:
-        _check_nesting(text)
+        _check_size(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
             _measure(node, {}, distinct)
@@ -226,10 +228,15 @@ def parse_yaml(text: str, *, distinct: bool = True) -> tuple[yaml.Node | None, A
         raise YamlError(f"a value is not what it looks like: {error}") from error
 
 
-def _check_nesting(text: str) -> None:
-    """Raise where lists and mappings open too deep; reads no further than there."""
-    depth = 0
+def _check_size(text: str) -> None:
+    """Raise where there are too many values, or too deep; reads no further than there."""
+    if len(text) > LARGEST_YAML:
+        raise YamlError(f"{len(text):,} characters: at most {LARGEST_YAML:,} are read")
+    n = depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        n += isinstance(event, yaml.NodeEvent)
+        if n > MOST:
+            raise YamlError(f"more than {MOST:,} values")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,16 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from prunescope.errors import DataError, shorten
-from prunescope.files import LOCK, WriteError, locked, remove_leftovers, replacing, writable
-from prunescope.inputs import parquet_schema, parse_json, parse_parquet, read_bytes
+from prunescope.files import (
+    LOCK,
+    WriteError,
+    leftovers,
+    locked,
+    remove_leftovers,
+    replacing,
+    writable,
+)
+from prunescope.inputs import parquet_schema, parse_json, parse_parquet, read_bytes, read_json
 
 SEAL = "sha256"
 """Key in the JSON file: table → hash."""
@@ -65,7 +74,7 @@ class ResultFolder(Generic[Info]):
         """
         folder = Path(folder)
         with writable(folder), locked(folder / LOCK, folder):
-            self._check_ours(folder)
+            check_ours(folder, [self.info_file], self.tables)
             self._settle(folder)
             seal = {}
             try:
@@ -176,33 +185,57 @@ class ResultFolder(Generic[Info]):
     def _settle(self, folder: Path) -> None:
         """Move the tables that wait to their places, and drop those of a writer that was killed."""
         try:
-            seal = parse_json(read_bytes(folder / self.info_file))[SEAL]
-        except (OSError, ValueError, KeyError, TypeError):
+            seal = dict(read_json(folder / self.info_file)[SEAL])
+        except (OSError, ValueError, KeyError, TypeError):  # it says of no table that it is its own
             seal = {}
         for file in (*self.tables, self.info_file):
             beside = _waiting(folder / file)
-            for name in (file, beside.name):
-                remove_leftovers(folder.glob(f".{name}.*.part"))
+            remove_leftovers(leftovers(folder, file, beside.name))
             with suppress(OSError):  # it waits on: on Windows somebody reads the old one
                 if beside.exists() and _hash_of(beside) == seal.get(file):
                     beside.replace(folder / file)
                 else:
                     beside.unlink(missing_ok=True)
 
-    def _check_ours(self, folder: Path) -> None:
-        """Raise where files would be overwritten that are not those of such a result."""
-        theirs = [file for file in self.tables if (folder / file).exists()]
-        if theirs and not (folder / self.info_file).exists():
-            raise DataError(
-                f"{folder} has {theirs[0]} and no {self.info_file}, so it is no {self.what}: it is "
-                "left alone; choose another folder"
-            )
-
     def _absent(self, folder: Path) -> DataError:
         """Say that there is no such result, and how to make one."""
         return DataError(
             f"{folder} holds no {self.what}: expected {next(iter(self.tables))} and "
             f"{self.info_file}, as written by {self.command} -o {folder}"
+        )
+
+
+def check_ours(folder: Path, info_files: Iterable[str], beside: Iterable[str]) -> None:
+    """Raise where files would be overwritten that are not those of a result.
+
+    Parameters
+    ----------
+    folder : path
+    info_files : iterable of str
+        The JSON files that tell of a result, of whatever version; one is enough.
+    beside : iterable of str
+        What a result has beside them.
+
+    Raises
+    ------
+    DataError
+    """
+    told = [file for file in info_files if os.path.lexists(folder / file)]
+    for file in told:
+        try:
+            content = read_json(folder / file)
+        except (OSError, ValueError):
+            content = None
+        if not isinstance(content, dict) or "format_version" not in content:
+            raise DataError(
+                f"{folder} has a {file} that is not of prunescope, or is damaged: it is left "
+                "alone; choose another folder"
+            )
+    theirs = [file for file in beside if os.path.lexists(folder / file)]
+    if theirs and not told:
+        raise DataError(
+            f"{folder} has {theirs[0]} and no {', '.join(info_files)}, so it is no result of "
+            "prunescope: it is left alone; choose another folder"
         )
 
 

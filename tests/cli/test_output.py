@@ -9,7 +9,10 @@ import typer
 from filelock import FileLock
 
 from prunescope.cli.app import app
+from prunescope.cli.output import REPORT
 from prunescope.files import LOCK
+from prunescope.report import FORMATS
+from prunescope.report.write import FILES as NAMES
 
 RESULT = {
     "audit": ("audit", "no.parquet", "--compressed", "no.parquet", "-o"),
@@ -88,7 +91,7 @@ def test_a_place_nobody_can_write_to(prunescope, name):
 
 
 @pytest.mark.parametrize("name", FOLDER)
-@pytest.mark.parametrize("file", ["report.html", "score.parquet"])
+@pytest.mark.parametrize("file", ["report.html", "score.parquet", "audit.json"])
 def test_a_folder_of_other_files_is_left_alone(prunescope, tmp_path, name, file):
     (tmp_path / file).write_text("mine")
     done = prunescope(*FOLDER[name], tmp_path)
@@ -134,12 +137,33 @@ def test_a_model_that_another_process_writes(prunescope, tmp_path, name):
 
 def test_what_a_killed_command_left_goes(prunescope, tmp_path):
     out = tmp_path / "out"
-    for folder in (out, tmp_path):
-        (folder / ".out.abc.part").mkdir(parents=True)
-        (folder / ".out.abc.part" / "half").touch()
+    out.mkdir()
+    for name in ("audit.json", "report.html", "score.parquet"):
+        (out / f".{name}.0a_b1c2d.part").touch()
+    half = tmp_path / f".out.{'0a' * 16}.part"
+    half.mkdir()
+    (half / "half").touch()
     prunescope(*RESULT["audit"], out)
     prunescope(*MODEL["prune"], out)
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("command", [RESULT["audit"], MODEL["prune"]])
+def test_what_other_programs_are_writing_stays(prunescope, tmp_path, command):
+    out = tmp_path / "out"
+    names = {
+        out: (".movie.mkv.part", f".faces.{'0a' * 16}.part", ".dense.part", ".report.pdf.part"),
+        tmp_path: (".out.parquet.0a_b1c2d.part", ".out.part", f".faces.{'0a' * 16}.part"),
+    }
+    theirs = {folder / name for folder, all_of in names.items() for name in all_of}
+    for path in theirs:
+        path.mkdir(parents=True)
+    prunescope(*command, out)
+    assert set(tmp_path.rglob("*.part")) == theirs
+
+
+def test_a_pdf_of_ones_own_is_no_page_of_an_audit():
+    assert {NAMES.get(name, f"report.{name}") for name in FORMATS} == set(REPORT)
 
 
 def test_an_audit_again_removes_the_pages_of_the_first(prunescope, tmp_path, answers):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -103,6 +105,17 @@ def test_damaged_lists(celeba, make_config, name, old, new, message):
     with pytest.raises(DataError, match=message) as caught:
         load_dataset(make_config(celeba))
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt"]
+)
+def test_a_list_that_is_a_pipe(celeba, make_config, name):
+    path = next(celeba.rglob(name))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=f"{name} cannot be read: .*is a pipe or a device"):
+        load_dataset(make_config(celeba))
 
 
 def test_a_missing_partition(celeba, make_config):

@@ -113,7 +113,7 @@ def test_a_folder_that_holds_something_else_is_refused(planted, tmp_path):
     ):
         broken.write_parquet(tmp_path / "forecast.parquet")
         with pytest.raises(
-            DataError, match="forecast.parquet.*make it again with prunescope forecast"
+            DataError, match=r"forecast\.parquet.*make it again with prunescope forecast"
         ):
             Forecast.load(tmp_path)
     (tmp_path / "forecast.json").write_text('{"format_version": 2}')

@@ -1,6 +1,7 @@
 """Who is asked about what: one item at a time, none to two, also between processes."""
 
 import multiprocessing
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -73,6 +74,14 @@ def test_what_cannot_be_held_is_told(viewers, tmp_path):
     (tmp_path / "kept").write_text("a file where the folder should be")
     with pytest.raises(DataError, match="cannot write"):
         viewers[0].next(BALD, "a", hold=True)
+
+
+def test_a_pipe_in_place_of_what_is_held_is_told(tmp_path):
+    holds = Holds(Decisions(tmp_path / "decisions.jsonl"))
+    os.mkfifo(holds.path)
+    assert holds.of_others("ada") == set()
+    with pytest.raises(DataError, match="it is a pipe or a device"):
+        holds.take("ada", lambda others: BALD)
 
 
 def reviewed(path, who, n):

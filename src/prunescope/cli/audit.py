@@ -176,7 +176,7 @@ def audit(
             found = files.audit_in_memory(dense, compressed, update, choice)
     read = files.sources([model.name for model in found.info.models], [*dense, *compressed])
     found = found.read_from(out, read)
-    output.outdated(out, "report.*", "model_card.md")
+    output.outdated(out, *output.REPORT)
     found.save(out)
     _write(found, out, title, data, formats, figures, gain, policy, as_json)
 

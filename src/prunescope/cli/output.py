@@ -15,11 +15,17 @@ from prunescope.errors import CheckpointError, DataError
 from prunescope.files import FolderExistsError, reserved, writable
 
 KINDS = ("audit", "comparison", "forecast", "route", "score", "search")
+RESULTS = tuple(f"{kind}.json" for kind in KINDS)
+"""The files that tell of a result."""
+
+REPORT = ("report.html", "report.json", "report.md", "report.csv", "model_card.md")
+"""The pages of an audit, of every format."""
+
 PAGES = (
-    "report.*", "model_card.md", "review.csv",
+    *REPORT, "review.csv",
     *(f"{kind}.{ending}" for kind in KINDS for ending in ("parquet", "html")),
 )  # fmt: skip
-"""What a result has beside the JSON file that tells of it."""
+"""What a result has beside them."""
 
 MODEL = ("prunescope.json",)
 STORY = ("data.yaml", "models", "audit.json")
@@ -40,26 +46,21 @@ def result(path: Path | None) -> Path | None:
     """
     if path is None:
         return None
-    _check_folder(path)
-    theirs = sorted(found.name for page in PAGES for found in path.glob(page))
-    if theirs and not any((path / f"{kind}.json").exists() for kind in KINDS):
-        raise DataError(
-            f"{path} has {theirs[0]} and no result of prunescope: it is left alone; choose "
-            "another folder"
-        )
+    _check_ours(path, PAGES)
     return pages(path)
 
 
 def pages(path: Path | None) -> Path | None:
     """Take a folder that files are added to."""
-    return _take(path, inside=True)
+    return _take(path, inside=(*RESULTS, *PAGES))
 
 
 def story(path: Path) -> Path:
     """Take a folder for the demo."""
+    _check_ours(path, ())
     if _others(path, STORY):
         raise DataError(f"{path} holds other files: it is left alone; choose another folder")
-    _take(path, inside=True)
+    pages(path)
     return path
 
 
@@ -95,7 +96,7 @@ def shared(path: Path | None) -> Path | None:
     return path
 
 
-def _take(path: Path | None, *, inside: bool = False) -> Path | None:
+def _take(path: Path | None, *, inside: Iterable[str] | None = None) -> Path | None:
     if path is not None:
         _hold(reserved(path, inside=inside))
     return path
@@ -108,10 +109,9 @@ def _hold(place: AbstractContextManager[None]) -> None:
 
 
 def outdated(folder: Path, *names: str) -> None:
-    """Remove pages of a result that is about to be replaced; `names` may be patterns."""
+    """Remove pages of a result that is about to be replaced."""
     for name in names:
-        for path in folder.glob(name):
-            path.unlink(missing_ok=True)
+        (folder / name).unlink(missing_ok=True)
 
 
 def _others(folder: Path, marks: Iterable[str]) -> bool:
@@ -120,6 +120,13 @@ def _others(folder: Path, marks: Iterable[str]) -> bool:
     if not folder.is_dir() or any((folder / mark).exists() for mark in marks):
         return False
     return any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def _check_ours(folder: Path, beside: Iterable[str]) -> None:
+    from prunescope.result_folder import check_ours  # here: printing help takes no polars
+
+    _check_folder(folder)
+    check_ours(folder, RESULTS, beside)
 
 
 def _check_folder(path: Path) -> None:

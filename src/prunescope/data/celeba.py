@@ -18,7 +18,7 @@ from prunescope.data.config import IDENTITY_GROUPS, Columns, DataConfig
 from prunescope.data.images import FileImages
 from prunescope.data.tables import Table
 from prunescope.errors import DataError, first_line
-from prunescope.inputs import UNREADABLE
+from prunescope.inputs import UNREADABLE, read_bytes
 
 ATTRIBUTES_NAME = "list_attr_celeba.txt"
 _PARTITION_NAME = "list_eval_partition.txt"
@@ -69,8 +69,8 @@ def read_celeba(folder: Path, config: DataConfig) -> Table:
 
 def _read_attributes(path: Path) -> tuple[tuple[str, ...], pl.DataFrame]:
     """Read a line with the number of images, one with the attributes, then one per image."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        count, names = file.readline().strip(), tuple(file.readline().split())
+    count, line, *_ = (*_content(path).decode("utf-8", "replace").split("\n", 2), "")
+    count, names = count.strip(), tuple(line.split())
     if not count.isdecimal() or not names:
         raise DataError(
             f"{path}: expected the number of images in line 1 and the attributes in line 2, "
@@ -92,7 +92,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], pl.DataFrame]:
 
 def _read_list(path: Path, schema: dict[str, type[pl.DataType]], skip: int) -> pl.DataFrame:
     """Read lines of values that are aligned with spaces."""
-    text = path.read_bytes().replace(b"\r\n", b"\n").split(b"\n", skip)[-1]
+    text = _content(path).replace(b"\r\n", b"\n").split(b"\n", skip)[-1]
     while b"  " in text:
         text = text.replace(b"  ", b" ")
     try:
@@ -104,6 +104,13 @@ def _read_list(path: Path, schema: dict[str, type[pl.DataType]], skip: int) -> p
             f"{path} cannot be read: expected {len(schema)} values in each line; "
             f"{first_line(error)}"
         ) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _find(folder: Path, name: str) -> Path | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pydantic import TypeAdapter, ValidationError
 
 from prunescope.files import replacing
+from prunescope.inputs import read_bytes
 from prunescope.viewer.decisions import Decisions, Key
 
 HELD = 120.0
@@ -69,7 +70,7 @@ class Holds:
     def _others(self, session: str) -> dict[str, tuple[Key, float]]:
         """Read what is held in other sessions; a file that is no such one holds nothing."""
         try:
-            held = _HOLDS.validate_json(self.path.read_bytes())
+            held = _HOLDS.validate_json(read_bytes(self.path))
         except (OSError, ValidationError):
             return {}
         now = self._clock()

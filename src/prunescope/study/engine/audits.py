@@ -6,7 +6,7 @@ from typing import Any
 
 from prunescope.audit import Audit, Sources, audit
 from prunescope.data.backdoors import TRIGGER
-from prunescope.files import new_folder, remove_leftovers
+from prunescope.files import leftovers, new_folder, remove_leftovers
 from prunescope.study.engine.store import Store, read_json, write_json
 from prunescope.study.plan import Setting, StudyConfig
 from prunescope.study.sweep import ShowProgress
@@ -46,7 +46,7 @@ def audit_setting(
             for run, model in zip((*dense, *compressed), (*answers[0], *answers[1]), strict=True)
         }
         found = found.read_from(folder, Sources(files=files))
-        remove_leftovers([folder, *folder.parent.glob(f".{folder.name}.*.part")])
+        remove_leftovers([folder, *leftovers(folder.parent, folder.name)])
         with new_folder(folder) as part:
             found.save(part)
             write_json(part / MADE_OF, made_of)

@@ -30,7 +30,7 @@ from typing import Any
 
 from prunescope import inputs
 from prunescope.errors import ConfigError, DataError
-from prunescope.files import remove_leftovers, replacing
+from prunescope.files import leftovers, remove_leftovers, replacing
 from prunescope.predictions import Predictions
 from prunescope.study.plan import Plan, Run, Setting
 from prunescope.study.stages import state_folder
@@ -114,7 +114,7 @@ class Store:
                     "with -o"
                 )
         with store.lock(STUDY, wait=True):
-            remove_leftovers(folder.glob(".*.part"))
+            remove_leftovers(leftovers(folder, STUDY, PLAN, DATA))
             with replacing(folder / STUDY) as beside:
                 beside.write_text(text, encoding="utf-8")
             with replacing(known) as beside:
