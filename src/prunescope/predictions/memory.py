@@ -170,7 +170,7 @@ def _check_lengths(lengths: Sequence[tuple[str, int]], first: Matrix) -> None:
     for argument, length in lengths:
         if length != n:
             turned = length == width and argument != first.argument
-            hint = f": is it transposed? {first.argument}.T has them" if turned else ""
+            hint = ": is one of the two transposed?" if turned else ""
             raise DataError(
                 f"{argument} has {length:,} rows; {first.argument} has {n:,}: expected one row "
                 f"per sample in each{hint}"
