@@ -208,7 +208,7 @@ def leftovers(folder: Path, *names: str) -> list[Path]:
     >>> [path.name for path in leftovers(folder, "a.csv")]
     ['.a.csv.0z_4k8s2.part']
     """
-    found = ((path, PART.fullmatch(path.name)) for path in sorted(folder.iterdir()))
+    found = ((path, PART.fullmatch(path.name)) for path in sorted(folder.glob(".*.part")))
     return [path for path, part in found if part and part["name"] in names]
 
 
