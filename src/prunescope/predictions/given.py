@@ -177,7 +177,7 @@ def _native(given: object, argument: str) -> Frame | nw.Series[Any] | NDArray[An
         held = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
         if isinstance(held, nw.DataFrame | nw.Series):
             return held
-        return _array(given)
+        return array_of(given)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(
             f"{argument} ({type(given).__name__}) cannot be read: {first_line(error)}; "
@@ -185,7 +185,7 @@ def _native(given: object, argument: str) -> Frame | nw.Series[Any] | NDArray[An
         ) from error
 
 
-def _array(given: object) -> NDArray[Any]:
+def array_of(given: object) -> NDArray[Any]:
     """Return an array of a tensor on any device, of an array, or of numbers in lists."""
     if isinstance(given, _Tensor):
         given = given.detach().cpu()

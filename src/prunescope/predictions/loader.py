@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunescope.data.samples import UNKNOWN, Samples, Task
 from prunescope.errors import ConfigError, DataError, shorten
-from prunescope.predictions.given import Matrix
+from prunescope.predictions.given import Matrix, array_of
 from prunescope.predictions.memory import samples_of
 
 IMAGES = ("pixel_values", "images", "image")
@@ -66,7 +66,7 @@ class LoaderReader:
                 )
             n = len(images)
             if labels is not None:
-                given = _array(labels)
+                given = array_of(labels)
                 if len(given) != n:
                     raise DataError(
                         f"batch {number} has {n} images and {len(given)} labels: "
@@ -207,16 +207,9 @@ def _shuffles(sampler: object) -> bool:
     return "Random" in type(sampler).__name__ or getattr(sampler, "shuffle", False) is True
 
 
-def _array(values: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, a tensor of any type, a list
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        values = values.double() if values.is_floating_point() else values
-    return np.asarray(values)
-
-
 def _plain(values: Any) -> list[Any]:  # noqa: ANN401 - any sequence
     """Return a sequence, tensor or series as a list of plain values; NaN becomes None."""
     if hasattr(values, "detach"):
-        values = _array(values)
+        values = array_of(values)
     listed = values.tolist() if hasattr(values, "tolist") else list(values)
     return [None if isinstance(one, float) and one != one else one for one in listed]

@@ -460,7 +460,10 @@ def predict_elsewhere(
     """
     check_suffix(out)
     part = dataset.split(split)
-    rates = dataset.split("train").samples.rates() if "train" in dataset.splits else None
+    trained: dict[str, Any] = {}
+    if "train" in dataset.splits:
+        rates = dataset.split("train").samples.rates()
+        trained = {"train_prevalence": rates.prevalence, "train_group_rates": rates.group_rates}
     with settings_of("the note of how the model was compressed"):
         compression = Compression(**getattr(model, "compression", {}))
     metadata = Metadata(
@@ -470,12 +473,7 @@ def predict_elsewhere(
         model=dict(about or {}),
         compression=compression,
         dataset=_about_data(part),
-        train_prevalence=None if rates is None else dict(rates.prevalence),
-        train_group_rates=None
-        if rates is None
-        else {
-            group: {v: dict(r) for v, r in of.items()} for group, of in rates.group_rates.items()
-        },
+        **trained,
     )
     return _answered(
         lambda: predict(model, part, metadata, scores=scores, device=device, progress=progress),
