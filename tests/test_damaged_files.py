@@ -26,7 +26,7 @@ from prunescope.forecast import Forecast, forecast, score
 from prunescope.forecast.score_result import Score
 from prunescope.mitigate import Overrides
 from prunescope.models.processors import read_processor
-from prunescope.predictions import Predictions, read_adjustments, read_thresholds
+from prunescope.predictions import Embeddings, Predictions, read_adjustments, read_thresholds
 from prunescope.predictions.shards import Shards
 from prunescope.report import read_gain
 from prunescope.runtimes.note import OURS, read_note
@@ -136,6 +136,10 @@ def sound(tmp_path_factory, build):
     )
     dense.save(folder / "dense.parquet")
     dense.save(folder / "dense.csv")
+    seen = Embeddings.of(rng.normal(size=(60, 3)), dense.samples.ids)
+    seen.save(folder / "embeddings.parquet")
+    columns = pl.DataFrame(seen.values, schema=["f0", "f1", "f2"])
+    columns.insert_column(0, seen.ids).write_csv(folder / "embeddings.csv")
     found = audit([dense], [pruned], replicates=16)
     found.save(folder / "audit")
     told = forecast(dense, sparsity=0.9)
@@ -215,6 +219,8 @@ def folder_of(read):
 READERS = {
     "dense.parquet": (Predictions.load, scan),
     "dense.csv": (Predictions.load,),
+    "embeddings.parquet": (Embeddings.load,),
+    "embeddings.csv": (Embeddings.load,),
     "thresholds.json": (read_thresholds, read_adjustments),
     "thresholds.yaml": (read_thresholds, read_adjustments),
     "thresholds.csv": (read_thresholds,),

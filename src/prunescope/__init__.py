@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prunescope.forecast import Forecast, forecast
     from prunescope.mitigate import Overrides
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
-    from prunescope.predictions import Metadata, Predictions, predict
+    from prunescope.predictions import Embeddings, Metadata, Predictions, predict
     from prunescope.pruning import Masks, Pruner, export_onnx, gains, prune, quantize
     from prunescope.report import sample_table, write_report, write_samples
     from prunescope.training import Distill, Recipe, train
@@ -33,6 +33,7 @@ _HOME = {
     "DataConfig": "data",
     "Dataset": "data",
     "Distill": "training",
+    "Embeddings": "predictions",
     "Forecast": "forecast",
     "Masks": "pruning",
     "Metadata": "predictions",
@@ -68,6 +69,7 @@ __all__ = [
     "DataConfig",
     "Dataset",
     "Distill",
+    "Embeddings",
     "Forecast",
     "Masks",
     "Metadata",

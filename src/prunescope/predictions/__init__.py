@@ -19,6 +19,7 @@ from prunescope.predictions.adjustment import (
 from prunescope.predictions.align import align, in_order_of, on_samples_of
 from prunescope.predictions.ask import predict
 from prunescope.predictions.columns import read_mapping, rename
+from prunescope.predictions.embeddings import Embeddings
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
 from prunescope.predictions.record import Predictions, check_suffix
 from prunescope.predictions.scores import Scores
@@ -37,6 +38,7 @@ __all__ = [
     "Compression",
     "Curve",
     "DatasetInfo",
+    "Embeddings",
     "Metadata",
     "Predictions",
     "Scores",

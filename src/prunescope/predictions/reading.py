@@ -33,7 +33,11 @@ SEPARATORS = (",", ";", "\t")
 
 
 def read_table(
-    path: Path, columns: Mapping[str, str] | None = None, optional: tuple[str, ...] = ()
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    optional: tuple[str, ...] = (),
+    *,
+    what: str = "predictions",
 ) -> tuple[pl.DataFrame, Metadata]:
     """Read the table, its columns renamed as `columns` says, and its provenance.
 
@@ -42,6 +46,8 @@ def read_table(
     path : path
     columns : dict, optional
         Our name → the name in the file; see `rename`, and there for `optional`.
+    what : str
+        What messages call that which the file should hold.
 
     Raises
     ------
@@ -50,9 +56,9 @@ def read_table(
     """
     check_name(path)
     if path.is_dir():
-        raise DataError(f"{path}: a folder; expected one file of predictions, .parquet or .csv")
+        raise DataError(f"{path}: a folder; expected one file of {what}, .parquet or .csv")
     if not path.is_file():
-        raise DataError(f"{path}: no such file; expected predictions as .parquet or .csv")
+        raise DataError(f"{path}: no such file; expected {what} as .parquet or .csv")
     kind = path.suffix.lower()
     if kind not in (".csv", ".parquet"):
         raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
