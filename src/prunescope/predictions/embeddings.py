@@ -186,7 +186,7 @@ def _of_lists(column: pl.Series, source: str) -> NDArray[np.floating[Any]]:
     if column.has_nulls():
         row = int(column.is_null().arg_true()[0])
         raise DataError(f"{where}: row {row + 1} is empty: expected a list of numbers")
-    lengths = column.list.len() if isinstance(kind, pl.List) else pl.Series([kind.size])
+    lengths = pl.Series([kind.size]) if isinstance(kind, pl.Array) else column.list.len()
     width = lengths[0] if len(lengths) else 0
     if (lengths != width).any():
         row = int((lengths != width).arg_true()[0])
