@@ -13,12 +13,12 @@ MOST_TOLD = 5
 """Slices that the report shows."""
 
 LOST = {
-    "harmful_flips": "right answers became wrong",
-    "accuracy": "answers stopped being right, net of those that became right",
-    "rare_answers": "answers to rare values stopped being right, net of those that became right",
-    "uncertainty": "answers became uncertain, net of those that became sure",
+    "harmful_flips": "went from right to wrong",
+    "accuracy": "stopped being right, less those that became so",
+    "rare_answers": "stopped being right, less those that became so",
+    "uncertainty": "became uncertain, less those that became sure",
 }
-"""Damage → what happened to a share of the answers."""
+"""Damage → what a share of the answers did."""
 
 BEYOND = {
     "margin": "answers elsewhere of which the dense model was as sure",
@@ -73,11 +73,13 @@ class ToldSlice(Frozen):
 class Hurt(Frozen):
     """What a search for slices found: those that the test half confirms first, and how it was done.
 
-    `n_tested` slices were tested. `thumbnails` are of the samples that slices name.
+    `kind` of answers are lost, which `lost` says how, more than those of `beyond`. `n_tested`
+    slices were tested. `thumbnails` are of the samples that slices name.
     """
 
     dense: str
     models: list[str]
+    kind: str
     lost: str
     beyond: str
     confidence: float
@@ -113,10 +115,10 @@ class Hurt(Frozen):
         worst = max(self.found, key=lambda one: one.damage or 0)
         told = SHARE.bare_change(worst.damage or 0)
         if len(self.found) == 1:
-            return f"One sub-population loses more than others: {worst.rule}, {told} points."
+            return f"One sub-population loses more than others, {told} points: “{worst.rule}”."
         return (
-            f"{len(self.found)} sub-populations lose more than others, most of all {worst.rule}: "
-            f"{told} points."
+            f"{len(self.found)} sub-populations lose more than others, most of all, {told} points, "
+            f"“{worst.rule}”."
         )
 
 
@@ -149,6 +151,7 @@ def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | No
     return Hurt(
         dense=info.dense,
         models=list(info.models),
+        kind=f"the {'rare ' if info.damage == 'rare_answers' else ''}answers",
         lost=LOST[info.damage],
         beyond=BEYOND[info.beyond],
         confidence=info.confidence,

@@ -65,27 +65,28 @@ class _Half:
 
     @classmethod
     def of(cls, target: Target, inside: Flags, half: Flags, units: NDArray[np.uint64]) -> _Half:
+        """Read a half, without samples of the slice that nothing elsewhere is like."""
         rows = np.flatnonzero(half & (target.answers > 0))
-        numbers = np.unique(units[rows], return_inverse=True)[1]
+        strata = strata_of(target, rows)
+        there = np.zeros(strata.max(initial=0) + 1, bool)
+        there[strata[~inside[rows]]] = True
+        rows, strata = rows[there[strata]], strata[there[strata]]
         return cls(
             inside[rows],
             target.damage[rows].astype(np.float64),
             target.answers[rows].astype(np.float64),
-            strata_of(target, rows) if len(rows) else np.zeros(0, np.intp),
-            numbers.astype(np.intp),
+            strata,
+            np.unique(units[rows], return_inverse=True)[1].astype(np.intp),
         )
 
     @property
     def elsewhere(self) -> tuple[Floats, Floats]:
         """Mean damage of an answer outside, by stratum of each sample, and what weighs it: (n,)."""
-        n = int(self.strata.max()) + 1
-        out = ~self.inside
+        n, out = int(self.strata.max()) + 1, ~self.inside
         lost = np.bincount(self.strata[out], self.damage[out], minlength=n)
-        of = np.bincount(self.strata[out], self.answers[out], minlength=n)
+        of = np.maximum(np.bincount(self.strata[out], self.answers[out], minlength=n), 1)
         within = np.bincount(self.strata[self.inside], self.answers[self.inside], minlength=n)
-        overall = lost.sum() / max(of.sum(), 1)
-        means = np.where(of > 0, lost / np.maximum(of, 1), overall)
-        return means[self.strata], np.where(of > 0, within / np.maximum(of, 1), 0)[self.strata]
+        return (lost / of)[self.strata], (within / of)[self.strata]
 
 
 def judge(
@@ -98,7 +99,7 @@ def judge(
     rng: np.random.Generator | None = None,
     draws: int = DRAWS,
 ) -> Judged | None:
-    """Judge a slice on one half; None where no sample of it, or none elsewhere, tells.
+    """Judge a slice on one half; None where most of it has nothing elsewhere to compare with.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def judge(
         Of the exact test.
     """
     here = _Half.of(target, inside, half, units)
-    if not here.inside.any() or here.inside.all():
+    if here.inside.sum() <= (half & inside & (target.answers > 0)).sum() / 2:
         return None
     means, weights = here.elsewhere
     n_answers = here.answers[here.inside].sum()
