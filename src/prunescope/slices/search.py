@@ -37,6 +37,12 @@ PRIOR = 0.5
 
 TINY = 1e-12
 
+LEAST_STRIKING = 1.0
+"""Log-likelihood ratio below which a rule is not worth a test."""
+
+OVERLAP = 0.5
+"""Share of the smaller of two slices that both have, from which on one is told for both."""
+
 LARGEST = 0.5
 """Share of the samples from which on a slice is rather the rest."""
 
@@ -45,6 +51,9 @@ SURE, SURE_OF_ALL = (0.7, 0.9), (0.6, 0.7, 0.8, 0.9, 0.95)
 
 QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 """Where other numbers are cut."""
+
+MOST_LOOKS = 100
+"""Times that a target is searched, for each slice that is told, at most."""
 
 STRATA = 20
 """Parts of the samples, by the damage that is expected of them, within which they are compared."""
@@ -228,10 +237,11 @@ def search(
     least: int,
     most: int,
 ) -> list[Candidate]:
-    """Return the most striking rules, the most striking first.
+    """Return the most striking rules.
 
-    Slices that overlap are told once: when one is chosen, its mean damage is taken out of all
-    targets, and the next is the most striking of what is left.
+    When one is chosen, its mean damage is taken out of all targets, and the next is the most
+    striking of what is left. Of slices that overlap the larger one is told: a part of one that is
+    chosen is not told again, and a larger one, what it adds being striking too, takes its place.
 
     Parameters
     ----------
@@ -250,19 +260,26 @@ def search(
     # Taking out damage makes no rule more striking, but for noise: an old best is a bound.
     bests = [target.best(grid, least) for target in targets]
     fresh = [True] * len(targets)
-    chosen: list[Candidate] = []
-    while len(chosen) < most:
+    chosen: list[tuple[Candidate, Flags]] = []
+    for _ in range(MOST_LOOKS * most):
         at = max(range(len(targets)), key=lambda number: bests[number][0])
         score, terms = bests[at]
-        if not terms:
+        if score < LEAST_STRIKING or len(chosen) == most:
             break
         if not fresh[at]:
             bests[at], fresh[at] = targets[at].best(grid, least), True
             continue
-        rule = Rule(terms=tuple(grid.terms[term] for term in terms))
-        chosen.append(Candidate(rule, targets[at].name, score))
-        inside = grid.inside(terms)
+        rule, inside = Rule(terms=tuple(grid.terms[term] for term in terms)), grid.inside(terms)
+        parts = [one for one in chosen if _overlap(one[1], inside) > OVERLAP]
+        if all(one[1].sum() < inside.sum() for one in parts):
+            chosen = [one for one in chosen if not any(one is part for part in parts)]
+            chosen.append((Candidate(rule, targets[at].name, score), inside))
         for target in targets:
             target.cover(inside)
         fresh = [False] * len(targets)
-    return chosen
+    return [candidate for candidate, _ in chosen]
+
+
+def _overlap(one: Flags, other: Flags) -> float:
+    """Return the share of the smaller slice that both have."""
+    return float((one & other).sum() / min(one.sum(), other.sum()))
