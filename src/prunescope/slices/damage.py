@@ -4,9 +4,9 @@ An answer's *damage* is a small whole number: 1 where a right answer became wron
 is what a slice is searched for: one attribute or class, or all answers of an image together, whose
 damage is the sum over them.
 
-Answers flip where the dense model is not sure, whoever is in the image, and a compressed model that
-is only another draw flips there, too. So of every answer a damage is *expected*: that which it would
-take from the changes of logit that answers of about the same margin took.
+Answers flip where the dense model is not sure, whoever is in the image, and a compressed model
+that is only another draw flips there, too. So of every answer a damage is *expected*: that which it
+would take from the changes of logit that answers of about the same margin took.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Measure = Literal["harmful_flips", "accuracy", "rare_answers", "uncertainty"]
 values (positive where they are few); answers that became uncertain, less those that became sure."""
 
 Beyond = Literal["margin", "churn", "nothing"]
-"""What damage is told beyond: what images of which the dense model is as sure lose elsewhere; that,
-and what another training of the dense model loses; or what is lost elsewhere, whatever the images."""
+"""What damage is told beyond: what answers of which the dense model is as sure lose elsewhere; that,
+and what another training of the dense model loses; or what is lost elsewhere, however sure."""
 
 SURE = float(np.log(9.0))
 """Logit from which on a probability is outside of (0.1, 0.9), the band of the audit."""
@@ -37,7 +37,7 @@ SURE = float(np.log(9.0))
 TINY = 1e-9
 
 NEAR, POINTS = 200, 100
-"""Answers of about the same margin whose changes of logit are tried, and margins they are tried at."""
+"""Answers of about the same margin whose changes of logit are tried, and margins to try them at."""
 
 Ints = NDArray[np.int16]
 
@@ -74,25 +74,28 @@ def margins_of(model: Predictions, measure: Measure) -> Floats:
     labels = model.samples.labels
     if model.samples.task == "multiclass":
         if measure == "uncertainty":
-            return model.log_odds.max(axis=1, keepdims=True).astype(np.float64)
+            return np.asarray(model.log_odds.max(axis=1, keepdims=True).astype(np.float64))
         logits = model.logits.astype(np.float64)
         of_label = np.where(labels == 1, logits, -np.inf).max(axis=1)
         others = np.where(labels == 1, -np.inf, logits).max(axis=1)
         right = (model.decisions & (labels == 1)).any(axis=1)  # of equal scores the first counts
         with np.errstate(invalid="ignore"):
             lead = np.nan_to_num(of_label - others, nan=0.0, posinf=1e9, neginf=-1e9)
-        return np.where(right, np.maximum(lead, TINY), np.minimum(lead, 0.0))[:, None]
+        signed = np.where(right, np.maximum(lead, TINY), np.minimum(lead, 0.0))
+        return np.asarray(signed[:, None])
     limits = 0.0 if model.thresholds is None else model.thresholds
     margin = model.logits.astype(np.float64) - limits
-    return margin if measure == "uncertainty" else np.where(labels == 1, margin, -margin)
+    return np.asarray(
+        margin if measure == "uncertainty" else np.where(labels == 1, margin, -margin)
+    )
 
 
 def damage_of(measure: Measure, before: Floats, after: Floats) -> Floats:
     """Return the damage between two margins: -1, 0 or 1."""
     if measure == "uncertainty":
-        return (np.abs(after) < SURE).astype(np.float64) - (np.abs(before) < SURE)
+        return np.asarray((np.abs(after) < SURE).astype(np.float64) - (np.abs(before) < SURE))
     lost = (before > 0).astype(np.float64) - (after > 0)
-    return np.maximum(lost, 0) if measure == "harmful_flips" else lost
+    return np.asarray(np.maximum(lost, 0) if measure == "harmful_flips" else lost)
 
 
 @dataclass(frozen=True)
@@ -206,8 +209,9 @@ def losses_of(
                 expected[rows, column] = _foretold(measure, at, change, search[rows])
     if beyond == "churn" and churn is not None:
         damage = damage - damage_of(measure, before, margins_of(churn, measure))
-    damage = np.where(known, damage, 0).astype(np.int8)
-    return Losses(dense.attributes, damage, known, expected, classes)
+    return Losses(
+        dense.attributes, np.where(known, damage, 0).astype(np.int8), known, expected, classes
+    )
 
 
 def _known(
@@ -225,9 +229,9 @@ def _known(
     if classes is not None:  # rare: seldomer than if all classes were as frequent
         counts = np.bincount(classes[classes >= 0], minlength=n_classes)
         rare = counts < labelled.sum() / n_classes
-        return labelled & rare[classes][:, None]
+        return np.asarray(labelled & rare[classes][:, None])
     positive = ((sides == 1) & labelled).sum(axis=0) * 2 <= labelled.sum(axis=0)
-    return labelled & (sides == positive)
+    return np.asarray(labelled & (sides == positive))
 
 
 def _foretold(measure: Measure, margin: Floats, change: Floats, seen: NDArray[np.bool_]) -> Floats:
@@ -246,4 +250,4 @@ def _foretold(measure: Measure, margin: Floats, change: Floats, seen: NDArray[np
     first = np.clip(np.searchsorted(at, points) - near // 2, 0, n - near)
     tried = moved[first[:, None] + np.arange(near)]
     means = damage_of(measure, points[:, None], points[:, None] + tried).mean(axis=1)
-    return np.interp(margin, points, means)
+    return np.asarray(np.interp(margin, points, means))

@@ -77,8 +77,10 @@ def _answers_of(dense: Predictions) -> dict[Feature, Column]:
     limits = 0.0 if dense.thresholds is None else dense.thresholds
     sure = sigmoid(np.abs(dense.logits - limits))
     for number, name in enumerate(dense.attributes):
-        for kind, codes in (("label", labels[:, number]), ("answer", dense.decisions[:, number])):
-            found[Feature(kind=kind, name=name)] = Group(codes.astype(np.int32), (False, True))
+        label = Group(labels[:, number].astype(np.int32), (False, True))
+        found[Feature(kind="label", name=name)] = label
+        answer = Group(dense.decisions[:, number].astype(np.int32), (False, True))
+        found[Feature(kind="answer", name=name)] = answer
         found[Feature(kind="sure", name=name)] = sure[:, number]
     if len(dense.attributes) > 1:
         found[Feature(kind="sure", name=OF_ALL)] = sure.mean(axis=1)
@@ -133,7 +135,7 @@ def read_metadata(frame: pl.DataFrame, ids: pl.Series, source: str = "metadata")
         raise DataError(
             f"{source} knows none of the samples{explain(ids, own, 'the samples', source)}"
         )
-    rows = pl.Series(np.where(places == ABSENT, None, places), dtype=pl.Int64, strict=False)
+    rows = pl.Series(places).replace(ABSENT, None)
     return frame.select(pl.all().gather(rows)).with_columns(ids.alias("id"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from prunescope.predictions import Predictions, Scores, Truth, align, each, read
 from prunescope.predictions.embeddings import Embeddings
 from prunescope.slices.damage import Beyond, Losses, Measure, losses_of
 from prunescope.slices.features import known_columns, read_metadata
-from prunescope.slices.result import MEMBER_SCHEMA, SCHEMA, Slices, SlicesInfo
+from prunescope.slices.result import MEMBER_SCHEMA, SCHEMA, SliceInfo, Slices, SlicesInfo
 from prunescope.slices.rules import Feature, Flags
 from prunescope.slices.space import Space
 from prunescope.slices.tested import Subject, slices_of, told_of
@@ -100,7 +101,7 @@ def find_slices(
     ...     dense, {"sparse": sparse}, labels=labels, groups={"hat": hat}, attributes=["Smiling"]
     ... )
     >>> found.found.select("rule", "n_test").row(0)
-    ('hat', 210)
+    ('hat', 212)
     """
     began = time.perf_counter()
     if min_support < 2 or most < 1 or not 0 < confidence < 1 or seed < 0:
@@ -136,8 +137,10 @@ def find_slices(
     subject = Subject(
         samples.ids, columns, units, searched, ~half, values, min_support, most, confidence, seed
     )
-    rows, infos, members = [], [], [pl.DataFrame(schema=MEMBER_SCHEMA)]
-    for model, losses in zip(models[n_dense:], lost, strict=True):
+    rows: list[dict[str, Any]] = []
+    infos: list[SliceInfo] = []
+    members = [pl.DataFrame(schema=MEMBER_SCHEMA)]
+    for done, (model, losses) in enumerate(zip(models[n_dense:], lost, strict=True), start=1):
         for one in slices_of(subject, losses):
             number = len(rows) + 1
             rows.append(one.row(model.name, number, min_support))
@@ -145,7 +148,7 @@ def find_slices(
             listed = samples.ids.filter(pl.Series(one.inside)).to_frame("id")
             members.append(listed.with_columns(slice=pl.lit(number, pl.Int64)))
         if progress is not None:
-            progress(len(members), len(lost))
+            progress(done, len(lost))
     asked = [one for info in infos for one in info.rule.features if one.of_embedding]
     info = SlicesInfo(
         dense=models[0].name,

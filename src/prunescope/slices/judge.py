@@ -1,10 +1,10 @@
-"""The test half: is a slice that was found on other samples one there, too, and how bad?
+"""The test half: whether a slice that was found on other samples is one there, and how bad.
 
-A slice's damage is the mean over its answers; *elsewhere* is that of the other samples, each tenth
-of expected damage weighed as in the slice (direct standardisation). Where units are single samples
-the test is exact: within the tenths, which samples belong to the slice is a matter of chance if
-damage does not depend on it, so the slice's sum is one of draws without replacement. Where samples
-come in clusters, it is Student's t over them, of the units' influence on the difference.
+A slice's damage is the mean over its answers; *elsewhere* is that of the other samples, each
+stratum of expected damage weighed as in the slice (direct standardisation). Where units are single
+samples the test is exact: within strata it is a matter of chance which samples belong to the slice
+if damage does not hang on it, so the slice's sum is one of draws without replacement. Where samples
+come in clusters it is Student's t over them, of the units' influence on the difference.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from prunescope.audit.intervals import of_value
+from prunescope.audit.intervals import Scale, of_value
 from prunescope.metrics.statistics import Floats
 from prunescope.slices.damage import Target
 from prunescope.slices.rules import Flags
@@ -65,27 +65,28 @@ class _Half:
 
     @classmethod
     def of(cls, target: Target, inside: Flags, half: Flags, units: NDArray[np.uint64]) -> _Half:
+        """Read a half, without samples of the slice that nothing elsewhere is like."""
         rows = np.flatnonzero(half & (target.answers > 0))
-        numbers = np.unique(units[rows], return_inverse=True)[1]
+        strata = strata_of(target, rows)
+        there = np.zeros(strata.max(initial=0) + 1, bool)
+        there[strata[~inside[rows]]] = True
+        rows, strata = rows[there[strata]], strata[there[strata]]
         return cls(
             inside[rows],
             target.damage[rows].astype(np.float64),
             target.answers[rows].astype(np.float64),
-            strata_of(target, rows) if len(rows) else np.zeros(0, np.intp),
-            numbers.astype(np.intp),
+            strata,
+            np.unique(units[rows], return_inverse=True)[1].astype(np.intp),
         )
 
     @property
     def elsewhere(self) -> tuple[Floats, Floats]:
         """Mean damage of an answer outside, by stratum of each sample, and what weighs it: (n,)."""
-        n = int(self.strata.max()) + 1
-        out = ~self.inside
+        n, out = int(self.strata.max()) + 1, ~self.inside
         lost = np.bincount(self.strata[out], self.damage[out], minlength=n)
-        of = np.bincount(self.strata[out], self.answers[out], minlength=n)
+        of = np.maximum(np.bincount(self.strata[out], self.answers[out], minlength=n), 1)
         within = np.bincount(self.strata[self.inside], self.answers[self.inside], minlength=n)
-        overall = lost.sum() / max(of.sum(), 1)
-        means = np.where(of > 0, lost / np.maximum(of, 1), overall)
-        return means[self.strata], np.where(of > 0, within / np.maximum(of, 1), 0)[self.strata]
+        return (lost / of)[self.strata], (within / of)[self.strata]
 
 
 def judge(
@@ -96,8 +97,9 @@ def judge(
     *,
     confidence: float = 0.95,
     rng: np.random.Generator | None = None,
+    draws: int = DRAWS,
 ) -> Judged | None:
-    """Judge a slice on one half; None where no sample of it, or none elsewhere, tells.
+    """Judge a slice on one half; None where most of it has nothing elsewhere to compare with.
 
     Parameters
     ----------
@@ -109,9 +111,11 @@ def judge(
     confidence : float
     rng : numpy.random.Generator, optional
         For the exact test; without it the p-value is NaN.
+    draws : int
+        Of the exact test.
     """
     here = _Half.of(target, inside, half, units)
-    if not here.inside.any() or here.inside.all():
+    if here.inside.sum() <= (half & inside & (target.answers > 0)).sum() / 2:
         return None
     means, weights = here.elsewhere
     n_answers = here.answers[here.inside].sum()
@@ -133,7 +137,7 @@ def judge(
     if rng is None:
         p_value = np.nan
     elif single:
-        p_value = _exact(here, rng)
+        p_value = _exact(here, rng, draws)
     else:
         p_value = _students(excess, here, spread_in - spread_out, n_units)
     return Judged(
@@ -155,7 +159,7 @@ def _interval(
     of_units = np.bincount(here.units, spread)
     n = len(np.unique(here.units[rows]))
     variance = (of_units**2).sum() * n / max(n - 1, 1)
-    scale = "signed" if here.damage.min(initial=0) < 0 else "share"
+    scale: Scale = "signed" if here.damage.min(initial=0) < 0 else "share"
     whole = np.array(min(max(value, -1.0 if scale == "signed" else 0.0), 1.0))
     low, high = of_value(
         scale, whole, np.array(variance), np.array(max(n - 1.0, 1.0)), np.array(float(n)),
@@ -177,15 +181,15 @@ def _students(excess: float, here: _Half, spread: Floats, n_units: int) -> float
     return float(stdtr(df, -excess / error))
 
 
-def _exact(here: _Half, rng: np.random.Generator) -> float:
+def _exact(here: _Half, rng: np.random.Generator, draws: int) -> float:
     """Return how often draws within the strata have as much damage as the slice, or more."""
     observed = here.damage[here.inside].sum()
-    drawn = np.zeros(DRAWS)
+    drawn = np.zeros(draws)
     for stratum in np.unique(here.strata):
         of = here.strata == stratum
         n_inside = int((of & here.inside).sum())
         if not n_inside:
             continue
         values, counts = np.unique(here.damage[of], return_counts=True)
-        drawn += rng.multivariate_hypergeometric(counts, n_inside, size=DRAWS) @ values
-    return float((1 + (drawn >= observed).sum()) / (DRAWS + 1))
+        drawn += rng.multivariate_hypergeometric(counts, n_inside, size=draws) @ values
+    return float((1 + (drawn >= observed).sum()) / (draws + 1))

@@ -1,14 +1,16 @@
 """The search half: short rules whose samples lose more than their margins foretell.
 
 A beam search over conjunctions. What is best is how unlikely so much damage S beyond the expected
-is, of a variance V, if damage comes in single events as a Poisson count does: the logarithm of the
-likelihood ratio,
+is, of a variance V, if damage comes in events of a size u as a Poisson count does: the logarithm of
+the likelihood ratio,
 
-    (V + S) log(1 + S/V) - S,
+    (V + uS) log(1 + uS/V) / u² - S/u,
 
 which is about S²/2V where events are many, and less where they are few (a plain S / √V overrates
-small slices). Of L terms each one more than the first costs log L, as it was chosen among so many.
-Nothing of this is told to anyone but as what the search saw: the other half judges.
+small slices). Samples weigh the less the more chance there is in their damage, v: by w = v̄/(v̄ + v),
+so that a rule is no better for leaving out those of which the dense model is not sure. So S = Σ w d,
+V = Σ w² v and u = V / Σ w v. Of L terms each one more than the first costs log L, as it was chosen
+among so many. Nothing of this is told but as what the search saw: the other half judges.
 """
 
 from __future__ import annotations
@@ -33,6 +35,14 @@ MOST_TERMS = 3
 PRIOR = 0.5
 """Events that are added to the variance, which is itself estimated: few are no sure ground."""
 
+TINY = 1e-12
+
+LEAST_STRIKING = 1.0
+"""Log-likelihood ratio below which a rule is not worth a test."""
+
+OVERLAP = 0.5
+"""Share of the smaller of two slices that both have, from which on one is told for both."""
+
 LARGEST = 0.5
 """Share of the samples from which on a slice is rather the rest."""
 
@@ -41,6 +51,9 @@ SURE, SURE_OF_ALL = (0.7, 0.9), (0.6, 0.7, 0.8, 0.9, 0.95)
 
 QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 """Where other numbers are cut."""
+
+MOST_LOOKS = 100
+"""Times that a target is searched, for each slice that is told, at most."""
 
 STRATA = 20
 """Parts of the samples, by the damage that is expected of them, within which they are compared."""
@@ -103,20 +116,27 @@ class Grid:
         return np.asarray(self.holds[:, list(terms)].all(axis=1))
 
 
-def striking(excess: Floats, variance: Floats) -> Floats:
+def striking(excess: Floats, variance: Floats, size: Floats | float = 1.0) -> Floats:
     """Return how unlikely an excess of damage is: the log-likelihood ratio; 0 if there is none.
+
+    Parameters
+    ----------
+    excess, variance : arrays
+        S and V.
+    size : array
+        Of an event, u.
 
     Examples
     --------
     >>> striking(np.array([-1.0, 9.0, 200.0]), np.array([1.0, 1.0, 10_000.0])).round(2).tolist()
     [0.0, 11.43, 1.99]
     """
-    s, v = np.maximum(excess, 0), variance + PRIOR
+    s, v = np.maximum(excess, 0) / size, variance / np.square(size) + PRIOR
     return np.asarray(np.maximum((v + s) * np.log1p(s / v) - s, 0))
 
 
 def strata_of(target: Target, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Number samples by the damage that is expected of them; each stratum holds as much of it."""
+    """Return strata of the damage that is expected, each with as much of it in all: (n,)."""
     expected = target.expected[rows].astype(np.float64)
     order = np.argsort(expected, kind="stable")
     mass = np.cumsum(np.abs(expected[order]))
@@ -140,14 +160,19 @@ class _Sought:
     name : str or None
     left : array (n,)
         Damage beyond the expected, less that of the slices that were chosen.
-    variance, told : array (n,)
-        Its variance among samples like it; 1 where an answer could be damaged, else 0.
+    variance : array (n,)
+        Of the damage of samples that expect as much.
+    told : array (n,)
+        1 where an answer could be damaged, else 0.
+    weight : array (n,)
+        Less where there is more chance in the damage.
     """
 
     name: str | None
     left: Floats
     variance: Floats
     told: Floats
+    weight: Floats
 
     @classmethod
     def of(cls, target: Target, rows: NDArray[np.intp]) -> _Sought:
@@ -156,16 +181,21 @@ class _Sought:
         left, variance = np.zeros(len(rows)), np.zeros(len(rows))
         if told.any():
             strata = strata_of(target, rows[told])
-            excess = target.damage[rows[told]] - target.expected[rows[told]].astype(np.float64)
+            excess: Floats = (target.damage - target.expected)[rows[told]].astype(np.float64)
             counts = np.maximum(np.bincount(strata), 1)
-            excess -= (np.bincount(strata, weights=excess) / counts)[strata]
+            excess = excess - (np.bincount(strata, weights=excess) / counts)[strata]
             left[told] = excess
             variance[told] = (np.bincount(strata, weights=excess**2) / counts)[strata]
-        return cls(target.name, left, variance, told.astype(np.float64))
+        typical = variance.sum() / max(told.sum(), 1)
+        weight = np.where(told, typical / np.maximum(typical + variance, TINY), 0)
+        return cls(target.name, left, variance, told.astype(np.float64), weight)
 
     def best(self, grid: Grid, least: int) -> tuple[float, tuple[int, ...]]:
         """Return the most striking rule, and its score: terms by number; none where none fits."""
-        sums = np.stack([self.left, self.variance, self.told], axis=1).astype(np.float32)
+        spread = self.weight * self.variance
+        sums = np.stack(
+            [self.weight * self.left, self.weight * spread, spread, self.told], axis=1
+        ).astype(np.float32)
         most, price = LARGEST * self.told.sum(), np.log(max(len(grid.terms), 1))
         found: tuple[float, tuple[int, ...]] = (0.0, ())
         parents: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
@@ -176,9 +206,10 @@ class _Sought:
                 if terms:
                     inside = np.flatnonzero(grid.inside(terms))
                     holds, here = holds[inside], here[inside]
-                gained, spread, counts = (here.T @ holds).astype(np.float64)
-                scores = striking(gained, spread) - price * depth
-                fits = (counts >= least) & (counts < here[:, 2].sum()) & (scores > score)
+                excess, variance, plain, counts = (here.T @ holds).astype(np.float64)
+                sizes = np.where(plain > 0, variance / np.maximum(plain, TINY), 1.0)
+                scores = striking(excess, variance, sizes) - price * depth
+                fits = (counts >= least) & (counts < here[:, 3].sum()) & (scores > score)
                 fitting = np.flatnonzero(fits)
                 for number in fitting[np.argsort(-scores[fitting], kind="stable")][:BEAM]:
                     children[tuple(sorted((*terms, int(number))))] = float(scores[number])
@@ -191,9 +222,10 @@ class _Sought:
 
     def cover(self, inside: Flags) -> None:
         """Take out the mean of what is lost in a slice: a part of it counts by what it adds."""
-        told = inside & (self.told > 0)
+        told = inside & (self.weight > 0)
         if told.any():
-            self.left[told] -= max(self.left[told].mean(), 0.0)
+            mean = np.average(self.left[told], weights=self.weight[told])
+            self.left[told] -= max(float(mean), 0.0)
             self.variance[told] = np.maximum(self.variance[told], (self.left[told] ** 2).mean())
 
 
@@ -205,10 +237,11 @@ def search(
     least: int,
     most: int,
 ) -> list[Candidate]:
-    """Return the most striking rules, the most striking first.
+    """Return the most striking rules.
 
-    Slices that overlap are told once: when one is chosen, its mean damage is taken out of all
-    targets, and the next is the most striking of what is left.
+    When one is chosen, its mean damage is taken out of all targets, and the next is the most
+    striking of what is left. Of slices that overlap the larger one is told: a part of one that is
+    chosen is not told again, and a larger one, what it adds being striking too, takes its place.
 
     Parameters
     ----------
@@ -227,19 +260,26 @@ def search(
     # Taking out damage makes no rule more striking, but for noise: an old best is a bound.
     bests = [target.best(grid, least) for target in targets]
     fresh = [True] * len(targets)
-    chosen: list[Candidate] = []
-    while len(chosen) < most:
+    chosen: list[tuple[Candidate, Flags]] = []
+    for _ in range(MOST_LOOKS * most):
         at = max(range(len(targets)), key=lambda number: bests[number][0])
         score, terms = bests[at]
-        if not terms:
+        if score < LEAST_STRIKING or len(chosen) == most:
             break
         if not fresh[at]:
             bests[at], fresh[at] = targets[at].best(grid, least), True
             continue
-        rule = Rule(terms=tuple(grid.terms[term] for term in terms))
-        chosen.append(Candidate(rule, targets[at].name, score))
-        inside = grid.inside(terms)
+        rule, inside = Rule(terms=tuple(grid.terms[term] for term in terms)), grid.inside(terms)
+        parts = [one for one in chosen if _overlap(one[1], inside) > OVERLAP]
+        if all(one[1].sum() < inside.sum() for one in parts):
+            chosen = [one for one in chosen if not any(one is part for part in parts)]
+            chosen.append((Candidate(rule, targets[at].name, score), inside))
         for target in targets:
             target.cover(inside)
         fresh = [False] * len(targets)
-    return chosen
+    return [candidate for candidate, _ in chosen]
+
+
+def _overlap(one: Flags, other: Flags) -> float:
+    """Return the share of the smaller slice that both have."""
+    return float((one & other).sum() / min(one.sum(), other.sum()))

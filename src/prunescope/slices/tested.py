@@ -93,7 +93,10 @@ class Tested:
             "status": "ok",
         }
         if there is None or np.isnan(self.q_value):
-            reason = f"{row['n_test']} samples of it in the test half: expected {least} or more"
+            reason = (
+                f"{row['n_test']} samples of it in the test half with others like them elsewhere: "
+                f"expected {least} or more"
+            )
             return row | {"status": "insufficient_support", "reason": reason}
         return row | {
             "damage": there.excess,
