@@ -145,9 +145,9 @@ def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | No
     told = []
     for row in slices.table.to_dicts():
         number = row["slice"]
-        info = slices.of(number)
-        more = info.model_dump(include={"about", "losses", "hurt", "typical"})
-        asked = any(feature.of_embedding for feature in info.rule.features)
+        of = slices.of(number)
+        more = of.model_dump(include={"about", "losses", "hurt", "typical"})
+        asked = any(feature.of_embedding for feature in of.rule.features)
         about = {"number": number, "found": number in found, "of_embedding": asked, **more}
         told.append(
             ToldSlice.model_validate(
