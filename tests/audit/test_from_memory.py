@@ -49,6 +49,21 @@ def test_an_audit_of_any_form_is_that_of_the_files(form, files):
     assert "int8" in found._repr_html_()
 
 
+def test_a_table_may_have_its_ids_in_the_index(files):
+    dense, int8 = files
+    tables = [pd.DataFrame(pl.read_parquet(path).to_dict(as_series=False)) for path in files]
+    tables[1] = tables[1].set_index("id").iloc[::-1]
+    found = ps.audit(tables[0], {"int8": tables[1]}, replicates=0)
+    assert_frame_equal(found.table, ps.audit(dense, {"int8": int8}, replicates=0).table)
+
+
+def test_answers_that_are_all_alike_are_told():
+    found = ps.audit(Z, {"empty": np.full_like(Z, -2.0)}, **ABOUT, replicates=0)
+    [told] = [text for text in found.info.warnings if "same for every sample" in text]
+    assert told.startswith("empty: ")
+    assert not any("same for" in text for text in ps.audit(Z, SPARSE, **ABOUT).info.warnings)
+
+
 def test_seeds_make_a_population():
     found = ps.audit(
         [Z, Z + 0.1], {"gmp": [SPARSE, SPARSE + 0.1], "int8": SPARSE}, **ABOUT, replicates=0

@@ -18,6 +18,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 from transformers import ResNetConfig
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from prunescope.errors import ConfigError, DataError, PrunescopeError
 from prunescope.predictions import Metadata, predict
@@ -273,6 +274,7 @@ def wrapped(request):
         DataLoader(ROWS, batch_sampler=BatchSampler(RandomSampler(ROWS), 2, drop_last=False)),
         DataLoader(ROWS, sampler=DistributedSampler(ROWS, 1, 0, shuffle=True)),
         DataLoader(ROWS, sampler=WeightedRandomSampler([1.0] * 5, 5)),
+        DataLoader(ROWS, sampler=LengthGroupedSampler(2, lengths=[1, 2, 3, 4, 5])),
         loader(shuffle=True),
     ],
 )

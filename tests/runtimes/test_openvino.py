@@ -1,11 +1,13 @@
 """Files for OpenVINO, against the runtime itself."""
 
+import shutil
+
 import numpy as np
 import openvino
 import pytest
 from openvino.preprocess import PrePostProcessor
 
-from prunescope.errors import ConfigError
+from prunescope.errors import CheckpointError, ConfigError
 from prunescope.runtimes import open_model
 
 UNIT = {"input_range": (0, 1)}
@@ -55,3 +57,11 @@ def test_a_layout_in_the_file_counts(tmp_path, openvino_files):
     assert open_model(tmp_path / "told.xml", **UNIT).intake.layout == "NCHW"
     with pytest.raises(ConfigError, match="is NCHW: leave out --input-layout NHWC"):
         open_model(tmp_path / "told.xml", layout="NHWC", **UNIT)
+
+
+def test_weights_that_are_not_there(openvino_files, tmp_path):
+    shutil.copy(openvino_files / "float.xml", tmp_path)
+    with pytest.raises(
+        CheckpointError, match=r"float\.bin, which holds its weights, is not beside"
+    ):
+        open_model(tmp_path / "float.xml")

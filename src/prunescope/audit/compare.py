@@ -28,7 +28,7 @@ from prunescope.audit.subject import (
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Layout, Slices
 from prunescope.predictions import Scores, Truth, align, each, read_models
-from prunescope.predictions.scores import READ_AS_LOGITS, like_probabilities
+from prunescope.predictions.scores import odd
 from prunescope.predictions.sketch import share_among
 
 
@@ -123,9 +123,7 @@ def audit(
         for model in aligned
         if share_among(model.metadata.fitted_on, samples.ids)
     ]
-    warnings += [
-        f"{model.name}: {READ_AS_LOGITS}" for model in aligned if like_probabilities(model.logits)
-    ]
+    warnings += [f"{model.name}: {text}" for model in aligned for text in odd(model.logits)]
 
     most = most_blocks(chosen, len(slices), len(samples.attributes), len(aligned), samples.task)
     units = units_of(samples, chosen.cluster)

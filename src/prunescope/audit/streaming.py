@@ -29,7 +29,7 @@ from prunescope.data.samples import Group, TrainRates, check_crossing
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.metrics import Layout, Slices
 from prunescope.predictions.repeats import check_unique
-from prunescope.predictions.scores import READ_AS_LOGITS, like_probabilities
+from prunescope.predictions.scores import odd
 from prunescope.predictions.shards import Shards
 
 Source = str | Path | Shards
@@ -103,9 +103,7 @@ def audit_files(
     values = {name: known[name].values for name in names}
     chosen = with_trigger(chosen, values)
     warnings = check_groups(values, chosen.trigger)
-    warnings += [
-        f"{model.name}: {READ_AS_LOGITS}" for model in models if like_probabilities(_some(model))
-    ]
+    warnings += [f"{model.name}: {text}" for model in models for text in odd(_some(model))]
     slices = Slices.of_values(values, frozenset(incomplete & set(names)))
 
     n_blocks = most_blocks(chosen, len(slices), len(first.attributes), len(models), first.task)

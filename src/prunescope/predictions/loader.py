@@ -209,7 +209,8 @@ def _samplers(loader: object) -> Iterator[object]:
 
 def _shuffles(sampler: object) -> bool:
     """Tell whether a sampler draws an order of its own."""
-    return "Random" in type(sampler).__name__ or getattr(sampler, "shuffle", False) is True
+    name = type(sampler).__name__
+    return "Random" in name or "Grouped" in name or getattr(sampler, "shuffle", False) is True
 
 
 def _plain(values: Any) -> list[Any]:  # noqa: ANN401 - any sequence

@@ -27,6 +27,11 @@ READ_AS_LOGITS = (
 )
 """What is said of scores that are `like_probabilities`."""
 
+ALL_ALIKE = (
+    "its scores are the same for every sample, so it answers without looking: were its weights "
+    "loaded, and did it get images?"
+)
+
 
 def check_scores(kind: str) -> None:
     """Raise a `ConfigError` where there is no such kind of scores."""
@@ -86,6 +91,20 @@ def like_probabilities(scores: NDArray[np.floating[Any]]) -> bool:
     (True, False)
     """
     return len(scores) >= ENOUGH and bool(((scores >= 0) & (scores <= 1)).all())
+
+
+def odd(scores: NDArray[np.floating[Any]]) -> list[str]:
+    """Say what is odd about logits; of few rows, nothing.
+
+    Examples
+    --------
+    >>> odd(np.zeros((20, 1))) == [READ_AS_LOGITS, ALL_ALIKE], odd(np.arange(-9.0, 20)[:, None])
+    (True, [])
+    """
+    if len(scores) < ENOUGH:
+        return []
+    alike = bool((scores == scores[0]).all())
+    return [READ_AS_LOGITS] * like_probabilities(scores) + [ALL_ALIKE] * alike
 
 
 def warn_of_scores(scores: NDArray[np.floating[Any]], kind: str, path: str | Path) -> None:

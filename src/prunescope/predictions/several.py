@@ -11,7 +11,7 @@ import polars as pl
 
 from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, settings_of, shorten
-from prunescope.predictions.given import Matrix, table_of_columns
+from prunescope.predictions.given import Matrix, index_of, table_of_columns
 from prunescope.predictions.memory import common_index, logits_in, samples_of
 from prunescope.predictions.metadata import Compression, Metadata
 from prunescope.predictions.record import Predictions
@@ -189,6 +189,9 @@ def _read(given: Given, scores: Scores) -> Predictions | Matrix:
         )
     frame = table_of_columns(value, given.argument)
     if frame is not None and any(name.startswith("logit__") for name in frame.columns):
+        index = common_index([(given.argument, index_of(value))])
+        if index is not None and "id" not in frame.columns:
+            frame = frame.with_columns(id=index)
         name = given.name or given.argument
         table = Predictions.from_table(frame, given.argument, name=name, scores=scores)
         return _renamed(given, table)

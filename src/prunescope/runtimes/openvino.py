@@ -22,6 +22,9 @@ class OpenVinoRunner:
     def __init__(self, path: Path) -> None:
         self.runtime = f"OpenVINO {openvino.__version__.partition('-')[0]}"
         core = openvino.Core()
+        weights = path.with_suffix(".bin")
+        if not weights.is_file():
+            raise FileNotFoundError(f"{weights}, which holds its weights, is not beside it")
         model = core.read_model(path)
         self.inputs = tuple(_info(port, i) for i, port in enumerate(model.inputs))
         self.outputs = tuple(_info(port, i) for i, port in enumerate(model.outputs))
