@@ -13,6 +13,7 @@ from prunescope.cli import (
     audit,
     data,
     demo,
+    explain,
     export,
     forecast,
     gain,
@@ -62,6 +63,7 @@ app.command("export")(export.export)
 app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)
 app.command("samples")(samples.samples)
+app.command("explain")(explain.explain)
 app.command("forecast")(forecast.forecast)
 app.command("forecast score")(forecast.score)
 app.command("mitigate thresholds")(thresholds.thresholds)
