@@ -13,8 +13,8 @@ For each model:
 - two controls, where there is no trigger in that corner: the same images with the yellow square in
   the opposite corner, and without any.
 
-If maps show what a model leans on, the first share rises with the amplification, and the shares of
-the controls do not. Rank correlations are Spearman's: over all models, and over those of one dense
+If maps show what a model leans on, the first share rises with the amplification, the shares of the
+controls stay small and do not. Rank correlations are Spearman's: over all models, and over those of one dense
 network alone (sparsities; ranks within each family, taken together). The 95% bootstrap intervals
 resample models within each family; models of one family are not independent, so that they are
 somewhat narrow.
@@ -163,7 +163,7 @@ def report(rows, options, minutes):
         "# Maps and a planted trigger",
         "",
         f"`benchmarks/explain.py`, {len(rows)} models in {len(np.unique(families))} families, "
-        f"each of one dense network, {options.images} images, {minutes:.0f} minutes on one core.",
+        f"each of one dense network, {options.images} images, {minutes:.0f} minutes of processor time.",
         f"The trigger covers {area:.1f}% of an image.",
         "",
         "Spearman's rank correlation of backdoor bias amplification with the share of what speaks",
@@ -173,9 +173,11 @@ def report(rows, options, minutes):
         "|---|---|---|---|---|---|",
     ]
     dense = np.array([row[1] == "dense" for row in rows])
+    shown = dict(zip(CONDITIONS, np.moveaxis(shares, 2, 0), strict=True))
+    shown["trigger in its corner, less no trigger"] = shares[:, :, 0] - shares[:, :, 2]
     for i, method in enumerate(METHODS):
-        for j, condition in enumerate(CONDITIONS):
-            one = shares[:, i, j]
+        for condition, of_methods in shown.items():
+            one = of_methods[:, i]
             cells = []
             for within in (False, True):
                 found, low, high, n = correlation(bias, one, families, rng, within=within)
@@ -203,14 +205,14 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", PrunescopeWarning)  # one shot alone may ruin a network
-    start = time.perf_counter()
+    start = time.process_time()
     rows = [
         row
         for strength in STRENGTHS
         for seed in range(options.seeds)
         for row in measure(strength, seed, options.images)
     ]
-    text = report(rows, options, (time.perf_counter() - start) / 60)
+    text = report(rows, options, (time.process_time() - start) / 60)
     (RESULTS / "explain.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -118,7 +118,7 @@ def _place(attribute: str, name: str, one: Map) -> str:
     place, share = where(one.values)
     return (
         f"To {name} the largest part of what speaks for {attribute} lies {_at(place)}: "
-        f"{SHARE.value(share)} of it in a ninth of the image."
+        f"{SHARE.value(share)}, in a ninth of the image."
     )
 
 
