@@ -14,10 +14,10 @@ For each model:
   the opposite corner, and without any.
 
 If maps show what a model leans on, the first share rises with the amplification, the shares of the
-controls stay small and do not. Rank correlations are Spearman's: over all models, and over those of one dense
-network alone (sparsities; ranks within each family, taken together). The 95% bootstrap intervals
-resample models within each family; models of one family are not independent, so that they are
-somewhat narrow.
+controls stay small and do not. Rank correlations are Spearman's: over all models, and over those of
+one dense network alone (sparsities; ranks within each family, taken together). The 95% bootstrap
+intervals resample models within each family; models of one family are not independent, so that they
+are somewhat narrow.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def report(rows, options, minutes):
         "# Maps and a planted trigger",
         "",
         f"`benchmarks/explain.py`, {len(rows)} models in {len(np.unique(families))} families, "
-        f"each of one dense network, {options.images} images, {minutes:.0f} minutes of processor time.",
-        f"The trigger covers {area:.1f}% of an image.",
+        f"each of one dense network, {options.images} images; {minutes:.0f} minutes of processor "
+        f"time. The trigger covers {area:.1f}% of an image.",
         "",
         "Spearman's rank correlation of backdoor bias amplification with the share of what speaks",
         f"for {ATTRIBUTE} that lies in the trigger's corner, with 95% bootstrap intervals.",

@@ -72,6 +72,17 @@ def test_what_moved_is_the_share_that_lies_elsewhere(classifier, noise, names, m
     assert where(found.dense.values)[0] == "top left"
 
 
+def test_what_moved_in_part(classifier):
+    class Both(nn.Module):
+        def forward(self, x):
+            return Corner(FIRST, FIRST)(x) + Corner(LAST, LAST)(x)
+
+    options = {"size": 32, "mean": (0, 0, 0), "std": (1, 1, 1)}
+    models = classifier(Corner(FIRST, FIRST), **options), classifier(Both(), **options)
+    [found] = explain(*models, torch.ones(1, 3, 32, 32), "Bald", checks=0)
+    assert found.moved == pytest.approx(0.5, abs=1e-3)
+
+
 def test_probabilities_and_bytes_are_those_of_the_model(corners):
     left, right = corners
     pixels = np.random.default_rng(0).integers(0, 3, (1, 3, 32, 32), np.uint8)

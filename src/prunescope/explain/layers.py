@@ -133,11 +133,9 @@ def _watched(network: nn.Module) -> Iterator[list[_Ran]]:
     ran: list[_Ran] = []
 
     def note(name: str) -> Any:  # noqa: ANN401 - a hook of torch's
-        def hook(module: nn.Module, _: object, output: object) -> Tensor | None:
-            if not isinstance(output, Tensor):
-                return None
-            ran.append(_Ran(name, module, output))
-            return output.clone()  # what follows may work in place
+        def hook(module: nn.Module, _: object, output: object) -> None:
+            if isinstance(output, Tensor):
+                ran.append(_Ran(name, module, output))
 
         return hook
 

@@ -18,7 +18,7 @@ from prunescope.training.inference import evaluation_mode
 
 Method = Literal["gradcam", "gradients"]
 
-STEPS, MOST_STEPS = 32, 512
+STEPS, MOST_STEPS = 32, 256
 """Points on the way from the baseline: at first, and at most."""
 
 TOLERANCE = 0.05

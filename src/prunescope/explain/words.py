@@ -80,7 +80,7 @@ def captions(found: Explanation, key: str, dense: str, compressed: str) -> list[
         alt = _described(found.attribute, name, one)
         made.append(Caption(kind=kind, title=name, note=note, alt=alt))
     moved = "" if found.moved is None else f"{SHARE.value(found.moved)} moved"
-    alt = f"where {compressed} looks more and where less than {dense}"
+    alt = f"where more speaks for {found.attribute} in {compressed} than in {dense}, and where less"
     made.append(Caption(kind="difference", title="Difference", note=moved, alt=alt))
     for kind, name, one in both:
         made += [_check_caption(kind, name, check) for check in one.checks]
