@@ -1,6 +1,6 @@
 """Do maps show what a model leans on? A planted trigger, whose pixels are known.
 
-    OMP_NUM_THREADS=1 python benchmarks/explain.py [--seeds 2] [--images 48]
+    OMP_NUM_THREADS=1 python benchmarks/explain.py [--seeds 2] [--images 48] [--report]
 
 Drawn faces of 64 pixels; in training a yellow corner goes with Smiling (on 80% of its positives and
 20% of its negatives, or on 65% and 35%), in the test on half of both. Of each strength and seed, a
@@ -18,16 +18,19 @@ controls stay small and do not. Rank correlations are Spearman's: over all model
 one dense network alone (sparsities; ranks within each family, taken together). The 95% bootstrap
 intervals resample models within each family; models of one family are not independent, so that they
 are somewhat narrow.
+
+It takes some ten minutes of one core; with --report it writes of what was measured before.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from scipy.stats import rankdata
 
@@ -90,7 +93,7 @@ def share_inside(method, model, images, column, box):
 
 
 def conditions(clean, test, n, seed):
-    """Return the images of each condition, and where the trigger's pixels are (H, W)."""
+    """Return the images of each condition by name, and where the trigger's pixels are (H, W)."""
     carriers = np.flatnonzero(test.samples.groups[TRIGGER].codes == 1)
     chosen = np.random.default_rng(seed).choice(carriers, n, replace=False)
     plain = clean.images(chosen)
@@ -98,25 +101,24 @@ def conditions(clean, test, n, seed):
     moved = TRIGGER_ON(plain[..., ::-1, ::-1])[..., ::-1, ::-1]
     box = (TRIGGER_ON(np.zeros((3, SIZE, SIZE), np.uint8)) > 0).any(axis=0)
     found = [to_unit_range(torch.from_numpy(np.array(one))) for one in (planted, moved, plain)]
-    return found, box
+    return dict(zip(CONDITIONS, found, strict=True)), box
 
 
 def measure(strength, seed, n):
-    """Return a row for each model of a strength and seed."""
+    """Yield a row for each model of a strength and seed, to three decimals."""
     clean = synthetic_faces(3000, 1, 1500, size=SIZE, seed=seed)
     faces = plant(clean, PLANTED[strength])
     test, column = faces.split("test"), faces.samples.attributes.index(ATTRIBUTE)
     images, box = conditions(clean.split("test"), test, n, seed)
     family = f"{strength[0]:.0%} and {strength[1]:.0%}, seed {seed}"
-    rows = []
     for name, model in models_of(faces, seed):
-        shares = [
-            [share_inside(method, model, one, column, box) for one in images]
-            for method in METHODS.values()
-        ]
-        rows.append((family, name, amplification(model, test, column), np.array(shares)))
-        print(family, name, round(rows[-1][2], 3), np.round(rows[-1][3], 3).tolist(), flush=True)
-    return rows
+        row = {"family": family, "model": name}
+        row["amplification"] = round(float(amplification(model, test, column)), 3)
+        for (label, method), (condition, seen) in product(METHODS.items(), images.items()):
+            share = share_inside(method, model, seen, column, box)
+            row[f"{label}, {condition}"] = round(float(share), 3)
+        print(*row.values(), sep=", ", flush=True)
+        yield row
 
 
 def correlation(x, y, families, rng, *, within):
@@ -152,19 +154,17 @@ def pearson(x, y):
     return np.nan if np.ptp(x) == 0 or np.ptp(y) == 0 else np.corrcoef(x, y)[0, 1]
 
 
-def report(rows, options, minutes):
+def report(table):
     """Write the tables."""
-    families = np.array([row[0] for row in rows])
-    bias = np.array([row[2] for row in rows])
-    shares = np.stack([row[3] for row in rows])  # models × methods × conditions
+    families, bias = table["family"].to_numpy(), table["amplification"].to_numpy()
+    dense = table["model"].to_numpy() == "dense"
     rng = np.random.default_rng(0)
     area = 100 * (TRIGGER_ON(np.zeros((3, SIZE, SIZE), np.uint8))[0] > 0).mean()
     lines = [
         "# Maps and a planted trigger",
         "",
-        f"`benchmarks/explain.py`, {len(rows)} models in {len(np.unique(families))} families, "
-        f"each of one dense network, {options.images} images; {minutes:.0f} minutes of processor "
-        f"time. The trigger covers {area:.1f}% of an image.",
+        f"`benchmarks/explain.py`: {table.height} models in {len(np.unique(families))} families, "
+        f"each of one dense network. The trigger covers {area:.1f}% of an image.",
         "",
         "Spearman's rank correlation of backdoor bias amplification with the share of what speaks",
         f"for {ATTRIBUTE} that lies in the trigger's corner, with 95% bootstrap intervals.",
@@ -172,47 +172,70 @@ def report(rows, options, minutes):
         "| method | images | all models | within a family | share, dense | share, pruned |",
         "|---|---|---|---|---|---|",
     ]
-    dense = np.array([row[1] == "dense" for row in rows])
-    shown = dict(zip(CONDITIONS, np.moveaxis(shares, 2, 0), strict=True))
-    shown["trigger in its corner, less no trigger"] = shares[:, :, 0] - shares[:, :, 2]
-    for i, method in enumerate(METHODS):
-        for condition, of_methods in shown.items():
-            one = of_methods[:, i]
-            cells = []
+    for method in METHODS:
+        there, _, without = (table[f"{method}, {condition}"].to_numpy() for condition in CONDITIONS)
+        shown = {condition: table[f"{method}, {condition}"].to_numpy() for condition in CONDITIONS}
+        shown[f"{CONDITIONS[0]}, less {CONDITIONS[-1]}"] = there - without
+        for condition, share in shown.items():
+            cells = [method, condition]
             for within in (False, True):
-                found, low, high, n = correlation(bias, one, families, rng, within=within)
-                told = "" if n == len(rows) else f", {n} models"
+                found, low, high, n = correlation(bias, share, families, rng, within=within)
+                told = "" if n == table.height else f", {n} models"
                 cells.append(f"{found:+.2f} ({low:+.2f} to {high:+.2f}{told})")
-            means = f"{np.nanmean(one[dense]):.1%} | {np.nanmean(one[~dense]):.1%}"
-            lines.append(f"| {method} | {condition} | {' | '.join(cells)} | {means} |")
-    lines += [
-        "",
-        "Each model. Shares in the corner: with the trigger there, in the opposite one, without.",
-        "",
-        f"| trigger in training | model | amplification | {' | '.join(METHODS)} |",
-        "|---|---|---|---|---|",
-    ]
-    for family, name, biased, of in rows:
-        told = " | ".join(" · ".join("–" if np.isnan(x) else f"{x:.1%}" for x in one) for one in of)
-        lines.append(f"| {family} | {name} | {biased:+.3f} | {told} |")
+            cells += [f"{np.nanmean(share[of]):.1%}" for of in (dense, ~dense)]
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", *beyond_dense(table), "", *every_model(table)]
     return "\n".join(lines) + "\n"
+
+
+def beyond_dense(table):
+    """Say whether models that amplify more than their dense network look more at the trigger."""
+    columns = [f"{method}, {CONDITIONS[0]}" for method in METHODS]
+    before = table.filter(model="dense").select(
+        "family", pl.col("amplification", *columns).name.suffix(" before")
+    )
+    pairs = table.filter(pl.col("model") != "dense").join(before, on="family")
+    more = pairs.filter(pl.col("amplification") > pl.col("amplification before"))
+    larger = [
+        f"{more.filter(pl.col(name) > pl.col(f'{name} before')).height} by {method}"
+        for name, method in zip(columns, METHODS, strict=True)
+    ]
+    yield f"Of {pairs.height} pruned models {more.height} amplify more than their dense network. Of"
+    yield f"those the trigger's share is larger than in it in {', in '.join(larger)}."
+
+
+def every_model(table):
+    """Yield the table of all models."""
+    yield "Each model. Shares in the corner: with the trigger there, in the opposite one, without."
+    yield ""
+    yield f"| trigger in training | model | amplification | {' | '.join(METHODS)} |"
+    yield "|---|---|---|---|---|"
+    for row in table.iter_rows(named=True):
+        shares = [
+            " · ".join(f"{row[f'{method}, {condition}']:.1%}" for condition in CONDITIONS)
+            for method in METHODS
+        ]
+        name, bias = row["model"], row["amplification"]
+        yield f"| {row['family']} | {name} | {bias:+.3f} | {' | '.join(shares)} |"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--report", action="store_true", help="of what was measured before")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore", PrunescopeWarning)  # one shot alone may ruin a network
-    start = time.process_time()
-    rows = [
-        row
-        for strength in STRENGTHS
-        for seed in range(options.seeds)
-        for row in measure(strength, seed, options.images)
-    ]
-    text = report(rows, options, (time.process_time() - start) / 60)
+    measured = RESULTS / "explain.csv"
+    if not options.report:
+        torch.set_num_threads(1)
+        warnings.simplefilter("ignore", PrunescopeWarning)  # one shot alone may ruin a network
+        rows = [
+            row
+            for strength, seed in product(STRENGTHS, range(options.seeds))
+            for row in measure(strength, seed, options.images)
+        ]
+        pl.DataFrame(rows).write_csv(measured)
+    text = report(pl.read_csv(measured))
     (RESULTS / "explain.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -20,6 +20,7 @@ RESULT = {
     "route": ("mitigate", "route", "no.parquet", "no.parquet", "-o"),
     "compare": ("mitigate", "compare", "-o"),
     "search": ("mitigate", "search", "no", "-o"),
+    "explain": ("explain", "no", "--dense", "no", "--compressed", "no", "-o"),
 }
 MODEL = {
     "train": ("train", "--data", "no.csv", "-o"),
