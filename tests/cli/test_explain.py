@@ -97,7 +97,7 @@ def test_files_attributes_and_a_method(explain, made, tmp_path):
         (["{id}"], {"dense": "nothing"}, "no checkpoint at"),
         (["{folder}/no image.png"], {}, "no image.png is not an image that Pillow can read"),
         (["{id}", "{folder}/a face.png"], {}, "unknown id"),
-        (["{id}", "--compressed", "more"], {}, "--compressed takes one model here: got 2"),
+        (["{id}", "--compressed", "more"], {}, "name images first, before the options"),
         ([str(i) for i in range(51)], {}, "51 images: at most 50"),
         (["{id}", "--method", "guess"], {}, "'guess'"),
     ],

@@ -63,12 +63,15 @@ def explain(
     The page explains the answers that flipped, and checks that its maps depend on what the
     networks learned (docs/explain.md).
     """
-    from prunescope.errors import ConfigError
-    from prunescope.explain import check_alike, find, method_for, write_explanations
+    from prunescope.errors import ConfigError, shorten
+    from prunescope.explain import find, method_for, write_explanations
 
     wanted = list(dict.fromkeys(images_or_ids))
     if len(compressed) > 1:
-        raise ConfigError(f"--compressed takes one model here: got {len(compressed)}")
+        raise ConfigError(
+            f"--compressed takes one model here: got {shorten(compressed)}; name images first, "
+            "before the options"
+        )
     if len(wanted) > MOST_IMAGES:
         raise ConfigError(f"{len(wanted)} images: at most {MOST_IMAGES} are explained at once")
     data = {"images": images, "size": size, "attributes": attributes}
@@ -78,7 +81,6 @@ def explain(
     else:
         models, pixels = _from_data(wanted, dense, compressed[0], factory, source, data)
     names = _names(dense, compressed[0])
-    check_alike(dict(zip(names, models, strict=True)))
     with progress("explain") as update:
         found = find(
             *models, pixels, wanted, attribute or (),
