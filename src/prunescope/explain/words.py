@@ -88,7 +88,7 @@ def captions(found: Explanation, key: str, dense: str, compressed: str) -> list[
 
 
 def _check_caption(kind: str, name: str, check: Check) -> Caption:
-    note = "no map"
+    note = "nothing to compare"
     if check.correlation is not None:
         note = f"rank correlation {CORRELATION.value(check.correlation)}"
     return Caption(
