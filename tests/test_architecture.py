@@ -25,6 +25,7 @@ ARROWS = (
     "forecast",
     "mitigate",
     "report",
+    "explain",
     "viewer",
     "study",
     "integrations",
@@ -32,7 +33,7 @@ ARROWS = (
 )
 RANK = dict.fromkeys(BASE, 0) | {name: rank for rank, name in enumerate(ARROWS, start=1)}
 TENSORS = ("torch", "transformers", "accelerate", "safetensors.torch", "lightning")
-WITH_TENSORS = ("models", "training", "pruning", "mitigate/finetune", "integrations")
+WITH_TENSORS = ("models", "training", "pruning", "mitigate/finetune", "explain", "integrations")
 """Packages that import these libraries at once, as others do only when asked to."""
 
 

@@ -13,6 +13,7 @@ PACKAGES = [
     "audit",
     "data",
     "errors",
+    "explain",
     "forecast",
     "metrics",
     "mitigate",

@@ -21,6 +21,7 @@ RESULT = {
     "compare": ("mitigate", "compare", "-o"),
     "search": ("mitigate", "search", "no", "-o"),
     "slices": ("slices", "no.parquet", "--compressed", "no.parquet", "-o"),
+    "explain": ("explain", "no", "--dense", "no", "--compressed", "no", "-o"),
 }
 MODEL = {
     "train": ("train", "--data", "no.csv", "-o"),

@@ -146,3 +146,15 @@ def test_missing_files(saved, tmp_path):
 def test_the_list_of_layers_is_plain(saved, quantized):
     content = json.loads((saved / "quantization.json").read_text())
     assert content == {"layers": list(quantized.layers), "folded": list(quantized.folded)}
+
+
+def test_slopes_pass_where_inputs_are_within_range_and_answers_stay():
+    layer = Int8Linear(nn.Linear(5, 1))
+    layer.input_scale.fill_(0.02)
+    layer.input_zero_point.fill_(100)
+    plain = torch.tensor([-3.0, -1.999, 0.013, 1.5, 4.0])
+    asked = plain.clone().requires_grad_()
+    seen = layer.quantized_input(asked)
+    assert torch.equal(seen.detach(), layer.quantized_input(plain))
+    [slopes] = torch.autograd.grad(seen.sum(), [asked])
+    assert slopes.tolist() == pytest.approx([0, 1, 1, 1, 0])

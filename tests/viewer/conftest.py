@@ -81,8 +81,10 @@ def decisions(tmp_path):
     return Decisions(tmp_path / "kept" / "decisions.jsonl")
 
 
-def _client(collection, decisions, *, loopback=True, root="", proxies=(), **headers):
-    options = {"loopback": loopback, "root": root, "proxies": proxies}
+def _client(
+    collection, decisions, *, loopback=True, root="", proxies=(), explainer=None, **headers
+):
+    options = {"loopback": loopback, "root": root, "proxies": proxies, "explainer": explainer}
     app = create_app(collection, decisions, token=TOKEN, reviewer="ada", **options)
     return TestClient(app, base_url=f"http://{HOST}", headers=headers, follow_redirects=False)
 

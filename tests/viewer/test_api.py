@@ -218,6 +218,7 @@ def test_no_request_that_the_openapi_allows_breaks_the_server(
     assert set(answered) == {
         "GET /api/samples",
         "GET /api/sample",
+        "POST /api/explain",
         "GET /api/review/next",
         "POST /api/review/next",
         "GET /api/review/progress",

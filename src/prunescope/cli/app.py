@@ -13,6 +13,7 @@ from prunescope.cli import (
     audit,
     data,
     demo,
+    explain,
     export,
     forecast,
     gain,
@@ -65,6 +66,7 @@ app.command("audit")(audit.audit)
 app.command("samples")(samples.samples)
 app.command("slices")(slices.slices)
 app.command("groups")(slices.groups)
+app.command("explain")(explain.explain)
 app.command("forecast")(forecast.forecast)
 app.command("forecast score")(forecast.score)
 app.command("mitigate thresholds")(thresholds.thresholds)

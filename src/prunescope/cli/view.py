@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ import typer
 from prunescope.cli import options, output
 from prunescope.cli.audit import PolicyFile
 from prunescope.cli.console import result, say
+from prunescope.cli.models import Factory
 
 if TYPE_CHECKING:
     from prunescope.audit import Audit
@@ -45,6 +47,15 @@ def view(
             show_default="forecast in the folder, where there is one",
         ),
     ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Checkpoint of one of the audit's models, to show why an answer flipped: of both "
+            "models that are compared. Repeat for several.",
+        ),
+    ] = None,
+    factory: Factory = None,
     policy: PolicyFile = None,
     decisions: Annotated[
         Path | None,
@@ -110,6 +121,9 @@ def view(
     collection.report  # noqa: B018 - a policy that is not about this audit is told before a page is
     for note in collection.notes:
         say(f"note: {note}")
+    explainer = viewer.Explainer.load(
+        collection, _folders(checkpoint or [], list(collection.models)), factory
+    )
     if source is None:
         say("note: no images are shown: name their data set by --data")
     loopback = viewer.is_loopback(host)
@@ -124,6 +138,7 @@ def view(
         reviewer=reviewer or _user(),
         root=root,
         proxies=proxies,
+        explainer=explainer,
     )
     taken = viewer.bind(host, port)
     needed = None if loopback and not proxies else token
@@ -192,6 +207,28 @@ def _answers(audit: Audit, folder: Path) -> list[Predictions]:
         )
     said = {str(paths[name]): of for name, of in told.told.items() if name in paths}
     return Files(told.scores, told.columns, cuts, said).load([*map(str, paths.values())])
+
+
+def _folders(given: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
+    """Read NAME=FOLDER; names may hold the sign, too."""
+    from prunescope.errors import ConfigError, one_of
+
+    found: dict[str, Path] = {}
+    for text in given:
+        parts = text.split("=")
+        ways = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(1, len(parts))]
+        known = [(name, folder) for name, folder in ways if name in names and folder]
+        if not ways or not all(ways[0]):
+            raise ConfigError(
+                f"--checkpoint {text}: expected NAME=FOLDER, such as {names[0]}=dense"
+            )
+        if not known:
+            raise ConfigError(f"--checkpoint {text}: {one_of('model', ways[0][0], names)}")
+        name, folder = known[-1]
+        if name in found:
+            raise ConfigError(f"--checkpoint names {name} twice: {found[name]} and {folder}")
+        found[name] = Path(folder)
+    return found
 
 
 def _if_there(path: Path) -> str | None:

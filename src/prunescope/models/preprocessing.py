@@ -106,6 +106,29 @@ class Preprocess(nn.Module):
             images, size=(side, side), mode=settings.resize, antialias=smooth
         )
 
+    def back(self, seen: Tensor, side: int) -> Tensor:
+        """Bring what belongs to the network's input back to the images that it is made of.
+
+        Each value is shared out among the pixels that its place was computed from, as they
+        contributed: totals stay, but for what lies where the images end.
+
+        Parameters
+        ----------
+        seen : tensor (N, S, S)
+            On the input of the network.
+        side : int
+            Of the images.
+
+        Returns
+        -------
+        tensor (N, side, side)
+        """
+        with torch.enable_grad():
+            images = torch.full((len(seen), 3, side, side), 0.5, requires_grad=True)
+            made = self(images)
+            [slopes] = torch.autograd.grad(made, [images], [seen[:, None].expand_as(made)])
+        return (slopes * self.std).mean(dim=1)
+
 
 def _framed(images: Tensor, frame: Frame) -> Tensor:
     """Cut and resize images, as `Frame` does for one of Pillow's, but without rounding to bytes."""

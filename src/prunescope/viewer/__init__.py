@@ -3,6 +3,7 @@
 from prunescope.viewer.app import create_app
 from prunescope.viewer.collection import Collection
 from prunescope.viewer.decisions import Decision, Decisions
+from prunescope.viewer.explainer import Explainer
 from prunescope.viewer.paths import root_path
 from prunescope.viewer.serve import bind, is_loopback, new_token, serve, url_of
 from prunescope.viewer.view import View
@@ -11,6 +12,7 @@ __all__ = [
     "Collection",
     "Decision",
     "Decisions",
+    "Explainer",
     "View",
     "bind",
     "create_app",

@@ -16,6 +16,7 @@ from prunescope.predictions.ids import ABSENT
 from prunescope.predictions.spreadsheets import as_csv
 from prunescope.viewer import shown
 from prunescope.viewer.decisions import Answer, Decision
+from prunescope.viewer.explainer import Asked, Explained
 from prunescope.viewer.site import TheSite, TheView
 
 router = APIRouter()
@@ -27,6 +28,7 @@ WRITES: Responses = NOT_FOUND | {
     403: {"description": "The token is not there, or the request is another site's."},
     503: {"description": "The decision cannot be written down."},
 }
+WORKS: Responses = WRITES | {503: {"description": "It is not ready yet, or cannot be made."}}
 TABLE: Responses = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 PICTURE: Responses = {200: {"content": {"image/png": {"schema": {"type": "string"}}}}}
 
@@ -113,6 +115,15 @@ def sample(
     compressed = collection.model(model)
     pair = collection.against(compressed, against), compressed
     return shown.sample(collection, pair, collection.row(id))
+
+
+@router.post("/api/explain", responses=WORKS)
+def explain(site: TheSite, asked: Asked) -> Explained:
+    """Return where two models look, for one answer about one sample; the first time it takes long.
+
+    It changes nothing, and takes the token for the work that it is.
+    """
+    return site.explainer.explain(asked)
 
 
 After = Annotated[int, Query(ge=-1, le=1_000_000, description="The position looked at before.")]

@@ -16,6 +16,7 @@ from prunescope.errors import ConfigError, DataError
 from prunescope.viewer import api, pages
 from prunescope.viewer.collection import Collection
 from prunescope.viewer.decisions import Decisions
+from prunescope.viewer.explainer import Explainer
 from prunescope.viewer.guard import Guard
 from prunescope.viewer.paths import is_api, root_path
 from prunescope.viewer.site import Site
@@ -38,6 +39,7 @@ def create_app(
     reviewer: str = "reviewer",
     root: str = "",
     proxies: Sequence[str] = (),
+    explainer: Explainer | None = None,
 ) -> FastAPI:
     """Make the application that shows a collection and takes decisions.
 
@@ -55,6 +57,8 @@ def create_app(
         The path that a proxy serves it under, whether or not the proxy takes it away.
     proxies : sequence of str
         Names that a proxy is reached by; a read takes the token then.
+    explainer : Explainer, optional
+        With the checkpoints of the models; default: without any.
 
     Returns
     -------
@@ -74,7 +78,8 @@ def create_app(
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
     )
-    app.state.site = Site(collection, decisions, token, reviewer)
+    explainer = explainer or Explainer(collection, {})
+    app.state.site = Site(collection, decisions, token, reviewer, explainer)
     app.include_router(api.router)
     app.include_router(pages.router)
     app.add_exception_handler(ConfigError, _not_there)

@@ -142,6 +142,7 @@ def sample(site: TheSite, view: TheView, of: Annotated[str, Query(max_length=100
         view,
         sample=told,
         beside=beside,
+        lacking=site.explainer.lacks(*(one.name for one in site.selector.pair(view))),
         decided={
             question.answer.attribute: site.decisions.of((of, question.answer.attribute))
             for question in told.questions

@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request
 from prunescope.report import to_html
 from prunescope.viewer.collection import Collection
 from prunescope.viewer.decisions import Decisions
+from prunescope.viewer.explainer import Explainer
 from prunescope.viewer.queue import Queue
 from prunescope.viewer.select import Selector
 from prunescope.viewer.view import View
@@ -26,12 +27,18 @@ class Site:
         For the viewer's own pages to write with.
     reviewer : str
         The name that is offered to who decides.
+    explainer : Explainer
     """
 
     def __init__(
-        self, collection: Collection, decisions: Decisions, token: str, reviewer: str
+        self,
+        collection: Collection,
+        decisions: Decisions,
+        token: str,
+        reviewer: str,
+        explainer: Explainer,
     ) -> None:
-        self.collection, self.decisions = collection, decisions
+        self.collection, self.decisions, self.explainer = collection, decisions, explainer
         self.token, self.reviewer = token, reviewer
         self.selector = Selector(collection)
         self.queue = Queue(self.selector, decisions)

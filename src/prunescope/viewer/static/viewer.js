@@ -26,26 +26,7 @@
     if (link) link.click();
   };
 
-  const review = document.getElementById("review");
-  if (!review) {
-    document.addEventListener("keydown", turn);
-    return;
-  }
-
   const token = document.querySelector('meta[name="prunescope-token"]').content;
-  const by = review.querySelector('input[name="by"]');
-  const state = review.querySelector(".state");
-  const seen = review.querySelector(".seen");
-  const session = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
-  let item = null;
-  let busy = false;
-  by.value = localStorage.getItem("prunescope-reviewer") || by.value;
-  review.hidden = false;
-
-  const say = (text, bad = false) => {
-    state.textContent = text;
-    state.classList.toggle("bad", bad);
-  };
 
   const ask = async (path, body) => {
     const how = body && {
@@ -66,6 +47,83 @@
       throw new Error(typeof told === "string" ? told : JSON.stringify(told));
     }
     return JSON.parse(text);
+  };
+
+  // Why an answer flipped: pictures that the viewer makes when a button is pressed.
+  const figure = ({ title, note, alt, src }) => {
+    const made = document.createElement("figure");
+    const image = new Image(256, 256);
+    image.src = src;
+    image.alt = alt;
+    const caption = document.createElement("figcaption");
+    const more = document.createElement("span");
+    more.textContent = note;
+    caption.append(title, more);
+    made.append(image, caption);
+    return made;
+  };
+  const block = (kind, name, ...inside) => {
+    const made = document.createElement(kind);
+    made.className = name;
+    made.append(...inside);
+    return made;
+  };
+  const explained = (part, found) => {
+    const scales = part.querySelector("template").content.cloneNode(true);
+    if (found.method === "gradcam") scales.querySelector("[data-signed]").remove();
+    const summary = block("summary", "", "The same maps from networks that learned nothing");
+    const checks = block("div", "maps", ...found.checks.map(figure));
+    const behind = block("details", "more checks", summary, checks);
+    behind.open = found.warnings.length > 0;
+    return [
+      ...found.warnings.map((text) => block("p", "warning", text)),
+      block("ul", "notes", ...found.told.map((text) => block("li", "", text))),
+      block("div", "maps", ...found.maps.map(figure)),
+      scales,
+      behind,
+    ];
+  };
+  const part = document.getElementById("explain");
+  for (const button of part ? part.querySelectorAll("[data-explain]") : []) {
+    const here = button.parentElement;
+    const state = here.querySelector(".state");
+    button.addEventListener("click", async () => {
+      const { id, model, against } = part.dataset;
+      const method = part.querySelector("[name=method]").value || null;
+      button.disabled = true;
+      state.classList.remove("bad");
+      state.textContent = "Working …";
+      try {
+        const found = await ask("api/explain", { id, model, against, method, attribute: button.dataset.explain });
+        here.querySelector(".shown").replaceChildren(...explained(part, found));
+        state.textContent = found.method === "gradcam" ? "Grad-CAM" : "Integrated gradients";
+      } catch (error) {
+        state.textContent = `Not done: ${error.message}`;
+        state.classList.add("bad");
+      } finally {
+        button.disabled = false;
+      }
+    });
+  }
+
+  const review = document.getElementById("review");
+  if (!review) {
+    document.addEventListener("keydown", turn);
+    return;
+  }
+
+  const by = review.querySelector('input[name="by"]');
+  const state = review.querySelector(".state");
+  const seen = review.querySelector(".seen");
+  const session = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
+  let item = null;
+  let busy = false;
+  by.value = localStorage.getItem("prunescope-reviewer") || by.value;
+  review.hidden = false;
+
+  const say = (text, bad = false) => {
+    state.textContent = text;
+    state.classList.toggle("bad", bad);
   };
 
   const number = (p) => (p < 0.005 ? "<0.01" : p > 0.995 ? ">0.99" : p.toFixed(2));
