@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DECISIONS = "decisions.jsonl"
 """Name of the file of decisions, in the audit's folder."""
 
+LAYOUT = "map.safetensors"
+"""Name of the file that the map's places are kept in, there."""
+
 
 def view(
     folder: Annotated[Path, typer.Argument(help="Folder that 'prunescope audit' wrote.")],
@@ -43,6 +46,13 @@ def view(
         typer.Option(
             help="Folder of a forecast, to sort and filter by risk.",
             show_default="forecast in the folder, where there is one",
+        ),
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Embeddings of the images, by id, that the map is made of.",
+            show_default="the dense model's answers",
         ),
     ] = None,
     policy: PolicyFile = None,
@@ -83,6 +93,7 @@ def view(
     from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
+    from prunescope.predictions.embeddings import Embeddings
     from prunescope.verdict import Policy
     from prunescope.verdict.numbers import counted
 
@@ -106,6 +117,8 @@ def view(
         None if forecast is None else Forecast.load(forecast),
         None if source is None else options.load(options.data_config(source)),
         None if policy is None else Policy.load(policy),
+        None if embeddings is None else Embeddings.load(embeddings),
+        folder / LAYOUT,
     )
     collection.report  # noqa: B018 - a policy that is not about this audit is told before a page is
     for note in collection.notes:
