@@ -31,6 +31,9 @@ NAMES = {PCA: "principal components", UMAP: "UMAP"}
 FITTED = 50_000
 """Images that principal components are fitted on, at most: every second of more, every third …"""
 
+WIDE = 1000
+"""Numbers an image from which on their covariance is not written out."""
+
 AT_ONCE = 8192
 """Rows that are projected, or compared, at once."""
 
@@ -253,7 +256,10 @@ def principal(values: Values, n: int) -> Values:
     if not fitted.any():  # all images are alike
         return result
     k = min(n, *fitted.shape)
-    axes = decomposition.PCA(k, random_state=0).fit(fitted).components_.T
+    solver = "covariance_eigh" if fitted.shape[1] <= WIDE else "arpack"
+    if k == min(fitted.shape):  # which arpack cannot
+        solver = "full"
+    axes = decomposition.PCA(k, svd_solver=solver, random_state=0).fit(fitted).components_.T
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(k)])
     for start in range(0, len(values), AT_ONCE):
         part = slice(start, start + AT_ONCE)

@@ -49,7 +49,7 @@ def apart(values: NDArray[np.float32]) -> NDArray[np.float32]:
         given, made = Path(folder, "given.npy"), Path(folder, "made.npy")
         np.save(given, values)
         run = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", __name__, str(given), str(made)],
+            [sys.executable, "-P", "-W", "ignore", __file__, str(given), str(made)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"},

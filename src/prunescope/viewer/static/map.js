@@ -183,7 +183,7 @@ for (const button of root.querySelectorAll("[data-do]")) {
 
 // Fingers and the mouse: one drags or draws, two come nearer.
 const fingers = new Map();
-let line = null, start = null;
+let line = null, start = null, still = true;
 const at = (event) => {
   const frame = canvas.getBoundingClientRect();
   return [event.clientX - frame.left, event.clientY - frame.top];
@@ -197,6 +197,7 @@ canvas.addEventListener("pointerdown", (event) => {
   drop();
   cross.toggleAttribute("hidden", true);
   start = fingers.size === 1 ? at(event) : null;
+  still = Boolean(start);
   const kind = event.shiftKey ? "rectangle" : tool;
   if (start && kind !== "move") line = { kind, corners: [start] };
 });
@@ -207,6 +208,7 @@ canvas.addEventListener("pointermove", (event) => {
     return;
   }
   fingers.set(event.pointerId, now);
+  still &&= Math.hypot(now[0] - start[0], now[1] - start[1]) < TAP;
   if (line) {
     if (line.kind === "rectangle") line.corners[1] = now;
     else if (Math.hypot(now[0] - line.corners.at(-1)[0], now[1] - line.corners.at(-1)[1]) > 2) line.corners.push(now);
@@ -224,10 +226,9 @@ canvas.addEventListener("pointermove", (event) => {
 });
 canvas.addEventListener("pointerup", (event) => {
   if (!fingers.delete(event.pointerId)) return;
-  const now = at(event), still = start && Math.hypot(now[0] - start[0], now[1] - start[1]) < TAP;
-  const done = line;
+  const now = at(event), done = line;
   drop();
-  if (fingers.size) start = null;
+  if (fingers.size) still = false;
   else if (done && !still && done.corners.length > 1) {
     pick(done.kind === "rectangle" ? [start, now] : simplified(done.corners, MOST_CORNERS));
   } else if (still) open(now, Math.max(event.pointerType === "mouse" ? 8 : 18, radius()));
