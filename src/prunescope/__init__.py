@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prunescope.forecast import Forecast, forecast
     from prunescope.mitigate import Overrides
     from prunescope.models import build_model, load_checkpoint, save_checkpoint
-    from prunescope.predictions import Embeddings, Metadata, Predictions, predict
+    from prunescope.predictions import Embeddings, Metadata, Predictions, embed, predict
     from prunescope.pruning import Masks, Pruner, export_onnx, gains, prune, quantize
     from prunescope.report import sample_table, write_report, write_samples
     from prunescope.training import Distill, Recipe, train
@@ -47,6 +47,7 @@ _HOME = {
     "audit": "audit",
     "audit_files": "audit",
     "build_model": "models",
+    "embed": "predictions",
     "export_onnx": "pruning",
     "forecast": "forecast",
     "gains": "pruning",
@@ -83,6 +84,7 @@ __all__ = [
     "audit",
     "audit_files",
     "build_model",
+    "embed",
     "export_onnx",
     "forecast",
     "gains",

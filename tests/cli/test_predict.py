@@ -12,8 +12,9 @@ import onnx
 import onnxruntime
 import polars as pl
 import pytest
+import torch
 
-from prunescope.predictions import Predictions
+from prunescope.predictions import Embeddings, Predictions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "runtimes" / "small_net.py"
 NAMES = ("Male", "Smiling", "Young")
@@ -94,7 +95,7 @@ def test_an_onnx_file_is_asked_and_audited(folder, data, prunescope):
     assert ran.code == 0, ran.err
     assert ran.json == {
         "file": str(folder / "shipped.onnx.parquet"), "name": "shipped.onnx",
-        "n": 24, "split": "test",
+        "n": 24, "split": "test", "embeddings": None,
     }  # fmt: skip
     found = Predictions.load(folder / "shipped.onnx.parquet")
     session = onnxruntime.InferenceSession(folder / "shipped.onnx")
@@ -254,3 +255,43 @@ def test_an_order_that_nobody_told_is_said(folder, prunescope, maker, tmp_path):
     )
     assert (ran.code, "taken for" in ran.err) == (0, False)
     assert Predictions.load(out).attributes == NAMES
+
+
+def test_embeddings_are_written_in_the_same_pass(folder, data, prunescope):
+    alone, out, seen = (folder / name for name in ("alone.parquet", "e.parquet", "seen.parquet"))
+    for target, more in ((alone, ()), (out, ("--embeddings", seen))):
+        torch.manual_seed(3)  # of the weights that the factory draws
+        ran = prunescope(
+            "predict", "own_functions:make", *data, "--size", 32, "-o", target, *more, "--json"
+        )
+        assert ran.code == 0, ran.err
+    assert ran.json["embeddings"] == str(seen)
+    found, embeddings = Predictions.load(out), Embeddings.load(seen)
+    assert found.logits.tobytes() == Predictions.load(alone).logits.tobytes()
+    assert embeddings.ids.equals(found.samples.ids)
+    pixels = pixels_of(folder, found).reshape(24, -1)  # what goes into the only layer
+    expected = (pixels.astype(np.float32) / 255 - 0.5) / 0.5
+    np.testing.assert_allclose(embeddings.values, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "message"),
+    [
+        ("shipped.onnx", ("--input-range", "0,1"), "gives answers and no embeddings"),
+        ("own_functions:means", (), "own_functions:means gives answers and no embeddings"),
+        ("own_functions:model", (), "no layer of Means is known to give its answers"),
+        ("own_functions:make", ("--embeddings", "seen.csv"), "let it end in .parquet"),
+        ("own_functions:make", ("--embeddings", "o.parquet"), "name another file"),
+    ],
+)
+def test_embeddings_that_cannot_be_had_are_refused(
+    folder, data, prunescope, monkeypatch, model, more, message
+):
+    monkeypatch.chdir(folder)
+    ran = prunescope(
+        "predict", model, *data, "--size", 32, "-o", "o.parquet", "--embeddings", "n.parquet", *more
+    )
+    assert ran.code == 2
+    assert message in " ".join(ran.err.split())
+    assert not (folder / "o.parquet").exists()
+    assert not (folder / "n.parquet").exists()

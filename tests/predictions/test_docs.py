@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from prunescope.predictions import Predictions, Told, read_about, read_thresholds
+from prunescope.predictions import Embeddings, Predictions, Told, read_about, read_thresholds
 
 PAGE = (Path(__file__).parents[2] / "docs" / "predictions.md").read_text(encoding="utf-8")
 LOGITS = np.array([[2.5, -4.0], [-0.5, -3.5], [-0.25, 2.0]])
@@ -134,8 +135,20 @@ def test_from_memory(tmp_path, monkeypatch):
     dense.save("dense.parquet")
     space = {"z": z, "y": y, "sex": sex, "ids": ids, "p8": dense.probabilities}
     space |= dict.fromkeys(("z0", "z1", "p0", "p1", "z4", "z8"), z + 0.1)
-    everything, classes, record = [block for block in blocks("python") if "ps." in block]
+    everything, classes, record, _ = [block for block in blocks("python") if "ps." in block]
     exec(everything, space)
     exec(classes, space | {"y": y[:, 0]})
     exec(record, space)
     assert np.allclose(Predictions.load("int8.parquet").logits, z)
+
+
+def test_embeddings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [text] = [block for block in blocks("python") if "ps.embed(" in block]
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 1))
+    model.config = SimpleNamespace(id2label={0: "Bald"})
+    images, ids = torch.rand(3, 3, 2, 2), ["a", "b", "c"]
+    space = {"model": model, "loader": [{"images": images, "name": ids}], "ids": ids}
+    exec(text, space | {"clip": (clip := np.random.default_rng(0).normal(size=(3, 5)))})
+    assert np.allclose(Embeddings.load("features.parquet").values, images.flatten(1))
+    assert np.allclose(Embeddings.load("clip.parquet").values, clip)

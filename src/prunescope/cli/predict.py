@@ -96,6 +96,13 @@ def predict(
             "calibrated and written less their threshold, so that 0 decides."
         ),
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="File (.parquet) for what its last layer sees of each image, in the same pass: a "
+            "column id, and a column embedding of lists of numbers.",
+        ),
+    ] = None,
     dense: Annotated[
         str | None,
         typer.Option(
@@ -160,8 +167,10 @@ def predict(
     target = out or place.with_name(f"{place.name}.parquet")
     places.file(target)
     check_suffix(target)
+    if embeddings is not None:
+        _check_embeddings(model, called, is_file, embeddings, target)
     choice = {
-        "split": split, "name": name,
+        "split": split, "name": name, "embeddings": embeddings,
         "adjustments": None if thresholds is None else read_adjustments(thresholds),
     }  # fmt: skip
     if not is_file and called is None:
@@ -170,7 +179,25 @@ def predict(
         asked = called if called is not None else _open_file(model, told)
         found = _ask_elsewhere(model, asked, source, target, device, scores, data, choice)
     told_back = {"file": str(target), "name": found.name, "n": len(found.samples), "split": split}
-    result(as_json, told_back, f"{found!r} in {target}")
+    seen = "" if embeddings is None else f", what it sees in {embeddings}"
+    told_back["embeddings"] = None if embeddings is None else str(embeddings)
+    result(as_json, told_back, f"{found!r} in {target}{seen}")
+
+
+def _check_embeddings(
+    model: str, called: Function | nn.Module | None, is_file: bool, path: Path, target: Path
+) -> None:
+    """Raise where a model has no layers to look into, or the file cannot be written; take it."""
+    from prunescope.errors import ConfigError
+    from prunescope.predictions import check_parquet, no_features, with_layers
+
+    if is_file:
+        raise no_features(model)
+    if called is not None:
+        with_layers(called)
+    if check_parquet(path).resolve() == target.resolve():
+        raise ConfigError(f"--embeddings {path}: the answers go there: name another file")
+    places.file(path)
 
 
 def _ask_checkpoint(

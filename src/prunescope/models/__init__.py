@@ -14,6 +14,8 @@ image size, input size
     Side of the images that a classifier is given, and to which its network has them resized.
 checkpoint
     A classifier as a folder.
+features
+    What the layer that gives a classifier's answers sees of an image.
 folded
     Of a network: every weight is a plain parameter, none is computed from others.
 width
@@ -42,6 +44,7 @@ from prunescope.models.checkpoints import (
     save_checkpoint,
 )
 from prunescope.models.classifier import Classifier, ModelSpec, logits_of
+from prunescope.models.features import Features, penultimate
 from prunescope.models.folding import TORCH_PRUNE, computed_weights, fold, plain, torch_masks
 from prunescope.models.hub import pretrained_data
 from prunescope.models.preprocessing import Preprocessing, to_unit_range
@@ -55,6 +58,7 @@ __all__ = [
     "Architecture",
     "Checkpoint",
     "Classifier",
+    "Features",
     "ModelSpec",
     "Preprocessing",
     "Provenance",
@@ -68,6 +72,7 @@ __all__ = [
     "is_factory",
     "load_checkpoint",
     "logits_of",
+    "penultimate",
     "plain",
     "pretrained_data",
     "reshape_",

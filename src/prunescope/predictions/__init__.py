@@ -17,9 +17,9 @@ from prunescope.predictions.adjustment import (
     settle,
 )
 from prunescope.predictions.align import align, in_order_of, on_samples_of
-from prunescope.predictions.ask import predict
+from prunescope.predictions.ask import embed, no_features, predict, with_layers
 from prunescope.predictions.columns import read_mapping, rename
-from prunescope.predictions.embeddings import Embeddings
+from prunescope.predictions.embeddings import Embeddings, check_parquet
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
 from prunescope.predictions.record import Predictions, check_suffix
 from prunescope.predictions.scores import Scores
@@ -46,11 +46,14 @@ __all__ = [
     "Truth",
     "adjust",
     "align",
+    "check_parquet",
     "check_suffix",
     "check_thresholds",
     "each",
+    "embed",
     "in_order_of",
     "is_about",
+    "no_features",
     "on_samples_of",
     "predict",
     "read_about",
@@ -61,5 +64,6 @@ __all__ = [
     "rename",
     "settle",
     "train_rates_from",
+    "with_layers",
     "with_thresholds",
 ]

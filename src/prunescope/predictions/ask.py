@@ -1,4 +1,4 @@
-"""Asking a model: the step from tensors to `Predictions`."""
+"""Asking a model: the step from tensors to `Predictions`, and to `Embeddings`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from prunescope.data.dataset import Dataset
 from prunescope.errors import ConfigError, one_of
+from prunescope.predictions.embeddings import Embeddings
 from prunescope.predictions.loader import LoaderReader
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.record import Predictions
@@ -121,3 +122,79 @@ def predict(
     if scores == "probability":
         raw = logits_of(raw, samples, source)
     return Predictions(samples, raw, metadata)
+
+
+def embed(
+    model: nn.Module | FileModel | Function,
+    data: Dataset | Iterable[Any],
+    *,
+    ids: Sequence[Any] | str | None = None,
+    batch_size: int = 256,
+    device: str | None = None,
+    autocast: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Embeddings:
+    """Return what the last layer of a model sees of every image: its features.
+
+    Where the answers are wanted too, `prunescope.models.penultimate` collects the features while
+    `predict` asks for those.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        As for `predict`; files and functions are refused. The layer that gives its answers is a
+        `torch.nn.Linear` or a convolution.
+    data : Dataset or iterable of batches
+        As for `predict`; labels are passed over.
+    ids : sequence or str, optional
+        For batches: an id per image, or the key that has them in each batch; default: "0", "1", …
+    batch_size, device, autocast, progress
+        As for `predict`.
+
+    Raises
+    ------
+    ConfigError
+        No layer gives the answers, the model is a file or a function, or an option does not fit.
+    DataError
+        A number is NaN or infinite, or a batch or id is not what it should be.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layers = torch.nn.Flatten(), torch.nn.Linear(192, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)
+    >>> embed(torch.nn.Sequential(*layers), [torch.rand(4, 3, 8, 8)])
+    Embeddings(4 samples × 8 features)
+    """
+    module = with_layers(model)
+    if isinstance(data, Dataset) and ids is not None:
+        raise ConfigError("leave out ids: a Dataset says them itself")
+    from prunescope.models import penultimate  # torch is imported when it is needed
+    from prunescope.training import ask, infer
+
+    options: Any = {"device": device, "autocast": autocast}
+    with penultimate(module) as seen:
+        if isinstance(data, Dataset):
+            infer(module, data, batch_size=batch_size, progress=progress, **options)
+            return Embeddings.of(seen.values(), data.samples.ids)
+        reader = LoaderReader(data, ids, None)
+        ask(module, reader, on_batch=reader.progress(progress), **options)
+    values = seen.values()
+    return Embeddings.of(values, range(len(values)) if reader.ids is None else reader.ids)
+
+
+def with_layers(model: nn.Module | FileModel | Function) -> nn.Module:
+    """Return a model if its layers can be looked into, else raise a `ConfigError`."""
+    if isinstance(model, FileModel):
+        raise no_features("a model's file")
+    if isinstance(model, Function):
+        raise no_features(model.name)
+    return model
+
+
+def no_features(name: str) -> ConfigError:
+    """Say that a model gives answers alone, and what to do for embeddings."""
+    return ConfigError(
+        f"{name} gives answers and no embeddings, as its layers cannot be looked into: ask the "
+        "model that it was made of (a folder, hf:… or module:factory), or write the embeddings of "
+        "another network to a file (prunescope.Embeddings)"
+    )

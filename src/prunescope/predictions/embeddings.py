@@ -22,6 +22,14 @@ COLUMN = "embedding"
 """The column of a file that holds all numbers of a sample."""
 
 
+def check_parquet(path: str | Path) -> Path:
+    """Return the path if embeddings can be kept under that name, else raise a `DataError`."""
+    path = Path(path)
+    if path.suffix != ".parquet":
+        raise DataError(f"{path}: embeddings are written as Parquet: let it end in .parquet")
+    return path
+
+
 @dataclass(frozen=True, repr=False)
 class Embeddings:
     """A vector of D numbers for each of N samples, by id.
@@ -136,9 +144,7 @@ class Embeddings:
         DataError
             The file cannot be written, or its name has another suffix.
         """
-        path = Path(path)
-        if path.suffix != ".parquet":
-            raise DataError(f"{path}: embeddings are written as Parquet: let it end in .parquet")
+        path = check_parquet(path)
         width = self.values.shape[1]
         column = pl.Series(COLUMN, self.values, dtype=pl.Array(pl.Float32, width))
         with replacing(path) as beside:

@@ -117,7 +117,7 @@ class LoaderReader:
                 classes = names
             else:
                 attributes = names
-        groups, ids = self._groups, self._ids
+        groups = self._groups
         if groups is not None and not isinstance(groups, Mapping):
             groups = {name: self._kept[name] for name in groups}
         return samples_of(
@@ -126,8 +126,13 @@ class LoaderReader:
             attributes=attributes,
             classes=classes,
             groups=groups,
-            ids=self._kept[ids] if isinstance(ids, str) else ids,
+            ids=self.ids,
         )
+
+    @property
+    def ids(self) -> Any:  # noqa: ANN401 - any sequence
+        """What names the images that were given out; None where nothing does."""
+        return self._kept[self._ids] if isinstance(self._ids, str) else self._ids
 
     def _all_labels(self) -> NDArray[Any] | None:
         """Return the labels of all batches; in a loader −1 means unlabelled, as NaN does."""

@@ -15,12 +15,15 @@ from prunescope.predictions import (
     Adjustments,
     Compression,
     DatasetInfo,
+    Embeddings,
     Metadata,
     Predictions,
     adjust,
+    check_parquet,
     check_suffix,
     predict,
     settle,
+    with_layers,
 )
 from prunescope.predictions.scores import Scores
 
@@ -401,6 +404,7 @@ def predict_split(
     adjustments: Adjustments | None = None,
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    embeddings: Path | None = None,
 ) -> Predictions:
     """Ask a model about one split and write the answers.
 
@@ -416,13 +420,15 @@ def predict_split(
         The model's name in tables; default: the file's stem.
     adjustments : Adjustments, optional
         What is done to its logits: those written are mapped, less the threshold, so that 0 decides.
+    embeddings : path, optional
+        Parquet file for what the last layer sees, which is written in the same pass.
     """
     check_suffix(out)
     part = match_attributes(dataset.split(split), checkpoint)
     metadata = metadata_of(checkpoint.provenance, part, split, name or out.stem)
     return _answered(
         lambda: predict(checkpoint.model, part, metadata, device=device, progress=progress),
-        metadata, part, out, adjustments,
+        metadata, part, out, adjustments, checkpoint.model, embeddings,
     )  # fmt: skip
 
 
@@ -438,6 +444,7 @@ def predict_elsewhere(
     adjustments: Adjustments | None = None,
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    embeddings: Path | None = None,
 ) -> Predictions:
     """Ask a model that prunescope did not make about one split and write the answers.
 
@@ -457,6 +464,8 @@ def predict_elsewhere(
         What the model gives.
     adjustments : Adjustments, optional
         As for `predict_split`.
+    embeddings : path, optional
+        As for `predict_split`; for a module alone.
     """
     check_suffix(out)
     part = dataset.split(split)
@@ -477,7 +486,7 @@ def predict_elsewhere(
     )
     return _answered(
         lambda: predict(model, part, metadata, scores=scores, device=device, progress=progress),
-        metadata, part, out, adjustments,
+        metadata, part, out, adjustments, model, embeddings,
     )  # fmt: skip
 
 
@@ -487,15 +496,31 @@ def _answered(
     part: Dataset,
     out: Path,
     adjustments: Adjustments | None,
+    model: FileModel | Function | nn.Module,
+    embeddings: Path | None,
 ) -> Predictions:
-    """Ask, do to the logits what the adjustments say, and write them."""
+    """Ask, do to the logits what the adjustments say, and write them; and embeddings if wanted."""
     if adjustments is not None:
         adjustments.check([str(metadata.name)], part.samples.attributes)
-    found = ask()
+    found = ask() if embeddings is None else _asked_and_seen(ask, model, embeddings)
     mine = None if adjustments is None else adjustments.of(found.name)
     if mine is not None:
         found = settle(adjust(found, mine))
     found.save(out)
+    return found
+
+
+def _asked_and_seen(
+    ask: Callable[[], Predictions], model: FileModel | Function | nn.Module, out: Path
+) -> Predictions:
+    """Ask, and write what the last layer saw."""
+    from prunescope.models import penultimate  # torch is imported when it is needed
+
+    check_parquet(out)
+    module = with_layers(model)
+    with penultimate(module) as seen:
+        found = ask()
+    Embeddings.of(seen.values(), found.samples.ids).save(out)
     return found
 
 
