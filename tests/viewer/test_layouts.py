@@ -133,8 +133,10 @@ def test_a_failure_is_told_and_not_tried_again():
         layouts.get(UMAP)
 
 
-def test_few_images_and_no_library_leave_principal_components():
+def test_few_or_too_many_images_and_no_library_leave_principal_components(monkeypatch):
     assert Layouts(lambda: drawn(10), "drawn", None, lambda given: given).names == (PCA,)
+    monkeypatch.setattr(unfold, "MOST", 199)
+    assert Layouts(drawn, "drawn", None, lambda given: given).names == (PCA,)
     layouts = Layouts(drawn, "drawn", None, None)
     assert layouts.names == (PCA,)
     with pytest.raises(ConfigError, match=r"unknown layout 'umap'.*the extra 'map'"):

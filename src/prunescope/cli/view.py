@@ -52,7 +52,7 @@ def view(
         Path | None,
         typer.Option(
             help="Embeddings of the images, by id, that the map is made of.",
-            show_default="the dense model's answers",
+            show_default="embeddings.parquet in the folder, or the dense model's answers",
         ),
     ] = None,
     policy: PolicyFile = None,
@@ -110,6 +110,9 @@ def view(
     default = folder / "forecast"
     if forecast is None and (default / "forecast.json").exists():
         forecast = default
+    seen = folder / "embeddings.parquet"
+    if embeddings is None and seen.exists():
+        embeddings = seen
     source = data or _if_there(folder / "data.yaml")
     collection = viewer.Collection.of(
         audit,

@@ -136,8 +136,8 @@ class Layouts:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The layouts that may be asked for."""
-        enough = len(self.values) > unfold.NEIGHBOURS
-        return (PCA, UMAP) if self._unfolds and enough else (PCA,)
+        fits = unfold.NEIGHBOURS < len(self.values) <= unfold.MOST
+        return (PCA, UMAP) if self._unfolds and fits else (PCA,)
 
     def state(self, name: str) -> str:
         """Return ``ready``, ``waiting``, ``under way`` or ``failed``."""
@@ -176,7 +176,7 @@ class Layouts:
         if name not in self.names:
             raise ConfigError(
                 one_of("layout", name, self.names)
-                + ("" if name != UMAP else "; it takes the extra 'map', and images enough")
+                + ("" if name != UMAP else f"; it takes the extra 'map' and more than {unfold.NEIGHBOURS} images")
             )
         with self._lock:
             if name not in self._found:

@@ -24,6 +24,9 @@ from prunescope.files import replacing
 NEIGHBOURS = 15
 """Images that each image is kept near to."""
 
+MOST = 500_000
+"""Images that are laid out at most: more take hours."""
+
 RECIPE = f"umap {NEIGHBOURS} neighbours, distance 0.1, seed 0"
 """Changes whenever places would."""
 
