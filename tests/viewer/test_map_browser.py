@@ -8,10 +8,10 @@ from playwright.sync_api import expect
 
 from prunescope.viewer.area import Area
 from prunescope.viewer.select import Selector
-from prunescope.viewer.view import View
 
 READY = ".stage[data-ready]"
 FIT = 0.92
+ZOOM = "parseFloat(location.hash.split('.').slice(2).join('.'))"
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_rectangle_leads_to_the_images_within_it_and_back(go, collection):
     page = go()
     seen = Seen(page, collection)
     page.get_by_role("button", name="Rectangle").click()
-    low, high = seen.middle - [150.5, 90.5], seen.middle + [120.5, 110.5]
+    low, high = seen.middle - [150.5, 90.5], seen.middle + np.array([120.5, 110.5])
     page.mouse.move(*low)
     page.mouse.down()
     page.mouse.move(*high, steps=4)
@@ -104,7 +104,7 @@ def test_by_keyboard_a_rectangle_is_stretched_and_an_image_opened(go, collection
     for key in ("ArrowLeft", "ArrowUp", "r", *["ArrowRight"] * 3, *["ArrowDown"] * 2, "Enter"):
         page.keyboard.press(key)
     n, area = arrived(page)
-    low, high = seen.middle - [60, 60], seen.middle + [120, 60]
+    low, high = seen.middle - [60, 60], seen.middle + np.array([120, 60])
     assert 3 < n == seen.within(low, high) == area.holds(seen.layout).sum()
 
     page.go_back()
@@ -140,11 +140,12 @@ def test_wheel_and_drag_and_fingers_move_the_map_and_the_address_keeps_it(go, co
     page.mouse.move(*seen.middle)
     page.mouse.wheel(0, -500)
     page.wait_for_function("location.hash.startsWith('#at=')")
-    zoomed = float(page.evaluate("location.hash.split('.').slice(2).join('.')"))
+    zoomed = page.evaluate(ZOOM)
     assert zoomed > 1.5
     page.evaluate(
         """() => {
-          const canvas = document.querySelector(".stage canvas"), box = canvas.getBoundingClientRect();
+          const canvas = document.querySelector(".stage canvas");
+          const box = canvas.getBoundingClientRect();
           canvas.setPointerCapture = () => {};
           const finger = (type, pointerId, x) => canvas.dispatchEvent(new PointerEvent(type, {
             pointerId, clientX: box.left + x, clientY: box.top + 90, pointerType: "touch" }));
@@ -153,7 +154,7 @@ def test_wheel_and_drag_and_fingers_move_the_map_and_the_address_keeps_it(go, co
           finger("pointerup", 8, 220); finger("pointerup", 7, 100);
         }"""
     )
-    page.wait_for_function(f"parseFloat(location.hash.split('.').slice(2).join('.')) > {2 * zoomed}")
+    page.wait_for_function(f"{ZOOM} > {2 * zoomed}")
     page.reload()
     page.wait_for_selector(READY)
     at = page.url

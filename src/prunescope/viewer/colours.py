@@ -111,11 +111,13 @@ def flips(selector: Selector, view: View) -> NDArray[np.float64]:
     Where `by_image`, that is 0 or 1; elsewhere the mean over attributes.
     """
     dense, compressed = selector.pair(view)
+    columns = slice(None)
     if view.attribute is not None:
-        column = selector.collection.column(view.attribute)
-        return (dense.yes[:, column] != compressed.yes[:, column]).astype(float)
-    differ = dense.yes != compressed.yes
-    return differ.any(axis=1).astype(float) if by_image(selector, view) else differ.mean(axis=1)
+        columns = slice(at := selector.collection.column(view.attribute), at + 1)
+    differ: Flags = dense.yes[:, columns] != compressed.yes[:, columns]
+    if by_image(selector, view):
+        return differ.any(axis=1).astype(np.float64)
+    return np.asarray(differ.mean(axis=1))
 
 
 def _mask(selector: Selector, view: View) -> Flags:

@@ -176,7 +176,11 @@ class Layouts:
         if name not in self.names:
             raise ConfigError(
                 one_of("layout", name, self.names)
-                + ("" if name != UMAP else f"; it takes the extra 'map' and more than {unfold.NEIGHBOURS} images")
+                + (
+                    ""
+                    if name != UMAP
+                    else f"; it takes the extra 'map' and more than {unfold.NEIGHBOURS} images"
+                )
             )
         with self._lock:
             if name not in self._found:
@@ -207,7 +211,7 @@ class Layouts:
     def _key(self) -> str:
         """What tells these values from others, and this way to lay them out from others."""
         told = hashlib.sha256(f"{unfold.RECIPE} {self.values.shape}".encode())
-        told.update(memoryview(np.ascontiguousarray(self.values)).cast("B"))
+        told.update(np.ascontiguousarray(self.values).data)
         return told.hexdigest()
 
     def _lay_out(self) -> None:

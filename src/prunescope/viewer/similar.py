@@ -40,7 +40,8 @@ def columns_of(selector: Selector, view: View, rows: NDArray[np.int64]) -> NDArr
     dense, compressed = selector.pair(view)
     moved = np.abs(compressed.probability[rows] - dense.probability[rows])
     moved += dense.yes[rows] != compressed.yes[rows]
-    return moved.argmax(axis=1).astype(np.int32)
+    most: NDArray[np.int32] = moved.argmax(axis=1).astype(np.int32)
+    return most
 
 
 def nearest(values: Values, row: int, among: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
