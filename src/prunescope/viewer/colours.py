@@ -116,8 +116,9 @@ def flips(selector: Selector, view: View) -> NDArray[np.float64]:
         columns = slice(at := selector.collection.column(view.attribute), at + 1)
     differ: Flags = dense.yes[:, columns] != compressed.yes[:, columns]
     if by_image(selector, view):
-        return differ.any(axis=1).astype(np.float64)
-    return np.asarray(differ.mean(axis=1))
+        differ = differ.any(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = differ.sum(axis=1) / differ.shape[1]
+    return shares
 
 
 def _mask(selector: Selector, view: View) -> Flags:
