@@ -115,10 +115,8 @@ def flips(selector: Selector, view: View) -> NDArray[np.float64]:
     if view.attribute is not None:
         columns = slice(at := selector.collection.column(view.attribute), at + 1)
     differ: Flags = dense.yes[:, columns] != compressed.yes[:, columns]
-    if by_image(selector, view):
-        differ = differ.any(axis=1, keepdims=True)
-    shares: NDArray[np.float64] = differ.sum(axis=1) / differ.shape[1]
-    return shares
+    shares = differ.any(axis=1) if by_image(selector, view) else differ.mean(axis=1)
+    return np.asarray(shares, np.float64)
 
 
 def _mask(selector: Selector, view: View) -> Flags:

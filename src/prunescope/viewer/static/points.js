@@ -68,10 +68,10 @@ const stampOf = (shape, radius, strength, width) => {
     at.push((Math.floor(i / side) - reach) * width + (i % side) - reach);
     cover.push(alpha > 247 ? 256 : alpha);
   }
-  return { at: Int32Array.from(at), cover: Uint16Array.from(cover), reach };
+  return { at: Int32Array.from(at), cover: Uint16Array.from(cover) };
 };
 
-const ROUND = 10; // pixels around the canvas that a point's shape may reach into
+const ROUND = 20; // pixels around the canvas that a point's shape may reach into
 
 export class Plot {
   constructor(canvas) {
@@ -90,14 +90,22 @@ export class Plot {
     this.pixels = new Uint32Array(this.image.data.buffer);
   }
 
+  stampsOf(categories, radius, wide) {
+    if (this.made?.categories !== categories || this.made.radius !== radius || this.made.wide !== wide) {
+      const big = (shape) => Math.min(ROUND - 6, shape === "circle" ? radius : 1.35 * radius);
+      const stamps = categories.map(
+        ({ shape, tone }) => stampOf(shape, big(shape), tone === "rest" ? 0.6 : 0.92, wide));
+      stamps.unshift(stampOf("circle", 0.8 * radius, 0.45, wide)); // what is faded
+      this.made = { categories, radius, wide, stamps };
+    }
+    return this.made.stamps;
+  }
+
   // `colours` are [r, g, b]: of the ground, of what is faded, then of each category.
   draw({ places, codes, order, categories }, { scale, x, y }, colours, radius) {
     const { pixels, width, height } = this, wide = width + 2 * ROUND;
     const packed = colours.map(([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
-    const big = (shape) => Math.min(7, shape === "circle" ? radius : 1.35 * radius) * this.density;
-    const stamps = [["circle", 0.8 * radius * this.density, 0.45], ...categories.map(
-      ({ shape, tone }) => [shape, big(shape), tone === "rest" ? 0.6 : 0.92])].map(
-      ([shape, r, strength]) => stampOf(shape, r, strength, wide));
+    const stamps = this.stampsOf(categories, radius * this.density, wide);
     pixels.fill(packed[0]);
     const by = scale * this.density;
     const left = width / 2 - x * by + ROUND, top = height / 2 - y * by + ROUND;
