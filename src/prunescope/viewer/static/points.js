@@ -95,7 +95,7 @@ export class Plot {
       const big = (shape) => Math.min(ROUND - 6, shape === "circle" ? radius : 1.35 * radius);
       const stamps = categories.map(
         ({ shape, tone }) => stampOf(shape, big(shape), tone === "rest" ? 0.6 : 0.92, wide));
-      stamps.unshift(stampOf("circle", 0.8 * radius, 0.45, wide)); // what is faded
+      stamps.unshift(stampOf("circle", 0.8 * radius, 0.25, wide)); // what is faded
       this.made = { categories, radius, wide, stamps };
     }
     return this.made.stamps;
