@@ -21,6 +21,7 @@ ARROWS = (
     "metrics",
     "audit",
     "verdict",
+    "slices",
     "forecast",
     "mitigate",
     "report",

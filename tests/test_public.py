@@ -20,6 +20,7 @@ PACKAGES = [
     "predictions",
     "pruning",
     "report",
+    "slices",
     "study",
     "training",
     "verdict",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from prunescope.predictions import Embeddings, Metadata, Predictions, embed, predict
     from prunescope.pruning import Masks, Pruner, export_onnx, gains, prune, quantize
     from prunescope.report import sample_table, write_report, write_samples
+    from prunescope.slices import Slices, find_slices
     from prunescope.training import Distill, Recipe, train
     from prunescope.verdict import Policy, verdict  # type: ignore[no-redef]
 
@@ -44,11 +45,13 @@ _HOME = {
     "PrunescopeError": "errors",
     "Recipe": "training",
     "Samples": "data",
+    "Slices": "slices",
     "audit": "audit",
     "audit_files": "audit",
     "build_model": "models",
     "embed": "predictions",
     "export_onnx": "pruning",
+    "find_slices": "slices",
     "forecast": "forecast",
     "gains": "pruning",
     "load_checkpoint": "models",
@@ -81,11 +84,13 @@ __all__ = [
     "PrunescopeError",
     "Recipe",
     "Samples",
+    "Slices",
     "audit",
     "audit_files",
     "build_model",
     "embed",
     "export_onnx",
+    "find_slices",
     "forecast",
     "gains",
     "load_checkpoint",

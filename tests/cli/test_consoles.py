@@ -32,6 +32,7 @@ COMMANDS = {
     "policy init": "policy init audit -o policy-2.yaml",
     "policy power": "policy power dense.parquet --flips 0.04 --images 1000",
     "samples": "samples dense.parquet --compressed sparse.parquet -o samples.csv",
+    "slices": "slices dense.parquet --compressed sparse.parquet -o slices",
     "forecast": "forecast dense.parquet -o forecast-2",
     "forecast score": "forecast score forecast --against sparse.parquet --replicates 100",
     "mitigate thresholds": (

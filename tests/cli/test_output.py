@@ -20,6 +20,7 @@ RESULT = {
     "route": ("mitigate", "route", "no.parquet", "no.parquet", "-o"),
     "compare": ("mitigate", "compare", "-o"),
     "search": ("mitigate", "search", "no", "-o"),
+    "slices": ("slices", "no.parquet", "--compressed", "no.parquet", "-o"),
 }
 MODEL = {
     "train": ("train", "--data", "no.csv", "-o"),
@@ -36,6 +37,7 @@ FILE = {
     "policy init": ("policy", "init", "no", "-o"),
     "review export": ("review", "export", "no", "-o"),
     "gate": ("gate", "no", "--junit"),
+    "slices": ("slices", "no.parquet", "--compressed", "no.parquet", "--save-groups"),
 }
 LATER = {"predict", "report", "forecast score", "study report", "study run", "study track",
          "study status"}  # fmt: skip

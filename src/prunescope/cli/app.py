@@ -22,6 +22,7 @@ from prunescope.cli import (
     predict,
     quantize,
     samples,
+    slices,
     study,
     view,
 )
@@ -62,6 +63,8 @@ app.command("export")(export.export)
 app.command("gain")(gain.gain)
 app.command("audit")(audit.audit)
 app.command("samples")(samples.samples)
+app.command("slices")(slices.slices)
+app.command("groups")(slices.groups)
 app.command("forecast")(forecast.forecast)
 app.command("forecast score")(forecast.score)
 app.command("mitigate thresholds")(thresholds.thresholds)

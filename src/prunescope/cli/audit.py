@@ -41,6 +41,14 @@ PolicyFile = Annotated[
         show_default="the shipped policy",
     ),
 ]
+SlicesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--slices",
+        metavar="FOLDER",
+        help="What 'prunescope slices' found: the report then tells where it hurts most.",
+    ),
+]
 
 
 def audit(
@@ -138,6 +146,7 @@ def audit(
     figures: Figures = None,
     gain: GainFile = None,
     policy: PolicyFile = None,
+    slices: SlicesFolder = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare compressed models with dense ones: a table, and a report to look at.
@@ -178,7 +187,7 @@ def audit(
     found = found.read_from(out, read)
     output.outdated(out, *output.REPORT)
     found.save(out)
-    _write(found, out, title, data, formats, figures, gain, policy, as_json)
+    _write(found, out, title, data, formats, figures, gain, policy, slices, as_json)
 
 
 def _effects(texts: Iterable[str]) -> dict[str, float]:
@@ -217,6 +226,7 @@ def report(
     figures: Figures = None,
     gain: GainFile = None,
     policy: PolicyFile = None,
+    slices: SlicesFolder = None,
     as_json: options.Json = False,
 ) -> None:
     """Write the report of an audit again, with images of a data set, say."""
@@ -224,7 +234,7 @@ def report(
 
     found, target = Audit.load(folder), out or folder
     output.pages(target)
-    _write(found, target, title, data, formats, figures, gain, policy, as_json)
+    _write(found, target, title, data, formats, figures, gain, policy, slices, as_json)
 
 
 def _write(
@@ -236,16 +246,20 @@ def _write(
     figures: str | None,
     gain: Path | None,
     policy: Path | None,
+    slices: Path | None,
     as_json: bool,
 ) -> None:
     """Write the report and print its answer."""
     from prunescope.cli.tables import print_findings
     from prunescope.report import build, read_gain, write_figures, write_report
+    from prunescope.slices import Slices
     from prunescope.verdict import Policy
 
     measured = None if gain is None else read_gain(gain)
     own = None if policy is None else Policy.load(policy)
-    page = build(found, title=title, dataset=_dataset(data), gain=measured, policy=own)
+    hurt = None if slices is None else Slices.load(slices)
+    images = _dataset(data)
+    page = build(found, title=title, dataset=images, gain=measured, policy=own, slices=hurt)
     written = write_report(page, out, formats=options.names(formats) or ())
     if figures is not None:
         written += write_figures(page, out, options.names(figures) or ())

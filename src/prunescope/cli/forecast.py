@@ -98,7 +98,7 @@ def forecast(
     from prunescope.predictions import train_rates_from
     from prunescope.report import write_forecast
 
-    about, checkpoint = _model(model or ())
+    about, checkpoint = models.parted(model or ())
     paths = [dense, *([validation] if validation else []), *(pruned_validation or [])]
     files = Files.of(paths, scores, mapping, thresholds, about, about_file)
     loaded = files.load(paths)
@@ -143,18 +143,6 @@ def forecast(
         typer.echo(f"\nreport: {page}")
 
     result(as_json, {**forecast_data(found), "folder": str(out), "report": str(page)}, show)
-
-
-def _model(texts: Sequence[str]) -> tuple[list[str], str | None]:
-    """Part what is said of files from the model that made the predictions."""
-    from prunescope.errors import ConfigError
-    from prunescope.predictions import is_about
-
-    about = [text for text in texts if is_about(text)]
-    rest = [text for text in texts if not is_about(text)]
-    if len(rest) > 1:
-        raise ConfigError(f"--model names {len(rest)} models, {', '.join(rest)}: expected one")
-    return about, rest[0] if rest else None
 
 
 def score(

@@ -330,3 +330,15 @@ def _folded(folded: Mapping[str, str]) -> str:
 
     each = [f"{name} ({how})" for name, how in folded.items()]
     return f"computed weights made plain before pruning: {shorten(each)}" if each else ""
+
+
+def parted(texts: Sequence[str]) -> tuple[list[str], str | None]:
+    """Part what is said of files from the model that made the predictions."""
+    from prunescope.errors import ConfigError
+    from prunescope.predictions import is_about
+
+    about = [text for text in texts if is_about(text)]
+    rest = [text for text in texts if not is_about(text)]
+    if len(rest) > 1:
+        raise ConfigError(f"--model names {len(rest)} models, {', '.join(rest)}: expected one")
+    return about, rest[0] if rest else None

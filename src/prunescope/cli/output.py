@@ -14,7 +14,7 @@ from prunescope.cli.console import SILENT
 from prunescope.errors import CheckpointError, DataError
 from prunescope.files import FolderExistsError, reserved, writable
 
-KINDS = ("audit", "comparison", "forecast", "route", "score", "search")
+KINDS = ("audit", "comparison", "forecast", "route", "score", "search", "slices")
 RESULTS = tuple(f"{kind}.json" for kind in KINDS)
 """The files that tell of a result."""
 

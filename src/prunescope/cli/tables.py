@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prunescope.data import Description
     from prunescope.forecast import Forecast, Score
     from prunescope.report import Report
+    from prunescope.slices import Slices
 
 KEY_METRICS = {
     "accuracy": "accuracy",
@@ -58,6 +59,31 @@ def print_overall(found: Audit) -> None:
             cells.append(_cell(row[0]) if row and row[0]["status"] == "ok" else "–")
         table.add_row(escape(model.name), *cells)
     Terminal().print(table)
+
+
+def print_slices(found: Slices) -> None:
+    """Print the sub-populations that were found, a line each, the worst first."""
+    from prunescope.report import build_hurt
+    from prunescope.verdict.numbers import SHARE
+
+    told = build_hurt(found)
+    Terminal().print(told.headline, style="bold", markup=False)
+    if not told.found:
+        return
+    table = Table("slice", "loses", "images", "searched", "judged", "interval", "q")
+    for one in told.found:
+        assert None not in (one.damage, one.low, one.high)
+        table.add_row(
+            escape(one.rule),
+            escape(one.attribute or "all answers"),
+            f"{one.n_search:,} + {one.n_test:,}",
+            SHARE.bare_change(one.damage_search or 0.0),
+            SHARE.bare_change(one.damage or 0.0),
+            SHARE.interval(one.low or 0.0, one.high or 0.0),
+            f"{one.q_value:.2g}",
+        )
+    Terminal().print(table)
+    Terminal().print("Damage in points, beyond that of comparable answers elsewhere.", markup=False)
 
 
 def print_findings(page: Report) -> None:

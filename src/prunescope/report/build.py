@@ -18,11 +18,13 @@ from prunescope.report.exemplars import exemplars
 from prunescope.report.findings import tell
 from prunescope.report.gains import Gain
 from prunescope.report.headline import featured, story, subjects
+from prunescope.report.hurt import MOST_TOLD, build_hurt
 from prunescope.report.links import links
 from prunescope.report.structure import Detail, ModelSummary, Provenance, Report
 from prunescope.report.table import Table
 from prunescope.report.thumbnails import MOST_BYTES, thumbnails
 from prunescope.report.tradeoff import trade_off
+from prunescope.slices import Slices
 from prunescope.verdict import Judge, Policy, shipped
 from prunescope.verdict.judgement import WORST_FIRST
 from prunescope.verdict.numbers import counted
@@ -45,6 +47,7 @@ def build(
     max_thumbnails: int = 24,
     gain: Gain | None = None,
     policy: Policy | None = None,
+    slices: Slices | None = None,
 ) -> Report:
     """Put together everything that the report of an audit shows.
 
@@ -63,6 +66,8 @@ def build(
         shown against the share of weights that are kept.
     policy : Policy, optional
         What a model has to keep to be shipped. Default: the shipped one.
+    slices : Slices, optional
+        Sub-populations that were found, to tell where it hurts most.
 
     Returns
     -------
@@ -167,6 +172,7 @@ def build(
         thumbnails=pictures,
         n_pictures_left_out=left_out,
         provenance=_provenance(audit, table.noun),
+        hurt=None if slices is None else build_hurt(slices, dataset=dataset, most=MOST_TOLD),
     )
 
 

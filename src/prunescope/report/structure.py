@@ -9,6 +9,7 @@ from pydantic import Field
 
 from prunescope.audit import Affected
 from prunescope.notebook import rendered
+from prunescope.report.hurt import Hurt
 from prunescope.report.records import (
     Confusion,
     CorrelationChange,
@@ -166,6 +167,8 @@ class Report(Frozen):
     estimates; 4 counts units, and tells of seeds what is found in any of them; 5 has the judge's
     verdict and its criteria in place of a decision of its own.
 
+    `hurt` tells of sub-populations that nobody named, where a search for them is given.
+
     `n_families` counts the families of figures that were tested on a model: where nothing changed,
     each holds a row called worse or better with a probability of 1 - confidence at most.
     """
@@ -198,6 +201,7 @@ class Report(Frozen):
     thumbnails: dict[str, str]
     n_pictures_left_out: int = 0
     provenance: Provenance
+    hurt: Hurt | None = None
 
     @property
     def compressed(self) -> list[ModelSummary]:

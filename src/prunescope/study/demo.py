@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -13,7 +13,15 @@ from prunescope.files import replacing
 from prunescope.forecast import Score, forecast, score
 from prunescope.mitigate import Comparison, Scene, compare
 from prunescope.predictions import Predictions
-from prunescope.report import write_comparison, write_forecast, write_score
+from prunescope.report import (
+    build,
+    write_comparison,
+    write_forecast,
+    write_report,
+    write_score,
+    write_slices,
+)
+from prunescope.slices import Slices, find_slices
 from prunescope.study.stages import predict_split
 from prunescope.study.sweep import ShowProgress, Sweep, SweepResult, run_sweep
 
@@ -30,9 +38,10 @@ FORETOLD = 0.95
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo leaves: the sweep, how the forecast fared, what helps, and their pages."""
+    """What the demo leaves: sweep, slices, how the forecast fared, what helps, and their pages."""
 
     sweep: SweepResult
+    slices: Slices
     score: Score
     comparison: Comparison
     pages: tuple[Path, ...]
@@ -72,6 +81,8 @@ def run_demo(
     dense, again, pruned = (
         Predictions.load(folder / f"{name}.parquet") for name in ("dense", "dense-2", "gmp-pt-95")
     )
+    with show("slices"):
+        slices = _slices(folder, done, dense, pruned)
     with show("forecast"):
         told = forecast(dense, sparsity=FORETOLD)
         told.save(folder / "forecast")
@@ -82,11 +93,26 @@ def run_demo(
         helped = compare(scene)
         helped.save(folder / "measures")
     pages = (
+        write_slices(slices, folder / "slices", dataset=done.dataset),
         write_forecast(told, folder / "forecast", dataset=done.dataset),
         write_score(fared, folder / "forecast" / "score"),
         write_comparison(helped, folder / "measures"),
     )
-    return DemoResult(done, fared, helped, pages)
+    return DemoResult(done, slices, fared, helped, pages)
+
+
+def _slices(folder: Path, done: SweepResult, dense: Predictions, pruned: Predictions) -> Slices:
+    """Find whom pruning hurts without the groups that were planted, and tell it in the report."""
+    from prunescope.models import load_checkpoint
+    from prunescope.predictions import embed
+
+    seen = embed(load_checkpoint(folder / "models" / dense.name).model, done.dataset.split("test"))
+    bare = replace(dense, samples=replace(dense.samples, groups={}))
+    found = find_slices(bare, replace(pruned, samples=bare.samples), seen)
+    found.save(folder / "slices")
+    page = build(done.audit, title=done.report.title, dataset=done.dataset, slices=found)
+    write_report(page, folder)
+    return found
 
 
 def _scene(folder: Path, dataset: Dataset, dense: Predictions, pruned: Predictions) -> Scene:

@@ -1,0 +1,168 @@
+"""Where it hurts most: the slices that were found, as the report and their own page tell them."""
+
+from __future__ import annotations
+
+from prunescope.data import Dataset
+from prunescope.report.thumbnails import thumbnails
+from prunescope.slices import Slices
+from prunescope.slices.result import Loss, Share
+from prunescope.verdict.judgement import Frozen
+from prunescope.verdict.numbers import SHARE
+
+MOST_TOLD = 5
+"""Slices that the report shows."""
+
+LOST = {
+    "harmful_flips": "went from right to wrong",
+    "accuracy": "stopped being right, less those that became so",
+    "rare_answers": "stopped being right, less those that became so",
+    "uncertainty": "became uncertain, less those that became sure",
+}
+"""Damage → what a share of the answers did."""
+
+BEYOND = {
+    "margin": "answers elsewhere of which the dense model was as sure",
+    "churn": "answers elsewhere of which the dense model was as sure, beyond what another training "
+    "of it loses",
+    "nothing": "all answers elsewhere",
+}
+"""What a slice is compared with."""
+
+
+class ToldSlice(Frozen):
+    """A slice as it is told; what is null could not be judged, for `reason`.
+
+    `luck` is how much less the damage is on the test half than where it was found.
+    """
+
+    number: int
+    model: str
+    rule: str
+    attribute: str | None
+    found: bool
+    n: int
+    n_search: int
+    n_test: int
+    damage_search: float | None
+    damage: float | None
+    low: float | None
+    high: float | None
+    inside: float | None
+    elsewhere: float | None
+    q_value: float | None
+    reason: str | None
+    about: list[Share]
+    losses: list[Loss]
+    hurt: list[str]
+    typical: list[str]
+
+    @property
+    def luck(self) -> float | None:
+        """How much the search half flattered its size."""
+        if self.damage is None or self.damage_search is None:
+            return None
+        return self.damage_search - self.damage
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The ends of what is drawn of it."""
+        ends = [x for x in (self.low, self.high, self.damage_search) if x is not None]
+        return min(ends), max(ends)
+
+
+class Hurt(Frozen):
+    """What a search for slices found: those that the test half confirms first, and how it was done.
+
+    `kind` of answers are lost, which `lost` says how, more than those of `beyond`. `n_tested`
+    slices were tested. `thumbnails` are of the samples that slices name.
+    """
+
+    dense: str
+    models: list[str]
+    kind: str
+    lost: str
+    beyond: str
+    confidence: float
+    n_samples: int
+    n_search: int
+    n_tested: int
+    n_features: int
+    embeddings: int | None
+    cluster: str | None
+    slices: list[ToldSlice]
+    thumbnails: dict[str, str]
+    warnings: list[str]
+    notes: list[str]
+
+    @property
+    def found(self) -> list[ToldSlice]:
+        """Those that the test half confirms, the largest damage first."""
+        return [one for one in self.slices if one.found]
+
+    @property
+    def others(self) -> list[ToldSlice]:
+        """The rest: what the search half alone saw."""
+        return [one for one in self.slices if not one.found]
+
+    @property
+    def headline(self) -> str:
+        """What was found, in a sentence."""
+        if not self.found:
+            return (
+                "No sub-population was found that loses more than others: what the search saw in "
+                "one half of the images, the other half did not confirm."
+            )
+        worst = max(self.found, key=lambda one: one.damage or 0)
+        told = SHARE.bare_change(worst.damage or 0)
+        if len(self.found) == 1:
+            return f"One sub-population loses more than others, {told} points: “{worst.rule}”."
+        return (
+            f"{len(self.found)} sub-populations lose more than others, most of all, {told} points, "
+            f"“{worst.rule}”."
+        )
+
+
+def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | None = None) -> Hurt:
+    """Put together what is told of slices.
+
+    Parameters
+    ----------
+    slices : Slices
+    dataset : Dataset, optional
+        Where pictures are looked up, by id.
+    most : int, optional
+        Slices that are told, of those that were found alone; by default all that were tested.
+    """
+    info, found = slices.info, set(slices.found["slice"])
+    told = []
+    for row in slices.table.to_dicts():
+        number = row["slice"]
+        more = slices.of(number).model_dump(include={"about", "losses", "hurt", "typical"})
+        about = {"number": number, "found": number in found, **more}
+        told.append(
+            ToldSlice.model_validate(
+                {**{k: v for k, v in row.items() if k in ToldSlice.model_fields}, **about}
+            )
+        )
+    told.sort(key=lambda one: (not one.found, -(one.damage or -1.0)))
+    if most is not None:
+        told = [one for one in told if one.found][:most]
+    named = [key for one in told for key in (*one.hurt, *one.typical)]
+    return Hurt(
+        dense=info.dense,
+        models=list(info.models),
+        kind=f"the {'rare ' if info.damage == 'rare_answers' else ''}answers",
+        lost=LOST[info.damage],
+        beyond=BEYOND[info.beyond],
+        confidence=info.confidence,
+        n_samples=info.n_samples,
+        n_search=info.n_search,
+        n_tested=slices.table.height,
+        n_features=info.n_features,
+        embeddings=info.embeddings,
+        cluster=info.cluster,
+        slices=told,
+        thumbnails={} if dataset is None else thumbnails(dataset, named),
+        warnings=info.warnings,
+        notes=info.notes,
+    )

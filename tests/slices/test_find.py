@@ -1,0 +1,216 @@
+"""`find_slices`, from models to what is kept on disk."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import prunescope as ps
+from prunescope.errors import ConfigError, DataError
+from prunescope.predictions import Predictions
+from prunescope.slices import Slices, find_slices
+from prunescope.slices.result import SCHEMA
+from tests.slices.conftest import world
+
+
+@pytest.fixture(scope="module")
+def found(planted):
+    return find_slices(planted.dense, planted.sparse)
+
+
+def test_the_planted_slice_is_found(planted, found):
+    first = found.table.row(0, named=True)
+    assert (first["rule"], first["attribute"], first["status"]) == ("hat", "a0", "ok")
+    assert first["q_value"] < 0.001
+    assert first["low"] < 0.2 < first["high"]
+    assert found.found.height == 1
+    members = set(found.members.filter(slice=1)["id"])
+    assert members == set(planted.dense.samples.ids.filter(pl.Series(planted.hurt)))
+
+
+def test_halves_add_up(found):
+    row = found.table.row(0, named=True)
+    assert row["n_search"] + row["n_test"] == row["n"]
+    assert row["damage"] == pytest.approx(row["inside"] - row["elsewhere"])
+
+
+def test_figures_are_those_of_the_files(planted, found):
+    """The rate inside, from the arrays alone."""
+    row = found.table.row(0, named=True)
+    labels = planted.dense.samples.labels[:, 0] == 1
+    right = (planted.dense.logits[:, 0] > 0) == labels
+    lost = right & ((planted.sparse.logits[:, 0] > 0) != labels)
+    rates = [lost[planted.hurt].mean(), lost[~planted.hurt].mean()]
+    assert row["n"] == planted.hurt.sum()
+    assert row["inside"] == pytest.approx(rates[0], abs=0.08)
+    assert row["elsewhere"] == pytest.approx(rates[1], abs=0.02)
+
+
+def test_undamaged_worlds_have_no_slices():
+    """Of ten worlds, in which some slices are tested, at most one has any."""
+    told = [world(seed, n=1000, damage=0.0, attributes=6) for seed in range(10)]
+    found = [find_slices(one.dense, one.sparse, seed=at) for at, one in enumerate(told)]
+    assert sum(one.table.height for one in found) >= 10
+    assert sum(one.found.height > 0 for one in found) <= 1
+
+
+def test_persons_stay_together():
+    told = world(3, persons=300)
+    found = find_slices(told.dense, told.sparse)
+    assert found.info.cluster == "who"
+    assert found.table["rule"][0] == "hat"
+    assert not found.table["rule"].str.contains("who").any()
+    row = found.table.row(0, named=True)
+    assert row["units_test"] < row["n_test"]
+    who = pl.DataFrame(
+        {"id": told.dense.samples.ids, "who": told.dense.samples.groups["who"].codes}
+    )
+    assert found.info.n_search < 3000
+    # Of a person either all images judge or none.
+    from prunescope.audit.bootstrap import deal, units_of
+
+    half = deal(units_of(told.dense.samples, "who"), 2, 0)
+    assert who.with_columns(half=half).group_by("who").agg(
+        pl.col("half").n_unique()
+    )["half"].max() == 1  # fmt: skip
+
+
+def test_the_order_of_rows_does_not_matter(planted, found):
+    order = np.random.default_rng(0).permutation(3000)
+    again = find_slices(planted.dense.take(order), planted.sparse)
+    numbers = [name for name in SCHEMA if SCHEMA[name] == pl.Float64]
+    assert again.table["rule"].to_list() == found.table["rule"].to_list()
+    for name in numbers:
+        np.testing.assert_allclose(again.table[name], found.table[name], atol=1e-6)
+
+
+def test_metadata_is_searched():
+    told = world(5)
+    samples = replace(told.dense.samples, groups={})
+    dense = replace(told.dense, samples=samples)
+    light = np.where(told.hurt, 1.0, 5.0) + np.random.default_rng(0).random(3000)
+    metadata = pl.DataFrame({"id": samples.ids, "light": light, "camera": ["x"] * 3000})
+    found = find_slices(dense, replace(told.sparse, samples=samples), metadata=metadata)
+    assert found.found["rule"].to_list() == ["light below 5"] or found.found["rule"][0].startswith(
+        "light below"
+    )
+    assert set(found.members["id"]) >= set(samples.ids.filter(pl.Series(told.hurt)))
+
+
+def test_classes():
+    rng = np.random.default_rng(0)
+    n = 3000
+    classes = rng.integers(0, 4, n)
+    logits = rng.normal(size=(n, 4)) + 3 * np.eye(4)[classes]
+    hat = rng.random(n) < 0.1
+    sparse = logits + 0.2 * rng.normal(size=(n, 4))
+    turned = hat & (rng.random(n) < 0.3)
+    sparse[turned] = sparse[turned][:, ::-1]
+    found = find_slices(
+        logits, {"sparse": sparse}, labels=classes, classes=list("abcd"), groups={"hat": hat},
+    )  # fmt: skip
+    assert found.info.task == "multiclass"
+    assert found.found["rule"][0] == "hat"
+
+
+def test_several_models_and_churn(planted):
+    again = planted.dense.logits + np.random.default_rng(1).normal(size=(3000, 4)) * 0.1
+    other = Predictions(planted.dense.samples, again, planted.dense.metadata)
+    other = replace(other, metadata=other.metadata.model_copy(update={"name": "dense-2"}))
+    worse = planted.sparse.logits.copy()
+    worse[planted.hurt, 1] *= -1
+    second = replace(
+        planted.sparse, logits=worse,
+        metadata=planted.sparse.metadata.model_copy(update={"name": "worse"}),
+    )  # fmt: skip
+    found = find_slices([planted.dense, other], [planted.sparse, second])
+    assert found.info.beyond == "churn"
+    told = found.found.select("model", "rule", "attribute").rows()
+    assert ("sparse", "hat", "a0") in told
+    assert ("worse", "hat", None) in told  # both attributes, told once
+    assert found.table["slice"].to_list() == list(range(1, found.table.height + 1))
+
+
+def test_it_is_kept_on_disk(found, tmp_path):
+    found.save(tmp_path / "slices")
+    again = Slices.load(tmp_path / "slices")
+    assert again.info == found.info
+    assert again.table.equals(found.table)
+    assert again.members.equals(found.members)
+    assert repr(again) == "Slices(1 found of 1 tested, 3,000 samples, sparse)"
+    assert "<table" in again._repr_html_()
+
+
+def test_paths_and_arrays_say_the_same(planted, found, tmp_path):
+    planted.dense.save(tmp_path / "dense.parquet")
+    planted.sparse.save(tmp_path / "sparse.parquet")
+    of_files = ps.find_slices(tmp_path / "dense.parquet", tmp_path / "sparse.parquet")
+    assert of_files.table.equals(found.table)
+    samples = planted.dense.samples
+    of_arrays = ps.find_slices(
+        planted.dense.logits, {"sparse": planted.sparse.logits}, labels=samples.labels,
+        attributes=samples.attributes, ids=samples.ids,
+        groups={name: group.to_series(name) for name, group in samples.groups.items()},
+    )  # fmt: skip
+    assert of_arrays.table.equals(found.table)
+
+
+def metadata_of(planted, **columns):
+    return pl.DataFrame({"id": planted.dense.samples.ids, **columns})
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (lambda p: pl.DataFrame({"x": [1.0]}), "no column 'id'"),
+        (lambda p: pl.DataFrame({"id": ["x"], "y": [1.0]}), "knows none of the samples"),
+        (lambda p: pl.DataFrame({"id": ["i1", "i1"], "y": [1, 2]}), "'i1': expected every id once"),
+        (lambda p: metadata_of(p), "0 columns beside 'id'"),
+        (
+            lambda p: pl.DataFrame({"id": ["i1"], **{f"c{i}": [i] for i in range(10_000)}}),
+            "10,000 columns beside 'id': expected 1 to 200",
+        ),
+        (lambda p: metadata_of(p, box=[[1, 2]] * 3000), "'box' holds List"),
+    ],
+)
+def test_metadata_that_does_not_fit(planted, table, message):
+    with pytest.raises((DataError, ConfigError), match=message):
+        find_slices(planted.dense, planted.sparse, metadata=table(planted))
+
+
+def test_metadata_that_says_nothing(planted, found):
+    empty = metadata_of(planted, nothing=[None] * 3000, nan=[float("nan")] * 3000, one=[1.0] * 3000)
+    again = find_slices(planted.dense, planted.sparse, metadata=empty)
+    assert again.table["rule"].to_list() == found.table["rule"].to_list()
+
+
+def test_too_few_samples(planted):
+    one = planted.dense.take(np.arange(1)), planted.sparse.take(np.arange(1))
+    with pytest.raises(DataError, match="1 samples leave 0"):
+        find_slices(*one)
+    few = planted.dense.take(np.arange(60)), planted.sparse.take(np.arange(60))
+    with pytest.raises(DataError, match="60 samples leave"):
+        find_slices(*few)
+
+
+def test_nothing_labelled(planted):
+    blank = replace(
+        planted.dense.samples, labels=np.full_like(planted.dense.samples.labels, -1)
+    )  # fmt: skip
+    models = [replace(one, samples=blank) for one in (planted.dense, planted.sparse)]
+    with pytest.raises(DataError, match="no answer of sparse can be damaged: expected labels"):
+        find_slices(*models)
+    assert find_slices(*models, damage="uncertainty").table.height
+
+
+def test_settings_are_checked(planted):
+    for wrong in ({"min_support": 1}, {"most": 0}, {"confidence": 1.0}, {"seed": -1}):
+        with pytest.raises(ConfigError, match="expected at least 2"):
+            find_slices(planted.dense, planted.sparse, **wrong)
+    with pytest.raises(ConfigError, match="cluster column 'nobody'"):
+        find_slices(planted.dense, planted.sparse, cluster="nobody")
+    with pytest.raises(ConfigError, match="second dense model"):
+        find_slices(planted.dense, planted.sparse, beyond="churn")
+    with pytest.raises(ConfigError, match="no compressed model"):
+        find_slices(planted.dense, [])

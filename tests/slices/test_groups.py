@@ -1,0 +1,86 @@
+"""Slices as groups of other data."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import prunescope as ps
+from prunescope.data.samples import Group
+from prunescope.errors import DataError
+from prunescope.slices import SliceRules, add_groups, find_slices
+from tests.slices.conftest import world
+
+
+@pytest.fixture(scope="module")
+def rules(planted):
+    return find_slices(planted.dense, planted.sparse).rules
+
+
+def test_a_found_slice_is_a_group_of_other_data(rules, tmp_path):
+    rules.save(tmp_path / "rules.json")
+    read = SliceRules.load(tmp_path / "rules.json")
+    assert read == rules
+    other = world(9)
+    bare = replace(other.dense.samples, groups={"hut": other.dense.samples.groups["hat"]})
+    with pytest.raises(DataError, match="do not tell hat"):
+        read.groups(replace(other.dense, samples=bare))
+    assert read.groups(other.dense)["hat"].codes.tolist() == other.hurt.astype(int).tolist()
+
+
+def test_members_are_those_that_were_found(planted, rules):
+    named = SliceRules(dense="dense", rules={"in hats": rules.rules["hat"]})
+    dense, sparse = add_groups(named, [planted.dense, planted.sparse.take(np.arange(100)[::-1])])
+    assert dense.samples.groups["in hats"].codes.tolist() == planted.hurt.astype(int).tolist()
+    assert sparse.samples.groups["in hats"].codes.tolist() == (
+        planted.hurt[:100][::-1].astype(int).tolist()
+    )
+    table = ps.audit(*add_groups(named, [planted.dense, planted.sparse]), replicates=0).table
+    told = table.filter(metric="harmful_flip_rate", group="in hats", attribute="a0", model="sparse")
+    assert told.sort("group_value")["value"].to_list() == pytest.approx([0.02, 0.2], abs=0.05)
+
+
+def test_what_is_unknown_stays_unknown(planted, rules):
+    hat = Group(np.full(3000, -1, np.int32), (False, True))
+    blind = replace(planted.dense, samples=replace(planted.dense.samples, groups={"hat": hat}))
+    named = SliceRules(dense="dense", rules={"in hats": rules.rules["hat"]})
+    assert set(named.groups(blind)["in hats"].codes.tolist()) == {-1}
+
+
+def test_what_does_not_fit_is_refused(planted, rules):
+    with pytest.raises(DataError, match="has a group hat already"):
+        add_groups(rules, [planted.dense])
+    bare = replace(planted.dense, samples=replace(planted.dense.samples, groups={}))
+    with pytest.raises(DataError, match="do not tell hat, which the slices ask for"):
+        rules.groups(bare)
+    named = SliceRules(dense="dense", rules={"in hats": rules.rules["hat"]})
+    strangers = planted.sparse.take(np.arange(100))
+    ids = strangers.samples.ids + "x"
+    strangers = replace(strangers, samples=replace(strangers.samples, ids=ids))
+    with pytest.raises(DataError, match="100 samples that dense has not"):
+        add_groups(named, [planted.dense, strangers])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format_version": 2}', '{"format_version": 1, "dense": "d"}', "\x00"]
+)
+def test_files_that_are_none(text, tmp_path):
+    path = tmp_path / "rules.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"rules\.json: expected what 'prunescope slices"):
+        SliceRules.load(path)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="does not exist: expected what"):
+        SliceRules.load(tmp_path / "none.json")
+
+
+def test_rules_are_plain_data(rules, tmp_path):
+    rules.save(tmp_path / "rules.json")
+    told = json.loads((tmp_path / "rules.json").read_text())
+    [term] = told["rules"]["hat"]["terms"]
+    assert term == {"feature": {"kind": "group", "name": "hat"}, "test": "is", "value": True}
+    assert isinstance(pl.Series([term["value"]]).dtype, type(pl.Boolean()))

@@ -1,0 +1,124 @@
+"""The test half: figures by hand, an exact test against scipy's, errors in simulation."""
+
+import numpy as np
+import pytest
+from scipy.stats import fisher_exact
+
+from prunescope.slices.damage import Target
+from prunescope.slices.judge import judge
+from prunescope.slices.search import STRATA, strata_of
+
+
+def target(damage, expected=None, answers=None):
+    damage = np.array(damage, np.int16)
+    expected = np.full(len(damage), 0.1) if expected is None else np.array(expected)
+    answers = np.ones(len(damage)) if answers is None else np.array(answers)
+    return Target(None, damage, answers.astype(np.float32), expected.astype(np.float32))
+
+
+def judged(of, inside, units=None, half=None, **more):
+    n = len(of.damage)
+    units = np.arange(n, dtype=np.uint64) if units is None else np.array(units, np.uint64)
+    half = np.ones(n, bool) if half is None else half
+    return judge(of, np.array(inside, bool), half, units, rng=np.random.default_rng(0), **more)
+
+
+def test_means_by_hand():
+    # Two kinds of samples: of three expected much, of five little.
+    of = target([1, 1, 0, 0, 0, 1, 0, 0], [0.9] * 3 + [0.1] * 5)
+    found = judged(of, [1, 0, 1, 1, 0, 0, 0, 0])
+    assert (found.n, found.units) == (3, 3)
+    assert found.damage == pytest.approx(1 / 3)
+    # Elsewhere: 2 samples weigh as the one of much damage (1), 1 as those of little (1/4).
+    assert found.elsewhere == pytest.approx((2 * 1 + 1 * 0.25) / 3)
+    assert found.excess == pytest.approx(found.damage - found.elsewhere)
+
+
+def test_answers_are_the_unit():
+    of = target([2, 0, 1, 0], [1] * 4, answers=[4, 2, 2, 0])
+    found = judged(of, [1, 1, 0, 1])
+    assert found.n == 2  # the fourth cannot be damaged
+    assert (found.damage, found.elsewhere) == (pytest.approx(2 / 6), pytest.approx(1 / 2))
+
+
+def test_only_the_half_counts():
+    damage, inside = [1, 0, 0, 1, 1, 1], [1, 1, 0, 0, 1, 0]
+    half = np.array([1, 1, 1, 1, 0, 0], bool)
+    assert judged(target(damage), inside, half=half) == judged(target(damage[:4]), inside[:4])
+
+
+def test_nothing_to_compare():
+    assert judged(target([0, 1]), [1, 1]) is None
+    assert judged(target([0, 1]), [0, 0]) is None
+    assert judged(target([0, 1], answers=[1, 0]), [0, 1]) is None
+
+
+@pytest.mark.parametrize(("hits", "of", "others", "rest"), [(6, 20, 10, 200), (3, 30, 4, 40)])
+def test_one_stratum_is_fishers_exact_test(hits, of, others, rest):
+    damage = [1] * hits + [0] * (of - hits) + [1] * others + [0] * (rest - others)
+    found = judged(target(damage), [1] * of + [0] * rest)
+    table = [[hits, of - hits], [others, rest - others]]
+    exact = fisher_exact(table, alternative="greater").pvalue
+    assert found.p_value == pytest.approx(exact, abs=4 * np.sqrt(exact / 20_000))
+
+
+def test_strata_part_what_is_expected():
+    rng = np.random.default_rng(0)
+    expected = rng.random(5000) ** 6
+    strata = strata_of(target(np.zeros(5000), expected), np.arange(5000))
+    order = np.argsort(expected)
+    assert (np.diff(strata[order]) >= 0).all()
+    mass = np.bincount(strata, weights=expected)
+    assert len(mass) == STRATA
+    assert mass.max() < 1.5 * mass.sum() / STRATA
+
+
+def test_equal_expectations_are_one_stratum():
+    expected = np.array([0.0] * 50 + [0.3] * 50)
+    strata = strata_of(target(np.zeros(100), expected), np.arange(100))
+    assert len(np.unique(strata[:50])) == len(np.unique(strata[50:])) == 1
+    assert not strata_of(target(np.zeros(3), np.zeros(3)), np.arange(3)).any()
+
+
+def simulated(n_persons, effect, audits, rng):
+    """How often p ≤ 0.05, and how often the interval holds the truth."""
+    n, rejected, held = 1500, 0, 0
+    for _ in range(audits):
+        who = np.arange(n) if n_persons is None else rng.integers(0, n_persons, n)
+        mine = rng.normal(size=who.max() + 1)[who]
+        expected = 0.02 + 0.1 * rng.random(n)
+        inside = rng.random(n) < 0.06
+        if n_persons is not None:
+            inside = (rng.random(n_persons) < 0.06)[who]
+        chance = expected * np.exp(0.5 * mine - 0.125) if n_persons else expected
+        hurt = rng.random(n) < np.clip(chance + effect * inside, 0, 1)
+        found = judged(target(hurt, expected), inside, who, draws=1000)
+        if found is None:
+            continue
+        rejected += found.p_value <= 0.05
+        held += found.low <= effect <= found.high
+    return rejected / audits, held / audits
+
+
+def test_no_effect_is_seldom_found():
+    rejected, held = simulated(None, 0.0, 200, np.random.default_rng(1))
+    assert rejected <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    assert held >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_an_effect_is_found_and_its_interval_holds_it():
+    rejected, held = simulated(None, 0.1, 200, np.random.default_rng(2))
+    assert rejected >= 0.8
+    assert held >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_persons_are_the_units():
+    rejected, held = simulated(150, 0.0, 200, np.random.default_rng(3))
+    assert rejected <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    assert held >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_one_person_tells_nothing():
+    damage = [1] * 10 + [0] * 90
+    found = judged(target(damage), [1] * 10 + [0] * 90, [0] * 10 + list(range(1, 91)))
+    assert (found.n, found.units, found.p_value) == (10, 1, 1.0)
