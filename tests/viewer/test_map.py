@@ -219,6 +219,7 @@ def test_similar_images_are_the_nearest_that_did_not_flip(embedded, selector, at
     moved = differ[row] + np.abs(dense.probability[row] - compressed.probability[row])
     column = 0 if attribute else int(moved.argmax())
     values = embedded.embeddings.values.astype(float)
+    values = (values - values.mean(axis=0)) / values.std(axis=0)
     away = sorted(
         (np.linalg.norm(values[other] - values[row]), other)
         for other in range(len(values))

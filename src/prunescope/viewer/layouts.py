@@ -35,7 +35,7 @@ WIDE = 1000
 """Numbers an image from which on their covariance is not written out."""
 
 AT_ONCE = 8192
-"""Rows that are projected, or compared, at once."""
+"""Rows that are projected at once."""
 
 REDUCED = 50
 """Principal components that UMAP is given."""
