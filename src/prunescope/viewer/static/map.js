@@ -2,7 +2,7 @@
 import { cell, legend } from "./legend.js";
 import { Plot, SIDE, boundsOf, nearest, read, simplified } from "./points.js";
 
-const MOST_CORNERS = 32, NEAREST = 400, POLL = 3000, TAP = 5, STEP = 60;
+const MOST_CORNERS = 32, NEAREST = 400, POLL = 3000, STILL = 200, TAP = 5, STEP = 60;
 const root = document.getElementById("map");
 const { layout, area } = root.dataset;
 const stage = root.querySelector(".stage"), canvas = stage.querySelector("canvas");
@@ -65,14 +65,24 @@ const redraw = () => {
   waiting = true;
 };
 
+// The address keeps where one looks, once one stands still: browsers refuse to be told too often.
+let noting = 0;
+const note = () => {
+  clearTimeout(noting);
+  const whole = zoom === 1 && x === bounds.x && y === bounds.y;
+  page.view.set("at", whole ? "" : `${Math.round(x)}.${Math.round(y)}.${Number(zoom.toPrecision(3))}`);
+};
 const moved = () => {
   x = clamp(x, 0, SIDE);
   y = clamp(y, 0, SIDE);
   zoom = clamp(zoom, 0.5, NEAREST);
-  touched = true;
-  const whole = zoom === 1 && x === bounds.x && y === bounds.y;
-  page.view.set("at", whole ? "" : `${Math.round(x)}.${Math.round(y)}.${Number(zoom.toPrecision(3))}`);
+  clearTimeout(noting);
+  noting = setTimeout(note, STILL);
   redraw();
+};
+const leave = (address) => {
+  note();
+  location.href = address;
 };
 const nearer = (factor, at = [width / 2, height / 2]) => {
   const [mx, my] = toMap(at), old = zoom;
@@ -115,7 +125,8 @@ const load = async () => {
 const cards = new Map();
 const cardOf = (row) => {
   if (!cards.has(row)) {
-    cards.set(row, ask(`api/map/image/${row}?${query()}`).then((answer) => answer.json()));
+    cards.set(row, ask(`api/map/image/${row}?${query()}`).then((answer) => answer.json())
+      .catch((error) => { cards.delete(row); say(`Not done: ${error.message}`, true); }));
   }
   return cards.get(row);
 };
@@ -128,7 +139,7 @@ const addressOf = ({ id }) => {
 let pointed = -1, timer = 0;
 const hide = () => { pointed = -1; clearTimeout(timer); point.hidden = true; };
 const show = async (row, aloud) => {
-  const card = await cardOf(row).catch((error) => say(`Not done: ${error.message}`, true));
+  const card = await cardOf(row);
   if (!card || row !== pointed) return;
   const { attribute, flip, p_dense: before, p_compressed: after } = card.answer;
   const told = `${attribute}: ${flip ? FLIPS[flip] : "no flip"}`;
@@ -155,7 +166,8 @@ const pointAt = (at, within, aloud = false) => {
 };
 const open = async (at, within) => {
   const row = map ? nearest(map, ...toMap(at), within / scale()) : -1;
-  if (row >= 0) location.href = addressOf(await cardOf(row));
+  const card = row >= 0 && await cardOf(row);
+  if (card) leave(addressOf(card));
 };
 
 // Go to the images within corners, which are on the screen.
@@ -163,7 +175,7 @@ const pick = (corners) => {
   const text = corners.map((one) => toMap(one).map((value) => Math.round(clamp(value, 0, SIDE))).join(".")).join("_");
   const asked = query();
   asked.set("area", `${map.layout}.${map.digest}_${text}`);
-  location.href = `samples?${asked}`;
+  leave(`samples?${asked}`);
 };
 
 const setTool = (name) => {
@@ -238,7 +250,8 @@ canvas.addEventListener("pointerleave", () => { if (!fingers.size) hide(); });
 canvas.addEventListener("wheel", (event) => {
   event.preventDefault();
   hide();
-  nearer(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), at(event));
+  const step = event.ctrlKey ? 0.01 : event.deltaMode ? 0.05 : 0.0015; // Ctrl: two fingers on a pad
+  nearer(Math.exp(-event.deltaY * step), at(event));
 }, { passive: false });
 
 // The cross in the middle is what the keyboard points with; the map moves below it.
@@ -283,7 +296,7 @@ const wait = async () => {
   const others = Object.entries(layouts).filter(([name]) => name !== layout);
   const ready = others.find(([, how]) => how === "ready");
   if (problem) say(problem, true);
-  else if (ready && !touched && !fingers.size) location.reload();
+  else if (ready && !touched) location.reload();
   else if (ready) {
     say("The map by UMAP is ready. ");
     const address = new URL(location.href);
@@ -292,6 +305,9 @@ const wait = async () => {
     state.append(Object.assign(cell("a", "Show it"), { href: address }));
   } else setTimeout(wait, POLL);
 };
+for (const kind of ["pointerdown", "keydown", "wheel"]) {
+  document.addEventListener(kind, () => { touched = true; }, { passive: true, capture: true });
+}
 if ("waits" in root.dataset) {
   say("The map by UMAP is being made; meanwhile images lie by principal components.");
   setTimeout(wait, POLL);
