@@ -12,6 +12,7 @@ which takes minutes.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import statistics
@@ -136,8 +137,9 @@ def main():
         thread.join()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     own = values.nbytes / 2**30
+    machine = f"{os.cpu_count()} cores, on which {os.getloadavg()[0]:.0f} processes ran meanwhile"
     table = [
-        f"{len(values):,} samples × {D} numbers, times in ms",
+        f"{len(values):,} samples × {D} numbers, times in ms; {machine}",
         "",
         "| what | median | slowest |",
         "|---|---|---|",
