@@ -157,6 +157,15 @@ def test_missing_samples_are_counted_and_a_spelling_is_suggested():
     assert "They match without the folder before the name" in str(refused.value)
 
 
+def test_of_many_missing_samples_three_are_named():
+    seen = Embeddings.of(np.zeros((5, 1)), [f"i{n}" for n in range(5)])
+    with pytest.raises(
+        DataError, match="lack 4 of 9 samples, 'i5', 'i6', 'i7' for example"
+    ) as not_:
+        seen.aligned_to(pl.Series([f"i{n}" for n in range(9)]))
+    assert str(not_.value).endswith("expected one row for every sample")
+
+
 def test_it_shows_its_size():
     assert repr(Embeddings.of([[1.0, 2]] * 1200, range(1200))) == (
         "Embeddings(1,200 samples × 2 features)"

@@ -174,11 +174,11 @@ class Embeddings:
         places = places_of(ids, self.ids)
         absent = pl.Series(places == ABSENT)
         if absent.any():
+            hint = explain(self.ids, ids, "the embeddings", "the samples") if absent.all() else ""
             raise DataError(
                 f"the embeddings lack {absent.sum():,} of {len(ids):,} samples, "
                 f"{shorten(map(repr, ids.filter(absent).head(3)))} for example; their own ids look "
-                f"like {self.ids[0]!r}: expected one row for every sample"
-                f"{explain(self.ids, ids, 'the embeddings', 'the samples')}"
+                f"like {self.ids[0]!r}: expected one row for every sample{hint}"
             )
         return self.take(places)
 
