@@ -68,7 +68,8 @@ class Standard(BaseModel):
         away *= np.array(self.factor, np.float32)
         np.clip(away, -LIMIT, LIMIT, out=away)
         away -= place.astype(np.float32)
-        return np.einsum("nd,nd->n", away, away)
+        squares: Singles = np.einsum("nd,nd->n", away, away)
+        return squares
 
 
 def joined(parts: Iterable[Singles], width: int) -> Singles:
