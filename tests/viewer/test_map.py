@@ -316,7 +316,7 @@ def test_a_layout_under_way_is_told_as_such(embedded, decisions, client_of):
 def test_the_map_is_looked_at_is_where_the_image_lies(selector):
     query = maps.link(selector, View(attribute="Bald"), 7)
     x, y = selector.layouts.get("pca").places[7]
-    assert query == f"attribute=Bald#at={x}.{y}.{maps.CLOSE}"
+    assert query == f"attribute=Bald&layout=pca#at={x}.{y}.{maps.CLOSE}"
 
 
 def test_an_unknown_colour_is_refused_by_name(selector):

@@ -124,8 +124,10 @@ def image(site: TheSite, view: TheView, row: Annotated[int, Path(ge=0, le=2**31)
 
 def link(selector: Selector, view: View, row: int) -> str:
     """Return the query of the map that shows where an image lies, from nearby."""
-    x, y = selector.layouts.get(selector.layouts.best).places[row].tolist()
-    return f"{view.query(page=1)}#at={x}.{y}.{CLOSE}"
+    found = selector.layouts.get(selector.layouts.best)
+    x, y = found.places[row].tolist()
+    query = "&".join(filter(None, [view.query(page=1), f"layout={found.name}"]))
+    return f"{query}#at={x}.{y}.{CLOSE}"
 
 
 def selected(selector: Selector, view: View) -> Selected | None:
