@@ -15,6 +15,7 @@ import pytest
 from prunescope.extras import install_command
 from prunescope.mitigate import Comparison
 from prunescope.predictions import Predictions
+from prunescope.predictions.embeddings import Embeddings
 from prunescope.viewer.decisions import Decisions
 
 
@@ -163,6 +164,23 @@ def test_a_viewer_shows_the_verdict_of_a_policy_under_a_path(audited, view, tmp_
     assert 'class="answer stop"' in shipped
 
 
+def test_a_map_is_made_of_embeddings_that_fit_the_audit(audited, view, tmp_path, prunescope):
+    ids = [f"face-{i}" for i in range(199, -1, -1)]
+    values = np.arange(400.0).reshape(200, 2)
+    given = tmp_path / "seen.parquet"
+    Embeddings.of(values, ids).save(given)
+    viewer = view(audited, "--embeddings", given)
+    page = httpx2.get(viewer.url + "map", timeout=60).text
+    assert "embeddings (2 numbers each)" in page
+    assert viewer.stop()[0] == 0
+
+    Embeddings.of(values[:9], ids[:9]).save(audited / "embeddings.parquet")  # the default
+    done = prunescope("view", audited, "--no-browser")
+    assert done.code == 2
+    assert "the embeddings lack 191 of 200 samples" in done.err
+    assert "Traceback" not in done.err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -171,6 +189,7 @@ def test_a_viewer_shows_the_verdict_of_a_policy_under_a_path(audited, view, tmp_
         (["--data", "absent.yaml"], "absent.yaml: no such file"),
         (["--forecast", "absent"], "absent holds no forecast"),
         (["--policy", "absent.yaml"], "absent.yaml"),
+        (["--embeddings", "absent.parquet"], "absent.parquet"),
         (["--root-path", "/review"], "a page of the viewer's own"),
         (["--root-path", "http://x/y"], "expected the path that a proxy serves the viewer under"),
     ],

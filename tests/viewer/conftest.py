@@ -13,7 +13,7 @@ from prunescope.data import Dataset, Samples
 from prunescope.data.samples import Group
 from prunescope.forecast import forecast
 from prunescope.predictions import Compression, Metadata, Predictions
-from prunescope.viewer import Collection, Decisions, bind, create_app
+from prunescope.viewer import Collection, Decisions, bind, create_app, layouts
 from prunescope.viewer.serve import Server
 
 TOKEN = "a-token-of-the-tests"
@@ -63,6 +63,12 @@ def collected(samples, *, with_forecast=True):
     found = audit(dense, sparse, replicates=100, train_rates=samples.rates(), min_support=2)
     told = forecast(dense[0], sparsity=0.9) if with_forecast else None
     return Collection.of(found, [*sparse, *dense], told, pictures(samples))
+
+
+@pytest.fixture(autouse=True)
+def _no_umap(monkeypatch):
+    """Leave UMAP out, which takes half a minute to begin with; who tests it stands one in."""
+    monkeypatch.setattr(layouts, "find_spec", lambda name: None)
 
 
 @pytest.fixture(scope="session")

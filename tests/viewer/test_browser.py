@@ -120,7 +120,7 @@ def test_two_people_review_at_once(go, decisions):
 
 PAGES = [
     "/", "/attribute?attribute=%3Cb%3EHat%3C%2Fb%3E", "/group?name=a+%22town%22%2C+or",
-    "/samples?flip=any", "/sample?of=face%2F1+%C3%A9", "/compare", "/review?flip=any",
+    "/samples?flip=any", "/sample?of=face%2F1+%C3%A9", "/map", "/compare", "/review?flip=any",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from prunescope.errors import ConfigError
-from prunescope.viewer import api, pages
+from prunescope.viewer import api, maps, pages
 from prunescope.viewer.paths import root_path
 
 PREFIX = "/tools/faces"
@@ -106,7 +106,7 @@ def test_a_person_behind_a_proxy_never_leaves_the_path(
 
 PAGES = [
     "", "attribute?attribute=Bald", "group?name=Male", "samples?flip=any",
-    "sample?of=face%2F1+%C3%A9", "compare", "review?flip=any", "no/such/page", "image/999",
+    "sample?of=face%2F1+%C3%A9", "map", "compare", "review?flip=any", "no/such/page", "image/999",
     "static/none", "a%2Fb/c",
 ]  # fmt: skip
 
@@ -165,7 +165,7 @@ def test_what_is_no_path_is_refused(text):
 
 
 def test_a_path_of_the_viewers_own_is_refused(collection, decisions, client_of):
-    routes = [*pages.router.routes, *api.router.routes]
+    routes = [*pages.router.routes, *api.router.routes, *maps.router.routes]
     own = {route.path.split("/")[1] for route in routes} - {""} | {"static"}
     assert {"api", "image", "samples", "static"} <= own
     for name in own:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DECISIONS = "decisions.jsonl"
 """Name of the file of decisions, in the audit's folder."""
 
+LAYOUT = "map.safetensors"
+"""Name of the file that the map's places are kept in, there."""
+
 
 def view(
     folder: Annotated[Path, typer.Argument(help="Folder that 'prunescope audit' wrote.")],
@@ -56,6 +59,13 @@ def view(
         ),
     ] = None,
     factory: Factory = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Embeddings of the images, by id, that the map is made of.",
+            show_default="embeddings.parquet in the folder, or the dense model's answers",
+        ),
+    ] = None,
     policy: PolicyFile = None,
     decisions: Annotated[
         Path | None,
@@ -94,6 +104,7 @@ def view(
     from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
+    from prunescope.predictions.embeddings import Embeddings
     from prunescope.verdict import Policy
     from prunescope.verdict.numbers import counted
 
@@ -110,6 +121,9 @@ def view(
     default = folder / "forecast"
     if forecast is None and (default / "forecast.json").exists():
         forecast = default
+    seen = folder / "embeddings.parquet"
+    if embeddings is None and seen.exists():
+        embeddings = seen
     source = data or _if_there(folder / "data.yaml")
     collection = viewer.Collection.of(
         audit,
@@ -117,6 +131,8 @@ def view(
         None if forecast is None else Forecast.load(forecast),
         None if source is None else options.load(options.data_config(source)),
         None if policy is None else Policy.load(policy),
+        None if embeddings is None else Embeddings.load(embeddings),
+        folder / LAYOUT,
     )
     collection.report  # noqa: B018 - a policy that is not about this audit is told before a page is
     for note in collection.notes:

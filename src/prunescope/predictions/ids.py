@@ -95,7 +95,11 @@ def explain(mine: pl.Series, theirs: pl.Series, my_name: str, their_name: str) -
     >>> explain(dense, sparse, "dense", "sparse")
     ". They match without the folder before the name and the suffix of a file: drop that from the
     ids of dense, so that 'img/1.png' becomes '1'"
+    >>> explain(pl.Series(["1"]), pl.Series(["1", "2"]), "a part", "the whole")
+    ''
     """
+    if _match(mine, theirs):  # some are not there, whatever is written around them
+        return ""
     for n_styles in range(1, len(STYLES) + 1):
         for styles in combinations(STYLES, n_styles):
             bare_mine, bare_theirs = _without(mine, styles), _without(theirs, styles)

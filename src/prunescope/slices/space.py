@@ -229,7 +229,7 @@ def _closest(
     values: Singles, standard: Standard, place: NDArray[np.floating[Any]], rows: Places, n: int
 ) -> Places:
     """Return the rows nearest to a place, the nearest first."""
-    apart = [((standard.of_rows(values[part]) - place) ** 2).sum(axis=1) for part in _parts(rows)]
+    apart = [standard.squares(values[part], place) for part in _parts(rows)]
     order = np.argsort(np.concatenate(apart), kind="stable") if apart else np.zeros(0, np.int64)
     return np.asarray(rows[order[:n]], np.int64)
 

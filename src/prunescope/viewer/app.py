@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from prunescope import __version__
 from prunescope.errors import ConfigError, DataError
-from prunescope.viewer import api, pages
+from prunescope.viewer import api, maps, pages
 from prunescope.viewer.collection import Collection
 from prunescope.viewer.decisions import Decisions
 from prunescope.viewer.explainer import Explainer
@@ -24,6 +24,10 @@ from prunescope.viewer.site import Site
 STATIC = {
     "report.css": ("report/templates", "text/css"),
     "report.js": ("report/templates", "text/javascript"),
+    "legend.js": ("viewer/static", "text/javascript"),
+    "map.css": ("viewer/static", "text/css"),
+    "map.js": ("viewer/static", "text/javascript"),
+    "points.js": ("viewer/static", "text/javascript"),
     "viewer.css": ("viewer/static", "text/css"),
     "viewer.js": ("viewer/static", "text/javascript"),
 }
@@ -81,6 +85,7 @@ def create_app(
     explainer = explainer or Explainer(collection, {})
     app.state.site = Site(collection, decisions, token, reviewer, explainer)
     app.include_router(api.router)
+    app.include_router(maps.router)
     app.include_router(pages.router)
     app.add_exception_handler(ConfigError, _not_there)
     app.add_exception_handler(DataError, _broken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from prunescope.data import Dataset, Samples
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.forecast import Forecast
 from prunescope.predictions import Predictions, align
+from prunescope.predictions.embeddings import Embeddings
 from prunescope.predictions.ids import ABSENT, places_of
 from prunescope.report import Report, build
 from prunescope.verdict import Policy
@@ -94,6 +96,10 @@ class Collection:
     policy : Policy, optional
         What the audit is judged by; default: the criteria that are shipped.
     notes : list of str
+    embeddings : Embeddings, optional
+        Of these samples, in their order: what the map is made of.
+    layout_file : path, optional
+        Where a layout of the map that takes long is kept.
     """
 
     audit: Audit
@@ -103,6 +109,8 @@ class Collection:
     dataset: Dataset | None = None
     policy: Policy | None = None
     notes: list[str] = field(default_factory=list)
+    embeddings: Embeddings | None = None
+    layout_file: Path | None = None
 
     @classmethod
     def of(
@@ -112,13 +120,15 @@ class Collection:
         forecast: Forecast | None = None,
         dataset: Dataset | None = None,
         policy: Policy | None = None,
+        embeddings: Embeddings | None = None,
+        layout_file: Path | None = None,
     ) -> Collection:
         """Put an audit and its models' answers together.
 
         Raises
         ------
         DataError
-            A model's answers are missing, or do not fit.
+            A model's answers are missing, or do not fit; or a sample has no embedding.
         """
         by_name = {one.name: one for one in predictions}
         names = [model.name for model in audit.info.models]
@@ -145,7 +155,9 @@ class Collection:
         if dataset is not None:
             notes += _strange(dataset, aligned[0])
         risk = None if forecast is None else _risk(forecast, samples)
-        return cls(audit, samples, models, risk, dataset, policy, notes)
+        if embeddings is not None:
+            embeddings = embeddings.aligned_to(samples.ids)
+        return cls(audit, samples, models, risk, dataset, policy, notes, embeddings, layout_file)
 
     @cached_property
     def report(self) -> Report:

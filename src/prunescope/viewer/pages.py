@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from prunescope.verdict.glossary import label_of, legend
-from prunescope.viewer import shown
+from prunescope.viewer import maps, shown
+from prunescope.viewer.colours import check_colour
 from prunescope.viewer.figures import across, crossed, differences, flip_counts, group_rows
 from prunescope.viewer.paths import depth_of
 from prunescope.viewer.render import render
+from prunescope.viewer.similar import similar
 from prunescope.viewer.site import Site, TheSite, TheView
 from prunescope.viewer.view import View
 
@@ -113,6 +116,7 @@ def samples(site: TheSite, view: TheView) -> str:
         "samples.html",
         "samples",
         view,
+        selected=maps.selected(site.selector, view),
         total=len(chosen),
         pages=pages,
         cards=shown.cards(site.collection, pair, chosen.part(view.page, view.size)),
@@ -135,6 +139,7 @@ def sample(site: TheSite, view: TheView, of: Annotated[str, Query(max_length=100
         "position": None if at is None else f"{at + 1:,} of {len(chosen):,}",
     }
     told = shown.sample(site.collection, pair, row)
+    near = similar(site.selector, view, row)
     return _page(
         site,
         "sample.html",
@@ -143,10 +148,41 @@ def sample(site: TheSite, view: TheView, of: Annotated[str, Query(max_length=100
         sample=told,
         beside=beside,
         lacking=site.explainer.lacks(*(one.name for one in site.selector.pair(view))),
+        similar=shown.cards(site.collection, pair, near),
+        source=site.selector.layouts.source,
+        on_map=maps.link(site.selector, view, row),
         decided={
             question.answer.attribute: site.decisions.of((of, question.answer.attribute))
             for question in told.questions
         },
+    )
+
+
+@router.get("/map")
+def map_of_images(
+    site: TheSite, view: TheView, layout: maps.LayoutName = None, colour: maps.Colour = "flip"
+) -> str:
+    """Show every image as a point."""
+    selector = site.selector
+    colours = check_colour(selector, colour)
+    selector.layouts.begin()
+    name = layout or (view.area or "").partition(".")[0] or selector.layouts.best
+    selector.layouts.get(name)
+    apart = {"model": None, "against": None, "attribute": None, "page": 1}
+    return _page(
+        site,
+        "map.html",
+        "map",
+        view,
+        layout=name,
+        layouts=selector.layouts,
+        waits=layout is None and view.area is None and selector.layouts.waits,
+        colour=colour,
+        colours=colours,
+        carried=parse_qsl(view.query(**apart)),
+        tiles=maps.tiles(selector, view, name),
+        per_side=maps.TILES,
+        selected=maps.selected(selector, view),
     )
 
 

@@ -13,7 +13,7 @@ from starlette.types import Scope
 from prunescope.errors import ConfigError
 
 TAKEN = (
-    "api", "attribute", "compare", "group", "image", "report", "review", "sample", "samples",
+    "api", "attribute", "compare", "group", "image", "map", "report", "review", "sample", "samples",
     "static",
 )  # fmt: skip
 """What paths of the viewer's own begin with."""

@@ -9,6 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from prunescope.audit import Where
 from prunescope.report.html import environment as of_report
+from prunescope.verdict.numbers import SHARE
 from prunescope.viewer.view import SORTS
 
 
@@ -17,7 +18,11 @@ def environment() -> Environment:
     """Make the template environment; whatever is inserted is escaped."""
     loaders = [PackageLoader("prunescope.viewer"), PackageLoader("prunescope.report")]
     made = of_report().overlay(loader=ChoiceLoader(loaders))
-    made.globals = of_report().globals | {"SORTS": SORTS, "place": place}
+    made.globals = of_report().globals | {
+        "SORTS": SORTS,
+        "SHARE": SHARE,
+        "place": place,
+    }
     return made
 
 

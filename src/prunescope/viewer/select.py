@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from prunescope.audit import Where
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError, one_of
+from prunescope.viewer.area import Area
 from prunescope.viewer.collection import Collection, Flags, Model
+from prunescope.viewer.layouts import Layouts
 from prunescope.viewer.view import View
 
 LONGEST_QUEUE = 10_000
@@ -54,12 +56,13 @@ class Selector:
     """
 
     def __init__(self, collection: Collection) -> None:
-        self.collection = collection
+        self.collection, self.layouts = collection, Layouts.of(collection)
         self.samples = lru_cache(maxsize=REMEMBERED)(self._samples)
         self.queue = lru_cache(maxsize=REMEMBERED)(self._queue)
         self._flips = lru_cache(maxsize=REMEMBERED)(self._count_flips)
         self._least = lru_cache(maxsize=REMEMBERED)(self._least_risk)
         self._exemplars = lru_cache(maxsize=REMEMBERED)(self._find_exemplars)
+        self._area = lru_cache(maxsize=REMEMBERED)(self._find_area)
 
     def pair(self, view: View) -> tuple[Model, Model]:
         """Return what is compared with what: the dense model, the compressed one.
@@ -77,7 +80,7 @@ class Selector:
         self.pair(view)
         if view.attribute is not None:
             self.collection.column(view.attribute)
-        self._members(view)
+        self.members(view)
         if self.collection.risk is None and (view.riskiest is not None or view.sort == "risk"):
             raise ConfigError(
                 "no forecast was given to rank answers by risk: open it by --forecast"
@@ -119,7 +122,7 @@ class Selector:
         wanted = range(len(collection.samples.attributes))
         if view.attribute is not None:
             wanted = range(column := collection.column(view.attribute), column + 1)
-        members = self._members(view)
+        members = self.members(view)
         least = None if view.riskiest is None else self._least(view.riskiest)
         exemplars = self._exemplars(compressed.name) if view.cie else None
         for column in wanted:
@@ -179,8 +182,8 @@ class Selector:
             return -np.arange(len(before), dtype=np.float32)
         return before if view.sort == "dense" else after
 
-    def _members(self, view: View) -> Flags | None:
-        """Return which samples (N,) are of a view's groups and id; None: all of them."""
+    def members(self, view: View) -> Flags | None:
+        """Return which samples (N,) are of a view's groups, id and area; None: all of them."""
         samples = self.collection.samples
         keep: Flags | None = None
         seen: set[str] = set()
@@ -193,6 +196,9 @@ class Selector:
             keep = found if keep is None else keep & found
         if view.id is not None:
             found = samples.ids.str.contains(view.id, literal=True).to_numpy()
+            keep = found if keep is None else keep & found
+        if view.area is not None:
+            found = self._area(view.area)
             keep = found if keep is None else keep & found
         return keep
 
@@ -207,6 +213,11 @@ class Selector:
         if where.group_value not in values:
             raise ConfigError(one_of(f"value of {where.group}", where.group_value, values))
         return where.group, values.index(where.group_value)
+
+    def _find_area(self, text: str) -> Flags:
+        """Return which samples (N,) lie in a part of the map."""
+        area = Area.parse(text)
+        return area.holds(self.layouts.get(area.layout))
 
     def _count_flips(self, dense: str, compressed: str) -> Scores:
         """Count the answers of each sample (N,) in which two models differ."""

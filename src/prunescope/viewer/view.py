@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prunescope.viewer.area import LONGEST, PATTERN
+
 YesNo = Literal["yes", "no"]
 Sort = Literal["change", "flips", "risk", "margin", "dense", "compressed", "file"]
 
@@ -49,6 +51,8 @@ class View(BaseModel):
         Only compression-identified exemplars of the model's population.
     id : str, optional
         A part of the sample's id.
+    area : str, optional
+        A part of the map, as `prunescope.viewer.area.Area` writes it.
     sort : str
         A key of `SORTS`.
     order : {"desc", "asc"}
@@ -81,6 +85,7 @@ class View(BaseModel):
     riskiest: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     cie: bool = False
     id: str | None = Field(default=None, max_length=1000)
+    area: str | None = Field(default=None, max_length=LONGEST, pattern=PATTERN)
     sort: Sort = "change"
     order: Literal["desc", "asc"] = "desc"
     page: int = Field(default=1, ge=1, le=1_000_000)
