@@ -51,7 +51,7 @@ def test_undamaged_worlds_have_no_slices():
     """Of ten worlds, in which some slices are tested, at most one has any."""
     told = [world(seed, n=1000, damage=0.0, attributes=6) for seed in range(10)]
     found = [find_slices(one.dense, one.sparse, seed=at) for at, one in enumerate(told)]
-    assert sum(one.table.height for one in found) >= 10
+    assert sum(one.table.height for one in found) >= 5
     assert sum(one.found.height > 0 for one in found) <= 1
 
 
