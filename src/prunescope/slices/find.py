@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,10 +20,13 @@ from prunescope.slices.features import known_columns, read_metadata
 from prunescope.slices.result import MEMBER_SCHEMA, SCHEMA, SliceInfo, Slices, SlicesInfo
 from prunescope.slices.rules import Feature, Flags
 from prunescope.slices.space import Space
-from prunescope.slices.tested import Subject, slices_of, told_of
+from prunescope.slices.tested import Subject, Tested, slices_of, told_of
 
 MOST_SEARCHED = 50_000
 """Samples of the search half that are looked at, at most; the test half is used whole."""
+
+PARTS = 1024
+"""Of the search half, of which some are looked at."""
 
 
 def find_slices(
@@ -116,16 +118,10 @@ def find_slices(
     units = units_of(samples, cluster)
     half = deal(units, 2, seed) == 0
     _check_size(half, min_support)
-    searched = _at_most(half, units, MOST_SEARCHED, seed)
-    if searched.sum() < half.sum():
-        notes.append(
-            f"of the {int(half.sum()):,} samples of the search half {int(searched.sum()):,}, drawn "
-            "at random, were looked at"
-        )
-    if beyond is None:
-        beyond = "churn" if n_dense > 1 else "margin"
-    lost = [_losses(models, n_dense, one, searched, damage, beyond)
-            for one in range(n_dense, len(models))]  # fmt: skip
+    searched, more = _at_most(half, units, MOST_SEARCHED, seed)
+    beyond = beyond or ("churn" if n_dense > 1 else "margin")
+    pruned = models[n_dense:]
+    lost = [_losses(models, n_dense, one, searched, damage, beyond) for one in pruned]
     told = None if metadata is None else read_metadata(metadata, samples.ids)
     columns = known_columns(models[0], told)
     columns.pop(Feature(kind="group", name=cluster or ""), None)
@@ -137,22 +133,15 @@ def find_slices(
     subject = Subject(
         samples.ids, columns, units, searched, ~half, values, min_support, most, confidence, seed
     )
-    rows: list[dict[str, Any]] = []
-    infos: list[SliceInfo] = []
-    members = [pl.DataFrame(schema=MEMBER_SCHEMA)]
-    for done, (model, losses) in enumerate(zip(models[n_dense:], lost, strict=True), start=1):
+    found: list[tuple[str, Tested, SliceInfo]] = []
+    for done, (model, losses) in enumerate(zip(pruned, lost, strict=True), start=1):
         for one in slices_of(subject, losses):
-            number = len(rows) + 1
-            rows.append(one.row(model.name, number, min_support))
-            infos.append(told_of(subject, losses, one, number))
-            listed = samples.ids.filter(pl.Series(one.inside)).to_frame("id")
-            members.append(listed.with_columns(slice=pl.lit(number, pl.Int64)))
+            found.append((model.name, one, told_of(subject, losses, one, len(found) + 1)))
         if progress is not None:
             progress(done, len(lost))
-    asked = [one for info in infos for one in info.rule.features if one.of_embedding]
     info = SlicesInfo(
         dense=models[0].name,
-        models=tuple(model.name for model in models[n_dense:]),
+        models=tuple(model.name for model in pruned),
         task=samples.task,
         damage=damage,
         beyond=beyond,
@@ -167,11 +156,12 @@ def find_slices(
         seconds=time.perf_counter() - began,
         n_features=len(columns),
         embeddings=None if values is None else values.shape[1],
-        slices=infos,
-        space=space.kept(asked) if space is not None and asked else None,
-        notes=notes,
+        slices=[told for _, _, told in found],
+        space=_asked_for(space, [told for _, _, told in found]),
+        notes=[*notes, *more],
     )
-    return Slices(info, pl.DataFrame(rows, schema=SCHEMA), pl.concat(members))
+    rows = [one.row(name, told.slice, min_support) for name, one, told in found]
+    return Slices(info, pl.DataFrame(rows, schema=SCHEMA), _members(samples.ids, found))
 
 
 def _read(
@@ -197,33 +187,37 @@ def _check_size(half: Flags, min_support: int) -> None:
         )
 
 
-def _at_most(half: Flags, units: NDArray[np.uint64], most: int, seed: int) -> Flags:
-    """Return a half of which at most about so many samples are left, unit by unit."""
+def _at_most(
+    half: Flags, units: NDArray[np.uint64], most: int, seed: int
+) -> tuple[Flags, list[str]]:
+    """Return a half of which about so many samples are left, unit by unit, and a note of that."""
     n = int(half.sum())
     if n <= most:
-        return half
-    parts = 1024
-    return half & (deal(units, parts, seed + 1) < parts * most // n)
+        return half, []
+    kept = half & (deal(units, PARTS, seed + 1) < PARTS * most // n)
+    note = f"of the {n:,} samples of the search half {int(kept.sum()):,}, drawn at random, were"
+    return kept, [f"{note} looked at"]
 
 
 def _losses(
     models: Sequence[Predictions],
     n_dense: int,
-    one: int,
-    search_half: Flags,
+    compressed: Predictions,
+    searched: Flags,
     damage: Measure,
     beyond: Beyond,
 ) -> Losses:
     """Count what a model loses against the dense model of its seed."""
-    first = baseline_of([model.metadata for model in models], n_dense, one)
+    metadata = [model.metadata for model in (*models[:n_dense], compressed)]
+    first = baseline_of(metadata, n_dense, n_dense)
     others = [model for place, model in enumerate(models[:n_dense]) if place != first]
     losses = losses_of(
-        models[first], models[one], search_half,
+        models[first], compressed, searched,
         measure=damage, beyond=beyond, churn=others[0] if others else None,
     )  # fmt: skip
     if not losses.known.any():
         raise DataError(
-            f"no answer of {models[one].name} can be damaged: expected labels, of {damage}"
+            f"no answer of {compressed.name} can be damaged: expected labels, of {damage}"
         )
     return losses
 
@@ -237,3 +231,18 @@ def _beyond_expected(lost: Sequence[Losses], seen: Flags) -> NDArray[np.float64]
     """Return the damage beyond the expected of the samples that are searched: (n, models)."""
     beyond = [np.where(one.known, one.damage - one.expected, 0)[seen].sum(axis=1) for one in lost]
     return np.stack(beyond, axis=1)
+
+
+def _asked_for(space: Space | None, told: Sequence[SliceInfo]) -> Space | None:
+    """Return what of a space the rules of slices need."""
+    asked = [one for info in told for one in info.rule.features if one.of_embedding]
+    return None if space is None or not asked else space.kept(asked)
+
+
+def _members(ids: pl.Series, found: Sequence[tuple[str, Tested, SliceInfo]]) -> pl.DataFrame:
+    """List the samples of every slice."""
+    each = [pl.DataFrame(schema=MEMBER_SCHEMA)]
+    for _, one, told in found:
+        inside = ids.filter(pl.Series(one.inside)).to_frame("id")
+        each.append(inside.with_columns(slice=pl.lit(told.slice, pl.Int64)))
+    return pl.concat(each)

@@ -154,9 +154,10 @@ class Slices:
         for number in numbers:
             rule = self.of(number).rule
             rules[str(rule).replace(",", ";")] = rule
+        space = self.info.space
         asked = [one for rule in rules.values() for one in rule.features if one.of_embedding]
-        space = None if self.info.space is None or not asked else self.info.space.kept(asked)
-        return SliceRules(dense=self.info.dense, rules=rules, space=space)
+        kept = space.kept(asked) if space is not None and asked else None
+        return SliceRules(dense=self.info.dense, rules=rules, space=kept)
 
     def save(self, folder: str | Path) -> None:
         """Write ``slices.parquet``, ``members.parquet`` and ``slices.json``."""
