@@ -37,8 +37,9 @@ SURE = float(np.log(9.0))
 
 TINY = 1e-9
 
-NEAR, POINTS = 200, 100
-"""Answers of about the same margin whose changes of logit are tried, and margins to try them at."""
+NEAR, POINTS = (25, 200), 100
+"""Answers of about the same margin whose changes of logit are tried: an eighth of them, within
+these bounds; and margins that they are tried at."""
 
 Ints = NDArray[np.int16]
 
@@ -244,16 +245,20 @@ def _foretold(measure: Measure, margin: Floats, change: Floats, seen: NDArray[np
     """Return the damage that answers of one side expect: (n,).
 
     At some margins the changes of the answers nearest in margin are tried; between them it is
-    interpolated. Changes say more than flips: where ten answers flipped hundreds moved.
+    interpolated. Changes say more than flips: where ten answers flipped hundreds moved. That they
+    grow with the margin, as logits shrink say, is taken to be linear among those nearest.
     """
     if not seen.any():
         return np.zeros(len(margin))
     order = np.argsort(margin[seen], kind="stable")
     at, moved = margin[seen][order], change[seen][order]
     n = len(at)
+    spread = at.var()
+    slope = ((at - at.mean()) * moved).mean() / spread if spread > 0 else 0.0
     points = np.unique(at[np.linspace(0, n - 1, min(n, POINTS)).round().astype(int)])
-    near = min(NEAR, n)
+    near = min(max(NEAR[0], min(NEAR[1], n // 8)), n)
     first = np.clip(np.searchsorted(at, points) - near // 2, 0, n - near)
-    tried = moved[first[:, None] + np.arange(near)]
-    means = damage_of(measure, points[:, None], points[:, None] + tried).mean(axis=1)
+    nearest = first[:, None] + np.arange(near)
+    after = points[:, None] + moved[nearest] + slope * (points[:, None] - at[nearest])
+    means = damage_of(measure, points[:, None], after).mean(axis=1)
     return np.asarray(np.interp(margin, points, means))
