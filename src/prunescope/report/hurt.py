@@ -40,6 +40,7 @@ class ToldSlice(Frozen):
     rule: str
     attribute: str | None
     found: bool
+    of_embedding: bool
     n: int
     n_search: int
     n_test: int
@@ -55,6 +56,13 @@ class ToldSlice(Frozen):
     losses: list[Loss]
     hurt: list[str]
     typical: list[str]
+
+    @property
+    def title(self) -> str:
+        """Its rule; where an embedding alone says what it is, with the traits that gather there."""
+        if not self.of_embedding or not self.about:
+            return self.rule
+        return f"{self.rule} (often {', '.join(share.words for share in self.about[:2])})"
 
     @property
     def luck(self) -> float | None:
@@ -115,10 +123,10 @@ class Hurt(Frozen):
         worst = max(self.found, key=lambda one: one.damage or 0)
         told = SHARE.bare_change(worst.damage or 0)
         if len(self.found) == 1:
-            return f"One sub-population loses more than others, {told} points: “{worst.rule}”."
+            return f"One sub-population loses more than others, {told} points: “{worst.title}”."
         return (
             f"{len(self.found)} sub-populations lose more than others, most of all, {told} points, "
-            f"“{worst.rule}”."
+            f"“{worst.title}”."
         )
 
 
@@ -137,8 +145,10 @@ def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | No
     told = []
     for row in slices.table.to_dicts():
         number = row["slice"]
-        more = slices.of(number).model_dump(include={"about", "losses", "hurt", "typical"})
-        about = {"number": number, "found": number in found, **more}
+        of = slices.of(number)
+        more = of.model_dump(include={"about", "losses", "hurt", "typical"})
+        asked = any(feature.of_embedding for feature in of.rule.features)
+        about = {"number": number, "found": number in found, "of_embedding": asked, **more}
         told.append(
             ToldSlice.model_validate(
                 {**{k: v for k, v in row.items() if k in ToldSlice.model_fields}, **about}
