@@ -214,3 +214,19 @@ def test_settings_are_checked(planted):
         find_slices(planted.dense, planted.sparse, beyond="churn")
     with pytest.raises(ConfigError, match="no compressed model"):
         find_slices(planted.dense, [])
+
+
+def test_few_persons_with_much_damage_are_not_taken_for_a_slice():
+    """Images of a person flip together: 40 of four persons say less than 80 of a hundred."""
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(600), 10)
+    few, many = person < 10, (person >= 10) & (person < 110)
+    flips = (person < 4) | (rng.random(6000) < np.where(many, 0.08, 0.01))
+    labels = rng.integers(0, 2, (6000, 1))
+    dense = labels * 4.0 - 2.0
+    found = find_slices(
+        dense, {"sparse": np.where(flips[:, None], -dense, dense)}, labels=labels,
+        groups={"few": few, "many": many, "person": person}, cluster="person",
+        attributes=["Smiling"], most=1,
+    )  # fmt: skip
+    assert found.table["rule"].to_list() == ["many"]

@@ -108,3 +108,20 @@ def test_terms_that_say_the_same_are_one():
 def test_nothing_to_search():
     columns, losses = drawn(np.zeros(N), [np.ones(N, bool)])
     assert search(columns, losses, np.ones(N, bool), least=20, most=5) == []
+
+
+def test_a_weak_slice_of_one_attribute_leaves_a_strong_part_of_it_of_another():
+    rng = np.random.default_rng(0)
+    n = 4000
+    small, large = np.arange(n) < 100, (np.arange(n) >= 45) & (np.arange(n) < 1000)
+    chance = np.stack([np.where(small, 0.5, 0.02), np.where(large, 0.1, 0.02)], axis=1)
+    damage = (rng.random((n, 2)) < chance).astype(np.int8)
+    known, expected = np.ones((n, 2), bool), np.full((n, 2), 0.02, np.float32)
+    losses = Losses(("a", "b"), damage, known, expected)
+    columns = {
+        Feature(kind="metadata", name=name): Group(flags.astype(np.int32), (False, True))
+        for name, flags in (("small", small), ("large", large))
+    }
+    chosen = search(columns, losses, np.ones(n, bool), least=20, most=5)
+    told = {(str(one.rule), one.target) for one in chosen}
+    assert {("small", "a"), ("large", "b")} <= told

@@ -22,6 +22,7 @@ from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError, one_of
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions
+from prunescope.slices.calibrate import calibrated
 
 Measure = Literal["harmful_flips", "accuracy", "rare_answers", "uncertainty"]
 """Right answers that became wrong; right answers lost, less those won; the same of answers to rare
@@ -203,11 +204,16 @@ def losses_of(
             expected[:, column] = damage[seen, column].mean() if seen.any() else 0.0
         else:
             side = sides[:, column] + 2 * (before[:, column] > 0)
+            if measure == "uncertainty":
+                side = side + 4 * (np.abs(before[:, column]) < SURE)
             for one in np.unique(side[told]):
                 rows = np.flatnonzero(told & (side == one))
                 at = before[rows, column]
                 change = after[rows, column] - at
-                expected[rows, column] = _foretold(measure, at, change, search[rows])
+                foretold = _foretold(measure, at, change, search[rows])
+                expected[rows, column] = calibrated(
+                    foretold, damage[rows, column], at, search[rows]
+                )
     if beyond == "churn" and churn is not None:
         damage = damage - damage_of(measure, before, margins_of(churn, measure))
     return Losses(

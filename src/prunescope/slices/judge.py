@@ -41,6 +41,9 @@ class Judged:
         The difference, with its interval.
     p_value : float
         One-sided, of "no more than elsewhere".
+    alike : float
+        How many times the variance of the difference is what it would be of single samples: at
+        least 1; more where the samples of a unit are damaged alike.
     """
 
     n: int
@@ -51,6 +54,7 @@ class Judged:
     low: float
     high: float
     p_value: float
+    alike: float
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,14 @@ def judge(
         low=float(excess - np.hypot(damage - low_in, high_out - elsewhere)),
         high=float(excess + np.hypot(high_in - damage, elsewhere - low_out)),
         p_value=float(p_value),
+        alike=_alike(here, spread_in - spread_out),
     )
+
+
+def _alike(here: _Half, spread: Floats) -> float:
+    """Return the variance over units in variances over single samples, at least 1."""
+    single = (spread**2).sum()
+    return max(float((np.bincount(here.units, spread) ** 2).sum() / single), 1.0) if single else 1.0
 
 
 def _interval(

@@ -240,8 +240,9 @@ def search(
     """Return the most striking rules.
 
     When one is chosen, its mean damage is taken out of all targets, and the next is the most
-    striking of what is left. Of slices that overlap the larger one is told: a part of one that is
-    chosen is not told again, and a larger one, what it adds being striking too, takes its place.
+    striking of what is left. Of slices of one target that overlap the larger one is told: a part of
+    one that is chosen is not told again, and a larger one, what it adds being striking too, takes
+    its place. Slices of two targets are told both, unless they are much the same samples.
 
     Parameters
     ----------
@@ -270,10 +271,15 @@ def search(
             bests[at], fresh[at] = targets[at].best(grid, least), True
             continue
         rule, inside = Rule(terms=tuple(grid.terms[term] for term in terms)), grid.inside(terms)
-        parts = [one for one in chosen if _overlap(one[1], inside) > OVERLAP]
-        if all(one[1].sum() < inside.sum() for one in parts):
+        name = targets[at].name
+        same = [one for one in chosen if one[0].target == name]
+        parts = [one for one in same if _overlap(one[1], inside) > OVERLAP]
+        larger = all(one[1].sum() < inside.sum() for one in parts)
+        if larger and not any(
+            _alike(of, inside) > OVERLAP for one, of in chosen if one.target != name
+        ):
             chosen = [one for one in chosen if not any(one is part for part in parts)]
-            chosen.append((Candidate(rule, targets[at].name, score), inside))
+            chosen.append((Candidate(rule, name, score), inside))
         for target in targets:
             target.cover(inside)
         fresh = [False] * len(targets)
@@ -283,3 +289,8 @@ def search(
 def _overlap(one: Flags, other: Flags) -> float:
     """Return the share of the smaller slice that both have."""
     return float((one & other).sum() / min(one.sum(), other.sum()))
+
+
+def _alike(one: Flags, other: Flags) -> float:
+    """Return the share of the samples of either slice that both have."""
+    return float((one & other).sum() / (one | other).sum())

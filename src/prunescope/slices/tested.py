@@ -22,6 +22,9 @@ from prunescope.slices.space import typical
 SHOWN = 8
 """Samples of a slice that are named."""
 
+SEARCHED = 3
+"""Rules that the search returns for each that is tested."""
+
 MOST_TRAITS = 3
 """Traits of a slice, and attributes that lose most, that are named."""
 
@@ -111,10 +114,8 @@ class Tested:
 
 def slices_of(subject: Subject, losses: Losses) -> list[Tested]:
     """Search for the slices of one model, and judge them: those found first, the worst first."""
-    chosen = search(
-        subject.columns, losses, subject.searched, least=subject.min_support, most=subject.most
-    )
-    tested = [_judged(subject, losses, number, one) for number, one in enumerate(chosen)]
+    chosen = _most_striking(subject, losses)
+    tested = [_judged(subject, losses, number, *one) for number, one in enumerate(chosen)]
     enough = [
         number
         for number, one in enumerate(tested)
@@ -126,14 +127,37 @@ def slices_of(subject: Subject, losses: Losses) -> list[Tested]:
     return sorted(told, key=lambda one: one._place)
 
 
-def _judged(subject: Subject, losses: Losses, number: int, candidate: Candidate) -> Tested:
+def _most_striking(subject: Subject, losses: Losses) -> list[tuple[Candidate, Judged]]:
+    """Return rules with what the search half says of them, the most striking in units first.
+
+    The search counts samples. Those of one unit are damaged alike, so that a few persons with much
+    damage look like a slice: what is striking is divided by how many times more chance there is in
+    it, which is 1 where units are single samples.
+    """
+    found = search(
+        subject.columns, losses, subject.searched,
+        least=subject.min_support, most=SEARCHED * subject.most,
+    )  # fmt: skip
+    told = []
+    for one in found:
+        inside, known = one.rule.holds(subject.columns)
+        target = losses.target(one.target)
+        seen = judge(target, inside, subject.searched & known, subject.units)
+        if seen is not None and seen.excess > 0 and seen.n >= subject.min_support:
+            told.append((one, seen))
+    told.sort(key=lambda of: -of[0].score / of[1].alike)
+    return told[: subject.most]
+
+
+def _judged(
+    subject: Subject, losses: Losses, number: int, candidate: Candidate, seen: Judged
+) -> Tested:
     inside, known = candidate.rule.holds(subject.columns)
     target = losses.target(candidate.target)
     there = judge(
         target, inside, subject.judged & known, subject.units,
         confidence=subject.confidence, rng=np.random.default_rng([subject.seed, number]),
     )  # fmt: skip
-    seen = judge(target, inside, subject.searched & known, subject.units)
     return Tested(candidate, target, inside, seen, there)
 
 
