@@ -5,6 +5,7 @@ import random
 import shutil
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
@@ -269,3 +270,44 @@ def _killed_at(n, folder):
     finally:
         came += [True] * (_hook.seen > n)
         _hook.folder = None
+
+
+@dataclass(frozen=True)
+class World:
+    """A dense model, a compressed one, and who is hurt."""
+
+    dense: Predictions
+    sparse: Predictions
+    hurt: np.ndarray
+
+
+def draw_world(seed=0, n=3000, attributes=4, share=0.08, damage=0.25, persons=0):
+    """Draw one: the answers to the first attribute of some samples are turned."""
+    rng = np.random.default_rng(seed)
+    seen = rng.normal(size=(n, attributes))
+    labels = (seen > rng.normal(0.3, 0.6, attributes)).astype(np.int8)
+    logits = 2 * (seen - 0.3) + rng.normal(size=seen.shape) * 0.8
+    hurt = rng.random(n) < share
+    sparse = logits + rng.normal(size=logits.shape) * 0.25
+    turned = hurt & (rng.random(n) < damage)
+    sparse[turned, 0] *= -1
+    groups = {
+        "hat": Group.from_series(pl.Series(hurt)),
+        "town": Group.from_series(pl.Series(rng.choice(["a", "b", "c"], n))),
+    }
+    if persons:
+        groups["who"] = Group.from_series(pl.Series(rng.integers(0, persons, n)))
+    names = tuple(f"a{i}" for i in range(attributes))
+    ids = pl.Series("id", [f"i{i}" for i in range(n)])
+    samples = Samples(ids, names, labels, groups, "who" if persons else None)
+    return World(
+        Predictions(samples, logits, Metadata(name="dense")),
+        Predictions(samples, sparse, Metadata(name="sparse")),
+        hurt,
+    )
+
+
+@pytest.fixture(scope="session")
+def world():
+    """Return the function that draws a world of a dense and a compressed model, and who is hurt."""
+    return draw_world

@@ -7,11 +7,10 @@ import polars as pl
 import pytest
 
 from prunescope.predictions import Embeddings, Predictions
-from tests.slices.conftest import world
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, world):
     """Return a folder with predictions, embeddings and metadata of a planted world."""
     folder = tmp_path_factory.mktemp("slices")
     one = world(n=2000, attributes=2)
@@ -32,7 +31,7 @@ def here(folder, monkeypatch):
     return folder
 
 
-def test_find_and_use_on_other_data(prunescope, here, tmp_path):
+def test_find_and_use_on_other_data(prunescope, here, tmp_path, world):
     done = prunescope(
         "slices", "dense.parquet", "--compressed", "sparse.parquet", "-o", tmp_path / "found",
         "--save-groups", tmp_path / "rules.json",

@@ -10,11 +10,10 @@ import prunescope as ps
 from prunescope.report import build, build_hurt, to_html, write_slices
 from prunescope.report.structure import Report
 from prunescope.slices import find_slices
-from tests.slices.conftest import world
 
 
 @pytest.fixture(scope="module")
-def told():
+def told(world):
     return world(n=2000, attributes=2)
 
 
@@ -53,7 +52,7 @@ def test_the_report_has_the_section(told, slices):
     assert 'id="hurt"' not in to_html(build(audit))
 
 
-def test_nothing_found_is_told_as_that(tmp_path):
+def test_nothing_found_is_told_as_that(tmp_path, world):
     none = world(1, n=800, attributes=2, damage=0.0)
     found = find_slices(none.dense, none.sparse)
     assert not found.found.height
@@ -62,7 +61,7 @@ def test_nothing_found_is_told_as_that(tmp_path):
     assert "That is no proof that there is nothing" in text
 
 
-def test_names_are_escaped(tmp_path):
+def test_names_are_escaped(tmp_path, world):
     evil = "<img src=x onerror=alert(1)>"
     one = world(0, n=1500, attributes=1)
     dark = pl.DataFrame({"id": one.dense.samples.ids, evil: one.hurt})

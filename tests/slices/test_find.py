@@ -11,7 +11,6 @@ from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Predictions
 from prunescope.slices import Slices, find_slices
 from prunescope.slices.result import SCHEMA
-from tests.slices.conftest import world
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def test_figures_are_those_of_the_files(planted, found):
     assert row["elsewhere"] == pytest.approx(rates[1], abs=0.02)
 
 
-def test_undamaged_worlds_have_no_slices():
+def test_undamaged_worlds_have_no_slices(world):
     """Of ten worlds, in which some slices are tested, at most one has any."""
     told = [world(seed, n=1000, damage=0.0, attributes=6) for seed in range(10)]
     found = [find_slices(one.dense, one.sparse, seed=at) for at, one in enumerate(told)]
@@ -55,7 +54,7 @@ def test_undamaged_worlds_have_no_slices():
     assert sum(one.found.height > 0 for one in found) <= 1
 
 
-def test_persons_stay_together():
+def test_persons_stay_together(world):
     told = world(3, persons=300)
     found = find_slices(told.dense, told.sparse)
     assert found.info.cluster == "who"
@@ -85,7 +84,7 @@ def test_the_order_of_rows_does_not_matter(planted, found):
         np.testing.assert_allclose(again.table[name], found.table[name], atol=1e-6)
 
 
-def test_metadata_is_searched():
+def test_metadata_is_searched(world):
     told = world(5)
     samples = replace(told.dense.samples, groups={})
     dense = replace(told.dense, samples=samples)

@@ -11,7 +11,6 @@ import prunescope as ps
 from prunescope.data.samples import Group
 from prunescope.errors import DataError
 from prunescope.slices import SliceRules, add_groups, find_slices
-from tests.slices.conftest import world
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def rules(planted):
     return find_slices(planted.dense, planted.sparse).rules
 
 
-def test_a_found_slice_is_a_group_of_other_data(rules, tmp_path):
+def test_a_found_slice_is_a_group_of_other_data(rules, tmp_path, world):
     rules.save(tmp_path / "rules.json")
     read = SliceRules.load(tmp_path / "rules.json")
     assert read == rules

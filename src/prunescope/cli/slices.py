@@ -162,7 +162,7 @@ def _seen(
     split: str,
     **data: Any,  # noqa: ANN401 - options of a data set
 ) -> tuple[Embeddings | None, Dataset | None]:
-    """Read the embeddings, or let the model make them; and load the images, where they are named."""
+    """Read the embeddings, or let the model make them; load the images, where they are named."""
     from prunescope.predictions import Embeddings, embed
 
     if checkpoint is None:

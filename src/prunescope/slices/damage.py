@@ -29,7 +29,7 @@ Measure = Literal["harmful_flips", "accuracy", "rare_answers", "uncertainty"]
 values (positive where they are few); answers that became uncertain, less those that became sure."""
 
 Beyond = Literal["margin", "churn", "nothing"]
-"""What damage is told beyond: what answers of which the dense model is as sure lose elsewhere; that,
+"""What damage is told beyond: what answers elsewhere lose of which the dense model is as sure; that
 and what another training of the dense model loses; or what is lost elsewhere, however sure."""
 
 SURE = float(np.log(9.0))

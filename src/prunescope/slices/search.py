@@ -7,10 +7,10 @@ the likelihood ratio,
     (V + uS) log(1 + uS/V) / u² - S/u,
 
 which is about S²/2V where events are many, and less where they are few (a plain S / √V overrates
-small slices). Samples weigh the less the more chance there is in their damage, v: by w = v̄/(v̄ + v),
-so that a rule is no better for leaving out those of which the dense model is not sure. So S = Σ w d,
-V = Σ w² v and u = V / Σ w v. Of L terms each one more than the first costs log L, as it was chosen
-among so many. Nothing of this is told but as what the search saw: the other half judges.
+small slices). Samples weigh the less the more chance there is in their damage, v: w = v̄ / (v̄ + v),
+so that a rule is no better for leaving out those of which the dense model is not sure. So
+S = Σ w d, V = Σ w² v and u = V / Σ w v. Of L terms each one more than the first costs log L, as it
+was chosen among so many. Nothing of this is told but as what the search saw: the other half judges.
 """
 
 from __future__ import annotations

@@ -109,6 +109,7 @@ def _slices(folder: Path, done: SweepResult, dense: Predictions, pruned: Predict
     seen = embed(load_checkpoint(folder / "models" / dense.name).model, done.dataset.split("test"))
     bare = replace(dense, samples=replace(dense.samples, groups={}))
     found = find_slices(bare, replace(pruned, samples=bare.samples), seen)
+    seen.save(folder / "embeddings.parquet")  # the map of 'prunescope view' finds it there
     found.save(folder / "slices")
     page = build(done.audit, title=done.report.title, dataset=done.dataset, slices=found)
     write_report(page, folder)
