@@ -240,9 +240,8 @@ def search(
     """Return the most striking rules.
 
     When one is chosen, its mean damage is taken out of all targets, and the next is the most
-    striking of what is left. Of slices of one target that overlap the larger one is told: a part of
-    one that is chosen is not told again, and a larger one, what it adds being striking too, takes
-    its place. Slices of two targets are told both, unless they are much the same samples.
+    striking of what is left. Of slices of one target that overlap the most striking is told; of
+    two targets both are, unless they are much the same samples.
 
     Parameters
     ----------
@@ -272,13 +271,10 @@ def search(
             continue
         rule, inside = Rule(terms=tuple(grid.terms[term] for term in terms)), grid.inside(terms)
         name = targets[at].name
-        same = [one for one in chosen if one[0].target == name]
-        parts = [one for one in same if _overlap(one[1], inside) > OVERLAP]
-        larger = all(one[1].sum() < inside.sum() for one in parts)
-        if larger and not any(
-            _alike(of, inside) > OVERLAP for one, of in chosen if one.target != name
+        if not any(
+            _overlap(of, inside) > OVERLAP if one.target == name else _alike(of, inside) > OVERLAP
+            for one, of in chosen
         ):
-            chosen = [one for one in chosen if not any(one is part for part in parts)]
             chosen.append((Candidate(rule, name, score), inside))
         for target in targets:
             target.cover(inside)
