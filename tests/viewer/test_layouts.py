@@ -1,7 +1,11 @@
 """Where images lie: principal components, UMAP in its own process, and what is kept of it."""
 
+import contextlib
+import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,3 +185,34 @@ def test_what_goes_wrong_there_is_told_in_a_line(umap_that, what, told):
     umap_that(what)
     with pytest.raises(DataError, match=told):
         unfold.apart(drawn(20, 3))
+
+
+def test_the_other_process_ends_with_the_viewer(umap_that, tmp_path):
+    ready = tmp_path / "ready"
+    umap_that(f"import os, time; open({str(ready)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    asks = "import numpy as np; from prunescope.viewer import unfold; "
+    asks += "unfold.apart(np.ones((20, 3), np.float32))"
+    viewer = subprocess.Popen([sys.executable, "-c", asks])
+    try:
+        until(lambda: ready.exists() and ready.read_text())
+        viewer.kill()
+        viewer.wait(10)
+        child = int(ready.read_text())
+        until(lambda: not _line(child))
+    finally:
+        viewer.kill()
+
+
+def _line(process):
+    """Return what a process runs: nothing of one that has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def until(true):
+    for _ in range(300):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")

@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +114,20 @@ def main(given: str, made: str) -> None:
     """Read values from a file, write their places to another."""
     if hasattr(os, "nice"):
         os.nice(10)  # pages come first
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import umap
 
     values = np.load(given, allow_pickle=False)
     made_of: dict[str, Any] = {"n_neighbors": NEIGHBOURS, "min_dist": 0.1, "init": "pca"}
     places = umap.UMAP(random_state=0, n_jobs=1, **made_of).fit_transform(values)
     np.save(made, np.asarray(places, np.float32), allow_pickle=False)
+
+
+def _end_with(parent: int) -> None:
+    """End when the viewer is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 if __name__ == "__main__":

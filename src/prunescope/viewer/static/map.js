@@ -49,7 +49,7 @@ const readTones = () => {
 
 const draw = () => {
   waiting = false;
-  if (!map) return;
+  if (!map || !plot.width) return; // what is still to come draws again
   if (x === null) ({ x, y } = bounds);
   const start = performance.now();
   plot.draw(map, { scale: scale(), x, y }, tones, radius());
