@@ -63,6 +63,8 @@ TRAIN = "--data faces --size 16 --epochs 2"
 CASES = (
     Case("audit", "out", "audit dense.parquet --compressed pruned.parquet -o out --replicates 64",
          "audit other.parquet --compressed pruned.parquet -o out --replicates 64", "audit"),
+    Case("slices", "out", "slices dense.parquet --compressed pruned.parquet -o out --min-support 2",
+         "slices other.parquet --compressed pruned.parquet -o out --min-support 2", "slices"),
     Case("forecast", "out", "forecast dense.parquet --sparsity 0.9 -o out",
          "forecast other.parquet --sparsity 0.8 -o out", "forecast"),
     Case("forecast score", "out", "forecast score told --against pruned.parquet -o out",
@@ -111,6 +113,7 @@ def read(kind, path):
     from prunescope.mitigate.comparison_result import Comparison
     from prunescope.models import load_checkpoint, weights_digest
     from prunescope.predictions import Predictions, read_adjustments
+    from prunescope.slices import Slices
 
     if kind == "audit":
         found = Audit.load(path)
@@ -118,6 +121,9 @@ def read(kind, path):
     if kind == "forecast":
         found = Forecast.load(path)
         return digest(str(found.info.sparsity), found.samples, found.attributes)
+    if kind == "slices":
+        found = Slices.load(path)
+        return digest(found.info.dense, found.table, found.members)
     if kind == "score":
         found = Score.load(path)
         return digest(str(found.info.runs), found.table, found.levels, found.routing)
