@@ -12,6 +12,8 @@ from prunescope.data.samples import Group
 from prunescope.errors import DataError
 from prunescope.slices import SliceRules, add_groups, find_slices
 
+AGE = {"kind": "metadata", "name": "age"}
+
 
 @pytest.fixture(scope="module")
 def rules(planted):
@@ -70,6 +72,25 @@ def test_files_that_are_none(text, tmp_path):
     path.write_text(text)
     with pytest.raises(DataError, match=r"rules\.json: expected what 'prunescope slices"):
         SliceRules.load(path)
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        ([], "at least 1 item"),
+        ([{"feature": AGE, "test": "below", "value": "old"}], "'below' asks for a number"),
+        ([{"feature": AGE, "test": "from", "value": True}], "'from' asks for a number"),
+        ([{"feature": {"kind": "?" * 9999, "name": "a"}, "test": "is", "value": 1}], "kind"),
+    ],
+)
+def test_rules_that_make_no_sense(terms, why, tmp_path):
+    path = tmp_path / "rules.json"
+    told = {"format_version": 1, "dense": "d", "rules": {"old": {"terms": terms}}}
+    path.write_text(json.dumps(told))
+    with pytest.raises(DataError, match=why) as caught:
+        SliceRules.load(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prunescope.data.samples import UNKNOWN, Group
-from prunescope.errors import DataError, shorten
+from prunescope.errors import DataError, reasons, shorten
 from prunescope.files import replacing
 from prunescope.inputs import read_json
 from prunescope.predictions import Predictions
@@ -20,6 +21,9 @@ from prunescope.predictions.embeddings import Embeddings
 from prunescope.slices.features import known_columns, read_metadata
 from prunescope.slices.rules import Column, Feature, Rule
 from prunescope.slices.space import Space
+
+MOST_SAID = 300
+"""Characters of what is wrong with a file."""
 
 
 class SliceRules(BaseModel):
@@ -70,9 +74,11 @@ class SliceRules(BaseModel):
             raise DataError(
                 f"{path} does not exist: expected what 'prunescope slices --save-groups' writes"
             ) from error
-        except (ValidationError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
+            why = reasons(error, "rules") if isinstance(error, ValidationError) else error
             raise DataError(
-                f"{path}: expected what 'prunescope slices --save-groups' writes: {error}"
+                f"{path}: expected what 'prunescope slices --save-groups' writes: "
+                f"{textwrap.shorten(str(why), MOST_SAID, placeholder=' …')}"
             ) from error
 
     def groups(

@@ -8,11 +8,12 @@ embedding lies. A rule is plain data, so it can be kept in a file and asked of o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from math import isfinite
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prunescope.data.samples import UNKNOWN, Group, GroupValue
 from prunescope.errors import DataError, shorten
@@ -89,6 +90,13 @@ class Term(BaseModel):
     test: Literal["is", "below", "from"]
     value: bool | int | float | str
 
+    @model_validator(mode="after")
+    def _check_value(self) -> Term:
+        number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        if self.test != "is" and not (number and isfinite(self.value)):
+            raise ValueError(f"{self.test!r} asks for a number: got {self.value!r}")
+        return self
+
     def __str__(self) -> str:
         kind, name = self.feature.kind, self.feature.name
         if self.test != "is":
@@ -137,7 +145,7 @@ def _number(value: object) -> str:
 
 
 class Rule(BaseModel):
-    """Terms that all hold.
+    """Terms that all hold, one at least.
 
     Examples
     --------
@@ -149,7 +157,7 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    terms: tuple[Term, ...]
+    terms: Annotated[tuple[Term, ...], Field(min_length=1)]
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.terms))
