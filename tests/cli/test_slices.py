@@ -1,6 +1,7 @@
 """`slices` and `groups`, as a person types them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -42,8 +43,6 @@ def test_find_and_use_on_other_data(prunescope, here, tmp_path, world):
     other = world(7, n=1000, attributes=2)
     bare = {"hat": other.dense.samples.groups["hat"]}
     for name, model in (("dense", other.dense), ("sparse", other.sparse)):
-        from dataclasses import replace
-
         samples = replace(model.samples, groups={"hat": bare["hat"]})
         replace(model, samples=samples).save(tmp_path / f"{name}.parquet")
     taken = prunescope(
@@ -126,3 +125,37 @@ def test_what_is_wrong_is_said_in_one_line(prunescope, here, tmp_path, more, mes
     assert message in done.err
     assert "Traceback" not in done.err
     assert not list(tmp_path.glob("found/*"))
+
+
+def test_groups_are_written_into_the_folder_alone(prunescope, here, tmp_path):
+    """A name in a file's metadata is a stranger's: it may not say where to write."""
+    wearing = {"feature": {"kind": "answer", "name": "a0"}, "test": "is", "value": True}
+    rules = {"format_version": 1, "dense": "other", "rules": {"one": {"terms": [wearing]}}}
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    dense = Predictions.load("dense.parquet")
+    for name in ("../above", "a/b"):
+        metadata = dense.metadata.model_copy(update={"name": name})
+        replace(dense, metadata=metadata).save(tmp_path / "named.parquet")
+        done = prunescope(
+            "groups", tmp_path / "rules.json", tmp_path / "named.parquet", "-o", tmp_path / "in"
+        )
+        assert done.code == 2
+        assert "is no name for a file" in done.err
+    assert not (tmp_path / "above.parquet").exists()
+    taken = prunescope(
+        "groups", tmp_path / "rules.json", "dense.parquet", "-o", tmp_path / "in", "--json"
+    )
+    assert taken.code == 0
+    assert "dense is taken for it" in taken.err
+
+
+def test_no_slice_is_no_rule(prunescope, here, tmp_path):
+    rules = tmp_path / "rules.json"
+    done = prunescope(
+        "slices", "dense.parquet", "--compressed", "dense.parquet", "-o", tmp_path / "found",
+        "--save-groups", rules,
+    )  # fmt: skip
+    assert "no slice was confirmed" in done.err
+    assert "nothing in one half" in done.out.replace("\n", " ")
+    taken = prunescope("groups", rules, "dense.parquet", "-o", tmp_path / "grouped")
+    assert "holds no slice" in taken.err

@@ -136,6 +136,8 @@ def slices(
     found.save(out)
     if save_groups is not None:
         found.rules.save(save_groups)
+        if not found.found.height:
+            say(f"note: no slice was confirmed: {save_groups} holds none")
     page = write_slices(found, out, title=title, dataset=dataset)
     for text in (*found.info.warnings, *found.info.notes):
         say(f"note: {text}")
@@ -225,10 +227,16 @@ def groups(
         raise ConfigError(
             f"two models are called {max(names, key=names.count)!r}: name them by --model"
         )
+    if odd := [name for name in names if Path(name).name != name]:
+        raise ConfigError(f"{odd[0]!r} is no name for a file: give the model another by --model")
     written = [out / f"{name}.parquet" for name in names]
     for model, path in zip(made, written, strict=True):
         model.save(path)
     sizes = {name: int((made[0].samples.groups[name].codes == 1).sum()) for name in told.rules}
+    if not told.rules:
+        say(f"note: {rules} holds no slice: the files are written as they are")
+    elif names[0] != told.dense and any(one.kind in ("answer", "sure") for one in told.features):
+        say(f"note: the slices ask what {told.dense} answered; {names[0]} is taken for it")
 
     def show() -> None:
         for name, n in sizes.items():

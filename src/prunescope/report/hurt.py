@@ -22,11 +22,12 @@ LOST = {
 
 BEYOND = {
     "margin": "answers elsewhere of which the dense model was as sure",
-    "churn": "answers elsewhere of which the dense model was as sure, beyond what another training "
-    "of it loses",
+    "churn": "answers elsewhere of which the dense model was as sure",
     "nothing": "all answers elsewhere",
 }
 """What a slice is compared with."""
+
+LESS_CHURN = ", less those that did so in another training of the dense model"
 
 
 class ToldSlice(Frozen):
@@ -116,18 +117,20 @@ class Hurt(Frozen):
     def headline(self) -> str:
         """What was found, in a sentence."""
         if not self.found:
-            return (
-                "No sub-population was found that loses more than others: what the search saw in "
-                "one half of the images, the other half did not confirm."
+            why = (
+                "what the search saw in one half of the images, the other half did not confirm."
+                if self.n_tested
+                else "nothing in one half of the images looked as if it did."
             )
+            return f"No sub-population was found that loses more than others: {why}"
         worst = max(self.found, key=lambda one: one.damage or 0)
-        told = SHARE.bare_change(worst.damage or 0)
-        if len(self.found) == 1:
-            return f"One sub-population loses more than others, {told} points: “{worst.title}”."
-        return (
-            f"{len(self.found)} sub-populations lose more than others, most of all, {told} points, "
-            f"“{worst.title}”."
-        )
+        told = SHARE.change(worst.damage or 0)
+        if worst.attribute is not None:
+            told += f" of {worst.attribute}"
+        n = len({one.rule for one in self.found})  # of several models one may be found again
+        if n == 1:
+            return f"One sub-population loses more than others, {told}: “{worst.title}”."
+        return f"{n} sub-populations lose more than others, most of all, {told}, “{worst.title}”."
 
 
 def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | None = None) -> Hurt:
@@ -162,7 +165,7 @@ def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | No
         dense=info.dense,
         models=list(info.models),
         kind=f"the {'rare ' if info.damage == 'rare_answers' else ''}answers",
-        lost=LOST[info.damage],
+        lost=LOST[info.damage] + (LESS_CHURN if info.beyond == "churn" else ""),
         beyond=BEYOND[info.beyond],
         confidence=info.confidence,
         n_samples=info.n_samples,
