@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -61,12 +62,46 @@ def test_nothing_found_is_told_as_that(tmp_path, world):
     assert "That is no proof that there is nothing" in text
 
 
+def test_nothing_tested_is_not_told_as_refuted(told, tmp_path):
+    same = find_slices(told.dense, {"same": told.dense})
+    assert same.table.is_empty()
+    text = text_of(write_slices(same, tmp_path).read_text("utf-8"))
+    assert "nothing in one half of the images looked as if it did" in text
+    assert "did not confirm" not in text
+    assert "judged none, as nothing was striking" in text
+
+
+def test_a_slice_of_two_models_is_one_sub_population(told, tmp_path):
+    models = [
+        replace(told.sparse, metadata=told.sparse.metadata.model_copy(update={"name": name}))
+        for name in ("half", "most")
+    ]
+    twice = find_slices(told.dense, models)
+    assert twice.found["rule"].to_list() == ["hat", "hat"]
+    page = write_slices(twice, tmp_path).read_text("utf-8")
+    row = twice.found.row(0, named=True)
+    assert (
+        f"One sub-population loses more than others, +{100 * row['damage']:.1f} points of a0"
+        in (text_of(page))
+    )
+    plot = page[page.index("halves") : page.index("</table>")]
+    assert "<small>half</small>" in plot
+    assert "<small>most</small>" in plot
+
+
+def test_churn_is_told_of_both_sides(told):
+    again = replace(
+        told.dense, logits=told.dense.logits + 0.1,
+        metadata=told.dense.metadata.model_copy(update={"name": "again"}),
+    )  # fmt: skip
+    hurt = build_hurt(find_slices([told.dense, again], told.sparse))
+    assert hurt.lost.endswith("less those that did so in another training of the dense model")
+
+
 def test_names_are_escaped(tmp_path, world):
     evil = "<img src=x onerror=alert(1)>"
     one = world(0, n=1500, attributes=1)
     dark = pl.DataFrame({"id": one.dense.samples.ids, evil: one.hurt})
-    from dataclasses import replace
-
     bare = replace(one.dense.samples, groups={})
     models = [replace(model, samples=bare) for model in (one.dense, one.sparse)]
     page = write_slices(find_slices(*models, metadata=dark), tmp_path).read_text("utf-8")

@@ -70,16 +70,19 @@ def print_slices(found: Slices) -> None:
     Terminal().print(told.headline, style="bold", markup=False)
     if not told.found:
         return
-    table = Table("slice", "loses", "images", "searched", "judged", "interval", "q")
+    several = len(told.models) > 1
+    headings = "loses", "images", "searched", "judged", "interval", "q"
+    table = Table("slice", *(["model"] if several else []), *headings)
     for one in told.found:
-        assert None not in (one.damage, one.low, one.high)
+        assert not (one.damage is None or one.low is None or one.high is None)
         table.add_row(
             escape(one.rule),
+            *([escape(one.model)] if several else []),
             escape(one.attribute or "all answers"),
             f"{one.n_search:,} + {one.n_test:,}",
-            SHARE.bare_change(one.damage_search or 0.0),
-            SHARE.bare_change(one.damage or 0.0),
-            SHARE.interval(one.low or 0.0, one.high or 0.0),
+            "–" if one.damage_search is None else SHARE.bare_change(one.damage_search),
+            SHARE.bare_change(one.damage),
+            f"{SHARE.bare_change(one.low)} to {SHARE.bare_change(one.high)}",
             f"{one.q_value:.2g}",
         )
     Terminal().print(table)
