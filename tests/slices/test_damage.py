@@ -102,6 +102,25 @@ def test_expected_of_uncertainty():
     assert np.abs(found.expected[:, 0] - truth).mean() < 0.02
 
 
+def test_unlabelled_answers_are_no_side_with_others():
+    """Answers that nobody labelled may become uncertain as others do, and are expected to so."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice(np.array([-1, 0, 1], np.int8), (3000, 1))
+    dense = predictions(rng.normal(0, 3, (3000, 1)), labels)
+    found = losses_of(
+        dense, replace(dense, logits=dense.logits * 0.6), np.ones(3000, bool), measure="uncertainty"
+    )
+    uncertain = np.abs(dense.logits) < np.log(9)
+    assert (found.expected[uncertain] <= 0).all()
+    assert (found.expected[~uncertain] >= 0).all()
+
+
+def test_uncertainty_is_of_the_probability_whatever_the_threshold():
+    moved = replace(DENSE, thresholds=np.array([2.0, -2.0]))
+    found = losses_of(moved, SPARSE, ALL, measure="uncertainty", beyond="nothing")
+    assert found.damage.tolist() == [[1, 1], [1, 0], [0, 0], [0, 1]]
+
+
 def test_expected_looks_at_one_half_alone():
     rng = np.random.default_rng(3)
     margin = np.abs(rng.normal(0, 2, 1000))

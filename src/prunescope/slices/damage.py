@@ -85,11 +85,11 @@ def margins_of(model: Predictions, measure: Measure) -> Floats:
             lead = np.nan_to_num(of_label - others, nan=0.0, posinf=1e9, neginf=-1e9)
         signed = np.where(right, np.maximum(lead, TINY), np.minimum(lead, 0.0))
         return np.asarray(signed[:, None])
-    limits = 0.0 if model.thresholds is None else model.thresholds
-    margin = model.logits.astype(np.float64) - limits
-    return np.asarray(
-        margin if measure == "uncertainty" else np.where(labels == 1, margin, -margin)
-    )
+    logits = model.logits.astype(np.float64)
+    if measure == "uncertainty":
+        return np.asarray(logits)
+    margin = logits - (0.0 if model.thresholds is None else model.thresholds)
+    return np.asarray(np.where(labels == 1, margin, -margin))
 
 
 def damage_of(measure: Measure, before: Floats, after: Floats) -> Floats:
@@ -203,9 +203,9 @@ def losses_of(
         if beyond == "nothing":
             expected[:, column] = damage[seen, column].mean() if seen.any() else 0.0
         else:
-            side = sides[:, column] + 2 * (before[:, column] > 0)
+            side = sides[:, column] + 3 * (before[:, column] > 0)  # three labels: one is unknown
             if measure == "uncertainty":
-                side = side + 4 * (np.abs(before[:, column]) < SURE)
+                side = side + 6 * (np.abs(before[:, column]) < SURE)
             for one in np.unique(side[told]):
                 rows = np.flatnonzero(told & (side == one))
                 at = before[rows, column]
