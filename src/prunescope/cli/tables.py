@@ -74,15 +74,15 @@ def print_slices(found: Slices) -> None:
     headings = "loses", "images", "searched", "judged", "interval", "q"
     table = Table("slice", *(["model"] if several else []), *headings)
     for one in told.found:
-        assert not (one.damage is None or one.low is None or one.high is None)
+        damage, low, high = one.damage or 0.0, one.low or 0.0, one.high or 0.0
         table.add_row(
             escape(one.rule),
             *([escape(one.model)] if several else []),
             escape(one.attribute or "all answers"),
             f"{one.n_search:,} + {one.n_test:,}",
             "–" if one.damage_search is None else SHARE.bare_change(one.damage_search),
-            SHARE.bare_change(one.damage),
-            f"{SHARE.bare_change(one.low)} to {SHARE.bare_change(one.high)}",
+            SHARE.bare_change(damage),
+            f"{SHARE.bare_change(low)} to {SHARE.bare_change(high)}",
             f"{one.q_value:.2g}",
         )
     Terminal().print(table)
