@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -171,11 +172,39 @@ def metadata_of(planted, **columns):
             "10,000 columns beside 'id': expected 1 to 200",
         ),
         (lambda p: metadata_of(p, box=[[1, 2]] * 3000), "'box' holds List"),
+        (lambda p: {"id": ["i1"]}, r"metadata \(dict\): expected a frame"),
+        (lambda p: "nowhere.csv", "nowhere.csv: no such file"),
     ],
 )
 def test_metadata_that_does_not_fit(planted, table, message):
     with pytest.raises((DataError, ConfigError), match=message):
         find_slices(planted.dense, planted.sparse, metadata=table(planted))
+
+
+def test_metadata_of_pandas_and_of_a_file(planted, tmp_path):
+    of_polars = metadata_of(planted, warm=planted.hurt, n=np.arange(3000) % 40)
+    of_polars.write_csv(tmp_path / "metadata.csv")
+    told = [
+        find_slices(planted.dense, planted.sparse, metadata=one).table
+        for one in (
+            of_polars,
+            pd.DataFrame(of_polars.to_dict(as_series=False)),
+            tmp_path / "metadata.csv",
+        )
+    ]
+    assert told[0].equals(told[1])
+    assert told[0].equals(told[2])
+
+
+def test_other_things_than_embeddings(planted):
+    with pytest.raises(DataError, match=r"embeddings \(ndarray\): expected a path or Embeddings"):
+        find_slices(planted.dense, planted.sparse, embeddings=np.ones((3000, 2)))
+
+
+def test_a_slice_that_is_not_there(found):
+    assert found.of(1).slice == 1
+    with pytest.raises(ConfigError, match="no slice 99: expected 1 to 1"):
+        found.of(99)
 
 
 def test_metadata_that_says_nothing(planted, found):
@@ -186,10 +215,10 @@ def test_metadata_that_says_nothing(planted, found):
 
 def test_too_few_samples(planted):
     one = planted.dense.take(np.arange(1)), planted.sparse.take(np.arange(1))
-    with pytest.raises(DataError, match="1 samples leave 0"):
+    with pytest.raises(DataError, match="halving 1 samples at random leaves 0"):
         find_slices(*one)
     few = planted.dense.take(np.arange(60)), planted.sparse.take(np.arange(60))
-    with pytest.raises(DataError, match="60 samples leave"):
+    with pytest.raises(DataError, match="halving 60 samples"):
         find_slices(*few)
 
 
@@ -204,8 +233,11 @@ def test_nothing_labelled(planted):
 
 
 def test_settings_are_checked(planted):
-    for wrong in ({"min_support": 1}, {"most": 0}, {"confidence": 1.0}, {"seed": -1}):
-        with pytest.raises(ConfigError, match="expected at least 2"):
+    for wrong in (
+        {"min_support": 1}, {"min_support": 20.5}, {"most": 0}, {"confidence": 1.0}, {"seed": -1},
+        {"seed": 1.5},
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match="expected whole numbers of at least 2"):
             find_slices(planted.dense, planted.sparse, **wrong)
     with pytest.raises(ConfigError, match="cluster column 'nobody'"):
         find_slices(planted.dense, planted.sparse, cluster="nobody")

@@ -97,4 +97,16 @@ def test_what_cannot_be_asked_is_refused():
     with pytest.raises(DataError, match="cannot be asked of town: it holds values"):
         rule((TOWN, "below", 3)).holds(COLUMNS)
     with pytest.raises(DataError, match="cannot be asked of age: it holds numbers"):
-        rule((AGE, "is", 3)).holds(COLUMNS)
+        rule((AGE, "is", "3")).holds(COLUMNS)
+
+
+def test_whole_numbers_are_asked_alike_however_many_there_are():
+    """Few of them are a category, many are numbers: other data may have the other kind."""
+    few = Group.from_series(pl.Series([3, 70, None, 50]))
+    many = np.array([3.0, 70.0, np.nan, 50.0])
+    for asked in ((AGE, "below", 60.0), (AGE, "from", 60), (AGE, "is", 70)):
+        [told, same] = [rule(asked).holds({AGE: one}) for one in (few, many)]
+        np.testing.assert_array_equal(told, same)
+        assert told[1].tolist() == [True, True, False, True]
+    nothing = Group.from_series(pl.Series([None, None]))
+    assert not rule((AGE, "below", 60.0)).holds({AGE: nothing})[1].any()

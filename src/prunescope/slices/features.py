@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,9 @@ import polars as pl
 from prunescope.data.samples import UNKNOWN, Group, whole
 from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.predictions import Predictions
+from prunescope.predictions.given import table_of_columns
 from prunescope.predictions.ids import ABSENT, explain, places_of
+from prunescope.predictions.reading import read_table
 from prunescope.predictions.scores import sigmoid
 from prunescope.slices.rules import CLASS, OF_ALL, Column, Feature, Flags
 
@@ -22,6 +25,10 @@ MOST_VALUES = 64
 
 FEW = 12
 """Whole numbers of so many values at most are categories."""
+
+OFTEN, MORE, BEYOND_CHANCE = 0.05, 1.2, 3.0
+"""A trait of a slice: its share there at least, in shares elsewhere at least, and by how many
+standard errors it is larger."""
 
 
 def known_columns(
@@ -96,8 +103,16 @@ def _column_of(column: pl.Series) -> Column:
     return Group.from_series(column, "metadata")
 
 
-def read_metadata(frame: pl.DataFrame, ids: pl.Series, source: str = "metadata") -> pl.DataFrame:
+def read_metadata(given: object, ids: pl.Series, source: str = "metadata") -> pl.DataFrame:
     """Bring a table of metadata onto the samples, by its column ``id``.
+
+    Parameters
+    ----------
+    given : frame of polars or pandas, or path of a .csv or .parquet file
+    ids : polars.Series of String (N,)
+        Of the samples.
+    source : str
+        What messages call the table.
 
     Returns
     -------
@@ -107,11 +122,12 @@ def read_metadata(frame: pl.DataFrame, ids: pl.Series, source: str = "metadata")
     Raises
     ------
     DataError
-        There is no column ``id``, or no other, or an id repeats, or none is a sample's, or a column
-        holds neither text nor numbers nor booleans.
+        It is no table, there is no column ``id``, or no other, or an id repeats, or none is a
+        sample's, or a column holds neither text nor numbers nor booleans.
     ConfigError
         There are too many columns.
     """
+    frame = _table_of(given, source)
     if "id" not in frame.columns:
         raise DataError(f"{source}: no column 'id': got {shorten(frame.columns)}")
     if not 1 < len(frame.columns) <= MOST_COLUMNS + 1:
@@ -139,6 +155,20 @@ def read_metadata(frame: pl.DataFrame, ids: pl.Series, source: str = "metadata")
     return frame.select(pl.all().gather(rows)).with_columns(ids.alias("id"))
 
 
+def _table_of(given: object, source: str) -> pl.DataFrame:
+    if isinstance(given, pl.DataFrame):
+        return given
+    if isinstance(given, str | Path):
+        return read_table(Path(given), what=source)[0]
+    frame = table_of_columns(given, source)
+    if frame is None:
+        raise DataError(
+            f"{source} ({type(given).__name__}): expected a frame of polars or pandas, or the path "
+            "of a .csv or .parquet file, with a column 'id'"
+        )
+    return frame
+
+
 def levels_of(column: Column, seen: Flags) -> list[bool | int | str]:
     """Return the values of a category that are worth a look: the most frequent ones."""
     assert isinstance(column, Group)
@@ -156,8 +186,8 @@ def shares_within(
     Returns
     -------
     list of (name of the feature, words, share inside, share outside)
-        The largest ratio of shares (with ten samples added to both) first; without those that are
-        not more frequent inside.
+        The largest ratio of shares first; without those that are seldom inside, hardly more
+        frequent than outside, or no more so than chance would have it.
     """
     found = []
     for feature, column in columns.items():
@@ -172,9 +202,12 @@ def shares_within(
         for code, value in enumerate(column.values):
             if len(column.values) == 2 and value is False:
                 continue
-            shares = inside[code] / n_inside, outside[code] / n_outside
-            smooth = (inside[code] + 5) / (n_inside + 10) / ((outside[code] + 5) / (n_outside + 10))
-            words = feature.name if value is True else f"{feature.name} {value}"
-            found.append((smooth, feature.name, words, *map(float, shares)))
+            share, rest = inside[code] / n_inside, outside[code] / n_outside
+            pooled = (inside[code] + outside[code]) / (n_inside + n_outside)
+            error = np.sqrt(pooled * (1 - pooled) * (1 / n_inside + 1 / n_outside))
+            if share >= OFTEN and share >= MORE * rest and share - rest > BEYOND_CHANCE * error:
+                words = feature.name if value is True else f"{feature.name} {value}"
+                ratio = share / max(rest, 1 / n_outside)
+                found.append((ratio, feature.name, words, float(share), float(rest)))
     found.sort(key=lambda one: -one[0])
-    return [(name, words, *shares) for ratio, name, words, *shares in found if ratio > 1]
+    return [(name, words, share, rest) for _, name, words, share, rest in found]

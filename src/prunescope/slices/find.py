@@ -33,7 +33,7 @@ def find_slices(
     dense: object,
     compressed: object,
     embeddings: Embeddings | str | Path | None = None,
-    metadata: pl.DataFrame | None = None,
+    metadata: object | None = None,
     *,
     labels: object | None = None,
     groups: object | None = None,
@@ -61,7 +61,7 @@ def find_slices(
         As for `prunescope.audit`; labels are needed but for the damage "uncertainty".
     embeddings : Embeddings or path, optional
         Of the samples, by id: slices may then be clusters and directions of it, too.
-    metadata : polars.DataFrame, optional
+    metadata : frame or path, optional
         More columns about the samples, by ``id``: text, numbers, booleans; at most 200.
     labels, groups, attributes, classes, ids, scores
         As for `prunescope.audit`.
@@ -106,10 +106,11 @@ def find_slices(
     ('hat', 212)
     """
     began = time.perf_counter()
-    if min_support < 2 or most < 1 or not 0 < confidence < 1 or seed < 0:
+    whole = all(isinstance(one, int) for one in (min_support, most, seed))
+    if not whole or min_support < 2 or most < 1 or not 0 < confidence < 1 or seed < 0:
         raise ConfigError(
             f"min_support {min_support}, most {most}, confidence {confidence}, seed {seed}: "
-            "expected at least 2, at least 1, a share in (0, 1), and no negative seed"
+            "expected whole numbers of at least 2, 1 and, the seed, 0, and a share in (0, 1)"
         )
     truth = Truth(labels, groups, attributes, classes, ids)
     models, n_dense, notes = _read(dense, compressed, truth, scores)
@@ -182,8 +183,8 @@ def _check_size(half: Flags, min_support: int) -> None:
     least = min(int(half.sum()), int((~half).sum()))
     if least < 2 * min_support:
         raise DataError(
-            f"{len(half):,} samples leave {least:,} independent ones for a half: expected at least "
-            f"{2 * min_support:,} in each, which a slice of {min_support} can be told from"
+            f"halving {len(half):,} samples at random leaves {least:,} on one side: expected at "
+            f"least {2 * min_support:,} on each, which a slice of {min_support} can be told from"
         )
 
 
@@ -223,6 +224,10 @@ def _losses(
 
 
 def _embeddings(given: Embeddings | str | Path, ids: pl.Series) -> NDArray[np.float32]:
+    if not isinstance(given, Embeddings | str | Path):
+        raise DataError(
+            f"embeddings ({type(given).__name__}): expected a path or Embeddings.of(values, ids)"
+        )
     read = given if isinstance(given, Embeddings) else Embeddings.load(given)
     return read.aligned_to(ids).values
 

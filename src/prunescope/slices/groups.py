@@ -85,7 +85,7 @@ class SliceRules(BaseModel):
         self,
         dense: Predictions,
         embeddings: Embeddings | None = None,
-        metadata: pl.DataFrame | None = None,
+        metadata: object | None = None,
     ) -> dict[str, Group]:
         """Return the group that each rule makes of samples: yes, no, or unknown.
 
@@ -95,7 +95,7 @@ class SliceRules(BaseModel):
             Of the dense model on N samples.
         embeddings : Embeddings, optional
             Of the same network as those that the slices were found in.
-        metadata : polars.DataFrame, optional
+        metadata : frame or path, optional
             With the column ``id``.
 
         Raises
@@ -124,7 +124,7 @@ def add_groups(
     rules: SliceRules,
     models: Sequence[Predictions],
     embeddings: Embeddings | None = None,
-    metadata: pl.DataFrame | None = None,
+    metadata: object | None = None,
 ) -> list[Predictions]:
     """Return models' predictions with the slices as groups of their samples.
 

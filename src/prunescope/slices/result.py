@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from prunescope.data.samples import Task
-from prunescope.errors import DataError
+from prunescope.errors import ConfigError, DataError
 from prunescope.notebook import rendered
 from prunescope.result_folder import ResultFolder
 from prunescope.slices.damage import Beyond, Measure
@@ -143,8 +143,17 @@ class Slices:
         return self.table.filter(pl.col("q_value") <= ALPHA)
 
     def of(self, number: int) -> SliceInfo:
-        """Return what is told of a slice, by its number."""
-        return next(one for one in self.info.slices if one.slice == number)
+        """Return what is told of a slice, by its number in the table.
+
+        Raises
+        ------
+        ConfigError
+            There is no such slice.
+        """
+        for one in self.info.slices:
+            if one.slice == number:
+                return one
+        raise ConfigError(f"no slice {number}: expected 1 to {len(self.info.slices)}")
 
     @property
     def rules(self) -> SliceRules:

@@ -120,16 +120,29 @@ class Term(BaseModel):
         DataError
             It asks for a value that a number, or for a side that a category, has not.
         """
-        if isinstance(column, Group) != (self.test == "is"):
-            other = "values" if isinstance(column, Group) else "numbers"
-            raise DataError(f"'{self}' cannot be asked of {self.feature}: it holds {other} here")
-        if not isinstance(column, Group):
-            with np.errstate(invalid="ignore"):
-                below = column < float(self.value)
-            known = ~np.isnan(column)
-            return (below if self.test == "below" else ~below) & known, known
-        known = column.codes != UNKNOWN
-        return known & (column.codes == _code_of(column, self.value)), known
+        if isinstance(column, Group) and self.test != "is":
+            column = self._numbers_of(column)
+        if isinstance(column, Group):
+            known = column.codes != UNKNOWN
+            return known & (column.codes == _code_of(column, self.value)), known
+        known = ~np.isnan(column)
+        if self.test == "is":
+            if type(self.value) is not int:
+                raise self._odd("numbers")
+            return column == self.value, known
+        with np.errstate(invalid="ignore"):
+            below = column < float(self.value)
+        return (below if self.test == "below" else ~below) & known, known
+
+    def _numbers_of(self, column: Group) -> Numbers:
+        """Return whole numbers, which are a category where they are few, as numbers (N,)."""
+        if not all(type(value) is int for value in column.values):
+            raise self._odd("values")
+        values = np.array([*map(float, column.values), np.nan])  # the last is that of UNKNOWN
+        return np.asarray(values[column.codes])
+
+    def _odd(self, other: str) -> DataError:
+        return DataError(f"'{self}' cannot be asked of {self.feature}: it holds {other} here")
 
 
 def _code_of(group: Group, value: GroupValue | float) -> int:
