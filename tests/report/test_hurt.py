@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import prunescope as ps
+from prunescope.errors import ConfigError
 from prunescope.report import build, build_hurt, to_html, write_slices
 from prunescope.report.structure import Report
 from prunescope.slices import find_slices
@@ -51,6 +52,13 @@ def test_the_report_has_the_section(told, slices):
     assert [one.rule for one in report.hurt.slices] == ["hat"]
     assert 'id="hurt"' in to_html(report)
     assert 'id="hurt"' not in to_html(build(audit))
+
+
+def test_slices_of_another_audit_are_refused(told, slices):
+    metadata = told.sparse.metadata.model_copy(update={"name": "other"})
+    audit = ps.audit(told.dense, replace(told.sparse, metadata=metadata), replicates=0)
+    with pytest.raises(ConfigError, match="slices are of sparse, which the audit, of dense"):
+        build(audit, slices=slices)
 
 
 def test_nothing_found_is_told_as_that(tmp_path, world):

@@ -11,6 +11,7 @@ from prunescope import __version__
 from prunescope.audit import Audit, ModelInfo
 from prunescope.audit.roles import Roles, roles
 from prunescope.data import Dataset
+from prunescope.errors import ConfigError, shorten
 from prunescope.report import figures
 from prunescope.report.correlations import Together
 from prunescope.report.estimates import estimates
@@ -77,9 +78,11 @@ def build(
     Raises
     ------
     ConfigError
-        The gain tells of none of the audit's models, or the policy is about what the audit does not
-        have.
+        The gain tells of none of the audit's models, the slices are of a model that is not among
+        them, or the policy is about what the audit does not have.
     """
+    if slices is not None:
+        _check_of(audit, slices)
     table, cast = Table(audit), roles(audit.info)
     metrics = figures.key_metrics(table)
     judge = Judge(audit, policy or shipped())
@@ -174,6 +177,17 @@ def build(
         provenance=_provenance(audit, table.noun),
         hurt=None if slices is None else build_hurt(slices, dataset=dataset, most=MOST_TOLD),
     )
+
+
+def _check_of(audit: Audit, slices: Slices) -> None:
+    """Raise where slices are of other models than were audited."""
+    audited = [model.name for model in audit.info.models]
+    searched = slices.info.dense, *slices.info.models
+    if strangers := [name for name in searched if name not in audited]:
+        raise ConfigError(
+            f"the slices are of {shorten(strangers)}, which the audit, of {shorten(audited)}, does "
+            "not know: search again with the files that were audited"
+        )
 
 
 def _families(audit: Audit) -> int:
