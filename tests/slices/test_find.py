@@ -207,6 +207,22 @@ def test_a_slice_that_is_not_there(found):
         found.of(99)
 
 
+def test_who_is_unknown_is_not_elsewhere(world):
+    """What is told of the attribute that loses is what the slice was judged by."""
+    told = world()
+    unknown = np.random.default_rng(0).random(3000) < 0.4
+    warm = [None if nothing else hurt for nothing, hurt in zip(unknown, told.hurt, strict=True)]
+    bare = replace(told.dense.samples, groups={})
+    found = find_slices(
+        *(replace(one, samples=bare) for one in (told.dense, told.sparse)),
+        metadata=metadata_of(told, warm=pl.Series(warm, dtype=pl.Boolean)),
+    )
+    row = found.table.row(0, named=True)
+    assert (row["rule"], row["attribute"]) == ("warm", "a0")
+    [loss] = [one for one in found.of(1).losses if one.name == "a0"]
+    assert (loss.inside, loss.elsewhere) == (row["inside"], row["elsewhere"])
+
+
 def test_metadata_that_says_nothing(planted, found):
     empty = metadata_of(planted, nothing=[None] * 3000, nan=[float("nan")] * 3000, one=[1.0] * 3000)
     again = find_slices(planted.dense, planted.sparse, metadata=empty)

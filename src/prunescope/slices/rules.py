@@ -92,9 +92,9 @@ class Term(BaseModel):
 
     @model_validator(mode="after")
     def _check_value(self) -> Term:
-        number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if self.test != "is" and not (number and isfinite(self.value)):
-            raise ValueError(f"{self.test!r} asks for a number: got {self.value!r}")
+        value = self.value
+        if self.test != "is" and (isinstance(value, bool | str) or not isfinite(value)):
+            raise ValueError(f"{self.test!r} asks for a number: got {value!r}")
         return self
 
     def __str__(self) -> str:

@@ -164,6 +164,7 @@ def _judged(
 def told_of(subject: Subject, losses: Losses, one: Tested, number: int) -> SliceInfo:
     """Tell what the samples of a slice are like, and what they lose, by the test half."""
     inside, target = one.inside, one.target
+    known = one.candidate.rule.holds(subject.columns)[1]
     named = {feature.name for feature in one.candidate.rule.features}
     traits = [
         Share(words=words, inside=share, outside=rest)
@@ -180,17 +181,20 @@ def told_of(subject: Subject, losses: Losses, one: Tested, number: int) -> Slice
         slice=number,
         rule=one.candidate.rule,
         about=traits[:MOST_TRAITS],
-        losses=_losses(subject, losses, inside),
+        losses=_losses(subject, losses, inside, subject.judged & known),
         typical=subject.ids.gather(middle).to_list(),
         hurt=subject.ids.gather(hurt).to_list(),
     )
 
 
-def _losses(subject: Subject, losses: Losses, inside: Flags) -> list[Loss]:
-    """Return the attributes or classes that lose most in a slice of the test half."""
+def _losses(subject: Subject, losses: Losses, inside: Flags, half: Flags) -> list[Loss]:
+    """Return the attributes or classes that lose most in a slice of the test half.
+
+    Of `half` are the samples of which it is known whether they belong to it.
+    """
     found = []
     for name in losses.names if len(losses.names) > 1 else ():
-        there = judge(losses.target(name), inside, subject.judged, subject.units)
+        there = judge(losses.target(name), inside, half, subject.units)
         if there is not None and there.n >= subject.min_support and there.excess > 0:
             loss = Loss(name=name, inside=there.damage, elsewhere=there.elsewhere)
             found.append((there.excess, loss))
