@@ -16,6 +16,7 @@ from prunescope.mitigate.comparison_result import FILES as COMPARISON
 from prunescope.mitigate.route_result import FILES as ROUTE
 from prunescope.mitigate.search_result import FILES as SEARCH
 from prunescope.result_folder import ResultFolder
+from prunescope.slices.result import FILES as SLICES
 
 
 class Info(BaseModel):
@@ -256,5 +257,5 @@ def test_the_seal_says_what_sha256sum_says(tmp_path):
 
 
 def test_the_command_line_knows_every_kind_of_result():
-    kinds = (AUDIT, COMPARISON, FORECAST, ROUTE, SCORE, SEARCH)
-    assert tuple(kind.info_file for kind in kinds) == RESULTS
+    kinds = (AUDIT, COMPARISON, FORECAST, ROUTE, SCORE, SEARCH, SLICES)
+    assert sorted([*(kind.info_file for kind in kinds), "explain.json"]) == list(RESULTS)
