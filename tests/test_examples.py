@@ -12,7 +12,7 @@ from PIL import Image
 
 from prunescope.audit import Audit
 from prunescope.data import Group, Samples, synthetic_faces
-from prunescope.predictions import Compression, Metadata, Predictions
+from prunescope.predictions import Compression, Embeddings, Metadata, Predictions
 from prunescope.pruning import Masks
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -208,3 +208,49 @@ def test_each_runtimes_files_are_asked_and_audited(tmp_path, monkeypatch, capsys
     floats = [Predictions.load(tmp_path / f / "float.parquet").logits for f in runtimes]
     assert np.allclose(floats[0], floats[1], atol=1e-3)
     assert np.allclose(floats[0], floats[2], atol=1e-3)
+
+
+def test_hidden_groups_are_looked_for(tmp_path):
+    rng = np.random.default_rng(0)
+    n, names = 2000, ("Male", "Hat", "Smiling")
+    labels = rng.random((n, 3)) < (0.5, 0.1, 0.5)
+    labels[:, 0] = np.where(labels[:, 1], rng.random(n) < 0.9, labels[:, 0])
+    dense = np.where(labels, 2.0, -2.0) + rng.normal(0, 0.3, (n, 3))
+    sparse = dense + rng.normal(0, 0.1, (n, 3))
+    turned = labels[:, 1] & (rng.random(n) < 0.5)
+    sparse[turned, 2] *= -1
+    samples = Samples(
+        pl.Series(f"{i}.png" for i in range(n)), names, labels.astype(np.int8),
+        {"Male": Group.from_series(pl.Series(labels[:, 0]))},
+    )  # fmt: skip
+    folder, results = tmp_path / "out", tmp_path / "results"
+    folder.mkdir()
+    for name, logits in (("dense-seed0", dense), ("gmp-pt-98-seed0", sparse)):
+        compression = Compression(sparsity=0.0 if name == "dense-seed0" else 0.98)
+        metadata = Metadata(name=name, compression=compression)
+        Predictions(samples, logits, metadata).save(folder / f"{name}.parquet")
+    seen = Embeddings.of(rng.normal(size=(n, 4)), samples.ids)
+    seen.save(folder / "dense-seed0.embeddings.parquet")
+    load("slices/hidden.py").main(folder, results, "Male")
+    assert {path.name for path in results.iterdir()} == {"README.md", "slices.csv", "groups.csv"}
+    told = pl.read_csv(results / "slices.csv")
+    assert not told["rule"].str.contains("Male").any()
+    hat = told.filter(pl.col("group_value") == "true", beyond="margin").row(0, named=True)
+    assert hat["rule"] == "Hat"
+    assert hat["share_inside"] == pytest.approx(0.9, abs=0.1)
+    assert hat["share_low"] < 0.4 < hat["share_high"]
+
+
+def test_models_for_slices_are_made(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    module = load("slices/models.py")
+    data, dense_recipe, recipe = module.FACES
+    shorter = dense_recipe.replace(epochs=1), recipe.replace(epochs=None, steps=20, batch_size=4)
+    monkeypatch.setattr(module, "FACES", (data, *shorter))
+    monkeypatch.setattr(module, "SPARSITIES", (0.98,))
+    module.main(str(table), tmp_path / "out", seeds=1)
+    dense = Predictions.load(tmp_path / "out" / "dense-seed0.parquet")
+    assert len(dense.samples) == 150
+    seen = Embeddings.load(tmp_path / "out" / "dense-seed0.embeddings.parquet")
+    assert seen.ids.equals(dense.samples.ids)
+    assert (tmp_path / "out" / "gmp-pt-98-seed0.parquet").exists()

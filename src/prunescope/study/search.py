@@ -16,7 +16,7 @@ from prunescope.audit import Audit, audit
 from prunescope.audit.result import FEWEST
 from prunescope.data import DataConfig, Dataset
 from prunescope.errors import ConfigError, DataError, one_of, shorten
-from prunescope.files import replacing
+from prunescope.files import leftovers, remove_leftovers, replacing
 from prunescope.inputs import read_json
 from prunescope.mitigate import SPARSITIES, Search, highest_sparsity
 from prunescope.mitigate.search import TEST, VALIDATION
@@ -152,6 +152,7 @@ class _Trials:
         file = self.folder / split / f"{name}.parquet"
         if file.exists():
             return Predictions.load(file)
+        remove_leftovers(leftovers(file.parent, file.name))
         asked = model()
         with self.show(f"ask {name} about {split}") as update:
             return predict_split(

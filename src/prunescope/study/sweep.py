@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prunescope.audit import Audit, audit
 from prunescope.data import DataConfig, Dataset, load_dataset
 from prunescope.errors import CheckpointError
+from prunescope.files import leftovers, remove_leftovers
 from prunescope.predictions import Predictions
 from prunescope.report import Report, build, write_report
 from prunescope.study.stages import (
@@ -197,7 +198,9 @@ def _ask(
     tell: Callable[[str], None],
 ) -> Predictions:
     """Predict a split, and tell the accuracy."""
-    found = predict_split(model, dataset, split, folder / f"{name}.parquet", name=name)
+    file = folder / f"{name}.parquet"
+    remove_leftovers(leftovers(folder, file.name))
+    found = predict_split(model, dataset, split, file, name=name)
     known = found.samples.labels >= 0
     right = (found.decisions == (found.samples.labels == 1))[known].mean()
     tell(f"{name}: {right:.1%} of all answers right")
