@@ -138,8 +138,12 @@ def one_of(what: str, value: str, choices: Iterable[str]) -> str:
     --------
     >>> one_of("method", "gmp", ["one-shot", "gmp-ri", "gmp-pt"])
     "unknown method 'gmp': did you mean gmp-ri, gmp-pt? choose one of one-shot, gmp-ri, gmp-pt"
+    >>> one_of("group", "hat", [])
+    "unknown group 'hat': there is none to choose"
     """
     names = list(choices)
+    if not names:
+        return f"unknown {what} {value!r}: there is none to choose"
     near = difflib.get_close_matches(value, names, n=3)
     hint = f" did you mean {', '.join(near)}?" if near else ""
     return f"unknown {what} {value!r}:{hint} choose one of {shorten(names, 40)}"

@@ -116,6 +116,10 @@ def test_by_embeddings(prunescope, here, tmp_path):
         (["--beyond", "churn"], "second dense model"),
         (["--model", "m", "--embeddings", "embeddings.parquet"], "give one of both"),
         (["--confidence", "2"], "a share in (0, 1)"),
+        (["--save-groups", "dense.parquet"], "let it end in .json"),
+        (["--device", "cpu"], "for a model that makes embeddings"),
+        (["--factory", "a:b"], "for a model that makes embeddings"),
+        (["--images", "."], "name it by --data"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(prunescope, here, tmp_path, more, message):
@@ -159,3 +163,11 @@ def test_no_slice_is_no_rule(prunescope, here, tmp_path):
     assert "nothing in one half" in done.out.replace("\n", " ")
     taken = prunescope("groups", rules, "dense.parquet", "-o", tmp_path / "grouped")
     assert "holds no slice" in taken.err
+
+
+def test_a_folder_with_a_strangers_members_is_left_alone(prunescope, here, tmp_path):
+    (tmp_path / "members.parquet").write_text("mine")
+    done = prunescope("slices", "none.parquet", "--compressed", "none.parquet", "-o", tmp_path)
+    assert done.code == 2
+    assert "has members.parquet" in done.err  # before anything is read
+    assert (tmp_path / "members.parquet").read_text() == "mine"

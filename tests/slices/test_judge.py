@@ -69,8 +69,30 @@ def test_strata_part_what_is_expected():
     order = np.argsort(expected)
     assert (np.diff(strata[order]) >= 0).all()
     mass = np.bincount(strata, weights=expected)
-    assert len(mass) == STRATA
-    assert mass.max() < 1.5 * mass.sum() / STRATA
+    assert len(mass) == STRATA[0]
+    assert mass.max() < 1.5 * mass.sum() / STRATA[0]
+
+
+def test_what_is_expected_is_no_excess_however_many_samples():
+    """A slice of unsure images, without chance: what is not told apart in a stratum is bias."""
+    rng = np.random.default_rng(0)
+    for n, most in ((2500, 0.01), (100_000, 0.001)):
+        margin = rng.normal(size=n)
+        unsure = 0.7 * margin + 0.7 * rng.normal(size=n) < -1
+        expected = 0.5 / (1 + np.exp(4 * margin + 5))
+        found = judge(
+            target(np.round(expected * 1000), expected), unsure, np.ones(n, bool),
+            np.arange(n, dtype=np.uint64),
+        )  # fmt: skip
+        assert abs(found.excess) / 1000 < most
+
+
+def test_few_samples_or_little_damage_make_few_strata():
+    rng = np.random.default_rng(0)
+    for n, scale, n_strata in ((5000, 1, 20), (25_000, 1, 100), (25_000, 0.01, 20)):
+        expected = scale * rng.random(n)
+        strata = strata_of(target(np.zeros(n), expected), np.arange(n))
+        assert len(np.unique(strata)) == n_strata
 
 
 def test_equal_expectations_are_one_stratum():

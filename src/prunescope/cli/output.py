@@ -22,7 +22,7 @@ REPORT = ("report.html", "report.json", "report.md", "report.csv", "model_card.m
 """The pages of an audit, of every format."""
 
 PAGES = (
-    *REPORT, "review.csv",
+    *REPORT, "review.csv", "members.parquet",
     *(f"{kind}.{ending}" for kind in KINDS for ending in ("parquet", "html")),
 )  # fmt: skip
 """What a result has beside them."""

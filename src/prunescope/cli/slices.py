@@ -39,6 +39,16 @@ Metadata = Annotated[
 ]
 
 
+def _rules_file(path: Path | None) -> Path | None:
+    """Take a file for rules; by its ending no file of predictions is taken for one."""
+    from prunescope.errors import ConfigError
+
+    taken = output.file(path)
+    if path is not None and path.suffix != ".json":
+        raise ConfigError(f"--save-groups {path}: rules are written as JSON: let it end in .json")
+    return taken
+
+
 def slices(
     dense: Annotated[
         list[str],
@@ -54,7 +64,7 @@ def slices(
         typer.Option(
             metavar="FILE.json",
             help="Write the slices as rules, for 'prunescope groups' to add to other data.",
-            callback=output.file,
+            callback=_rules_file,
         ),
     ] = None,
     damage: Annotated[
@@ -120,6 +130,10 @@ def slices(
     about, checkpoint = models.parted(model or ())
     if checkpoint is not None and embeddings is not None:
         raise ConfigError("--model makes embeddings and --embeddings has them: give one of both")
+    if checkpoint is None and (factory is not None or device is not None):
+        raise ConfigError("--factory and --device are for a model that makes embeddings: --model")
+    if checkpoint is None and source is None and (images is not None or on_bad_image is not None):
+        raise ConfigError("--images and --on-bad-image are about a data set: name it by --data")
     files = Files.of([*dense, *compressed], scores, mapping, thresholds, about, about_file)
     loaded = files.load([*dense, *compressed])
     seen, dataset = _seen(

@@ -55,8 +55,13 @@ QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 MOST_LOOKS = 100
 """Times that a target is searched, for each slice that is told, at most."""
 
-STRATA = 20
-"""Parts of the samples, by the damage that is expected of them, within which they are compared."""
+STRATA = (20, 100)
+"""Parts of the samples, by the damage that is expected of them, within which they are compared: as
+many as there are samples and damage enough for, within these bounds. Within a part samples count as
+alike, which many samples would show not to be so."""
+
+OF_STRATUM = (250, 25)
+"""Samples of a part, and damage that is expected of them, on average at least."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,9 @@ def strata_of(target: Target, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     mass = np.cumsum(np.abs(expected[order]))
     if not len(rows) or mass[-1] <= 0:
         return np.zeros(len(rows), np.intp)
-    parts = np.minimum(mass / mass[-1] * STRATA, STRATA - 1).astype(np.intp)
+    enough = min(len(rows) // OF_STRATUM[0], int(mass[-1]) // OF_STRATUM[1])
+    n = min(max(STRATA[0], enough), STRATA[1])
+    parts = np.minimum(mass / mass[-1] * n, n - 1).astype(np.intp)
     # Samples of equal expectation stand together.
     first = np.r_[True, np.diff(expected[order]) > 0]
     parts = parts[np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))]
