@@ -202,7 +202,7 @@ def _table(path: Path | None, files: Files) -> pl.DataFrame | None:
 
 def groups(
     rules: Annotated[
-        Path, typer.Argument(metavar="RULES", help="What 'slices --save-groups' wrote.")
+        Path, typer.Argument(metavar="RULES", help="The file of rules that 'slices' saved.")
     ],
     files: Annotated[
         list[str],

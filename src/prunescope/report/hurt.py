@@ -65,6 +65,18 @@ class ToldSlice(Frozen):
             return self.rule
         return f"{self.rule} (often {', '.join(share.words for share in self.about[:2])})"
 
+    def lost(self, all_answers: int) -> float:
+        """Return how many answers of an image are lost; -1 where that is not known.
+
+        Parameters
+        ----------
+        all_answers : int
+            That an image has.
+        """
+        if self.damage is None:
+            return -1.0
+        return self.damage * (all_answers if self.attribute is None else 1)
+
     @property
     def luck(self) -> float | None:
         """How much the search half flattered its size."""
@@ -105,7 +117,7 @@ class Hurt(Frozen):
 
     @property
     def found(self) -> list[ToldSlice]:
-        """Those that the test half confirms, the largest damage first."""
+        """Those that the test half confirms; first where an image loses most answers."""
         return [one for one in self.slices if one.found]
 
     @property
@@ -123,7 +135,7 @@ class Hurt(Frozen):
                 else "nothing in one half of the images looked as if it did."
             )
             return f"No sub-population was found that loses more than others: {why}"
-        worst = max(self.found, key=lambda one: one.damage or 0)
+        worst = self.found[0]
         told = SHARE.change(worst.damage or 0)
         if worst.attribute is not None:
             told += f" of {worst.attribute}"
@@ -157,7 +169,8 @@ def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | No
                 {**{k: v for k, v in row.items() if k in ToldSlice.model_fields}, **about}
             )
         )
-    told.sort(key=lambda one: (not one.found, -(one.damage or -1.0)))
+    all_answers = 1 if info.task == "multiclass" else len(info.attributes)
+    told.sort(key=lambda one: (not one.found, -one.lost(all_answers)))
     if most is not None:
         told = [one for one in told if one.found][:most]
     named = [key for one in told for key in (*one.hurt, *one.typical)]

@@ -169,12 +169,12 @@ def _table_of(given: object, source: str) -> pl.DataFrame:
     return frame
 
 
-def levels_of(column: Column, seen: Flags) -> list[bool | int | str]:
+def levels_of(column: Column, seen: Flags, most: int) -> list[bool | int | str]:
     """Return the values of a category that are worth a look: the most frequent ones."""
     assert isinstance(column, Group)
     codes = column.codes[seen & (column.codes != UNKNOWN)]
     counts = np.bincount(codes, minlength=len(column.values))
-    order = np.argsort(-counts, kind="stable")[:MOST_VALUES]
+    order = np.argsort(-counts, kind="stable")[: min(most, MOST_VALUES)]
     return [column.values[code] for code in order if counts[code]]
 
 

@@ -38,12 +38,13 @@ SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),
     "reason": pl.String(),
 }
-"""A row per slice that was tested, the largest damage first. `attribute` is null where damage is of
-all answers; `n`, `n_search`, `n_test` are samples, `units_test` independent units among the last.
-`damage` is the mean damage of an answer in the slice, `inside`, less that of answers `elsewhere`
-that are as likely to be damaged: on the test half, in [-1, 1], more is worse, with the interval
-`low` to `high`; `damage_search` is the same on the half that the slice was found in. The p-value is
-one-sided, the q-value over all slices of a model."""
+"""A row per slice that was tested; of each model those found first, and first of these where an
+image loses most answers. `attribute` is null where damage is of all answers; `n`, `n_search`,
+`n_test` are samples, `units_test` independent units among the last. `damage` is the mean damage
+of an answer in the slice, `inside`, less that of answers `elsewhere` that are as likely to be
+damaged: on the test half, in [-1, 1], more is worse, with the interval `low` to `high`;
+`damage_search` is the same on the half that the slice was found in. The p-value is one-sided,
+the q-value over all slices of a model."""
 
 MEMBER_SCHEMA: dict[str, pl.DataType] = {"id": pl.String(), "slice": pl.Int64()}
 

@@ -49,6 +49,9 @@ LARGEST = 0.5
 SURE, SURE_OF_ALL = (0.7, 0.9), (0.6, 0.7, 0.8, 0.9, 0.95)
 """Where the dense model's certainty is cut."""
 
+MOST_VALUES = 2_000
+"""Values of all categories that are searched, which the categories share."""
+
 QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 """Where other numbers are cut."""
 
@@ -75,9 +78,10 @@ class Candidate:
 
 def terms_of(columns: Mapping[Feature, Column], seen: Flags, least: int) -> Iterator[Term]:
     """Yield the terms that a rule can have, cut by the samples that are seen."""
+    categories = sum(isinstance(column, Group) for column in columns.values())
     for feature, column in columns.items():
         if isinstance(column, Group):
-            for value in levels_of(column, seen):
+            for value in levels_of(column, seen, max(2, MOST_VALUES // categories)):
                 yield Term(feature=feature, test="is", value=value)
             continue
         known = column[seen & ~np.isnan(column)]
@@ -112,8 +116,10 @@ class Grid:
             key = np.packbits(holds).tobytes()
             if key not in known:
                 known[key] = term
-                held.append(holds.astype(np.float32))
-        matrix = np.stack(held, axis=1) if held else np.zeros((n, 0), np.float32)
+                held.append(holds)
+        matrix = np.empty((n, len(held)), np.float32)
+        for number, holds in enumerate(held):
+            matrix[:, number] = holds
         return cls(tuple(known.values()), matrix)
 
     def inside(self, terms: tuple[int, ...]) -> Flags:

@@ -78,7 +78,11 @@ class Tested:
 
     @property
     def _place(self) -> tuple[bool, float]:
-        return not self.is_found, 1.0 if self.there is None else -self.there.excess
+        """The most answers lost of an image first, of those found first."""
+        if self.there is None:
+            return True, np.inf
+        told = self.target.answers[self.inside & (self.target.answers > 0)]
+        return not self.is_found, -self.there.excess * float(told.mean())
 
     def row(self, model: str, number: int, least: int) -> dict[str, Any]:
         """Return its row of the table."""
@@ -181,22 +185,26 @@ def told_of(subject: Subject, losses: Losses, one: Tested, number: int) -> Slice
         slice=number,
         rule=one.candidate.rule,
         about=traits[:MOST_TRAITS],
-        losses=_losses(subject, losses, inside, subject.judged & known),
+        losses=_losses(subject, losses, inside, known),
         typical=subject.ids.gather(middle).to_list(),
         hurt=subject.ids.gather(hurt).to_list(),
     )
 
 
-def _losses(subject: Subject, losses: Losses, inside: Flags, half: Flags) -> list[Loss]:
-    """Return the attributes or classes that lose most in a slice of the test half.
+def _losses(subject: Subject, losses: Losses, inside: Flags, known: Flags) -> list[Loss]:
+    """Return the attributes or classes that lose most, chosen on one half, told of the other.
 
-    Of `half` are the samples of which it is known whether they belong to it.
+    Of `known` samples it is known whether they belong to the slice.
     """
     found = []
     for name in losses.names if len(losses.names) > 1 else ():
-        there = judge(losses.target(name), inside, half, subject.units)
-        if there is not None and there.n >= subject.min_support and there.excess > 0:
-            loss = Loss(name=name, inside=there.damage, elsewhere=there.elsewhere)
-            found.append((there.excess, loss))
-    found.sort(key=lambda one: -one[0])
-    return [loss for _, loss in found[:MOST_TRAITS]]
+        target = losses.target(name)
+        seen = judge(target, inside, subject.searched & known, subject.units)
+        if seen is not None and seen.n >= subject.min_support and seen.excess > 0:
+            found.append((-seen.excess, name, target))
+    told = []
+    for _, name, target in sorted(found, key=lambda one: one[:2])[:MOST_TRAITS]:
+        there = judge(target, inside, subject.judged & known, subject.units)
+        if there is not None and there.excess > 0:
+            told.append(Loss(name=name, inside=there.damage, elsewhere=there.elsewhere))
+    return told

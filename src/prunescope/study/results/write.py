@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from prunescope.files import write_all
+from prunescope.files import leftovers, remove_leftovers, write_all
 from prunescope.report.latex import tabular
 from prunescope.report.pair_chart import draw_pairs
 from prunescope.report.panel_chart import draw_panel
@@ -63,6 +63,8 @@ def write_study_report(
         made[path.with_name(f"{path.name}.csv")] = table.frame().write_csv().encode()
         tex = tabular(table.head, table.rows, table.left)
         made[path.with_name(f"{path.name}.tex")] = tex.encode()
+    for inside in {path.parent for path in made}:
+        remove_leftovers(leftovers(inside, *(path.name for path in made)))
     write_all(made)
     return list(made)
 
