@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,10 @@ STORY = (
 
 FORETOLD = 0.95
 """The sparsity that is forecast from the dense model alone."""
+
+
+SLICED = ("gmp-pt-95", "gmp-pt-99")
+"""The models whose damage is looked for without groups."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def run_demo(
         Predictions.load(folder / f"{name}.parquet") for name in ("dense", "dense-2", "gmp-pt-95")
     )
     with show("slices"):
-        slices = _slices(folder, done, dense, pruned)
+        slices = _slices(folder, done, dense, SLICED)
     with show("forecast"):
         told = forecast(dense, sparsity=FORETOLD)
         told.save(folder / "forecast")
@@ -101,14 +105,15 @@ def run_demo(
     return DemoResult(done, slices, fared, helped, pages)
 
 
-def _slices(folder: Path, done: SweepResult, dense: Predictions, pruned: Predictions) -> Slices:
+def _slices(folder: Path, done: SweepResult, dense: Predictions, sliced: Sequence[str]) -> Slices:
     """Find whom pruning hurts without the groups that were planted, and tell it in the report."""
     from prunescope.models import load_checkpoint
     from prunescope.predictions import embed
 
     seen = embed(load_checkpoint(folder / "models" / dense.name).model, done.dataset.split("test"))
-    bare = replace(dense, samples=replace(dense.samples, groups={}))
-    found = find_slices(bare, replace(pruned, samples=bare.samples), seen)
+    models = [dense, *(Predictions.load(folder / f"{name}.parquet") for name in sliced)]
+    bare = [replace(model, samples=replace(model.samples, groups={})) for model in models]
+    found = find_slices(bare[0], bare[1:], seen)
     seen.save(folder / "embeddings.parquet")  # the map of 'prunescope view' finds it there
     found.save(folder / "slices")
     page = build(done.audit, title=done.report.title, dataset=done.dataset, slices=found)
