@@ -165,7 +165,7 @@ class Report(Frozen):
     History of the format: 1 (0.1.0) first; 2 tells of populations, verdicts,
     exemplars, correlations, links and confusions; 3 decides, and has the trade-off and all
     estimates; 4 counts units, and tells of seeds what is found in any of them; 5 has the judge's
-    verdict and its criteria in place of a decision of its own.
+    verdict and its criteria in place of a decision of its own, and may tell of slices (`hurt`).
 
     `hurt` tells of sub-populations that nobody named, where a search for them is given.
 
