@@ -153,10 +153,11 @@ def read(kind, path):
 
         store, plan = Store.open(path)
         runs = [run for run in plan.runs if store.finished(run)]
-        if len(runs) < len(plan.runs) or not (path / "audits").is_dir():
+        audits = sorted((path / "audits").glob("[!.]*"))
+        if len(runs) < len(plan.runs) or len(audits) < len(plan.settings):
             raise FileNotFoundError(path)  # goes on by the same command
         answers = [store.predictions(run, "test").logits for run in runs]
-        tables = [Audit.load(audit).table for audit in sorted((path / "audits").glob("[!.]*"))]
+        tables = [Audit.load(audit).table for audit in audits]
         return digest(*(np.ascontiguousarray(one).tobytes() for one in answers), *tables)
     if not (path / "report.html").exists():
         raise FileNotFoundError(path)
