@@ -99,6 +99,7 @@ def test_a_search_that_was_stopped_goes_on(home, tmp_path, pruned, monkeypatch):
     assert pruned == ["one-shot-50"]
     monkeypatch.setattr(module, "prune_model", counted)
     (tmp_path / "killed" / "val" / ".one-shot-30.parquet.0a_b1c2d.part").touch()
+    (tmp_path / "killed" / ".settings.json.0a_b1c2d.part").touch()
     again = run(home, tmp_path / "killed", plan_of(IMPOSSIBLE))
     assert pruned == ["one-shot-50", "one-shot-30"]
     assert again.trials.equals(whole.trials)

@@ -216,6 +216,7 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
             f"{folder} holds a search with another {shorten(other)}: choose another folder, or "
             "give the settings that it began with"
         )
+    remove_leftovers(leftovers(folder, file.name))
     with replacing(file) as beside:
         beside.write_text(json.dumps(known | settings, indent=1), encoding="utf-8")
 
