@@ -120,7 +120,8 @@ def markdown(nulls, planted, peers, audits, n_nulls, lift):
     for setting, rows in nulls:
         for method in rows["method"].unique(maintain_order=True):
             text += null_row(setting.size, method, rows.filter(pl.col("method") == method))
-    ours = pl.concat([rows.filter(method="find_slices") for _, rows in nulls])
+    ours = [rows.filter(method="find_slices") for _, rows in nulls]
+    ours = pl.concat(ours, how="vertical_relaxed")
     text += null_row("all of these", "find_slices", ours)
     text += FOUND.format(lift=lift) + "\n| " + " | ".join(FOUND_COLUMNS) + " |\n"
     text += "|---" * len(FOUND_COLUMNS) + "|\n"
