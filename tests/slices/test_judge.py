@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from prunescope.slices.damage import Target
+from prunescope.slices.damage import STRATA, Target, strata_of
 from prunescope.slices.judge import judge
-from prunescope.slices.search import STRATA, strata_of
 
 
 def target(damage, expected=None, answers=None):

@@ -153,7 +153,7 @@ def slices(
         if not found.found.height:
             say(f"note: no slice was confirmed: {save_groups} holds none")
     page = write_slices(found, out, title=title, dataset=dataset)
-    for text in (*found.info.warnings, *found.info.notes):
+    for text in found.info.notes:
         say(f"note: {text}")
     told = {
         "tested": found.table.height, "found": found.found.to_dicts(), "folder": str(out),

@@ -112,7 +112,6 @@ class Hurt(Frozen):
     cluster: str | None
     slices: list[ToldSlice]
     thumbnails: dict[str, str]
-    warnings: list[str]
     notes: list[str]
 
     @property
@@ -189,6 +188,5 @@ def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | No
         cluster=info.cluster,
         slices=told,
         thumbnails={} if dataset is None else thumbnails(dataset, named),
-        warnings=info.warnings,
         notes=info.notes,
     )

@@ -41,6 +41,14 @@ NEAR, POINTS = (25, 200), 100
 """Answers of about the same margin whose changes of logit are tried: an eighth of them, within
 these bounds; and margins that they are tried at."""
 
+STRATA = (20, 100)
+"""Parts of the samples, by the damage that is expected of them, within which they are compared: as
+many as there are samples and damage enough for, within these bounds. Within a part samples count as
+alike, which many samples would show not to be so."""
+
+OF_STRATUM = (250, 25)
+"""Samples of a part, and damage that is expected of them, on average at least."""
+
 Ints = NDArray[np.int16]
 
 
@@ -64,6 +72,24 @@ class Target:
     damage: Ints
     answers: NDArray[np.float32]
     expected: NDArray[np.float32]
+
+
+def strata_of(target: Target, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return strata of the damage that is expected, each with as much of it in all: (n,)."""
+    expected = target.expected[rows].astype(np.float64)
+    order = np.argsort(expected, kind="stable")
+    mass = np.cumsum(np.abs(expected[order]))
+    if not len(rows) or mass[-1] <= 0:
+        return np.zeros(len(rows), np.intp)
+    enough = min(len(rows) // OF_STRATUM[0], int(mass[-1]) // OF_STRATUM[1])
+    n = min(max(STRATA[0], enough), STRATA[1])
+    parts = np.minimum(mass / mass[-1] * n, n - 1).astype(np.intp)
+    # Samples of equal expectation stand together.
+    first = np.r_[True, np.diff(expected[order]) > 0]
+    parts = parts[np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))]
+    strata = np.empty(len(rows), np.intp)
+    strata[order] = np.unique(parts, return_inverse=True)[1]
+    return strata
 
 
 def margins_of(model: Predictions, measure: Measure) -> Floats:

@@ -20,9 +20,6 @@ from prunescope.slices.rules import CLASS, OF_ALL, Column, Feature, Flags
 MOST_COLUMNS = 200
 """Columns of metadata that are searched at most."""
 
-MOST_VALUES = 64
-"""Values of a category that are searched, the most frequent ones."""
-
 FEW = 12
 """Whole numbers of so many values at most are categories."""
 
@@ -174,7 +171,7 @@ def levels_of(column: Column, seen: Flags, most: int) -> list[bool | int | str]:
     assert isinstance(column, Group)
     codes = column.codes[seen & (column.codes != UNKNOWN)]
     counts = np.bincount(codes, minlength=len(column.values))
-    order = np.argsort(-counts, kind="stable")[: min(most, MOST_VALUES)]
+    order = np.argsort(-counts, kind="stable")[:most]
     return [column.values[code] for code in order if counts[code]]
 
 

@@ -17,9 +17,8 @@ from scipy.special import stdtr
 
 from prunescope.audit.intervals import Scale, of_value
 from prunescope.metrics.statistics import Floats
-from prunescope.slices.damage import Target
+from prunescope.slices.damage import Target, strata_of
 from prunescope.slices.rules import Flags
-from prunescope.slices.search import strata_of
 
 DRAWS = 20_000
 """Draws of the exact test: no p-value is below 1 / (DRAWS + 1)."""

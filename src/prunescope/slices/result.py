@@ -108,7 +108,6 @@ class SlicesInfo(BaseModel):
     embeddings: int | None = None
     slices: list[SliceInfo] = []
     space: Space | None = None
-    warnings: list[str] = []
     notes: list[str] = []
 
 

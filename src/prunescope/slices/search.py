@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from prunescope.data.samples import Group
 from prunescope.metrics.statistics import Floats
-from prunescope.slices.damage import Losses, Target
+from prunescope.slices.damage import Losses, Target, strata_of
 from prunescope.slices.features import levels_of
 from prunescope.slices.rules import OF_ALL, Column, Feature, Flags, Rule, Term
 
@@ -46,25 +46,17 @@ OVERLAP = 0.5
 LARGEST = 0.5
 """Share of the samples from which on a slice is rather the rest."""
 
-SURE, SURE_OF_ALL = (0.7, 0.9), (0.6, 0.7, 0.8, 0.9, 0.95)
+CUTS, CUTS_OF_ALL = (0.7, 0.9), (0.6, 0.7, 0.8, 0.9, 0.95)
 """Where the dense model's certainty is cut."""
 
-MOST_VALUES = 2_000
-"""Values of all categories that are searched, which the categories share."""
+OF_CATEGORY, OF_CATEGORIES = 64, 2_000
+"""Values of a category that are searched, the most frequent ones, and of all categories."""
 
 QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 """Where other numbers are cut."""
 
 MOST_LOOKS = 100
 """Times that a target is searched, for each slice that is told, at most."""
-
-STRATA = (20, 100)
-"""Parts of the samples, by the damage that is expected of them, within which they are compared: as
-many as there are samples and damage enough for, within these bounds. Within a part samples count as
-alike, which many samples would show not to be so."""
-
-OF_STRATUM = (250, 25)
-"""Samples of a part, and damage that is expected of them, on average at least."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +71,17 @@ class Candidate:
 def terms_of(columns: Mapping[Feature, Column], seen: Flags, least: int) -> Iterator[Term]:
     """Yield the terms that a rule can have, cut by the samples that are seen."""
     categories = sum(isinstance(column, Group) for column in columns.values())
+    most = min(OF_CATEGORY, max(2, OF_CATEGORIES // max(categories, 1)))
     for feature, column in columns.items():
         if isinstance(column, Group):
-            for value in levels_of(column, seen, max(2, MOST_VALUES // categories)):
+            for value in levels_of(column, seen, most):
                 yield Term(feature=feature, test="is", value=value)
             continue
         known = column[seen & ~np.isnan(column)]
         if len(known) < 2 * least:
             continue
         if feature.kind == "sure":
-            cuts = list(SURE_OF_ALL if feature.name == OF_ALL else SURE)
+            cuts = list(CUTS_OF_ALL if feature.name == OF_ALL else CUTS)
         else:
             cuts = sorted({float(f"{cut:.3g}") for cut in np.quantile(known, QUANTILES)})
         for cut in cuts:
@@ -144,24 +137,6 @@ def striking(excess: Floats, variance: Floats, size: Floats | float = 1.0) -> Fl
     """
     s, v = np.maximum(excess, 0) / size, variance / np.square(size) + PRIOR
     return np.asarray(np.maximum((v + s) * np.log1p(s / v) - s, 0))
-
-
-def strata_of(target: Target, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return strata of the damage that is expected, each with as much of it in all: (n,)."""
-    expected = target.expected[rows].astype(np.float64)
-    order = np.argsort(expected, kind="stable")
-    mass = np.cumsum(np.abs(expected[order]))
-    if not len(rows) or mass[-1] <= 0:
-        return np.zeros(len(rows), np.intp)
-    enough = min(len(rows) // OF_STRATUM[0], int(mass[-1]) // OF_STRATUM[1])
-    n = min(max(STRATA[0], enough), STRATA[1])
-    parts = np.minimum(mass / mass[-1] * n, n - 1).astype(np.intp)
-    # Samples of equal expectation stand together.
-    first = np.r_[True, np.diff(expected[order]) > 0]
-    parts = parts[np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))]
-    strata = np.empty(len(rows), np.intp)
-    strata[order] = np.unique(parts, return_inverse=True)[1]
-    return strata
 
 
 @dataclass

@@ -62,13 +62,18 @@ class Subject:
 
 @dataclass(frozen=True)
 class Tested:
-    """A slice on both halves; its q-value is NaN where the test half has too few samples of it."""
+    """A slice on the search half, `seen`, and once it is judged on the test half, `there`.
+
+    Of `known` samples it is known whether they are `inside`. The q-value is NaN where the test half
+    has too few samples of it.
+    """
 
     candidate: Candidate
     target: Target
     inside: Flags
-    seen: Judged | None
-    there: Judged | None
+    known: Flags
+    seen: Judged
+    there: Judged | None = None
     q_value: float = np.nan
 
     @property
@@ -93,10 +98,10 @@ class Tested:
             "rule": str(self.candidate.rule),
             "attribute": self.candidate.target,
             "n": int(self.inside.sum()),
-            "n_search": 0 if seen is None else seen.n,
+            "n_search": seen.n,
             "n_test": 0 if there is None else there.n,
             "units_test": 0 if there is None else there.units,
-            "damage_search": None if seen is None else seen.excess,
+            "damage_search": seen.excess,
             "status": "ok",
         }
         if there is None or np.isnan(self.q_value):
@@ -119,7 +124,7 @@ class Tested:
 def slices_of(subject: Subject, losses: Losses) -> list[Tested]:
     """Search for the slices of one model, and judge them: those found first, the worst first."""
     chosen = _most_striking(subject, losses)
-    tested = [_judged(subject, losses, number, *one) for number, one in enumerate(chosen)]
+    tested = [_judged(subject, number, one) for number, one in enumerate(chosen)]
     enough = [
         number
         for number, one in enumerate(tested)
@@ -131,8 +136,8 @@ def slices_of(subject: Subject, losses: Losses) -> list[Tested]:
     return sorted(told, key=lambda one: one._place)
 
 
-def _most_striking(subject: Subject, losses: Losses) -> list[tuple[Candidate, Judged]]:
-    """Return rules with what the search half says of them, the most striking in units first.
+def _most_striking(subject: Subject, losses: Losses) -> list[Tested]:
+    """Return slices as the search half has them, the most striking in units first.
 
     The search counts samples. Those of one unit are damaged alike, so that a few persons with much
     damage look like a slice: what is striking is divided by how many times more chance there is in
@@ -148,27 +153,23 @@ def _most_striking(subject: Subject, losses: Losses) -> list[tuple[Candidate, Ju
         target = losses.target(one.target)
         seen = judge(target, inside, subject.searched & known, subject.units)
         if seen is not None and seen.excess > 0 and seen.n >= subject.min_support:
-            told.append((one, seen))
-    told.sort(key=lambda of: -of[0].score / of[1].alike)
+            told.append(Tested(one, target, inside, known, seen))
+    told.sort(key=lambda one: -one.candidate.score / one.seen.alike)
     return told[: subject.most]
 
 
-def _judged(
-    subject: Subject, losses: Losses, number: int, candidate: Candidate, seen: Judged
-) -> Tested:
-    inside, known = candidate.rule.holds(subject.columns)
-    target = losses.target(candidate.target)
+def _judged(subject: Subject, number: int, one: Tested) -> Tested:
+    """Judge a slice on the test half; its number seeds the draws."""
     there = judge(
-        target, inside, subject.judged & known, subject.units,
+        one.target, one.inside, subject.judged & one.known, subject.units,
         confidence=subject.confidence, rng=np.random.default_rng([subject.seed, number]),
     )  # fmt: skip
-    return Tested(candidate, target, inside, seen, there)
+    return replace(one, there=there)
 
 
 def told_of(subject: Subject, losses: Losses, one: Tested, number: int) -> SliceInfo:
     """Tell what the samples of a slice are like, and what they lose, by the test half."""
     inside, target = one.inside, one.target
-    known = one.candidate.rule.holds(subject.columns)[1]
     named = {feature.name for feature in one.candidate.rule.features}
     traits = [
         Share(words=words, inside=share, outside=rest)
@@ -185,7 +186,7 @@ def told_of(subject: Subject, losses: Losses, one: Tested, number: int) -> Slice
         slice=number,
         rule=one.candidate.rule,
         about=traits[:MOST_TRAITS],
-        losses=_losses(subject, losses, inside, known),
+        losses=_losses(subject, losses, inside, one.known),
         typical=subject.ids.gather(middle).to_list(),
         hurt=subject.ids.gather(hurt).to_list(),
     )
