@@ -25,6 +25,7 @@ from prunescope.audit.estimates import (
 from prunescope.audit.evidence import Evidence
 from prunescope.audit.exemplars import exemplars
 from prunescope.audit.extremes import change_of
+from prunescope.audit.inverted import inverted
 from prunescope.audit.measure import Measurer
 from prunescope.audit.populations import Pooled, means_of
 from prunescope.audit.result import TABLES, Audit, AuditInfo, PopulationInfo
@@ -63,6 +64,8 @@ def conclude(
     """
     work = _Conclude(subject, evidence)
     affected = work.run(progress)
+    table = pl.concat(work.tables)
+    names = [str(model.name) for model in subject.models]
     info = AuditInfo(
         n_samples=n_samples,
         attributes=subject.attributes,
@@ -70,14 +73,14 @@ def conclude(
         models=subject.infos(),
         populations=work.told(),
         notes=notes,
-        warnings=warnings,
+        warnings=[*warnings, *inverted(table, names, subject.models[0].task)],
         affected=affected,
     )
     more = {
         name: pl.concat(parts) if parts else pl.DataFrame(schema=TABLES[name])
         for name, parts in work.more.items()
     }
-    return Audit(pl.concat(work.tables), info, **more)
+    return Audit(table, info, **more)
 
 
 @dataclass(frozen=True)
