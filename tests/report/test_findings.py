@@ -8,7 +8,8 @@ import pytest
 from prunescope.audit import Audit
 from prunescope.data import Group
 from prunescope.report import build, findings
-from prunescope.report.findings import OF_CLASSES, SENTENCES, SEVERITIES, kind_of
+from prunescope.report.findings import SEVERITIES
+from prunescope.report.words import OF_CLASSES, SENTENCES, kind_of
 from prunescope.verdict import Policy, shipped
 from prunescope.verdict.glossary import legend
 

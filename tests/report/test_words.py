@@ -10,6 +10,10 @@ def row(value, dense=1.0, metric="rare_value_ratio", attribute="Bald", **more):
     return Estimate(**fields | {"value": value, "delta": delta} | more)
 
 
+def tell(kind, rows, total=1, noun="attribute"):
+    return words.sentence(kind, rows, total, noun)
+
+
 @pytest.mark.parametrize(
     ("rows", "clause"),
     [
@@ -31,12 +35,12 @@ def row(value, dense=1.0, metric="rare_value_ratio", attribute="Bald", **more):
     ],
 )
 def test_rare_values_fade_is_no_stronger_than_the_numbers(rows, clause):
-    assert words.rare_values_fade(rows, 5, "attribute")[1] == clause
+    assert tell(("rare_value_ratio", True, False, "falls"), rows, 5)[1] == clause
 
 
 def test_a_long_list_names_the_worst_three():
     rows = [row(0.1 * i, attribute=f"a{i}") for i in range(1, 6)]
-    text, _ = words.rare_values_fade(rows, 40, "attribute")
+    text, _ = tell(("rare_value_ratio", True, False, "falls"), rows, 40)
     assert text == (
         "on 5 of 40 attributes the rarer answer is given too seldom, and more seldom than by the "
         "dense model. Most: a1 (1.00 → 0.10), a2 (1.00 → 0.20) and a3 (1.00 → 0.30)."
@@ -61,7 +65,7 @@ def test_a_change_carries_its_interval_where_it_has_one():
 
 def test_gaps_between_groups():
     wider = row(0.3, 0.1, metric="equal_opportunity_difference", attribute=None, group="Male")
-    text, clause = words.gap_widens([wider], 1, "attribute")
+    text, clause = tell(("equal_opportunity_difference", False, True, None), [wider])
     assert text == "the gap between groups widens, for Male by +20.0 points."
     assert clause == "the gap in true positive rate by Male widens by 20.0 points"
 
@@ -113,21 +117,21 @@ def test_fewer_flips_than_churn_are_told_so():
 
 def test_right_answers_that_are_lost():
     lost = row(0.07, metric="harmful_flip_rate", attribute=None).model_copy(update={"delta": None})
-    text, clause = words.right_answers_are_lost([lost], 1, "attribute")
+    text, clause = tell(("harmful_flip_rate", False, False, None), [lost])
     assert (text, clause) == (f"{clause}.", "7.0% of labelled answers went from right to wrong")
     beyond = lost.model_copy(update={"delta": 0.02, "delta_low": 0.01, "delta_high": 0.03})
-    assert words.right_answers_are_lost([beyond], 1, "class")[0] == (
+    assert tell(("top1_harmful_flip_rate", False, False, None), [beyond], noun="class")[0] == (
         "7.0% of labelled images went from right to wrong, +2.0 points (+1.0 to +3.0) beyond churn."
     )
 
 
 def test_means_that_drift_and_lean():
     drift = row(0.8, 1.0, metric="rare_value_ratio", attribute=None)
-    text, clause = words.rates_drift([drift], 1, "attribute")
+    text, clause = tell(("rare_value_ratio", False, False, None), [drift])
     assert text == "the mean rare-value ratio is further from 1, from 1.00 to 0.80, −0.20."
     assert clause == "the mean rare-value ratio goes from 1.00 to 0.80"
     lean = row(-0.05, 0.01, metric="bias_amplification", attribute=None, group="Male")
-    text, clause = words.answers_lean([lean], 1, "attribute")
+    text, clause = tell(("bias_amplification", False, True, None), [lean])
     assert text == (
         "over all attributes, away from Male (+1.0 → −5.0 points), further than with the dense "
         "model."

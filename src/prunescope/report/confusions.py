@@ -13,8 +13,8 @@ import polars as pl
 
 from prunescope.audit import Audit
 from prunescope.audit.significance import benjamini_hochberg, mcnemar
-from prunescope.report import class_words
 from prunescope.report.structure import Finding
+from prunescope.report.words import confusions_gained
 
 
 def gained(audit: Audit, model: str, seeds: Sequence[str]) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def gained(audit: Audit, model: str, seeds: Sequence[str]) -> Iterator[Finding]:
         .sort("more", "label", "called", descending=[True, False, False])
     )
     if rows.height:
-        text, clause = class_words.confusions_gained(rows.rows(), len(seeds))
+        text, clause = confusions_gained(rows.rows(), len(seeds))
         yield Finding(model=model, severity="note", metric=None, text=text, clause=clause)
 
 

@@ -8,14 +8,13 @@ shows is a note.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import polars as pl
 
 from prunescope.audit import Audit, ModelInfo
 from prunescope.audit.roles import Roles, roles
-from prunescope.report import class_words, words
+from prunescope.report import words
 from prunescope.report.confusions import gained
 from prunescope.report.structure import Estimate, Finding, Severity
 from prunescope.report.table import Table, estimates_of
@@ -25,46 +24,6 @@ from prunescope.verdict import Finding as Found
 SEVERITIES: tuple[Severity, ...] = ("severe", "moderate", "slight", "none", "note")
 
 PLACE = ("attribute", "group", "group_value")
-
-ATTRIBUTES, CELLS, GROUPS, ALL = (True, False), (True, True), (False, True), (False, False)
-"""Whether a criterion looks at single attributes or classes, and whether at groups."""
-
-Kind = tuple[str, bool, bool, str | None]
-"""Metric of a criterion, whether it looks at single attributes, whether at groups, which way."""
-
-SENTENCES: Mapping[Kind, words.Words] = {
-    ("accuracy", *ALL, None): words.accuracy_falls,
-    ("top1_accuracy", *ALL, None): words.accuracy_falls,
-    ("harmful_flip_rate", *ALL, None): words.right_answers_are_lost,
-    ("top1_harmful_flip_rate", *ALL, None): words.right_answers_are_lost,
-    ("uncertainty", *ALL, None): words.less_certain,
-    ("auc", *ALL, None): words.ranks_worse,
-    ("rare_value_ratio", *ALL, None): words.rates_drift,
-    ("macro_recall", *ALL, None): class_words.macro_recall_falls,
-    ("top_label_ece", *ALL, None): class_words.confidence_misleads,
-    ("bias_amplification", *GROUPS, None): words.answers_lean,
-    ("excess_accuracy_gap", *GROUPS, None): words.group_loses_more,
-    ("excess_top1_gap", *GROUPS, None): words.group_loses_more,
-    ("equal_opportunity_difference", *GROUPS, None): words.gap_widens,
-    ("accuracy", *ATTRIBUTES, None): words.attributes_lose_accuracy,
-    ("tpr", *ATTRIBUTES, None): class_words.classes_lost,
-    ("rare_value_ratio", *ATTRIBUTES, "falls"): words.rare_values_fade,
-    ("rare_value_ratio", *ATTRIBUTES, "rises"): words.rare_values_swell,
-    ("bias_amplification", *CELLS, "rises"): words.answers_lean_towards,
-    ("bias_amplification", *CELLS, "falls"): words.answers_lean_away,
-}
-"""Kind of a criterion → its sentence; of others the judge's own words stand."""
-
-OF_CLASSES: Mapping[Kind, words.Words] = {
-    ("rare_value_ratio", *ATTRIBUTES, "falls"): partial(class_words.given, "seldom"),
-    ("rare_value_ratio", *ATTRIBUTES, "rises"): partial(class_words.given, "often"),
-}
-"""What is said in other words where one class is chosen."""
-
-
-def kind_of(criterion: Criterion) -> Kind:
-    """Return the kind of a criterion."""
-    return criterion.metric, criterion.single, criterion.group is not None, criterion.way
 
 
 def findings(audit: Audit, policy: Policy | None = None) -> list[Finding]:
@@ -158,17 +117,17 @@ def _one(
         for row, n in zip(estimates_of(rows, table.alpha), rows["n_seeds"], strict=True)
     ]
     alike = len({row.seeds for row in hit}) == 1
-    sentences = {**SENTENCES, **OF_CLASSES} if table.noun == "class" else SENTENCES
-    sentence = sentences.get(kind_of(criterion))
+    places = pl.concat([one.rows for one in of_seeds]).filter(pl.col("value").is_not_null())
+    told = [row.model_copy(update={"seeds": None}) for row in hit] if alike else hit
+    n_places = places.select(PLACE).n_unique()
+    sentence = words.sentence(words.kind_of(criterion), told, n_places, table.noun)
     if sentence is None or criterion.bounded:
         if severity == "slight":
             return None
         worst = max(of_seeds, key=lambda one: one.judged.state == "broken")
         text, clause = worst.judged.text, f"“{criterion.title}” is broken"
     else:
-        places = pl.concat([one.rows for one in of_seeds]).filter(pl.col("value").is_not_null())
-        told = [row.model_copy(update={"seeds": None}) for row in hit] if alike else hit
-        text, clause = sentence(told, places.select(PLACE).n_unique(), table.noun)
+        text, clause = sentence
     in_seeds = f", {words.in_seeds(hit[0].seeds)}" if hit[0].seeds else ""
     return Finding(
         model=model,

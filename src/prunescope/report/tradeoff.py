@@ -8,9 +8,9 @@ import polars as pl
 
 from prunescope.audit.roles import Roles
 from prunescope.errors import ConfigError, shorten
-from prunescope.report.findings import ALL, ATTRIBUTES, CELLS, Kind, kind_of
 from prunescope.report.gains import Gain
 from prunescope.report.records import Damage, TradeOff, TradePoint
+from prunescope.report.words import ALL, ATTRIBUTES, CELLS, Kind, kind_of
 from prunescope.verdict import Criterion, Judge
 
 KEPT = "weights kept, %"

@@ -1,19 +1,28 @@
-"""The sentences of the report: from estimates to plain English."""
+"""The sentences of the report: from estimates to plain English, of attributes and of classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from prunescope.audit import Audit
 from prunescope.report.structure import Estimate
+from prunescope.verdict import Criterion
 from prunescope.verdict.glossary import GLOSSARY
 from prunescope.verdict.numbers import counted, listing
 
-Words = Callable[[list[Estimate], int, str], tuple[str, str]]
-"""Damaged rows (largest first), how many were looked at, noun → what happened, at length (to stand
-after the name of the rule and a colon) and as a clause (to stand after "but")."""
+Words = Callable[[list[Estimate], Mapping[str, str]], tuple[str, str]]
+"""Damaged rows (largest first), what can be said of them → what happened, at length (to stand after
+the name of the rule and a colon) and as a clause (to stand after "but")."""
 
+ATTRIBUTES, CELLS, GROUPS, ALL = (True, False), (True, True), (False, True), (False, False)
+"""Whether a criterion looks at single attributes or classes, and whether at groups."""
+
+Kind = tuple[str, bool, bool, str | None]
+"""Metric of a criterion, whether it looks at single attributes, whether at groups, which way."""
+
+MOST_CONFUSIONS = 3
+"""Kinds of confusion that a sentence names."""
 
 NEVER = "never given any more"
 """The reason of a class whose recall is 0, as no image is called by it."""
@@ -88,77 +97,9 @@ def _told(row: Estimate, what: str) -> str:
     return f"({', '.join(parts)})"
 
 
-def _named(texts: list[str]) -> str:
-    """List what a sentence is about: all of it where it is little, else the worst."""
-    return f": {listing(texts)}." if len(texts) <= 3 else f". Most: {listing(texts[:3])}."
-
-
-def attributes(rows: list[Estimate]) -> str:
-    """List attributes, or classes, with their values before and after, and end the sentence."""
-    return _named([f"{row.attribute} {_told(row, _from_to(row))}" for row in rows])
-
-
-def names(rows: list[Estimate], limit: int = 2) -> str:
-    """Name the worst attributes or classes."""
-    return listing([str(row.attribute) for row in rows], limit)
-
-
 def _over(row: Estimate) -> str:
     """Say over what a mean is taken, where it is not over everything."""
     return f" ({row.reason})" if row.reason and row.reason.startswith("mean") else ""
-
-
-def rare_values_fade(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell that rarer answers are given too seldom."""
-    never = [row for row in rows if row.value == 0]
-    seldom = [row for row in rows if (row.value or 0) < 0.5 <= before(row)]
-    text = (
-        f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
-        f"too seldom, and more seldom than by the dense model"
-        + (f"; on {len(never)} it is never given any more" if never else "")
-        + attributes(rows)
-    )
-    if never:
-        return text, f"the rarer answer is never given any more for {names(never)}"
-    if seldom:
-        return text, (
-            f"the rarer answer is given less than half as often as it is true for {names(seldom)}"
-        )
-    return text, f"the rarer answer is given too seldom for {names(rows)}"
-
-
-def rare_values_swell(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell that rarer answers are given too often."""
-    text = (
-        f"on {len(rows)} of {counted(total, noun)} the rarer answer is given "
-        f"too often, and more often than by the dense model{attributes(rows)}"
-    )
-    return text, f"the rarer answer is given too often for {names(rows)}"
-
-
-def answers_lean_towards(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell that answers exaggerate the link with a group."""
-    more = "further towards a group than the truth does, and further than with the dense model"
-    return _lean(rows, total, noun, more, "towards")
-
-
-def answers_lean_away(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell that answers lean away from a group more than the truth does."""
-    what = "it" if noun == "class" else "yes"
-    more = f"away from the group in which {what} is commoner, more than with the dense model"
-    return _lean(rows, total, noun, more, "away from")
-
-
-def _lean(rows: list[Estimate], total: int, noun: str, more: str, way: str) -> tuple[str, str]:
-    answered = "called by the class" if noun == "class" else "answered yes"
-    text = f"for {len(rows)} of {counted(total, f'{noun}-and-group pair')} the images {answered}"
-    each = [f"{row.attribute} {way} {side(row)} {_told(row, _from_to(row))}" for row in rows]
-    first = f"answers on {rows[0].attribute} lean {points(rows[0].delta)} further"
-    return f"{text} lean {more}{_named(each)}", f"{first} {way} {side(rows[0])}"
-
-
-def _all(noun: str) -> str:
-    return "all classes" if noun == "class" else "all attributes"
 
 
 def points(delta: float | None) -> str:
@@ -166,78 +107,205 @@ def points(delta: float | None) -> str:
     return GLOSSARY["excess_accuracy_gap"].unit.value(abs(delta or 0.0))
 
 
-def group_loses_more(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
-    """Tell that a group loses more accuracy than everyone."""
-    what = "top-1 accuracy" if noun == "class" else "accuracy"
-    each = listing([f"{points(row.value)} for {side(row)}{_where(row)}" for row in rows], 4)
-    text = f"on top of the loss over all images, {what} falls by {each}."
-    return text, f"{what} falls {points(rows[0].value)} more for {side(rows[0])} than for all"
-
-
 def _where(row: Estimate) -> str:
     return f" ({in_seeds(row.seeds)})" if row.seeds else ""
 
 
-def gap_widens(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
-    """Tell that true positives are found less evenly."""
-    rate = "recall" if noun == "class" else "true positive rate"
-    each = listing([f"{row.group} by {change(row)}{_where(row)}" for row in rows], 4)
-    text = f"the gap between groups widens, for {each}."
-    return text, f"the gap in {rate} by {rows[0].group} widens by {points(rows[0].delta)}"
-
-
-def less_certain(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
-    """Tell that more answers are uncertain."""
-    row = rows[0]
-    text = f"uncertain answers rise {moved(row)}, {change(row)}."
-    return text, f"uncertain answers rise {moved(row)}"
-
-
-def attributes_lose_accuracy(rows: list[Estimate], total: int, noun: str) -> tuple[str, str]:
-    """Tell on which attributes accuracy falls."""
-    text = f"accuracy falls on {len(rows)} of {counted(total, noun)}{attributes(rows)}"
-    return text, f"accuracy on {rows[0].attribute} falls by {points(rows[0].delta)}"
-
-
-def ranks_worse(rows: list[Estimate], _total: int, _noun: str) -> tuple[str, str]:
-    """Tell that the mean AUC falls."""
-    row = rows[0]
-    text = f"mean AUC falls {moved(row)}, {change(row)}{_over(row)}."
-    return text, f"AUC falls {moved(row)}"
-
-
-def accuracy_falls(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
-    """Tell that the mean accuracy, or that of the one answer, falls."""
-    row = rows[0]
-    text = f"{moved(row)}, {change(row)}{_over(row)}."
-    return text, f"{'top-1 ' if noun == 'class' else ''}accuracy falls by {points(row.delta)}"
-
-
-def right_answers_are_lost(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
-    """Tell how many answers went from right to wrong."""
-    row = rows[0]
-    unit, what = GLOSSARY[row.metric].unit, "images" if noun == "class" else "answers"
-    text = f"{unit.value(row.value or 0.0)} of labelled {what} went from right to wrong"
-    beyond = "" if row.delta is None else f", {change(row)} beyond churn"
-    return f"{text}{beyond}.", text
-
-
-def rates_drift(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
-    """Tell that the mean rare-value ratio is further from 1."""
-    row, what = rows[0], "rate ratio" if noun == "class" else "rare-value ratio"
-    text = f"the mean {what} is further from 1, {moved(row)}, {change(row)}{_over(row)}."
-    return text, f"the mean {what} goes {moved(row)}"
-
-
-def answers_lean(rows: list[Estimate], _total: int, noun: str) -> tuple[str, str]:
-    """Tell that answers lean more than the truth on the mean over attributes."""
-    each = listing([f"{_leaning(row)} ({_from_to(row)}){_where(row)}" for row in rows], 4)
-    text = f"over {_all(noun)}, {each}, further than with the dense model."
-    return text, f"answers lean {points(rows[0].delta)} further {_leaning(rows[0])} on average"
-
-
 def _leaning(row: Estimate) -> str:
     return f"{'towards' if (row.delta or 0) > 0 else 'away from'} {side(row)}"
+
+
+def _listed(texts: list[str]) -> str:
+    """List what a sentence is about: all of it where it is little, else the worst."""
+    return f": {listing(texts)}." if len(texts) <= 3 else f". Most: {listing(texts[:3])}."
+
+
+def _attributes(rows: list[Estimate]) -> str:
+    return _listed([f"{row.attribute} {_told(row, _from_to(row))}" for row in rows])
+
+
+def _names(rows: list[Estimate]) -> str:
+    return listing([str(row.attribute) for row in rows], 2)
+
+
+def _are(rows: list[Estimate]) -> str:
+    return "is" if len(rows) == 1 else "are"
+
+
+def _values(rows: list[Estimate], total: int, noun: str) -> dict[str, str]:
+    """Write all that sentences are made of; of single figures, the worst one's."""
+    row, classes = rows[0], noun == "class"
+    unit = GLOSSARY[row.metric].unit
+    group_losses = [f"{points(one.value)} for {side(one)}{_where(one)}" for one in rows]
+    gaps = [f"{one.group} by {change(one)}{_where(one)}" for one in rows]
+    leanings = [f"{_leaning(one)} ({_from_to(one)}){_where(one)}" for one in rows]
+    return {
+        "n_of": f"{len(rows)} of {counted(total, noun)}",
+        "n_pairs": f"{len(rows)} of {counted(total, f'{noun}-and-group pair')}",
+        "attributes": _attributes(rows),
+        "names": _names(rows),
+        "attribute": str(row.attribute),
+        "group": str(row.group),
+        "side": side(row),
+        "moved": moved(row),
+        "change": change(row),
+        "over": _over(row),
+        "size": points(row.delta),
+        "points": points(row.value),
+        "value": unit.value(row.value or 0.0),
+        "beyond": "" if row.delta is None else f", {change(row)} beyond churn",
+        "leaning": _leaning(row),
+        "group_losses": listing(group_losses, 4),
+        "gaps": listing(gaps, 4),
+        "leanings": listing(leanings, 4),
+        "are": _are(rows),
+        "accuracy": "top-1 accuracy" if classes else "accuracy",
+        "recall": "recall" if classes else "true positive rate",
+        "ratio": "rate ratio" if classes else "rare-value ratio",
+        "answers": "images" if classes else "answers",
+        "all": "all classes" if classes else "all attributes",
+        "yes": "it" if classes else "yes",
+        "answered": "called by the class" if classes else "answered yes",
+    }
+
+
+def _sentence(text: str, clause: str) -> Words:
+    """Make a sentence of `_values`."""
+    return lambda _, values: (text.format_map(values), clause.format_map(values))
+
+
+def _rare_values_fade(rows: list[Estimate], values: Mapping[str, str]) -> tuple[str, str]:
+    never = [row for row in rows if row.value == 0]
+    seldom = [row for row in rows if (row.value or 0) < 0.5 <= before(row)]
+    text = (
+        f"on {values['n_of']} the rarer answer is given too seldom, and more seldom than by the "
+        "dense model"
+        + (f"; on {len(never)} it is never given any more" if never else "")
+        + values["attributes"]
+    )
+    if never:
+        return text, f"the rarer answer is never given any more for {_names(never)}"
+    how = "less than half as often as it is true" if seldom else "too seldom"
+    return text, f"the rarer answer is given {how} for {_names(seldom or rows)}"
+
+
+def _classes_lost(rows: list[Estimate], values: Mapping[str, str]) -> tuple[str, str]:
+    never = [row for row in rows if row.reason == NEVER]
+    text = f"recall falls on {values['n_of']}"
+    text += f"; {len(never):,} are {NEVER}" if len(never) > 1 else ""
+    text += _attributes([*never, *(row for row in rows if row not in never)])
+    if never:
+        return text, f"{_names(never)} {_are(never)} {NEVER}"
+    return text, f"recall of {rows[0].attribute} falls {moved(rows[0])}"
+
+
+def _lean(way: str, more: str) -> Words:
+    """Tell that answers on single attributes lean towards, or away from, groups."""
+
+    def told(rows: list[Estimate], values: Mapping[str, str]) -> tuple[str, str]:
+        each = [f"{row.attribute} {way} {side(row)} {_told(row, _from_to(row))}" for row in rows]
+        text = "for {n_pairs} the images {answered} lean " + more
+        clause = f"answers on {{attribute}} lean {{size}} further {way} {{side}}"
+        return text.format_map(values) + _listed(each), clause.format_map(values)
+
+    return told
+
+
+def _given(often: str) -> Words:
+    too = f"{{are}} given too {often}"
+    text = f"{{n_of}} {too}, and more {often} than by the dense model{{attributes}}"
+    return _sentence(text, f"{{names}} {too}")
+
+
+_ACCURACY = _sentence("{moved}, {change}{over}.", "{accuracy} falls by {size}")
+_LOST = "{value} of labelled {answers} went from right to wrong"
+_HARMFUL = _sentence(_LOST + "{beyond}.", _LOST)
+_GROUP_LOSES = _sentence(
+    "on top of the loss over all images, {accuracy} falls by {group_losses}.",
+    "{accuracy} falls {points} more for {side} than for all",
+)
+
+SENTENCES: Mapping[Kind, Words] = {
+    ("accuracy", *ALL, None): _ACCURACY,
+    ("top1_accuracy", *ALL, None): _ACCURACY,
+    ("harmful_flip_rate", *ALL, None): _HARMFUL,
+    ("top1_harmful_flip_rate", *ALL, None): _HARMFUL,
+    ("uncertainty", *ALL, None): _sentence(
+        "uncertain answers rise {moved}, {change}.", "uncertain answers rise {moved}"
+    ),
+    ("auc", *ALL, None): _sentence("mean AUC falls {moved}, {change}{over}.", "AUC falls {moved}"),
+    ("rare_value_ratio", *ALL, None): _sentence(
+        "the mean {ratio} is further from 1, {moved}, {change}{over}.",
+        "the mean {ratio} goes {moved}",
+    ),
+    ("macro_recall", *ALL, None): _sentence(
+        "over classes, {moved}, {change}.", "mean recall over classes falls {moved}"
+    ),
+    ("top_label_ece", *ALL, None): _sentence(
+        "the confidence in the answer is further from how often it is right, {moved}, {change}.",
+        "confidence is off by {points}",
+    ),
+    ("bias_amplification", *GROUPS, None): _sentence(
+        "over {all}, {leanings}, further than with the dense model.",
+        "answers lean {size} further {leaning} on average",
+    ),
+    ("excess_accuracy_gap", *GROUPS, None): _GROUP_LOSES,
+    ("excess_top1_gap", *GROUPS, None): _GROUP_LOSES,
+    ("equal_opportunity_difference", *GROUPS, None): _sentence(
+        "the gap between groups widens, for {gaps}.",
+        "the gap in {recall} by {group} widens by {size}",
+    ),
+    ("accuracy", *ATTRIBUTES, None): _sentence(
+        "accuracy falls on {n_of}{attributes}", "accuracy on {attribute} falls by {size}"
+    ),
+    ("tpr", *ATTRIBUTES, None): _classes_lost,
+    ("rare_value_ratio", *ATTRIBUTES, "falls"): _rare_values_fade,
+    ("rare_value_ratio", *ATTRIBUTES, "rises"): _sentence(
+        "on {n_of} the rarer answer is given too often, and more often than by the dense model"
+        "{attributes}",
+        "the rarer answer is given too often for {names}",
+    ),
+    ("bias_amplification", *CELLS, "rises"): _lean(
+        "towards",
+        "further towards a group than the truth does, and further than with the dense model",
+    ),
+    ("bias_amplification", *CELLS, "falls"): _lean(
+        "away from",
+        "away from the group in which {yes} is commoner, more than with the dense model",
+    ),
+}
+"""Kind of a criterion → its sentence; of others the judge's own words stand."""
+
+OF_CLASSES: Mapping[Kind, Words] = {
+    ("rare_value_ratio", *ATTRIBUTES, "falls"): _given("seldom"),
+    ("rare_value_ratio", *ATTRIBUTES, "rises"): _given("often"),
+}
+"""What is said in other words where one class is chosen."""
+
+
+def kind_of(criterion: Criterion) -> Kind:
+    """Return the kind of a criterion."""
+    return criterion.metric, criterion.single, criterion.group is not None, criterion.way
+
+
+def sentence(kind: Kind, rows: list[Estimate], total: int, noun: str) -> tuple[str, str] | None:
+    """Say what happened to some rows of `total`, at length and as a clause; None without words."""
+    words = (OF_CLASSES if noun == "class" else SENTENCES).get(kind, SENTENCES.get(kind))
+    return None if words is None else words(rows, _values(rows, total, noun))
+
+
+def confusions_gained(rows: list[tuple[str, str, int, int]], n_seeds: int) -> tuple[str, str]:
+    """Tell of which class more images are called another: label, called, how many more, seeds."""
+
+    def told(label: str, called: str, more: int, seeds: int) -> str:
+        where = f", {in_seeds((seeds, n_seeds))}" if n_seeds > 1 else ""
+        return f"images of {label} are now called {called} ({more:,} more{where})"
+
+    texts = [told(*row) for row in rows]
+    rest = len(texts) - MOST_CONFUSIONS
+    more = f"; {rest:,} more kinds" if rest > 0 else ""
+    text = f"Confusion gained: {listing(texts[:MOST_CONFUSIONS])}{more}."
+    return text, f"images of {rows[0][0]} are called {rows[0][1]}"
 
 
 def flips(
