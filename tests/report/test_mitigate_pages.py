@@ -15,8 +15,6 @@ from prunescope.report import (
     write_comparison,
     write_route,
 )
-from prunescope.report.comparison_page import ComparisonPage
-from prunescope.report.route_page import RoutePage
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">{{7*7}}"
 N = 600
@@ -91,23 +89,25 @@ def pages(worlds, tmp_path_factory):
 def test_cells_are_the_figures_of_the_comparison(worlds):
     compared, _ = worlds["plain"]
     page = build_comparison(compared)
-    assert [row.name for row in page.measures] == [one.name for one in compared.info.measures]
-    everyone, by_male = page.tables
-    assert (everyone.title, by_male.title) == ("All samples", "By Male")
-    assert len(everyone.columns) + len(by_male.columns) == len(
+    assert [row.name for row in page["info"].measures] == [
+        one.name for one in compared.info.measures
+    ]
+    everyone, by_male = page["tables"]
+    assert (everyone["title"], by_male["title"]) == ("All samples", "By Male")
+    assert len(everyone["columns"]) + len(by_male["columns"]) == len(
         compared.table.filter(measure="nothing")
     )
-    column = [label for label, _ in everyone.columns].index("Rare-value ratio")
+    column = [label for label, _ in everyone["columns"]].index("Rare-value ratio")
     told = {
         measure.name: effects[column]
-        for measure, effects in zip(page.measures, everyone.measures, strict=True)
+        for measure, effects in zip(page["info"].measures, everyone["measures"], strict=True)
     }
     value = compared.table.filter(measure="prevalence", metric="rare_value_ratio")["value"][0]
-    assert told["prevalence"].value == f"{value:.2f}"
-    assert told["prevalence"].verdict == "better"
-    assert "of pruning's harm undone" in told["prevalence"].tip
+    assert told["prevalence"]["value"] == f"{value:.2f}"
+    assert told["prevalence"]["verdict"] == "better"
+    assert "of pruning's harm undone" in told["prevalence"]["tip"]
     first = compared.info.measures[0]
-    assert f"{first.name} makes {first.better} key figures better" in page.headline
+    assert f"{first.name} makes {first.better} key figures better" in page["headline"]
 
 
 def test_a_comparison_in_which_nothing_helps_says_so(worlds):
@@ -116,7 +116,7 @@ def test_a_comparison_in_which_nothing_helps_says_so(worlds):
         one.model_copy(update={"better": 0, "worse": 1}) for one in compared.info.measures
     )
     info = compared.info.model_copy(update={"measures": hopeless})
-    headline = build_comparison(replace(compared, info=info)).headline
+    headline = build_comparison(replace(compared, info=info))["headline"]
     assert headline == "None of 12 measures makes more key figures better than worse."
 
 
@@ -124,11 +124,11 @@ def test_the_headline_of_a_route_is_what_the_cut_leaves(worlds):
     _, routed = worlds["plain"]
     page = build_route(routed)
     row = routed.curve.filter(split="test", order="chosen").row(0, named=True)
-    assert page.split == "test"
-    assert f"{100 * row['sent']:.1f}% of the answers sent to the dense model" in page.headline
-    assert f"to {100 * row['flip_rate']:.1f}%." in page.headline
+    assert page["split"] == "test"
+    assert f"{100 * row['sent']:.1f}% of the answers sent to the dense model" in page["headline"]
+    assert f"to {100 * row['flip_rate']:.1f}%." in page["headline"]
     none = routed.info.model_copy(update={"cut": None, "reason": "too few"})
-    assert build_route(replace(routed, info=none)).headline == "No cut: too few."
+    assert build_route(replace(routed, info=none))["headline"] == "No cut: too few."
 
 
 def test_the_headline_of_overrides_alone_is_what_people_did(overridden):
@@ -138,13 +138,12 @@ def test_the_headline_of_overrides_alone_is_what_people_did(overridden):
         pl.col("group").is_null(), metric="accuracy", measure="overrides"
     ).row(0, named=True)
     before, after = (f"{100 * row[name]:.1f}%" for name in ("nothing", "value"))
-    assert page.headline == (
+    assert page["headline"] == (
         f"People looked at 60 answers: the accuracy goes from {before} to {after}."
     )
-    assert RoutePage.model_validate_json(page.model_dump_json()) == page
     none = replace(chosen, info=chosen.info.model_copy(update={"cut": None, "reason": "few"}))
-    assert build_route(none, effects=effects).headline == "No cut: few."
-    idle = build_route(chosen).headline
+    assert build_route(none, effects=effects)["headline"] == "No cut: few."
+    idle = build_route(chosen)["headline"]
     assert idle == "People looked at 60 answers, and gave none that would replace the model's."
 
 
@@ -164,14 +163,6 @@ def test_before_and_after_is_on_the_page(visit, overridden, tmp_path, name, shar
     names = [one.name for one in effects.info.measures]
     assert heads == ["Figure", "dense", "pruned", *names]
     assert ("Nothing is sent." in page.locator("#proof").inner_text()) == (share is None)
-
-
-def test_pages_are_data_that_survive_json(worlds):
-    for kind, build, found in zip(
-        (ComparisonPage, RoutePage), (build_comparison, build_route), worlds["plain"], strict=True
-    ):
-        page = build(found)
-        assert kind.model_validate_json(page.model_dump_json()) == page
 
 
 @pytest.mark.parametrize("width", ["desktop", "phone"])

@@ -49,10 +49,10 @@ def to_page(found: Found, *, title: str | None = None) -> str:
     info = found.info
     return page(
         "explain.html",
-        told=info,
-        title=title or f"Why did it flip? {info.compressed} against {info.dense}",
-        headline=f"{counted(len(info.cases), 'answer')}, as {info.dense} and {info.compressed} see "
+        title or f"Why did it flip? {info.compressed} against {info.dense}",
+        f"{counted(len(info.cases), 'answer')}, as {info.dense} and {info.compressed} see "
         + ("it" if len(info.cases) == 1 else "them"),
+        told=info,
         method=METHOD_NAMES[info.method],
         pictures={name: data_uri(picture) for name, picture in found.pictures.items()},
     )

@@ -11,22 +11,18 @@ turns it into text and adds nothing.
 """
 
 from prunescope.report.build import build
-from prunescope.report.comparison_page import (
-    ComparisonPage,
-    build_comparison,
-    write_comparison,
-)
+from prunescope.report.comparison_page import build_comparison, write_comparison
 from prunescope.report.findings import findings
-from prunescope.report.forecast_page import ForecastPage, build_forecast, write_forecast
+from prunescope.report.forecast_page import build_forecast, write_forecast
 from prunescope.report.gains import Gain, read_gain
 from prunescope.report.html import to_html
 from prunescope.report.hurt import Hurt, build_hurt
 from prunescope.report.markdown import to_markdown
 from prunescope.report.model_card import to_model_card
 from prunescope.report.pictures import write_figures
-from prunescope.report.route_page import RoutePage, build_route, write_route
+from prunescope.report.route_page import build_route, write_route
 from prunescope.report.samples import TAGS, sample_table, write_samples
-from prunescope.report.score_page import ScorePage, build_score, write_score
+from prunescope.report.score_page import build_score, write_score
 from prunescope.report.slices_page import write_slices
 from prunescope.report.structure import Estimate, Finding, Report
 from prunescope.report.write import FORMATS, to_json, write_report
@@ -34,15 +30,11 @@ from prunescope.report.write import FORMATS, to_json, write_report
 __all__ = [
     "FORMATS",
     "TAGS",
-    "ComparisonPage",
     "Estimate",
     "Finding",
-    "ForecastPage",
     "Gain",
     "Hurt",
     "Report",
-    "RoutePage",
-    "ScorePage",
     "build",
     "build_comparison",
     "build_forecast",

@@ -1,23 +1,21 @@
-"""The page of a forecast: what pruning would break, as data, then as HTML."""
+"""The page of a forecast: what pruning would break."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
-from markupsafe import Markup
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
-from prunescope import __version__
 from prunescope.data import Dataset
 from prunescope.errors import shorten
-from prunescope.files import write_text
 from prunescope.forecast import Forecast
 from prunescope.forecast.plain import agreements, rarities
-from prunescope.report.html import page
+from prunescope.report.html import write_page
+from prunescope.report.lines import Line, Scale, draw_lines
 from prunescope.report.thumbnails import thumbnails
 from prunescope.verdict.numbers import SHARE, counted, removed
 
@@ -27,117 +25,27 @@ MOST_IMAGES, MOST_ANSWERS, MOST_ROWS = 24, 4, 40
 WORD = {"multilabel": "attribute", "multiclass": "class"}
 
 
-class Fate(BaseModel):
-    """What an attribute, on its own or by a group, is in for."""
-
-    attribute: str
-    group: str | None = None
-    rarity: float | None = None
-    flips: float | None = None
-    dense: float | None = None
-    expected: float | None = None
-    rises: float | None = None
-    reason: str | None = None
-
-
-class AtRisk(BaseModel):
-    """One answer at risk; where classes are chosen with the class that it would rather become."""
-
-    attribute: str
-    answer: bool
-    becomes: str | None = None
-    chance: float | None
-    margin: float
-    expected: float | None
-    why: str
-
-
-class Image(BaseModel):
-    """One image, and the answers to it that are most at risk."""
-
-    id: str
-    answers: list[AtRisk]
-    more: int
-
-
-class CurveOf(BaseModel):
-    """A metric against sparsity: means over attributes."""
-
-    metric: str
-    group: str | None
-    points: list[tuple[float, float]]
-
-
-class ForecastPage(BaseModel):
-    """Everything that the page of a forecast shows.
-
-    History of the format: 1 (0.1.0) first.
-    """
-
-    format_version: Literal[1] = 1
-    title: str
-    headline: str
-    noun: str
-    model: str
-    sparsity: float
-    scorer: str
-    tier: str
-    summary: str
-    probabilities: str | None
-    n_samples: int
-    n_attributes: int
-    warnings: list[str]
-    notes: list[str]
-    fates: list[Fate]
-    leanings: list[Fate]
-    leanings_scorer: str | None
-    plain: list[str]
-    curves: list[CurveOf]
-    images: list[Image]
-    thumbnails: dict[str, str]
-    version: str
-
-
 def build_forecast(
     forecast: Forecast, *, title: str | None = None, dataset: Dataset | None = None
-) -> ForecastPage:
-    """Put together what the page of a forecast shows.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    title : str, optional
-    dataset : Dataset, optional
-        Where pictures are looked up, by id.
-    """
+) -> dict[str, Any]:
+    """Put together what the page of a forecast shows, by the names that its template knows."""
     info = forecast.info
     images = _images(forecast)
-    pictures = {} if dataset is None else thumbnails(dataset, [image.id for image in images])
+    pictures = {} if dataset is None else thumbnails(dataset, [image["id"] for image in images])
     planned = forecast.at()
-    leanings = _leanings(planned)
-    return ForecastPage(
-        title=title or f"{info.model}, {removed(info.sparsity)} of the weights removed",
-        headline=_headline(forecast),
-        noun=WORD[info.task],
-        model=info.model,
-        sparsity=info.sparsity,
-        scorer=info.scorer,
-        tier=info.tier,
-        summary=info.summary,
-        probabilities=info.probabilities,
-        n_samples=info.n_samples,
-        n_attributes=len(info.attributes),
-        warnings=info.warnings,
-        notes=info.notes,
-        fates=_fates(planned, rarities(forecast)),
-        leanings=leanings,
-        leanings_scorer=next(iter(planned["scorer"].to_list()), None),
-        plain=agreements(forecast),
-        curves=_curves(forecast),
-        images=images,
-        thumbnails=pictures,
-        version=__version__,
-    )
+    return {
+        "title": title or f"{info.model}, {removed(info.sparsity)} of the weights removed",
+        "headline": _headline(forecast),
+        "noun": WORD[info.task],
+        "info": info,
+        "fates": _fates(planned, rarities(forecast)),
+        "leanings": _leanings(planned),
+        "leanings_scorer": next(iter(planned["scorer"].to_list()), None),
+        "plain": agreements(forecast),
+        "curves": _curves(forecast),
+        "images": images,
+        "thumbnails": pictures,
+    }
 
 
 def _headline(forecast: Forecast) -> str:
@@ -166,7 +74,7 @@ def _headline(forecast: Forecast) -> str:
     return text + "."
 
 
-def _fates(planned: pl.DataFrame, rarity: dict[str, float]) -> list[Fate]:
+def _fates(planned: pl.DataFrame, rarity: dict[str, float]) -> list[dict[str, Any]]:
     """Return what each attribute is in for, beside how rare it is: most flips first."""
     whole = planned.filter(pl.col("group").is_null())
     flips = whole.filter(metric="flip_rate").select("attribute", flips="expected")
@@ -175,24 +83,19 @@ def _fates(planned: pl.DataFrame, rarity: dict[str, float]) -> list[Fate]:
     )
     rows = flips.join(ratio, on="attribute", how="left", maintain_order="left")
     ordered = rows.sort("flips", descending=True, nulls_last=True).to_dicts()
-    return [Fate(**row, rarity=rarity.get(row["attribute"])) for row in ordered]
+    return [row | {"rarity": rarity.get(row["attribute"])} for row in ordered]
 
 
-def _leanings(planned: pl.DataFrame) -> list[Fate]:
+def _leanings(planned: pl.DataFrame) -> list[dict[str, Any]]:
     """Return bias amplification by attribute and group: the largest rise first."""
     rows = planned.filter(
         pl.col("metric") == "bias_amplification", pl.col("expected").is_not_null()
     )
     ordered = rows.sort("change", descending=True).head(MOST_ROWS)
-    return [
-        Fate(**row)
-        for row in ordered.select(
-            "attribute", "group", "dense", "expected", "reason", rises="probability"
-        ).to_dicts()
-    ]
+    return ordered.select("attribute", "group", "dense", "expected", rises="probability").to_dicts()
 
 
-def _curves(forecast: Forecast) -> list[CurveOf]:
+def _curves(forecast: Forecast) -> list[dict[str, Any]]:
     """Return means over attributes against sparsity, of one scorer of tier A."""
     along = forecast.attributes.filter(
         pl.col("group_value").is_null(), pl.col("expected").is_not_null()
@@ -210,11 +113,11 @@ def _curves(forecast: Forecast) -> list[CurveOf]:
     for (metric, group), rows in means.group_by("metric", "group", maintain_order=True):
         points = sorted(rows.select("sparsity", "expected").rows())
         points = [(0.0, float(rows["dense"][0])), *points]
-        found.append(CurveOf(metric=str(metric), group=group, points=points))
+        found.append({"metric": metric, "group": group, "points": points})
     return found
 
 
-def _images(forecast: Forecast) -> list[Image]:
+def _images(forecast: Forecast) -> list[dict[str, Any]]:
     """Return the images with the most expected flips, or the riskiest answers."""
     of_classes = forecast.info.task == "multiclass"
     by_image = (
@@ -231,53 +134,48 @@ def _images(forecast: Forecast) -> list[Image]:
         chances = None if forecast.probability is None else forecast.probability[row]
         more = 0 if chances is None else int((chances[order[MOST_ANSWERS:]] >= 0.5).sum())
         answers = [_at_risk(forecast, int(row), int(a)) for a in order[:MOST_ANSWERS]]
-        found.append(Image(id=forecast.ids[int(row)], answers=answers, more=more))
+        found.append({"id": forecast.ids[int(row)], "answers": answers, "more": more})
     return found
 
 
-def _at_risk(forecast: Forecast, row: int, a: int) -> AtRisk:
-    """Tell of one answer."""
+def _at_risk(forecast: Forecast, row: int, a: int) -> dict[str, Any]:
+    """Tell of one answer; where classes are chosen with the class that it would rather become."""
     names, of_classes = forecast.info.attributes, forecast.info.task == "multiclass"
 
     def number(table: NDArray[Any] | None, digits: int) -> float | None:
         return None if table is None else round(float(table[row, a]), digits)
 
-    return AtRisk(
-        attribute=names[a],
-        answer=bool(forecast.answer[row, a]),
-        becomes=names[forecast.rivals[row]] if of_classes else None,
-        chance=number(forecast.probability, 3),
-        margin=round(float(forecast.margin[row, a]), 2),
-        expected=number(forecast.expected, 2),
-        why=forecast.info.reasons[forecast.why[row, a]],
-    )
+    return {
+        "attribute": names[a],
+        "answer": bool(forecast.answer[row, a]),
+        "becomes": names[forecast.rivals[row]] if of_classes else None,
+        "chance": number(forecast.probability, 3),
+        "margin": number(forecast.margin, 2),
+        "expected": number(forecast.expected, 2),
+        "why": forecast.info.reasons[forecast.why[row, a]],
+    }
 
 
-def forecast_html(told: ForecastPage) -> str:
-    """Render the page of a forecast: one file that works offline."""
-    from prunescope.report.lines import Line, Scale, draw_lines  # altair is slow to load
-
+def _charts(told: dict[str, Any]) -> Iterator[tuple[str, list[Line], str]]:
+    """Draw each metric against sparsity."""
     kept = Scale(
         "weights left, %", log=True, ticks=(100, 50, 20, 10, 5, 2, 1), factor=100, reverse=True
     )
-    flips = "top1_flip_rate" if told.noun == "class" else "flip_rate"
+    flips = "top1_flip_rate" if told["noun"] == "class" else "flip_rate"
     titles = {
         flips: "answers that flip, %",
         "rare_value_ratio": "rare-value ratio",
         "bias_amplification": "bias amplification, points",
     }
-    charts = []
     for metric, title in titles.items():
-        of_metric = [curve for curve in told.curves if curve.metric == metric]
+        of_metric = [curve for curve in told["curves"] if curve["metric"] == metric]
         lines = [
-            Line(curve.group or "all", [(1 - s, v) for s, v in curve.points], place)
+            Line(curve["group"] or "all", [(1 - s, v) for s, v in curve["points"]], place)
             for place, curve in enumerate(of_metric)
         ]
         if lines:
-            factor = 1.0 if metric == "rare_value_ratio" else 100.0
-            up = Scale(title, factor=factor)
-            charts.append((metric, lines, Markup(draw_lines(lines, kept, up, title))))
-    return page("forecast.html", told=told, charts=charts)
+            up = Scale(title, factor=1.0 if metric == "rare_value_ratio" else 100.0)
+            yield metric, lines, draw_lines(lines, kept, up, title)
 
 
 def write_forecast(
@@ -287,6 +185,9 @@ def write_forecast(
     title: str | None = None,
     dataset: Dataset | None = None,
 ) -> Path:
-    """Write ``forecast.html`` to a folder, whole or not at all; return its path."""
+    """Write ``forecast.html`` to a folder, whole or not at all; return its path.
+
+    Pictures are looked up in `dataset`, by id.
+    """
     told = build_forecast(forecast, title=title, dataset=dataset)
-    return write_text(Path(folder) / "forecast.html", forecast_html(told))
+    return write_page(folder, "forecast", told, charts=_charts(told))

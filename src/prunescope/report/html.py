@@ -7,11 +7,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from prunescope import __version__
+from prunescope.files import write_text
 from prunescope.report import words
 from prunescope.report.cells import (
     STATUS,
@@ -98,7 +101,10 @@ def to_html(report: Report) -> str:
     ]
     return page(
         "report.html",
+        report.title,
+        report.headline,
         ("report.js", "explore.js"),
+        version=report.provenance.versions["prunescope"],
         report=report,
         metric_name=lambda metric: _in_sentence(label_of(metric, report.noun)),
         GLOSSARY=legend(report.noun),
@@ -118,6 +124,8 @@ def to_html(report: Report) -> str:
 
 def page(
     template: str,
+    title: str,
+    headline: str,
     scripts: Sequence[str] = ("report.js",),
     **values: Any,  # noqa: ANN401 - whatever the template shows
 ) -> str:
@@ -131,9 +139,25 @@ def page(
             css=Markup(_source("report.css")),
             script=Markup(script),
             script_digest=digest,
-            **values,
+            title=title,
+            headline=headline,
+            **{"version": __version__, **values},
         )
     )
+
+
+def write_page(
+    folder: str | Path,
+    name: str,
+    told: Mapping[str, Any],
+    **values: Any,  # noqa: ANN401 - whatever the template shows
+) -> Path:
+    """Write ``NAME.html`` to a folder, whole or not at all; return its path.
+
+    Its title and headline are among what is `told`.
+    """
+    text = page(f"{name}.html", told["title"], told["headline"], told=told, **values)
+    return write_text(Path(folder) / f"{name}.html", text)
 
 
 @cache

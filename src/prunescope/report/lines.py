@@ -7,16 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+from markupsafe import Markup
 
-from prunescope.report.svg import (
-    MUTED,
-    colour,
-    config,
-    data,
-    rendered,
-    shrink_points,
-    text,
-)
+from prunescope.report.svg import MUTED, colour, config, data, rendered, shrink_points, text
 
 WIDTH, HEIGHT = 280, 170
 PADDING = {"left": 46, "right": 10, "top": 8, "bottom": 40}
@@ -31,7 +24,7 @@ class Line:
     place: int = 0
 
     @property
-    def colour(self) -> str:
+    def colour(self) -> Markup:
         """The colour of the series, which the page chooses."""
         return colour(self.place)
 
@@ -64,12 +57,12 @@ class Scale:
 
 def draw_lines(
     lines: Sequence[Line], x: Scale, y: Scale, label: str, *, diagonal: bool = False
-) -> str:
+) -> Markup:
     """Draw lines with a point at each value.
 
     Returns
     -------
-    str
+    Markup
         An ``<svg>`` element, see `prunescope.report.charts.draw`.
     """
     across, up = x.channel(alt.X, "x"), y.channel(alt.Y, "y")
@@ -97,4 +90,4 @@ def draw_lines(
             )
         )
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT).configure(**config(PADDING))
-    return text(shrink_points(rendered(chart, label)))
+    return Markup(text(shrink_points(rendered(chart, label))))

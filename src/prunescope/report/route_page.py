@@ -1,19 +1,17 @@
-"""The page of a route: what is left of the damage against what is sent, as data, then as HTML."""
+"""The page of a route: what is left of the damage against what is sent."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
-from markupsafe import Markup
-from pydantic import BaseModel
 
-from prunescope import __version__
-from prunescope.files import write_text
-from prunescope.mitigate import Comparison, OverridesInfo, Route, RouteInfo
-from prunescope.report.comparison_page import ComparisonPage, build_comparison
-from prunescope.report.html import page
+from prunescope.mitigate import Comparison, OverridesInfo, Route
+from prunescope.report.comparison_page import build_comparison
+from prunescope.report.html import write_page
+from prunescope.report.lines import Line, Scale, draw_lines
 from prunescope.verdict.glossary import label_of
 from prunescope.verdict.numbers import SHARE, counted
 
@@ -34,44 +32,29 @@ MOST_DRAWN = 0.5
 """Share of sent answers up to which curves are drawn."""
 
 
-class RoutePage(BaseModel):
-    """Everything that the page of a route shows.
-
-    History of the format: 1 (0.1.0) first.
-    """
-
-    format_version: Literal[1] = 1
-    title: str
-    headline: str
-    info: RouteInfo
-    split: str
-    rows: list[dict[str, Any]]
-    effects: ComparisonPage | None = None
-    version: str
-
-
 def build_route(
     found: Route, *, effects: Comparison | None = None, title: str | None = None
-) -> RoutePage:
-    """Put together what the page of a route shows: of the test split if there is one.
+) -> dict[str, Any]:
+    """Put together what the page of a route shows, by the names that its template knows.
 
-    Parameters
-    ----------
-    found : Route
-    effects : Comparison, optional
-        What the route and overrides do, as `judge_route` tells it.
-    title : str, optional
+    That is of the test split if there is one. `effects` tell what the route and overrides do, as
+    `judge_route` says.
     """
     split = str(found.curve["split"][-1])
-    return RoutePage(
-        title=title or f"Routing {found.info.model}",
-        headline=_headline(found, effects),
-        info=found.info,
-        split=split,
-        rows=found.curve.filter(split=split).to_dicts(),
-        effects=None if effects is None else build_comparison(effects),
-        version=__version__,
-    )
+    rows = found.curve.filter(split=split).to_dicts()
+    shown = [row for row in rows if row["group"] == rows[0]["group"]]
+    table = [r for r in shown if r["order"] == "chosen" and found.info.sends]
+    table += [row for row in shown if row["order"] == "risk"]
+    return {
+        "title": title or f"Routing {found.info.model}",
+        "headline": _headline(found, effects),
+        "info": found.info,
+        "split": split,
+        "rows": rows,
+        "effects": None if effects is None else build_comparison(effects),
+        "table": sorted(table, key=lambda row: row["sent"]),
+        "beside": {(row["order"], row["sent"]): row["flip_rate"] for row in shown},
+    }
 
 
 def _headline(found: Route, effects: Comparison | None) -> str:
@@ -109,19 +92,16 @@ def _of_people(overrides: OverridesInfo, effects: Comparison | None) -> str:
     return f"{looked}: the accuracy goes from {before} to {after}."
 
 
-def route_html(told: RoutePage) -> str:
-    """Render the page of a route: one file that works offline."""
-    from prunescope.report.lines import Line, Scale, draw_lines  # altair is slow to load
-
-    groups = list(dict.fromkeys(row["group"] for row in told.rows))
-    charts = []
+def _charts(rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[Line]]]:
+    """Draw each metric against the share that is sent; what is of groups, group by group."""
+    groups = list(dict.fromkeys(row["group"] for row in rows))
     for metric, label in DRAWN.items():
         by_group = metric in ("bias_amplification", "accuracy_difference")
         for group in groups if by_group else groups[:1]:
             lines = [
                 Line(name, points, place)
                 for place, (order, name) in enumerate(ORDERS.items())
-                if len(points := _points(told.rows, order, metric, group)) > 1
+                if len(points := _points(rows, order, metric, group)) > 1
             ]
             if not lines:
                 continue
@@ -133,12 +113,7 @@ def route_html(told: RoutePage) -> str:
                 Scale(f"{label.lower()}, %" if factor == 100 else label.lower(), factor=factor),
                 f"{title} against the share of answers that is sent",
             )
-            charts.append((title, Markup(drawn), lines))
-    shown = [row for row in told.rows if row["group"] == groups[0]]
-    chosen = [row for row in shown if row["order"] == "chosen" and told.info.sends]
-    table = sorted(chosen + [r for r in shown if r["order"] == "risk"], key=lambda r: r["sent"])
-    beside = {(row["order"], row["sent"]): row["flip_rate"] for row in shown}
-    return page("route.html", told=told, charts=charts, table=table, beside=beside)
+            yield title, drawn, lines
 
 
 def _points(
@@ -161,5 +136,5 @@ def write_route(
     title: str | None = None,
 ) -> Path:
     """Write ``route.html`` to a folder, whole or not at all; return its path."""
-    text = route_html(build_route(found, effects=effects, title=title))
-    return write_text(Path(folder) / "route.html", text)
+    told = build_route(found, effects=effects, title=title)
+    return write_page(folder, "route", told, charts=_charts(told["rows"]))

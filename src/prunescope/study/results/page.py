@@ -244,6 +244,8 @@ def study_html(told: StudyPage) -> str:
     """Render the report of a study: one file that works offline; every name in it is escaped."""
     return page(
         "study.html",
+        told.title,
+        told.headline,
         told=told,
         draw=lambda panel, size: Markup(draw_panel(panel, size)),
         draw_pairs=lambda pairs: Markup(draw_pairs(pairs)),
