@@ -19,13 +19,12 @@ from prunescope.report.html import to_html
 from prunescope.report.hurt import Hurt, build_hurt
 from prunescope.report.markdown import to_markdown
 from prunescope.report.model_card import to_model_card
-from prunescope.report.pictures import write_figures
 from prunescope.report.route_page import build_route, write_route
 from prunescope.report.samples import TAGS, sample_table, write_samples
 from prunescope.report.score_page import build_score, write_score
 from prunescope.report.slices_page import write_slices
 from prunescope.report.structure import Estimate, Finding, Report
-from prunescope.report.write import FORMATS, to_json, write_report
+from prunescope.report.write import FORMATS, to_json, write_figures, write_report
 
 __all__ = [
     "FORMATS",

@@ -15,15 +15,13 @@ LEAST_SPAN = 0.02
 """Of an axis, as a share of the values: less would show rounding as if it were much."""
 
 
-def ticks(low: float, high: float, about: int = 4) -> list[float]:
-    """Return round numbers between two ends.
+def ticks(low: float, high: float, about: int = 4, span: float | None = None) -> list[float]:
+    """Return round numbers between two ends, about so many in a `span`, which is all by default.
 
-    Examples
-    --------
     >>> ticks(0.0, 1.0), ticks(88.2, 91.9), ticks(-3, 12)
     ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [89.0, 90.0, 91.0], [0.0, 5.0, 10.0])
     """
-    span = high - low
+    span = span or high - low
     power = 10.0 ** math.floor(math.log10(span / about))
     step = min((power * k for k in (1, 2, 5, 10)), key=lambda s: abs(span / s - about))
     return [
@@ -35,8 +33,6 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
 def spread(places: Sequence[float], gap: float) -> list[float]:
     """Move labels as little as it takes for them to lie `gap` apart, in the same order.
 
-    Examples
-    --------
     >>> spread([10.0, 12.0, 40.0], 8)
     [7.0, 15.0, 40.0]
     """
@@ -59,20 +55,11 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 def limits(
     values: Sequence[float], ends: Sequence[float], bounds: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return the ends of an axis: all values are inside, intervals that reach far are cut.
+    """Return the ends of an axis: all values are inside, `ends` of intervals that reach far cut.
 
     With two or three seeds an interval may be many times as wide as all that is seen, and reach
-    beyond what is possible.
+    beyond the `bounds` of what is possible.
 
-    Parameters
-    ----------
-    values, ends : sequence of float
-        What is drawn, and the ends of its intervals.
-    bounds : (float, float)
-        Between which values are possible.
-
-    Examples
-    --------
     >>> low, high = limits([0.0, 1.0], [0.5, 50.0], (0.0, math.inf))
     >>> -0.1 < low < 0, 1.8 < high < 2
     (True, True)
@@ -89,8 +76,6 @@ def limits(
 def bounds_of(metric: str) -> tuple[float, float]:
     """Return between which values a metric can lie.
 
-    Examples
-    --------
     >>> bounds_of("accuracy"), bounds_of("bias_amplification"), bounds_of("rare_value_ratio")
     ((0.0, 1.0), (-1.0, 1.0), (0.0, inf))
     """
@@ -102,8 +87,6 @@ def bounds_of(metric: str) -> tuple[float, float]:
 def labelled(metric: str, low: float, high: float, about: int = 4) -> list[tuple[float, str]]:
     """Return the ticks of a metric between two ends, where values are possible, with their words.
 
-    Examples
-    --------
     >>> labelled("accuracy", 0.95, 1.02, 2), labelled("bias_amplification", -0.01, 0.01, 2)
     ([(0.95, '95%'), (1.0, '100%')], [(-0.01, '−1'), (0.0, '0'), (0.01, '1')])
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prunescope.report import words
+from prunescope.report.axes import ticks
 from prunescope.report.records import Estimate
 from prunescope.verdict.glossary import FLIPS, GLOSSARY, Entry
 from prunescope.verdict.numbers import Unit, counted
@@ -39,8 +39,6 @@ def unit(row: Estimate) -> Unit:
 def effect(row: Estimate) -> str:
     """Say in a word (a CSS class) what a change is: harm, relief, shift, unclear, or nothing.
 
-    Examples
-    --------
     >>> row = Estimate(model="m", metric="accuracy", status="ok", value=0.8, delta=-0.1)
     >>> effect(row), effect(row.model_copy(update={"supported": True, "harm": 0.1}))
     ('unclear', 'harm')
@@ -64,8 +62,6 @@ def strength(row: Estimate) -> int:
 def verdict_of(row: Estimate) -> str:
     """Say in words what is to be thought of a change; nothing where there is none.
 
-    Examples
-    --------
     >>> row = Estimate(model="m", metric="auc", status="ok", value=0.8, delta=-0.1)
     >>> verdict_of(row), verdict_of(row.model_copy(update={"verdict": "worse"}))
     ('not tested', 'worse')
@@ -128,16 +124,8 @@ def _told(row: Estimate, change: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Axis:
-    """A horizontal axis that fits intervals and 0.
+    """A horizontal axis that fits intervals and 0, with round numbers for ticks.
 
-    Parameters
-    ----------
-    low, high : float
-    ticks : tuple of float
-        Round numbers, 0 among them.
-
-    Examples
-    --------
     >>> axis = Axis.fit([(-0.7, 0.1)])
     >>> axis.ticks, axis.at(axis.low), axis.at(axis.high)
     ((-0.6, -0.4, -0.2, 0.0), 0.0, 100.0)
@@ -154,10 +142,7 @@ class Axis:
         low, high = min(ends), max(ends)
         span = (high - low) or 1.0
         low, high = low - 0.03 * span, high + 0.03 * span
-        power = 10.0 ** math.floor(math.log10(span / 4))
-        step = min((power * k for k in (1, 2, 5, 10)), key=lambda s: abs(span / s - 4))
-        ticks = range(math.ceil(low / step), math.floor(high / step) + 1)
-        return cls(low, high, tuple(round(k * step, 10) for k in ticks))
+        return cls(low, high, tuple(ticks(low, high, span=span)))
 
     @classmethod
     def of(cls, rows: Iterable[Estimate]) -> Axis:

@@ -8,17 +8,7 @@ from typing import Any
 import altair as alt
 
 from prunescope.report.structure import Curve, CurvePoint
-from prunescope.report.svg import (
-    INK,
-    MUTED,
-    N_COLOURS,
-    PAPER,
-    colour,
-    config,
-    data,
-    rendered,
-    text,
-)
+from prunescope.report.svg import INK, MUTED, N_COLOURS, PAPER, colour, data, drawn
 from prunescope.verdict.glossary import GLOSSARY
 from prunescope.verdict.numbers import removed
 
@@ -53,19 +43,14 @@ def series_of(curves: list[Curve]) -> list[Series]:
 
 
 def draw(curve: Curve, series: list[Series]) -> str:
-    """Draw one metric against sparsity.
+    """Draw one metric against sparsity as an ``<svg>`` element for use inside HTML.
 
-    Returns
-    -------
-    str
-        An ``<svg>`` element for use inside HTML: only shapes and text, no script, no links, and no
-        name in it that is not escaped.
+    It holds only shapes and text: no script, no links, and no name that is not escaped.
     """
     steps = {(point.method, point.sparsity) for point in curve.points if not point.dense}
     height = HEIGHT if len(steps) > len({method for method, _ in steps}) else FLAT
-    chart = _chart(curve, series).properties(width=WIDTH, height=height)
     label = f"{GLOSSARY[curve.metric].label} against sparsity"
-    return text(rendered(chart.configure(**config(PADDING)), label))
+    return drawn(_chart(curve, series), (WIDTH, height), PADDING, label)
 
 
 def _left(point: CurvePoint) -> float:
@@ -155,16 +140,13 @@ def _row(curve: Curve, point: CurvePoint, codes: dict[str, str]) -> dict[str, An
     """Return what is drawn of one model."""
     row, unit = point.estimate, GLOSSARY[curve.metric].unit
     value = row.value or 0.0
-    tip = f"{row.model}: {unit.value(value)}"
-    if row.low is not None and row.high is not None:
-        tip += f" ({unit.interval(row.low, row.high)})"
     return {
         "left": _left(point),
         "value": value * unit.scale,
         "low": None if row.low is None else row.low * unit.scale,
         "high": None if row.high is None else row.high * unit.scale,
         "kind": "dense" if point.dense else "compressed",
-        "tip": tip,
+        "tip": f"{row.model}: {unit.whole(value, row.low, row.high)}",
         "member": point.member,
         "method": DENSE if point.dense else codes[point.method],
     }

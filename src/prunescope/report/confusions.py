@@ -43,20 +43,11 @@ def gained(audit: Audit, model: str, seeds: Sequence[str]) -> Iterator[Finding]:
 
 
 def rows_of(confusions: pl.DataFrame) -> pl.DataFrame:
-    """Count how many more images of one class are called another than before.
+    """Count how many more images of one class are called another than before, and test that.
 
-    Parameters
-    ----------
-    confusions : polars.DataFrame
-        Of one model: `label`, `dense`, `compressed`, `n` of the samples whose answer changed.
+    Takes `label`, `dense`, `compressed` and `n` of one model's samples whose answer changed;
+    returns `label`, `called`, `more` (after minus before), `p_value` and `q_value`.
 
-    Returns
-    -------
-    polars.DataFrame
-        `label`, `called`, `more` (after minus before), `p_value` and `q_value`.
-
-    Examples
-    --------
     >>> rows = {"label": ["newt", "newt"], "dense": ["newt", "cat"], "compressed": ["cat", "newt"]}
     >>> rows_of(pl.DataFrame(rows | {"n": [9, 1]})).select("label", "called", "more").rows()
     [('newt', 'cat', 8)]

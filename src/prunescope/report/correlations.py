@@ -25,13 +25,8 @@ DIGITS = 5
 class Together:
     """The correlations of an audit, of populations too.
 
-    Of several models, figures are means, and null where one model has none; an interval holds
-    those of all models.
-
-    Parameters
-    ----------
-    audit : Audit
-    cast : Roles
+    Of several models, figures are means, and null where one model has none; an interval holds those
+    of all models.
     """
 
     def __init__(self, audit: Audit, cast: Roles) -> None:

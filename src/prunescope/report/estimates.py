@@ -146,8 +146,6 @@ def _taken(column: Sequence[Any], rows: list[int]) -> list[Any]:
 def _runs(column: list[int | None]) -> list[int | None]:
     """Write a column as value, length, value, length.
 
-    Examples
-    --------
     >>> _runs([3, 3, 3, None])
     [3, 3, None, 1]
     """

@@ -203,8 +203,6 @@ def gaps(audit: Audit) -> list[Gap]:
 def _without_count(reason: str) -> str:
     """Drop the number that makes reasons of one kind differ.
 
-    Examples
-    --------
     >>> _without_count("4 true positives: at least 10 are needed")
     'true positives: at least 10 are needed'
     """

@@ -54,8 +54,6 @@ class Gain:
     def of(self, names: Sequence[str]) -> list[float | None]:
         """Return the mean costs of those of some models that were measured; None where none was.
 
-        Examples
-        --------
         >>> gain = Gain(("time per image, ms",), {"a": [2.0], "b": [4.0]})
         >>> gain.of(["a", "b"]), gain.of(["a", "c"])
         ([3.0], [2.0])

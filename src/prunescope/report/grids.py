@@ -8,7 +8,7 @@ from itertools import groupby
 import altair as alt
 
 from prunescope.report.records import Triangle
-from prunescope.report.svg import INK, LESS, MORE, RULE, config, data, merge_cells, rendered, text
+from prunescope.report.svg import INK, LESS, MORE, RULE, data, drawn, merge_cells
 from prunescope.verdict.numbers import CORRELATION
 
 WIDTH, NAMES = 360, 96
@@ -21,16 +21,10 @@ NOTHING = "var(--hatch)"
 
 @dataclass(frozen=True)
 class Grid:
-    """A drawn triangle.
+    """A drawn triangle, an ``<svg>`` element.
 
-    Parameters
-    ----------
-    svg : str
-        An ``<svg>`` element, see `prunescope.report.charts.draw`.
-    size : int
-        Side of a cell, in units of the element's view box.
-    cells : str
-        The values in hundredths, row by row, by commas; nothing where there is no value.
+    The `size` of a cell is its side in units of the view box; `cells` are the values in hundredths,
+    row by row, by commas, with nothing where there is no value.
     """
 
     svg: str
@@ -39,17 +33,10 @@ class Grid:
 
 
 def draw_grid(attributes: list[str], values: Triangle, full: float, what: str) -> Grid:
-    """Draw correlations, or changes of them, as a triangle.
+    """Draw correlations, or changes of them, as a triangle; null where undefined.
 
-    Parameters
-    ----------
-    attributes : list of str
-    values : list
-        Row by row; null where undefined.
-    full : float
-        Size from which a cell has its full colour: above 0 one colour, below 0 the other, 0 none.
-    what : str
-        What they are, for those who do not see them.
+    A cell has its `full` colour from that size on: above 0 one, below 0 the other, at 0 none.
+    `what` they are is said to those who do not see them.
     """
     size = max(SMALLEST, min(LARGEST, WIDTH // len(attributes)))
     places = [(i, j) for i in range(len(attributes)) for j in range(i)]
@@ -81,14 +68,10 @@ def draw_grid(attributes: list[str], values: Triangle, full: float, what: str) -
     )
     chart = alt.layer(squares, words.encode(x=place("x:Q"), y=drop("y:Q"), text="name:N"))
     padding = {"left": 0, "top": 0, "bottom": 0, "right": WIDTH + NAMES - width}
-    svg = merge_cells(
-        rendered(
-            chart.properties(width=width, height=height).configure(**config(padding)),
-            _described(attributes, values, places, what),
-        )
-    )
+    label = _described(attributes, values, places, what)
+    svg = drawn(chart, (width, height), padding, label, merge_cells)
     hundredths = ",".join("" if value is None else str(round(100 * value)) for value in values)
-    return Grid(text(svg), size, hundredths)
+    return Grid(svg, size, hundredths)
 
 
 def _paint(value: float | None, full: float) -> tuple[str, float]:

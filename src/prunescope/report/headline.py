@@ -25,13 +25,9 @@ LOUDEST = ("broken", "not judged", "open", "held")
 
 
 def subjects(compressed: Sequence[ModelInfo]) -> dict[str, str]:
-    """Say what was done to each model, in words that tell it from the others.
+    """Say of each model, by name, what was done to it: "95% of weights removed".
 
-    Returns
-    -------
-    dict
-        Name of the model → "95% of weights removed", with the method or the name added where
-        models share that.
+    The method or the name is added where models share that.
     """
     made = {model.name: model.metadata.compression for model in compressed}
     shares = Counter(removed(c.removed) for c in made.values() if c.removed > 0)
@@ -55,14 +51,8 @@ def story(
 ) -> str:
     """Say why a model gets its answer: accuracy first, then what it hides, or what is missing.
 
-    Parameters
-    ----------
-    seeds : sequence of ModelVerdict
-        Of the model, or of the seeds that its name stands for, the one that decides first.
-    findings : sequence of Finding
-        About the model.
-    accuracy : Estimate or None
-        Told where no criterion is about the accuracy over everything.
+    `seeds` are those that its name stands for, or it alone, the one that decides first; `accuracy`
+    is told where no criterion is about the accuracy over everything.
     """
     judged = _accuracy([one for seed in seeds for one in seed.criteria])
     told = _measured(accuracy) if judged is None else _told(judged)

@@ -15,47 +15,20 @@ from markupsafe import Markup
 
 from prunescope import __version__
 from prunescope.files import write_text
-from prunescope.report import words
-from prunescope.report.cells import (
-    STATUS,
-    Axis,
-    cell_tip,
-    effect,
-    entry,
-    line_tip,
-    name,
-    strength,
-    tip,
-    unit,
-    verdict_of,
-)
+from prunescope.report import cells, words
+from prunescope.report.charts import draw, series_of
 from prunescope.report.estimates import MOST_SHOWN, packed
+from prunescope.report.grids import Grid, draw_grid
 from prunescope.report.records import Link, Triangle
+from prunescope.report.scatter import draw_points
 from prunescope.report.structure import Curve, Report
 from prunescope.report.svg import N_COLOURS, colour
 from prunescope.report.tradeoff import KEPT
+from prunescope.report.tradeoff_chart import draw_trade_off
 from prunescope.verdict import WORDS as ANSWERS
-from prunescope.verdict import Criterion
+from prunescope.verdict import Criterion, glossary, numbers
 from prunescope.verdict.damage import POWER
-from prunescope.verdict.glossary import (
-    FLIPS,
-    GLOSSARY,
-    VERDICTS,
-    label_of,
-    legend,
-    size,
-    unit_of,
-)
-from prunescope.verdict.numbers import (
-    AMPLIFICATION,
-    CORRELATION,
-    RANKING,
-    RATIO,
-    SHARE,
-    about,
-    counted,
-    removed,
-)
+from prunescope.verdict.glossary import label_of, legend, size, unit_of
 
 FULL_CORRELATION, FULL_CHANGE = 0.6, 0.3
 """Correlation, and change of one, from which a cell has its full colour."""
@@ -72,11 +45,6 @@ def to_html(report: Report) -> str:
     str
         The page; without thumbnails under 3 MB.
     """
-    from prunescope.report.charts import draw, series_of  # altair takes a third of a second
-    from prunescope.report.grids import Grid, draw_grid
-    from prunescope.report.scatter import draw_points
-    from prunescope.report.tradeoff_chart import draw_trade_off
-
     drawable = any(model.sparsity > 0 for model in report.compressed)
     series = series_of(report.curves) if drawable else []
     shared = report.correlations
@@ -110,7 +78,6 @@ def to_html(report: Report) -> str:
         GLOSSARY=legend(report.noun),
         label_of=partial(label_of, noun=report.noun),
         trades=trades,
-        KEPT=KEPT,
         whole=[model.name for model in report.compressed if not model.sparsity],
         packed=packed(report.estimates, report.noun),
         n_shown=min(len(report.estimates), MOST_SHOWN),
@@ -177,39 +144,18 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    for module in (numbers, glossary, cells):
+        made.globals |= {name: one for name, one in vars(module).items() if name[0] != "_"}
     made.globals |= {
         "ANSWERS": ANSWERS,
-        "GLOSSARY": GLOSSARY,
-        "AMPLIFICATION": AMPLIFICATION,
-        "CORRELATION": CORRELATION,
-        "FLIPS": FLIPS,
         "FULL_CHANGE": FULL_CHANGE,
         "FULL_CORRELATION": FULL_CORRELATION,
-        "RANKING": RANKING,
-        "RATIO": RATIO,
-        "SHARE": SHARE,
-        "STATUS": STATUS,
-        "VERDICTS": VERDICTS,
-        "Axis": Axis,
-        "counted": counted,
-        "effect": effect,
-        "entry": entry,
-        "label_of": label_of,
-        "legend": legend,
-        "line_tip": line_tip,
-        "link_of": link_of,
-        "removed": removed,
-        "side": words.side,
-        "cell_tip": cell_tip,
-        "coverage": coverage,
-        "name": name,
-        "strength": strength,
-        "tip": tip,
-        "unit": unit,
-        "verdict": verdict_of,
+        "KEPT": KEPT,
         "POWER": POWER,
-        "about": about,
+        "coverage": coverage,
         "limits": limits,
+        "link_of": link_of,
+        "side": words.side,
     }
     made.filters |= {"flat": flat, "percent": _percent}
     return made
@@ -218,8 +164,6 @@ def environment() -> Environment:
 def coverage(curve: Curve, n_attributes: int) -> str:
     """Say over how many attributes the means of a curve are, where not over all.
 
-    Examples
-    --------
     >>> from prunescope.report.structure import Curve, CurvePoint, Estimate
     >>> mean = Estimate(model="m", metric="auc", status="ok", value=0.9)
     >>> point = CurvePoint(method="gmp", sparsity=0.9, dense=False, over=3, estimate=mean)
@@ -244,8 +188,6 @@ def link_of(report: Report, cause: str, effect: str) -> Link:
 def limits(criterion: Criterion) -> str:
     """Say from which size on a damage is called what; of a bound, the bound.
 
-    Examples
-    --------
     >>> limits(Criterion(metric="accuracy", moderate=0.005, severe=0.02))
     'moderate from 0.5 points, severe from 2.0 points'
     >>> limits(Criterion(metric="accuracy", gte=0.9))
@@ -265,8 +207,6 @@ def limits(criterion: Criterion) -> str:
 def _in_sentence(label: str) -> str:
     """Write a label as inside a sentence; capitals stay.
 
-    Examples
-    --------
     >>> _in_sentence("AUC"), _in_sentence("Rare-value ratio")
     ('AUC', 'rare-value ratio')
     """
@@ -280,8 +220,6 @@ def _percent(share: float) -> str:
 def flat(mapping: Mapping[str, Any], above: str = "") -> dict[str, str]:
     """Write nested settings as one list, without those that are not set.
 
-    Examples
-    --------
     >>> flat({"seed": 0, "model": {"arch": "resnet18"}, "cluster": None, "band": [0.1, 0.9]})
     {'seed': '0', 'model.arch': 'resnet18', 'band': '0.1, 0.9'}
     """

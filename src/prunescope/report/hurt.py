@@ -66,13 +66,7 @@ class ToldSlice(Frozen):
         return f"{self.rule} (often {', '.join(share.words for share in self.about[:2])})"
 
     def lost(self, all_answers: int) -> float:
-        """Return how many answers of an image are lost; -1 where that is not known.
-
-        Parameters
-        ----------
-        all_answers : int
-            That an image has.
-        """
+        """Return how many answers of an image, which has `all_answers`, are lost; -1: not known."""
         if self.damage is None:
             return -1.0
         return self.damage * (all_answers if self.attribute is None else 1)

@@ -18,8 +18,6 @@ SPECIAL = {
 def escape(words: str) -> str:
     r"""Write a text so that LaTeX shows it as it is.
 
-    Examples
-    --------
     >>> print(escape("a&b_% −0.5"))
     a\&b\_\% $-$0.5
     """
@@ -27,18 +25,8 @@ def escape(words: str) -> str:
 
 
 def tabular(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    r"""Write a table.
+    r"""Write a table, of whose columns the first, as many as `left`, stand to the left.
 
-    Parameters
-    ----------
-    head : sequence of str
-    rows : sequence of sequences of str
-        As wide as the head.
-    left : int
-        How many columns, from the first, stand to the left; the others to the right.
-
-    Examples
-    --------
     >>> print(tabular(["Method", "AUC"], [["gmp_ri", "0.91"]]))
     % \usepackage{booktabs}
     \begin{tabular}{lr}

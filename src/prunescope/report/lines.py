@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from prunescope.report.svg import MUTED, colour, config, data, rendered, shrink_points, text
+from prunescope.report.svg import MUTED, colour, data, drawn, shrink_points
 
 WIDTH, HEIGHT = 280, 170
 PADDING = {"left": 46, "right": 10, "top": 8, "bottom": 40}
@@ -24,7 +24,7 @@ class Line:
     place: int = 0
 
     @property
-    def colour(self) -> Markup:
+    def colour(self) -> str:
         """The colour of the series, which the page chooses."""
         return colour(self.place)
 
@@ -58,13 +58,7 @@ class Scale:
 def draw_lines(
     lines: Sequence[Line], x: Scale, y: Scale, label: str, *, diagonal: bool = False
 ) -> Markup:
-    """Draw lines with a point at each value.
-
-    Returns
-    -------
-    Markup
-        An ``<svg>`` element, see `prunescope.report.charts.draw`.
-    """
+    """Draw lines with a point at each value, as an ``<svg>`` element."""
     across, up = x.channel(alt.X, "x"), y.channel(alt.Y, "y")
     layers: list[alt.Chart] = []
     if diagonal:
@@ -82,12 +76,11 @@ def draw_lines(
             }
             for a, b in line.points
         ]
-        drawn = data(values).encode(x=across, y=up)
-        layers.append(drawn.mark_line(color=line.colour, strokeWidth=1.8))
+        one = data(values).encode(x=across, y=up)
+        layers.append(one.mark_line(color=line.colour, strokeWidth=1.8))
         layers.append(
-            drawn.mark_point(filled=True, size=34, opacity=1, color=line.colour).encode(
+            one.mark_point(filled=True, size=34, opacity=1, color=line.colour).encode(
                 description="tip:N"
             )
         )
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT).configure(**config(PADDING))
-    return Markup(text(shrink_points(rendered(chart, label))))
+    return Markup(drawn(alt.layer(*layers), (WIDTH, HEIGHT), PADDING, label, shrink_points))

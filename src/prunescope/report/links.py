@@ -67,8 +67,6 @@ def _plot(link: Link, points: pl.DataFrame) -> LinkPlot:
 def sentence(link: Link, alpha: float) -> str:
     """Tell what one link over all models amounts to.
 
-    Examples
-    --------
     >>> found = {"rho": 0.6, "expected": 0.2, "p_value": 0.001, "q_value": 0.004, "n": 80}
     >>> about = {"model": None, "cause": "uncertainty", "effect": "rare_value_ratio"}
     >>> link = Link(**about, **found, n_attributes=40, status="ok", reason=None)

@@ -55,13 +55,10 @@ def judged_of(report: Report, model: str) -> list[str]:
     judged = report.judged(model)
     seed = "" if judged.model == model else f" (the worst seed, {escape(judged.model)})"
     lines = [f"{judged.text}{seed}:", ""]
-    for one in judged.having("broken", "open", "not judged"):
-        kind = f"{one.state}, {one.severity}" if one.severity else one.state
-        lines.append(f"- **{kind}** {escape(one.criterion)}: {escape(one.text)}")
-    for one in judged.having("held", "absent"):
-        state = "not asked" if one.state == "absent" else one.state
-        lines.append(f"- {state}: {escape(one.criterion)}: {escape(one.text)}")
-    return lines
+    bad, good = judged.having("broken", "open", "not judged"), judged.having("held", "absent")
+    told = [(f"**{one.outcome}**", one) for one in bad]
+    told += [(f"{one.outcome}:", one) for one in good]
+    return lines + [f"- {what} {escape(one.criterion)}: {escape(one.text)}" for what, one in told]
 
 
 def found_in(report: Report, model: str) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 from prunescope.report.axes import bounds_of, labelled, limits
 from prunescope.report.panel_chart import marker
 from prunescope.report.panels import Pairs
-from prunescope.report.svg import INK, MUTED, RULE, colour, text
+from prunescope.report.svg import INK, MUTED, RULE, add, colour, cut, picture, text
 from prunescope.verdict.glossary import unit_of
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 220, 118, 12, 8, 19
@@ -18,15 +18,8 @@ MOST_LETTERS = 17
 
 
 def draw_pairs(pairs: Pairs) -> str:
-    """Draw two models beside each other.
+    """Draw two models beside each other, as an ``<svg>`` element of shapes and text alone.
 
-    Returns
-    -------
-    str
-        An ``<svg>`` element of shapes and text alone, see `prunescope.report.charts.draw`.
-
-    Examples
-    --------
     >>> from prunescope.report.panels import PairRow, Side
     >>> row = PairRow(name="Bald", first=Side(value=0.9), second=Side(value=0.4, low=0.3, high=0.5))
     >>> told = {"title": "", "metric": "rare_value_ratio", "names": ("jointly", "alone")}
@@ -45,8 +38,7 @@ def draw_pairs(pairs: Pairs) -> str:
         return round(LEFT + WIDTH * (inside - low) / (high - low), 1)
 
     label = f"{pairs.title}: {pairs.names[0]} and {pairs.names[1]}"
-    view = f"0 0 {LEFT + WIDTH + RIGHT} {bottom + 22}"
-    root = Element("svg", {"viewBox": view, "role": "img", "aria-label": label})
+    root = picture(LEFT + WIDTH + RIGHT, bottom + 22, label)
     for tick, words in labelled(pairs.metric, low, high):
         _line(root, x(tick), x(tick), TOP, bottom, RULE)
         _text(root, words, x(tick), bottom + 16, "middle", MUTED)
@@ -54,26 +46,22 @@ def draw_pairs(pairs: Pairs) -> str:
         _line(root, x(pairs.target), x(pairs.target), TOP, bottom, MUTED)
     for number, row in enumerate(pairs.rows):
         y = TOP + ROW * (number + 0.5)
-        name = row.name if len(row.name) <= MOST_LETTERS else row.name[: MOST_LETTERS - 1] + "…"
-        _text(root, name, LEFT - 8, y + 3.5, "end", INK)
+        _text(root, cut(row.name, MOST_LETTERS), LEFT - 8, y + 3.5, "end", INK)
         for which, side in enumerate((row.first, row.second)):
             level = y + (2 * which - 1) * APART
-            told = f"{row.name}, {pairs.names[which]}: {unit.value(side.value)}"
             if side.low is not None and side.high is not None:
-                told += f" ({unit.interval(side.low, side.high)})"
                 _line(root, x(side.low), x(side.high), level, level, colour(which))
             shape = marker(which)
             shape.set("transform", f"translate({x(side.value)},{level:.1f}) scale(.85)")
-            shape.set("data-tip", told)
+            told = unit.whole(side.value, side.low, side.high)
+            shape.set("data-tip", f"{row.name}, {pairs.names[which]}: {told}")
             root.append(shape)
     return text(root)
 
 
 def _line(root: Element, x1: float, x2: float, y1: float, y2: float, tone: str) -> None:
-    ends = {"x1": x1, "x2": x2, "y1": round(y1, 1), "y2": round(y2, 1)}
-    SubElement(root, "line", {name: str(end) for name, end in ends.items()} | {"stroke": tone})
+    add(root, "line", x1=x1, x2=x2, y1=round(y1, 1), y2=round(y2, 1), stroke=tone)
 
 
 def _text(root: Element, words: str, x: float, y: float, anchor: str, tone: str) -> None:
-    told = {"x": str(x), "y": f"{y:.1f}", "text-anchor": anchor, "font-size": "11", "fill": tone}
-    SubElement(root, "text", told).text = words
+    add(root, "text", x=x, y=f"{y:.1f}", text_anchor=anchor, font_size=11, fill=tone).text = words

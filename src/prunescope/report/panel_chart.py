@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 from prunescope.report.axes import bounds_of, labelled, limits, spread
 from prunescope.report.panels import Mark, Panel, Series, step
-from prunescope.report.svg import INK, MUTED, N_COLOURS, PAPER, RULE, colour, text
+from prunescope.report.svg import (
+    INK,
+    MUTED,
+    N_COLOURS,
+    PAPER,
+    RULE,
+    add,
+    colour,
+    cut,
+    picture,
+    text,
+)
 from prunescope.verdict.glossary import unit_of
 from prunescope.verdict.numbers import Unit, counted
 
@@ -45,21 +56,8 @@ SIZES = {
 
 
 def draw_panel(panel: Panel, size: str = "large") -> str:
-    """Draw a panel.
+    """Draw a panel that has marks, "large" or "small", as an ``<svg>`` of shapes and text alone.
 
-    Parameters
-    ----------
-    panel : Panel
-        That has marks.
-    size : {"large", "small"}
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element of shapes and text alone, see `prunescope.report.charts.draw`.
-
-    Examples
-    --------
     >>> marks = [Mark(sparsity=0.9, value=0.8, low=0.7, high=0.9)]
     >>> panel = Panel(title="AUC", metric="auc", series=[Series(name="gmp", place=0, marks=marks)])
     >>> drawn = draw_panel(panel)
@@ -93,13 +91,8 @@ class _Drawing:
         self.low, self.high = _limits(panel)
         self.steps = panel.steps
         width = size.left + size.width + size.right
-        self.root = Element(
-            "svg",
-            {
-                "viewBox": f"0 0 {width} {size.top + size.height + size.bottom}",
-                "role": "img",
-                "aria-label": f"{panel.title} against sparsity",
-            },
+        self.root = picture(
+            width, size.top + size.height + size.bottom, f"{panel.title} against sparsity"
         )
         self._axes()
         if panel.level is not None:
@@ -128,8 +121,7 @@ class _Drawing:
 
     def add(self, kind: str, /, **attributes: object) -> Element:
         """Add a shape."""
-        told = {name.replace("_", "-"): str(value) for name, value in attributes.items()}
-        return SubElement(self.root, kind, told)
+        return add(self.root, kind, **attributes)
 
     def write(self, words: str, x: float, y: float, **attributes: object) -> None:
         """Add a text; it is escaped."""
@@ -246,19 +238,11 @@ class _Drawing:
         places = spread([y for _, y, _ in told], self.size.font + 1.5)
         for (name, _, tone), y in zip(told, places, strict=True):
             x = self.size.left + self.size.width + 5
-            self.write(_short(name), x, y + 3.5, fill=tone)
+            self.write(cut(name, 10), x, y + 3.5, fill=tone)
 
     def _tip(self, name: str, mark: Mark) -> str:
         """Say all there is to say about a mark."""
         where = "" if mark.sparsity == 0 else f", {step(mark.sparsity)} removed"
-        ends = ""
-        if mark.low is not None and mark.high is not None:
-            ends = f" ({self.unit.interval(mark.low, mark.high)})"
         seeds = f", {counted(mark.n_seeds, 'seed')}" if mark.n_seeds > 1 else ""
-        told = f"{name}{where}: {self.unit.value(mark.value)}{ends}{seeds}"
+        told = f"{name}{where}: {self.unit.whole(mark.value, mark.low, mark.high)}{seeds}"
         return f"{told}; {mark.note}" if mark.note else told
-
-
-def _short(name: str, most: int = 10) -> str:
-    """Cut a name that is too long to stand beside its line."""
-    return name if len(name) <= most else name[: most - 1] + "…"

@@ -14,8 +14,6 @@ DENSE = "dense"
 def step(sparsity: float) -> str:
     """Name a place on the axis.
 
-    Examples
-    --------
     >>> step(0.995), step(0.0)
     ('99.5%', 'dense')
     """
@@ -23,19 +21,11 @@ def step(sparsity: float) -> str:
 
 
 class Mark(Frozen):
-    """One value at one sparsity.
+    """One value at one sparsity, 0 for the dense model.
 
-    Parameters
-    ----------
-    sparsity : float
-        0 is the dense model.
-    value, low, high : float
-        Mean over seeds with its interval; or median with quartiles.
-    seeds : tuple of float
-        The values of single seeds, where there are several.
-    n_seeds : int
-    note : str
-        What else there is to say: seeds without a value, a share.
+    It is a mean over seeds with its interval, or a median with quartiles. `seeds` are the values of
+    single seeds, where there are several; `note` is what else there is to say: seeds without a
+    value, a share.
     """
 
     sparsity: float
@@ -56,23 +46,12 @@ class Series(Frozen):
 
 
 class Panel(Frozen):
-    """One figure against sparsity.
+    """One figure against sparsity, of a metric that decides how values are written.
 
-    Parameters
-    ----------
-    title : str
-    metric : str
-        Decides how values are written.
-    series : tuple of Series
-    level : Mark, optional
-        Something to compare all series with, drawn across: the dense model, or churn.
-    level_name : str
-    ranges : bool
-        Marks are distributions, drawn apart with their quartiles; else means, joined by lines.
-    target : float, optional
-        The value that would be ideal.
-    missing : str
-        Why there is nothing to draw, or not all.
+    `level` is something to compare all series with, drawn across: the dense model, or churn. With
+    `ranges` marks are distributions, drawn apart with their quartiles; else means, joined by lines.
+    `target` is the value that would be ideal; `missing` says why there is nothing to draw, or not
+    all.
     """
 
     title: str
@@ -113,17 +92,7 @@ class PairRow(Frozen):
 
 
 class Pairs(Frozen):
-    """Two models beside each other, row by row.
-
-    Parameters
-    ----------
-    title, metric : str
-    names : (str, str)
-        Of the two models.
-    rows : tuple of PairRow
-    target : float, optional
-        The value that would be ideal.
-    """
+    """Two models, by `names`, beside each other row by row; `target` is the ideal value."""
 
     title: str
     metric: str
@@ -133,20 +102,10 @@ class Pairs(Frozen):
 
 
 class Figure(Frozen):
-    """Panels that belong together, drawn beside each other and kept in one file.
+    """Panels that belong together, drawn beside each other and kept in one file of a name.
 
-    Parameters
-    ----------
-    name : str
-        Of the file.
-    title, caption : str
-    panels : tuple of Panel
-    legend : tuple of Series
-        Names with their places, without marks.
-    size : {"large", "small"}
-        Small ones are many, with few words in each.
-    missing : tuple of str
-        What is not drawn, and why.
+    `legend` has the names of series with their places, without marks; small figures are many, with
+    few words in each; `missing` says what is not drawn, and why.
     """
 
     name: str
@@ -168,8 +127,6 @@ def figure(
 ) -> Figure:
     """Put panels together: what is not drawn becomes a sentence.
 
-    Examples
-    --------
     >>> empty = Panel(title="AUC", metric="auc", missing="no run is finished")
     >>> made = figure("key", "Key figures", "", [empty])
     >>> made.panels, made.missing

@@ -70,21 +70,12 @@ class Exemplar(Frozen):
 
 
 class Exemplars(Frozen):
-    """The compression-identified exemplars of one population.
+    """The compression-identified exemplars of one population; `text` says what they amount to.
 
-    Parameters
-    ----------
-    text : str
-        What they amount to, in a sentence or two.
-    rate : Estimate
-    n, n_images, n_harmful, n_doubted : int
-        Exemplars in the audit's list, the images that they are of, how many went from right to
-        wrong, and how many have a doubtful label. All 0 where no list was kept.
-    groups, rare : list of Estimate
-        Odds ratios above 1 that can be told from chance, those that are large for certain first:
-        by value of a group, and by rarer label.
-    examples : list of Exemplar
-        The most changed ones.
+    `n` in the audit's list, of `n_images`; `n_harmful` went from right to wrong, and `n_doubted`
+    have a doubtful label: all 0 where no list was kept. `groups` and `rare`: odds ratios above 1
+    that can be told from chance, those that are large for certain first, by value of a group and by
+    rarer label. `examples` are the most changed ones.
     """
 
     text: str

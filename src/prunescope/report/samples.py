@@ -259,8 +259,6 @@ def nested(table: pl.DataFrame) -> pl.DataFrame:
 
     ``id`` is ``sample_id``, as FiftyOne gives ids of its own.
 
-    Examples
-    --------
     >>> table = pl.DataFrame({"id": ["a"], "tags": [["flip"]], "ground_truth": [["Bald"]]})
     >>> nested(table).to_dicts()[0]["ground_truth"]
     {'classifications': [{'label': 'Bald'}]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from prunescope.report.records import LinkPlot
-from prunescope.report.svg import INK, MUTED, config, data, rendered, shrink_points, text
+from prunescope.report.svg import INK, MUTED, data, drawn, shrink_points
 from prunescope.verdict.glossary import GLOSSARY
 
 WIDTH, HEIGHT = 300, 200
@@ -17,19 +17,7 @@ UPWARDS = {
 
 
 def draw_points(plot: LinkPlot, colours: dict[str, str]) -> str:
-    """Draw the points of one link.
-
-    Parameters
-    ----------
-    plot : LinkPlot
-    colours : dict
-        Model → colour of its points.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element, see `prunescope.report.charts.draw`.
-    """
+    """Draw the points of one link in the colours of their models, as an ``<svg>`` element."""
     x_unit, y_unit = GLOSSARY[plot.cause].unit, GLOSSARY[plot.effect].unit
     rows = [
         {
@@ -61,12 +49,11 @@ def draw_points(plot: LinkPlot, colours: dict[str, str]) -> str:
             x=x, y=y, color=alt.Color("colour:N", scale=None), description="tip:N"
         ),
     ]  # fmt: skip
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT).configure(**config(PADDING))
     label = (
         f"{len(rows)} points: change in {GLOSSARY[plot.cause].label.lower()} across, "
         f"{UPWARDS[plot.effect]} upwards"
     )
-    return text(shrink_points(rendered(chart, label)))
+    return drawn(alt.layer(*layers), (WIDTH, HEIGHT), PADDING, label, shrink_points)
 
 
 def _points(scale: float) -> str:

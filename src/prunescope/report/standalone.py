@@ -39,25 +39,10 @@ def sheet(
     *,
     dots: bool = False,
 ) -> str:
-    """Lay charts out on one sheet.
+    """Lay charts, all of one size or below each other, out as an SVG document, on white.
 
-    Parameters
-    ----------
-    charts : sequence of Chart
-        All of one size, or below each other.
-    legend : sequence of Series
-        Names and their shapes, above all.
-    columns : int
-    dots : bool
-        The charts tell series by colour alone: the legend has dots.
+    The legend stands above all; with `dots` the charts tell series by colour alone, and so does it.
 
-    Returns
-    -------
-    str
-        An SVG document with colours of its own, on white.
-
-    Examples
-    --------
     >>> chart = Chart("A & B", '<svg viewBox="0 0 100 50"><text fill="var(--ink)">x</text></svg>')
     >>> made = sheet([chart, chart])
     >>> made[:41], "A &amp; B" in made, "var(" in made
@@ -116,8 +101,6 @@ def _legend(root: Element, legend: Sequence[Series], *, dots: bool) -> None:
 def colours() -> dict[str, str]:
     """Return the page's colours by day, by the names of their variables; paper is white.
 
-    Examples
-    --------
     >>> colours()["--s1"], colours()["--paper"]
     ('#14619f', '#ffffff')
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
@@ -25,6 +26,18 @@ SHARED = ("text-anchor", "font-size", "fill")
 MOVE = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
 
 
+def add(root: ElementTree.Element, kind: str, /, **attributes: object) -> ElementTree.Element:
+    """Add a shape to a picture."""
+    told = {name.replace("_", "-"): str(value) for name, value in attributes.items()}
+    return ElementTree.SubElement(root, kind, told)
+
+
+def picture(width: float, height: float, label: str) -> ElementTree.Element:
+    """Begin a picture that is drawn by hand."""
+    view = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": label}
+    return ElementTree.Element("svg", view)
+
+
 def data(rows: list[dict[str, Any]]) -> alt.Chart:
     """Begin a chart of some rows."""
     return alt.Chart({"values": rows})
@@ -33,6 +46,15 @@ def data(rows: list[dict[str, Any]]) -> alt.Chart:
 def colour(place: int) -> str:
     """Return the colour of a series, which the page chooses; they repeat after `N_COLOURS`."""
     return f"var(--s{place % N_COLOURS + 1})"
+
+
+def cut(name: str, most: int) -> str:
+    """Cut a name that is too long for its place.
+
+    >>> cut("Wearing_Lipstick", 10)
+    'Wearing_L…'
+    """
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def config(padding: dict[str, int]) -> dict[str, Any]:
@@ -58,6 +80,18 @@ def config(padding: dict[str, int]) -> dict[str, Any]:
             grid=False, domain=True, domainColor=RULE, ticks=True, tickSize=4, tickColor=MUTED
         ),
     }
+
+
+def drawn(
+    chart: alt.LayerChart | alt.FacetChart,
+    size: tuple[int, int],
+    padding: dict[str, int],
+    label: str,
+    finish: Callable[[ElementTree.Element], ElementTree.Element] = lambda root: root,
+) -> str:
+    """Draw a chart, in the page's fonts and colours, as the text of an ``<svg>`` element."""
+    whole = chart.properties(width=size[0], height=size[1]).configure(**config(padding))
+    return text(finish(rendered(whole, label)))
 
 
 def rendered(chart: alt.TopLevelMixin, label: str) -> ElementTree.Element:

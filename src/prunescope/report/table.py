@@ -25,20 +25,10 @@ def estimates_of(rows: pl.DataFrame, alpha: float) -> Iterator[Estimate]:
 
 
 class Table:
-    """The estimates of one audit, by model, metric and slice.
+    """The estimates of one audit, by model, metric and slice; its columns are of a `noun`.
 
-    Parameters
-    ----------
-    audit : Audit
-
-    Attributes
-    ----------
-    alpha : float
-        A change is supported where its q-value is at most this, 1 - confidence, and its verdict is
-        not ``negligible``.
-    n_attributes : int
-    noun : {"attribute", "class"}
-        What the columns are.
+    A change is supported where its q-value is at most `alpha`, 1 - confidence, and its verdict is
+    not ``negligible``.
     """
 
     def __init__(self, audit: Audit) -> None:

@@ -28,8 +28,6 @@ def thumbnails(dataset: Dataset, ids: Iterable[str], most: int = MOST_BYTES) -> 
 
     As soon as one more would make all of them longer than `most`, the rest is left out.
 
-    Examples
-    --------
     >>> from prunescope.data import Samples
     >>> samples = Samples(pl.Series(["a"]), ("Red",), np.array([[1]], np.int8))
     >>> pixels = np.zeros((1, 3, 4, 4), np.uint8)

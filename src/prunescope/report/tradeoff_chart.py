@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import altair as alt
 
 from prunescope.report.records import Damage, TradeOff
-from prunescope.report.svg import INK, MUTED, PAPER, config, data, rendered, text
+from prunescope.report.svg import INK, MUTED, PAPER, cut, data, drawn
 from prunescope.report.tradeoff import KEPT
 from prunescope.verdict.glossary import unit_of
 
@@ -35,28 +35,16 @@ AROUND: tuple[tuple[Align, int, int], ...] = (
 
 
 def draw_trade_off(told: TradeOff, damage: int, cost: int, colours: dict[str, str]) -> str:
-    """Draw one damage against one cost; lines mark from where it is called moderate and severe.
+    """Draw one damage against one cost, by their places; lines mark where it is grave.
 
-    Parameters
-    ----------
-    told : TradeOff
-    damage, cost : int
-        Their places in it.
-    colours : dict
-        Model → colour of its point.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element, see `prunescope.report.charts.draw`, without models of which either
-        is not known.
+    Models of which either is not known are left out of the ``<svg>`` element.
     """
     measure, name = told.damages[damage], told.costs[cost]
     rows = _rows(told, damage, cost, colours)
     frame = _Frame.of(measure, name, rows)
     layers = [*frame.limits(measure), _points(rows, frame), *_names(rows, frame)]
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT).configure(**config(PADDING))
-    return text(rendered(chart, f"{measure.label} against {name}, model by model"))
+    label = f"{measure.label} against {name}, model by model"
+    return drawn(alt.layer(*layers), (WIDTH, HEIGHT), PADDING, label)
 
 
 def _rows(told: TradeOff, damage: int, cost: int, colours: dict[str, str]) -> list[dict[str, Any]]:
@@ -69,7 +57,7 @@ def _rows(told: TradeOff, damage: int, cost: int, colours: dict[str, str]) -> li
             "y": size * unit.scale,
             "kind": "dense" if point.dense else "compressed",
             "colour": INK if point.dense else colours.get(point.model, "var(--s2)"),
-            "name": _short(point.model),
+            "name": cut(point.model, LONGEST),
             "tip": f"{point.model}: {value:.3g} {suffix}, "
             f"{'the measure' if point.dense else _told(size, measure)}",
         }
@@ -190,7 +178,3 @@ def _told(size: float, measure: Damage) -> str:
         return "no damage that can be told from chance"
     unit = unit_of(measure.metric)
     return f"{measure.label.lower()} {unit.change(size).lstrip('+')}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"

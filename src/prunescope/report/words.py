@@ -43,8 +43,6 @@ def noun_of(audit: Audit) -> Literal["attribute", "class"]:
 def side(row: Estimate) -> str:
     """Name a group's value: "Male", "not Male", "Age = old".
 
-    Examples
-    --------
     >>> row = Estimate(model="m", metric="x", status="ok", group="Male", group_value="False")
     >>> side(row), side(row.model_copy(update={"group_value": "3"}))
     ('not Male', 'Male = 3')
@@ -81,8 +79,6 @@ def moved(row: Estimate) -> str:
 def in_seeds(seeds: tuple[int, int]) -> str:
     """Say in how many of how many seeds.
 
-    Examples
-    --------
     >>> in_seeds((1, 3))
     'in 1 of 3 seeds'
     """

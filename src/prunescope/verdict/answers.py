@@ -31,16 +31,8 @@ def conclude(
 ) -> Verdict:
     """Put what is said of single models together.
 
-    Parameters
-    ----------
-    judged : sequence of ModelVerdict
-        Of every model by itself.
-    models : sequence of ModelInfo
-        Those to tell of: populations, and models of none.
-    members : mapping
-        Name of a population → the models in it that were judged.
-    confidence : float
-        The level at which damage is ruled out.
+    `models` are those to tell of, populations and models of none; `members` are those of a
+    population that were judged; `confidence` is the level at which damage is ruled out.
     """
     answers = {one.model: one.answer for one in judged}
     of_seeds = {name: {seed: answers[seed] for seed in seeds} for name, seeds in members.items()}

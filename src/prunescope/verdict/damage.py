@@ -59,8 +59,6 @@ def judge_rows(
         ``not judged``
             There is no estimate, or nothing to compare it with; ``reason`` says why.
 
-    Examples
-    --------
     >>> row = {"metric": "accuracy", "status": "ok", "value": 0.9, "low": 0.89, "high": 0.91,
     ...        "baseline": 0.95, "delta": -0.05, "delta_low": -0.06, "delta_high": -0.04,
     ...        "p_value": 1e-9, "units": 900, "reason": None, "verdict": "worse"}
@@ -100,8 +98,6 @@ def judge_rows(
 def one_sided(alpha: float) -> float:
     """Return how far a one-sided bound at level 1 - alpha lies inside a two-sided interval's end.
 
-    Examples
-    --------
     >>> round(one_sided(0.05), 4)
     0.8392
     """

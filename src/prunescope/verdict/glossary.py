@@ -10,16 +10,9 @@ from prunescope.verdict.numbers import AMPLIFICATION, GAP, ODDS, RANKING, RATIO,
 
 @dataclass(frozen=True)
 class Entry:
-    """One metric, for people.
+    """What people are told of one metric; `meaning` is how to read its value, in a sentence or two.
 
-    Parameters
-    ----------
-    label : str
-    unit : Unit
-    meaning : str
-        How to read its value, in a sentence or two.
-    risen_first : bool
-        A list in order of change begins with what rose most, not with what fell most.
+    `risen_first`: a list in order of change begins with what rose most, not with what fell most.
     """
 
     label: str
@@ -257,8 +250,6 @@ def legend(noun: str) -> dict[str, Entry]:
 def label_of(metric: str, noun: str = "attribute") -> str:
     """Name a metric of attributes or classes, also one that the report has no words for.
 
-    Examples
-    --------
     >>> label_of("auc"), label_of("average_precision"), label_of("fpr")
     ('AUC', 'Average precision', 'FPR')
     >>> label_of("rare_value_ratio", "class")
@@ -273,8 +264,6 @@ def label_of(metric: str, noun: str = "attribute") -> str:
 def unit_of(metric: str) -> Unit:
     """Return how a metric is written, also one that the report has no words for: as a share.
 
-    Examples
-    --------
     >>> unit_of("balanced_accuracy").value(0.5), unit_of("accuracy_difference").value(0.5)
     ('50.0%', '50.0 points')
     >>> unit_of("backdoor_bias_amplification").value(0.02)
@@ -290,8 +279,6 @@ def unit_of(metric: str) -> Unit:
 def size(metric: str, damage: float, limit: float | None = None) -> str:
     """Write how large a damage is: a change without its sign, never rounded to a limit.
 
-    Examples
-    --------
     >>> size("accuracy", 0.005), size("rare_value_ratio", 0.3), size("bias_amplification", 0.02)
     ('0.5 points', '0.30', '2.0 points')
     >>> size("accuracy", 0.0048), size("accuracy", 0.0048, limit=0.005)

@@ -95,8 +95,6 @@ class Row(Frozen):
     def figure(self) -> str:
         """Write the values before and after, or the value alone, with the interval.
 
-        Examples
-        --------
         >>> places = {"metric": "accuracy", "attribute": "Bald", "group": None, "group_value": None}
         >>> told = {"q": 0.001, "n": 90, "more": None, "unit": "images", "state": "severe"}
         >>> Row(**places, **told, value=0.9, baseline=0.95, low=-0.06, high=-0.04, damage=0.05,
@@ -107,9 +105,7 @@ class Row(Frozen):
             return shown(self.reason or "it has no value", 3 * LONGEST)
         unit = unit_of(self.metric)
         if self.baseline is None:
-            text = unit.value(self.value)
-            known = self.low is not None and self.high is not None
-            return text + (f" ({unit.interval(self.low, self.high)})" if known else "")  # type: ignore[arg-type]
+            return unit.whole(self.value, self.low, self.high)
         text = f"{unit.bare(self.baseline)} → {unit.value(self.value)}"
         if self.low is None or self.high is None:
             return text
@@ -373,8 +369,6 @@ class Verdict(Frozen):
 def shown(name: str, longest: int = LONGEST) -> str:
     r"""Make a name fit to be shown anywhere: one line, no control characters, not too long.
 
-    Examples
-    --------
     >>> shown("Bald\x1b[31m"), shown("x" * 99, 5)
     ('Bald�[31m', 'xxxx…')
     """

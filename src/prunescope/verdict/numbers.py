@@ -22,8 +22,6 @@ NOISE = 1e-9
 def decimal(value: float, digits: int, never: tuple[float, ...] = (0.0,)) -> str:
     """Round to `digits` decimals, or to as many more as it takes not to show a value in `never`.
 
-    Examples
-    --------
     >>> decimal(91.23, 1), decimal(99.97, 1, never=(0, 100)), decimal(-0.004, 1), decimal(0, 1)
     ('91.2', '99.97', '−0.004', '0')
     """
@@ -43,8 +41,6 @@ def decimal(value: float, digits: int, never: tuple[float, ...] = (0.0,)) -> str
 def signed(value: float, digits: int) -> str:
     """Write a change with its sign.
 
-    Examples
-    --------
     >>> signed(0.42, 1), signed(-3, 1), signed(0.0, 1)
     ('+0.4', '−3.0', '±0')
     """
@@ -57,20 +53,9 @@ def signed(value: float, digits: int) -> str:
 class Unit:
     """How values of a kind are written, and changes of them.
 
-    Parameters
-    ----------
-    scale : float
-        What a value is multiplied by.
-    digits : int
-        Decimals, at least.
-    never : tuple of float
-        Values (after scaling) that are only shown where they are exact.
-    suffix, change_suffix : str
-    signed : bool
-        Values have a sign as changes do.
+    They are multiplied by `scale` and have `digits` decimals at least. Values in `never` (after
+    scaling) are only shown where they are exact; `signed`: values have a sign as changes do.
 
-    Examples
-    --------
     >>> SHARE.value(0.9123), SHARE.change(-0.004), SHARE.interval(0.91, 0.9999)
     ('91.2%', '−0.4 points', '91.0 to 99.99%')
     >>> RATIO.value(0.125), RATIO.change(-0.71), AMPLIFICATION.value(0.034)
@@ -109,6 +94,11 @@ class Unit:
         """Write the interval of a value."""
         return f"{self.bare(low)} to {self.bare(high)}{self.suffix}"
 
+    def whole(self, value: float, low: float | None, high: float | None) -> str:
+        """Write a value with its interval, where it has one."""
+        known = low is not None and high is not None
+        return self.value(value) + (f" ({self.interval(low, high)})" if known else "")
+
     def change_interval(self, low: float, high: float) -> str:
         """Write the interval of a change."""
         return f"{self.bare_change(low)} to {self.bare_change(high)}{self.change_suffix}"
@@ -126,8 +116,6 @@ CORRELATION = Unit(1, 2, signed=True)
 def removed(sparsity: float) -> str:
     """Write a sparsity as a percentage, to a hundredth of the weights that are left.
 
-    Examples
-    --------
     >>> removed(0.95), removed(0.9500134), removed(0.8051), removed(0.995), removed(0.99995)
     ('95%', '95%', '80.5%', '99.5%', '99.995%')
     """
@@ -141,8 +129,6 @@ def removed(sparsity: float) -> str:
 def removal(how: Compression, weights: str = " of weights removed") -> str:
     """Say what was removed: the share of the weights as counted and, if told, of the channels.
 
-    Examples
-    --------
     >>> removal(Compression(sparsity=0.5, weights_kept=0.2513, channels_kept=0.5))
     '75% of weights removed (50% of the channels)'
     """
@@ -155,8 +141,6 @@ def removal(how: Compression, weights: str = " of weights removed") -> str:
 def listing(items: list[str], limit: int = 3) -> str:
     """Join names into a phrase, at most `limit` of them.
 
-    Examples
-    --------
     >>> listing(["Bald"]), listing(["Bald", "Young"]), listing(list("abcd"), 2)
     ('Bald', 'Bald and Young', 'a, b and 2 more')
     """
@@ -168,8 +152,6 @@ def listing(items: list[str], limit: int = 3) -> str:
 def counted(n: int, noun: str) -> str:
     """Write a number of things.
 
-    Examples
-    --------
     >>> counted(1, "attribute"), counted(1200, "image"), counted(2, "class")
     ('1 attribute', '1,200 images', '2 classes')
     """
@@ -180,8 +162,6 @@ def counted(n: int, noun: str) -> str:
 def about(n: int) -> str:
     """Write a number that is known roughly, to two digits.
 
-    Examples
-    --------
     >>> about(8), about(117), about(50657)
     ('about 8', 'about 120', 'about 51,000')
     """
@@ -193,8 +173,6 @@ def escape(text: str) -> str:
 
     It neither mentions people nor links to issues and pages, where a platform would do so.
 
-    Examples
-    --------
     >>> print(escape("Big_Nose | <b>*x*</b>"))
     Big_Nose \| \<b\>\*x\*\</b\>
     """
