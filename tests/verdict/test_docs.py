@@ -1,6 +1,7 @@
 """docs/gate.md and docs/verdict.md are true: policy, keys, defaults, answers, states, numbers."""
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -9,7 +10,7 @@ import yaml
 from scipy.stats import norm
 
 from prunescope.cli.app import BAD_INPUT, FAULT, NOT_PASSED
-from prunescope.verdict import WORDS, Criterion, Judged, Policy, shipped
+from prunescope.verdict import WORDS, Criterion, Judged, Policy, Row, shipped
 from prunescope.verdict.judge import LEAST_SHARED
 from prunescope.verdict.judgement import State
 
@@ -82,3 +83,54 @@ def test_numbers_of_the_method():
     )
     assert f"less than {LEAST_SHARED:.0%} of them" in GATE
     assert f"Below {LEAST_SHARED:.0%} in common" in VERDICT
+
+
+def shape(text):
+    """Leave the form of a sentence: without figures, names of what it is about, and of units."""
+    text = re.sub(r"^[A-Z][\w=]*( by [\w=]+)?: ", "", text)
+    text = re.sub(r"images of \w+", "images of X", text)
+    return re.sub(r"[+−±]?\d[\d,.]*", "#", text)
+
+
+def shapes():
+    """Return the forms of sentences that the judge makes of hand-made rows."""
+    place = {"attribute": None, "group": None, "group_value": None, "q": 0.01, "n": 900}
+    figures = [
+        {"metric": "accuracy", "value": 0.9, "baseline": 0.95, "low": -0.06, "high": -0.04},
+        {"metric": "auc", "value": 0.9, "baseline": 0.95, "low": -0.06, "high": -0.04},
+        {"metric": "bias_amplification", "value": 0.1, "baseline": 0.05, "low": 0.04, "high": 0.06},
+        {"metric": "equal_opportunity_difference", "value": 0.2, "baseline": 0.1, "low": 0.05}
+        | {"high": 0.2},
+        {"metric": "excess_accuracy_gap", "value": 0.01, "baseline": None, "low": 0.0, "high": 0.1},
+    ]
+    units = ["images", "images of Bald on the side of a group with fewer"]
+    counts = product([None, 50], units, [-0.1, 0.06], [1, 3], [0, 2])
+    for figure, (more, unit, reach, n, untold) in product(figures, counts):
+        row = Row(
+            **place,
+            **figure,
+            damage=0.05,
+            reach=reach,
+            more=more,
+            unit=unit,
+            state="open",
+            reason=None,
+        )
+        for state in ("broken", "open", "held"):
+            told = {"n_rows": 9, "n_broken": n, "n_open": n, "n_untold": untold, "limit": 0.02}
+            told |= {"metric": figure["metric"], "rows": [row], "state": state}
+            yield shape(Judged(criterion="", **told).text)
+
+
+def test_the_sentences_shown_have_the_form_of_those_that_are_said():
+    made = set(shapes())
+    block = re.search(r"```\n\$ prunescope gate demo.*?```", GATE, re.DOTALL)[0]
+    joined = re.sub(r"\n {10,}", " ", block)
+    names = {one.title for one in shipped().criteria}
+    lines = re.findall(r"(?m)^(?:broken|open|held)(?:, \w+)? +(.*)$", joined)
+    quoted = re.findall(r"- \*\*(?:held|broken|open)\*\*[^`]*`([^`]*)`", VERDICT)
+    assert (len(lines), len(quoted)) == (13, 3)
+    for line in (*lines, *(" ".join(one.split()) for one in quoted)):
+        name, _, told = line.partition(": ")
+        assert name in names
+        assert shape(told) in made, told
