@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
+from prunescope.report.panels import Series
 from prunescope.report.structure import Curve, CurvePoint
 from prunescope.report.svg import INK, MUTED, N_COLOURS, PAPER, colour, data, drawn
 from prunescope.verdict.glossary import GLOSSARY
@@ -23,23 +23,16 @@ DASHES = ([1, 0], [5, 3], [2, 2])
 DENSE = "dense"
 
 
-@dataclass(frozen=True)
-class Series:
-    """One method's line: its name, colour (a CSS variable) and dashes."""
-
-    name: str
-    colour: str
-    dash: list[int]
+def dash_of(place: int) -> list[int]:
+    """Return the dashes of a series: others, when colours repeat."""
+    return DASHES[place // N_COLOURS % len(DASHES)]
 
 
 def series_of(curves: list[Curve]) -> list[Series]:
     """Give each method a colour, the same in every curve."""
     points = [point for curve in curves for point in curve.points if not point.dense]
     names = dict.fromkeys(point.method for point in points)
-    return [
-        Series(name, colour(i), DASHES[i // N_COLOURS % len(DASHES)])
-        for i, name in enumerate(names)
-    ]
+    return [Series(name=name, place=place) for place, name in enumerate(names)]
 
 
 def draw(curve: Curve, series: list[Series]) -> str:
@@ -69,8 +62,10 @@ def _chart(curve: Curve, series: list[Series]) -> alt.LayerChart | alt.FacetChar
         path = _path(dense, [row for row in rows if row["method"] == codes[one.name]])
         if len(path) > 1 + bool(dense):
             along = data(path).encode(x=x)
-            band = along.mark_area(color=one.colour, opacity=0.16)
-            line = along.mark_line(color=one.colour, strokeWidth=1.8, strokeDash=one.dash)
+            band = along.mark_area(color=colour(one.place), opacity=0.16)
+            line = along.mark_line(
+                color=colour(one.place), strokeWidth=1.8, strokeDash=dash_of(one.place)
+            )
             layers += [band.encode(y=alt.Y("low:Q"), y2="high:Q"), line.encode(y=y)]
     return alt.layer(*layers, *_points(every, x, y, series))
 
@@ -95,7 +90,7 @@ def _points(
 ) -> list[alt.Chart]:
     """Draw a point with its interval per model, faint and small for single seeds behind a mean."""
     domain = [DENSE, *(f"m{i}" for i in range(len(series)))]
-    scale = alt.Scale(domain=domain, range=[INK, *(one.colour for one in series)])
+    scale = alt.Scale(domain=domain, range=[INK, *(colour(one.place) for one in series)])
     paint = alt.Color("method:N", legend=None, scale=scale)
     seeds, base = (
         data([row for row in rows if row["member"] == member]).encode(x=x, y=y, color=paint)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from prunescope import __version__
 from prunescope.files import write_text
 from prunescope.report import cells, words
-from prunescope.report.charts import draw, series_of
+from prunescope.report.charts import dash_of, draw, series_of
 from prunescope.report.estimates import MOST_SHOWN, packed
 from prunescope.report.grids import Grid, draw_grid
 from prunescope.report.records import Link, Triangle
@@ -152,7 +152,9 @@ def environment() -> Environment:
         "FULL_CORRELATION": FULL_CORRELATION,
         "KEPT": KEPT,
         "POWER": POWER,
+        "colour": colour,
         "coverage": coverage,
+        "dash_of": dash_of,
         "limits": limits,
         "link_of": link_of,
         "side": words.side,

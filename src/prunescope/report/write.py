@@ -132,7 +132,6 @@ def _sheets(report: Report) -> Iterator[tuple[str, str]]:
         yield "trade-off", sheet(charts, models, len(told.damages), dots=True)
     if report.curves and any(model.sparsity > 0 for model in report.compressed):
         series = series_of(report.curves)
-        methods = [Series(name=one.name, place=place) for place, one in enumerate(series)]
         curves = [
             Chart(
                 label_of(curve.metric) + (f" for {curve.group}, points" if curve.group else ""),
@@ -140,7 +139,7 @@ def _sheets(report: Report) -> Iterator[tuple[str, str]]:
             )
             for curve in report.curves
         ]
-        yield "sparsity", sheet(curves, methods, dots=True)
+        yield "sparsity", sheet(curves, series, dots=True)
     if report.links.plots:
         points = [
             Chart(

@@ -92,6 +92,11 @@ class Row(Frozen):
         return " by ".join(names) or "over all"
 
     @property
+    def why(self) -> str:
+        """Why there is nothing to judge by."""
+        return shown(self.reason or "it has no value", 3 * LONGEST)
+
+    @property
     def figure(self) -> str:
         """Write the values before and after, or the value alone, with the interval.
 
@@ -102,7 +107,7 @@ class Row(Frozen):
         '95.0 → 90.0% (−6.0 to −4.0 points)'
         """
         if self.value is None:
-            return shown(self.reason or "it has no value", 3 * LONGEST)
+            return self.why
         unit = unit_of(self.metric)
         if self.baseline is None:
             return unit.whole(self.value, self.low, self.high)
@@ -176,57 +181,43 @@ class Judged(Frozen):
         """What decides, in words."""
         if not self.rows:
             return shown(self.reason or "", 3 * LONGEST)
+        row = self.rows[0]
+        place = "" if row.place == "over all" else f"{row.place}: "
         if self.state == "not judged":
-            return self._place(self.rows[0]) + self._why(self.rows[0])
-        texts = {"broken": self._broken, "open": self._open, "held": self._held}
-        return texts[self.state]()
+            return place + row.why
+        return place + {"broken": self._broken, "open": self._open}.get(self.state, self._held)(row)
 
-    def _broken(self) -> str:
-        row = self.rows[0]
-        text = f"{self._place(row)}{row.figure}{self._limit()}"
+    def _broken(self, row: Row) -> str:
         others = self.n_broken - 1
-        return text + (f"; and {others:,} more of {self.n_rows:,}" if others else "")
+        more = f"; and {others:,} more of {self.n_rows:,}" if others else ""
+        return f"{row.figure}{self._limit()}{more}"
 
-    def _open(self) -> str:
-        row = self.rows[0]
+    def _open(self, row: Row) -> str:
         if row.state == "not judged":
-            return (
-                f"{self._place(row)}{self._why(row)}; so for {self.n_untold:,} of {self.n_rows:,}"
-            )
+            return f"{row.why}; so for {self.n_untold:,} of {self.n_rows:,}"
         if row.reach is None:
-            text = f"{self._place(row)}{row.figure}, {shown(row.reason or 'it has no interval')}"
+            text = f"{row.figure}, {shown(row.reason or 'it has no interval')}"
         elif self.bounded:
-            text = f"{self._place(row)}{row.figure}{self._limit()}"
+            text = f"{row.figure}{self._limit()}"
         else:
             reach = size(self.metric, row.reach, self.limit)
-            text = f"{self._place(row)}{row.figure}; {reach} worse cannot be ruled out"
-            text += self._limit()
+            text = f"{row.figure}; {reach} worse cannot be ruled out{self._limit()}"
         if row.more is not None:
             text += f"; {about(row.more)} more {row.unit} would tell"
         others = self.n_open - 1 if self.severity is None else self.n_open
         counts = [(others, "more open"), (self.n_untold, "not judged")]
         return text + "".join(f"; {n:,} {what}" for n, what in counts if n > 0)
 
-    def _held(self) -> str:
-        row = self.rows[0]
+    def _held(self, row: Row) -> str:
         if self.bounded or row.reach is None:
-            return f"{self._place(row)}{row.figure}{self._limit()}"
+            return f"{row.figure}{self._limit()}"
         if row.reach <= 0:
-            return f"{self._place(row)}not worse ({row.figure})"
-        reach = size(self.metric, row.reach, self.limit)
-        return f"{self._place(row)}at most {reach} worse{self._limit()}"
-
-    def _place(self, row: Row) -> str:
-        return "" if row.place == "over all" else f"{row.place}: "
-
-    def _why(self, row: Row) -> str:
-        return shown(row.reason or "it has no value", 3 * LONGEST)
+            return f"not worse ({row.figure})"
+        return f"at most {size(self.metric, row.reach, self.limit)} worse{self._limit()}"
 
     def _limit(self) -> str:
-        if self.bounded:
-            return f", limit {self.bound}"
         if self.limit is None:
-            return ""
+            return f", limit {self.bound}" if self.bounded else ""
         return f", limit {size(self.metric, self.limit)}"
 
 

@@ -96,8 +96,9 @@ class Unit:
 
     def whole(self, value: float, low: float | None, high: float | None) -> str:
         """Write a value with its interval, where it has one."""
-        known = low is not None and high is not None
-        return self.value(value) + (f" ({self.interval(low, high)})" if known else "")
+        if low is None or high is None:
+            return self.value(value)
+        return f"{self.value(value)} ({self.interval(low, high)})"
 
     def change_interval(self, low: float, high: float) -> str:
         """Write the interval of a change."""
