@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 import pytest
 
 from prunescope.report import build
-from prunescope.report.charts import _chart, draw, series_of
-from prunescope.report.svg import N_COLOURS, TAGS, inline
+from prunescope.report.charts import _chart, dash_of, draw, series_of
+from prunescope.report.svg import N_COLOURS, TAGS, colour, inline
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def points(svg):
 
 
 def test_methods_get_one_colour_each_in_order(curves):
-    assert [(one.name, one.colour) for one in series_of(curves)] == [
+    assert [(one.name, colour(one.place)) for one in series_of(curves)] == [
         ("gmp", "var(--s1)"),
         ("one-shot", "var(--s2)"),
     ]
@@ -32,7 +32,7 @@ def test_more_methods_than_colours_are_told_apart_by_dashes(curves):
     point = next(p for p in curves[0].points if not p.dense)
     points = [point.model_copy(update={"method": f"m{i}"}) for i in range(2 * N_COLOURS)]
     series = series_of([curves[0].model_copy(update={"points": points})])
-    assert len({(one.colour, tuple(one.dash)) for one in series}) == 2 * N_COLOURS
+    assert len({(colour(one.place), tuple(dash_of(one.place))) for one in series}) == 2 * N_COLOURS
 
 
 def test_every_model_is_a_point_with_its_numbers(curves):
