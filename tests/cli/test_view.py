@@ -1,8 +1,8 @@
 """`prunescope view` as a person starts and stops it, and `prunescope review export`."""
 
+import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -18,16 +18,28 @@ from prunescope.predictions import Predictions
 from prunescope.predictions.embeddings import Embeddings
 from prunescope.viewer.decisions import Decisions
 
+COMMAND = """
+import os, runpy, sys
+os.dup2(errors.fileno(), 2)
+sys.argv = ["prunescope", "view", *arguments, "--no-browser"]
+runpy.run_module("prunescope", run_name="__main__")
+"""
+"""What the process of ``python -m prunescope view ... --no-browser`` does."""
+
 
 class Viewer:
     """The command, running."""
 
-    def __init__(self, *arguments):
-        command = [sys.executable, "-m", "prunescope", "view", *map(str, arguments), "--no-browser"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    def __init__(self, forks, *arguments):
+        read, write = forks.Pipe(duplex=False)
+        given = {"errors": write, "arguments": [str(one) for one in arguments]}
+        self.process = forks.Process(target=exec, args=(COMMAND, given))
+        self.process.start()
+        write.close()
+        self.errors = os.fdopen(os.dup(read.fileno()))
         self.told = ""
         while "viewer: " not in self.told:
-            line = self.process.stderr.readline()
+            line = self.errors.readline()
             assert line, self.told
             self.told += line
         self.url = re.search(r"viewer: (\S+)", self.told)[1]
@@ -43,22 +55,24 @@ class Viewer:
         )
 
     def stop(self, how=signal.SIGINT):
-        self.process.send_signal(how)
-        _, told = self.process.communicate(timeout=30)
-        return self.process.returncode, told
+        os.kill(self.process.pid, how)
+        with self.errors:
+            told = self.errors.read()
+        self.process.join(30)
+        return self.process.exitcode, told
 
 
 @pytest.fixture
-def view():
+def view(forks):
     running = []
 
     def start(*arguments):
-        running.append(Viewer(*arguments))
+        running.append(Viewer(forks, *arguments))
         return running[-1]
 
     yield start
     for one in running:
-        if one.process.poll() is None:
+        if one.process.is_alive():
             one.stop(signal.SIGKILL)
 
 
