@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -11,7 +12,9 @@ import httpx2
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from prunescope.cli.app import app
 from prunescope.extras import install_command
 from prunescope.mitigate import Comparison
 from prunescope.predictions import Predictions
@@ -76,15 +79,23 @@ def view(forks):
             one.stop(signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def made(answers, tmp_path_factory):
+    """Make an audit whose predictions lie elsewhere."""
+    folder = tmp_path_factory.mktemp("made") / "all"
+    (folder / "answers").mkdir(parents=True)
+    dense, sparse = map(str, answers(folder / "answers"))
+    asked = ["audit", dense, "--compressed", sparse, "--replicates", "0"]
+    done = CliRunner().invoke(app, [*asked, "-o", str(folder / "audits" / "first")])
+    assert done.exit_code == 0, done.output
+    return folder.rename(folder.with_name("moved"))  # so that no copy finds the first one's
+
+
 @pytest.fixture
-def audited(answers, tmp_path, prunescope):
-    """Return the folder of an audit whose predictions lie elsewhere."""
-    (tmp_path / "answers").mkdir()
-    dense, sparse = answers(tmp_path / "answers")
-    folder = tmp_path / "audits" / "first"
-    done = prunescope("audit", dense, "--compressed", sparse, "-o", folder, "--replicates", "0")
-    assert done.code == 0, done.err
-    return folder
+def audited(made, tmp_path):
+    """Return the folder of a copy of that audit."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "audits" / "first"
 
 
 def test_an_audit_finds_its_predictions_wherever_it_is_called_from(audited, view, tmp_path):
