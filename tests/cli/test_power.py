@@ -9,6 +9,12 @@ from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Metadata, Predictions
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Draw few pairs of models: what many foretell, other tests hold."""
+    monkeypatch.setattr("prunescope.verdict.power.PAIRS", 8)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Write the answers of two dense models of different seeds."""
