@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from rich.table import Table
@@ -79,7 +80,7 @@ def printed(made, monkeypatch, tmp_path):
     """Return a function: a command, typed on a console → exit code, what it printed, its errors."""
     monkeypatch.chdir(made)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("prunescope.verdict.power.PAIRS", 4)
+    monkeypatch.setattr(import_module("prunescope.verdict.power"), "PAIRS", 8)
 
     def run(typed, encoding="utf-8", width=80):
         for name in ("policy-2.yaml",):
