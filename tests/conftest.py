@@ -1,5 +1,6 @@
 """What tests of several packages share."""
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -117,6 +118,14 @@ def draw(build):
         return result[0] if models == 1 else result
 
     return make
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Return a context of processes that start at once: forks of one that has imported it all."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["prunescope.viewer", "prunescope.cli.app"])
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,9 @@ def load(name):
 
 
 @pytest.fixture
-def table(tmp_path, seed):
-    """Write faces as encoded images with labels, split and identity."""
-    faces = synthetic_faces(64, 4, 150, size=32, seed=seed)
+def table(tmp_path, seed, request):
+    """Write faces as encoded images with labels, split and identity; few are trained on."""
+    faces = synthetic_faces(getattr(request, "param", 24), 4, 150, size=32, seed=seed)
     encoded = []
     for row, pixels in enumerate(faces.pixels):
         file = io.BytesIO()
@@ -66,7 +66,7 @@ def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
     import models  # the example's, which the others import by that name
 
     chosen = models.setting(str(table))
-    tiny = chosen.scratch.replace(steps=20, batch_size=16, learning_rate=0.1)
+    tiny = chosen.scratch.replace(steps=20, batch_size=8, learning_rate=0.1)
     data = chosen.data.model_copy(update={"groups": ("Male", "Young"), "cache": tmp_path / "cache"})
     monkeypatch.setattr(models, "setting", lambda _: models.Setting(data, tiny, tiny))
     runs = [models.Run(m, 0.95, seed) for m in ("gmp-pt", "gmp-ri") for seed in (0, 1, 2)]
@@ -86,6 +86,7 @@ def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
     assert "gmp-ri 95%" in (results / "README.md").read_text()
 
 
+@pytest.mark.parametrize("table", [64], indirect=True)  # so that groups have their support
 def test_finetuning_is_compared_with_its_control(table, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES / "forecast"))
     monkeypatch.syspath_prepend(str(EXAMPLES / "mitigate"))
@@ -93,7 +94,7 @@ def test_finetuning_is_compared_with_its_control(table, tmp_path, monkeypatch):
     import models
 
     chosen = models.setting(str(table))
-    tiny = chosen.scratch.replace(steps=20, batch_size=16, learning_rate=0.1)
+    tiny = chosen.scratch.replace(steps=20, batch_size=8, learning_rate=0.1)
     data = chosen.data.model_copy(
         update={"groups": ("Male",), "size": 32, "cache": tmp_path / "cache"}
     )

@@ -1,7 +1,6 @@
 """Running the command line as a person does."""
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -49,22 +48,5 @@ def prunescope(monkeypatch, capsys):
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
         return Ran(ended.value.code or 0, captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture
-def program():
-    """Return a function that runs one command in a process of its own."""
-
-    def run(*arguments, timeout=300):
-        done = subprocess.run(
-            [sys.executable, "-m", "prunescope", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
 
     return run

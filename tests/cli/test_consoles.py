@@ -9,9 +9,11 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from rich.table import Table
+from typer.testing import CliRunner
 
 from prunescope.cli import app as program
 from prunescope.cli.console import colourless
@@ -56,12 +58,13 @@ def made(tmp_path_factory, answers):
     _, sparse = answers(folder)
     model = Predictions.load(sparse)
     replace(model, metadata=model.metadata.model_copy(update={"name": "sparse é→"})).save(sparse)
-    start = [sys.executable, "-m", "prunescope"]
-    for typed in (
-        "audit dense.parquet --compressed sparse.parquet --replicates 50 -o audit",
-        "forecast dense.parquet -o forecast",
-    ):
-        subprocess.run([*start, *typed.split()], cwd=folder, check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for typed in (
+            "audit dense.parquet --compressed sparse.parquet --replicates 50 -o audit",
+            "forecast dense.parquet -o forecast",
+        ):
+            assert CliRunner().invoke(program.app, typed.split()).exit_code == 0
     (folder / "audit" / "data.yaml").write_text(
         "source: synthetic\nn_train: 48\nn_test: 40\nsize: 16"
     )
@@ -77,6 +80,7 @@ def printed(made, monkeypatch, tmp_path):
     """Return a function: a command, typed on a console → exit code, what it printed, its errors."""
     monkeypatch.chdir(made)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(import_module("prunescope.verdict.power"), "PAIRS", 8)
 
     def run(typed, encoding="utf-8", width=80):
         for name in ("policy-2.yaml",):

@@ -1,5 +1,7 @@
 """`prunescope policy power`: how many images a policy needs, before compressing."""
 
+from importlib import import_module
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,6 +9,12 @@ import pytest
 from prunescope.audit import audit
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Metadata, Predictions
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Draw few pairs of models: what many foretell, other tests hold."""
+    monkeypatch.setattr(import_module("prunescope.verdict.power"), "PAIRS", 8)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """`prunescope view` as a person starts and stops it, and `prunescope review export`."""
 
+import os
 import re
+import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -11,23 +12,37 @@ import httpx2
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from prunescope.cli.app import app
 from prunescope.extras import install_command
 from prunescope.mitigate import Comparison
 from prunescope.predictions import Predictions
 from prunescope.predictions.embeddings import Embeddings
 from prunescope.viewer.decisions import Decisions
 
+COMMAND = """
+import os, runpy, sys
+os.dup2(errors.fileno(), 2)
+sys.argv = ["prunescope", "view", *arguments, "--no-browser"]
+runpy.run_module("prunescope", run_name="__main__")
+"""
+"""What the process of ``python -m prunescope view ... --no-browser`` does."""
+
 
 class Viewer:
     """The command, running."""
 
-    def __init__(self, *arguments):
-        command = [sys.executable, "-m", "prunescope", "view", *map(str, arguments), "--no-browser"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    def __init__(self, forks, *arguments):
+        read, write = forks.Pipe(duplex=False)
+        given = {"errors": write, "arguments": [str(one) for one in arguments]}
+        self.process = forks.Process(target=exec, args=(COMMAND, given))
+        self.process.start()
+        write.close()
+        self.errors = os.fdopen(os.dup(read.fileno()))
         self.told = ""
         while "viewer: " not in self.told:
-            line = self.process.stderr.readline()
+            line = self.errors.readline()
             assert line, self.told
             self.told += line
         self.url = re.search(r"viewer: (\S+)", self.told)[1]
@@ -43,34 +58,44 @@ class Viewer:
         )
 
     def stop(self, how=signal.SIGINT):
-        self.process.send_signal(how)
-        _, told = self.process.communicate(timeout=30)
-        return self.process.returncode, told
+        os.kill(self.process.pid, how)
+        with self.errors:
+            told = self.errors.read()
+        self.process.join(30)
+        return self.process.exitcode, told
 
 
 @pytest.fixture
-def view():
+def view(forks):
     running = []
 
     def start(*arguments):
-        running.append(Viewer(*arguments))
+        running.append(Viewer(forks, *arguments))
         return running[-1]
 
     yield start
     for one in running:
-        if one.process.poll() is None:
+        if one.process.is_alive():
             one.stop(signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def made(answers, tmp_path_factory):
+    """Make an audit whose predictions lie elsewhere."""
+    folder = tmp_path_factory.mktemp("made") / "all"
+    (folder / "answers").mkdir(parents=True)
+    dense, sparse = map(str, answers(folder / "answers"))
+    asked = ["audit", dense, "--compressed", sparse, "--replicates", "0"]
+    done = CliRunner().invoke(app, [*asked, "-o", str(folder / "audits" / "first")])
+    assert done.exit_code == 0, done.output
+    return folder.rename(folder.with_name("moved"))  # so that no copy finds the first one's
+
+
 @pytest.fixture
-def audited(answers, tmp_path, prunescope):
-    """Return the folder of an audit whose predictions lie elsewhere."""
-    (tmp_path / "answers").mkdir()
-    dense, sparse = answers(tmp_path / "answers")
-    folder = tmp_path / "audits" / "first"
-    done = prunescope("audit", dense, "--compressed", sparse, "-o", folder, "--replicates", "0")
-    assert done.code == 0, done.err
-    return folder
+def audited(made, tmp_path):
+    """Return the folder of a copy of that audit."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "audits" / "first"
 
 
 def test_an_audit_finds_its_predictions_wherever_it_is_called_from(audited, view, tmp_path):

@@ -1,9 +1,6 @@
 """What is confirmed stays, whoever writes at the same time, and whenever a writer is killed."""
 
-import os
-import signal
-import subprocess
-import sys
+import contextlib
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -194,38 +191,37 @@ def test_many_threads_lose_nothing(tmp_path):
 
 
 WRITER = """
-import sys
-from pathlib import Path
 from prunescope.viewer.decisions import Decisions
-decisions = Decisions(Path(sys.argv[1]))
+decisions = Decisions(path)
 number = 0
 while True:
-    decisions.add(f"{sys.argv[2]}-{number}", "Bald", "yes", by=sys.argv[2], label=None)
-    print(f"{sys.argv[2]}-{number}", flush=True)
+    decisions.add(f"{who}-{number}", "Bald", "yes", by=who, label=None)
+    told.send(f"{who}-{number}")
     number += 1
 """
 
 
-def test_a_killed_writer_loses_no_confirmed_decision(tmp_path):
+def test_a_killed_writer_loses_no_confirmed_decision(tmp_path, forks):
     path = tmp_path / "d.jsonl"
     confirmed = set()
     for delay in (0.05, 0.3):
-        writers = [
-            subprocess.Popen(
-                [sys.executable, "-c", WRITER, str(path), f"w{delay}-{k}"],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for k in range(2)
-        ]
-        for writer in writers:
-            writer.stdout.readline()
+        writers = []
+        for k in range(2):
+            heard, told = forks.Pipe(duplex=False)
+            given = {"path": path, "who": f"w{delay}-{k}", "told": told}
+            writers.append((forks.Process(target=exec, args=(WRITER, given)), heard))
+            writers[-1][0].start()
+            told.close()
+        for _, heard in writers:
+            confirmed.add(heard.recv())
         time.sleep(delay)
-        for writer in writers:
-            os.kill(writer.pid, signal.SIGKILL)
-        for k, writer in enumerate(writers):
-            told, _ = writer.communicate()
-            confirmed |= {f"w{delay}-{k}-0", *told.split()}
+        for writer, _ in writers:
+            writer.kill()
+        for writer, heard in writers:
+            with heard, contextlib.suppress(EOFError):
+                while True:
+                    confirmed.add(heard.recv())
+            writer.join()
     kept = {key for key, _ in Decisions(path).decided}
     assert confirmed <= kept
     assert len(kept - confirmed) <= 4  # written, and killed before it was told

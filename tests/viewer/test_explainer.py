@@ -1,5 +1,6 @@
 """Why an answer flipped: worked out on request, kept, refused well; and seen in a browser."""
 
+import sys
 import threading
 from pathlib import Path
 
@@ -94,6 +95,11 @@ def test_what_is_not_there_is_said(collection, explainer, asked):
     lost = next(row for row, place in enumerate(collection.places) if place < 0)
     with pytest.raises(ConfigError, match="no image of"):
         explainer.explain(asked.model_copy(update={"id": collection.samples.ids[lost]}))
+
+
+def test_without_checkpoints_no_torch_is_needed(collection, monkeypatch):
+    monkeypatch.setitem(sys.modules, "prunescope.models", None)
+    assert Explainer.load(collection, {}).lacks(DENSE) == [DENSE]
 
 
 def test_checkpoints_that_do_not_fit_are_refused_at_the_start(collection, tmp_path):

@@ -1,6 +1,5 @@
 """Who is asked about what: one item at a time, none to two, also between processes."""
 
-import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -99,9 +98,9 @@ def reviewed(path, who, n):
     return mine
 
 
-def test_processes_never_decide_on_the_same(tmp_path):
+def test_processes_never_decide_on_the_same(tmp_path, forks):
     path, n, people = tmp_path / "decisions.jsonl", 60, ("ada", "bob", "cyd")
-    with multiprocessing.get_context("spawn").Pool(len(people)) as pool:
+    with forks.Pool(len(people)) as pool:
         done = pool.starmap(reviewed, [(path, who, n) for who in people])
     keys = [key for of_one in done for key in of_one]
     # who finds all that is left held by others goes home, so nobody need have been asked twice

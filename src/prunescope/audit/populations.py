@@ -142,51 +142,74 @@ def fit_prior(m: int, spreads: Sequence[Floats], apart: Sequence[Floats]) -> Pri
     (1.0, 16)
     """
     pairs = list(zip(spreads, apart, strict=True))
-    fits: list[float] = []
-    lines: list[Floats] = []
-    for df in (*FREEDOMS, MANY):
-        lines, likelihood = [], 0.0
-        for s2, v in pairs:
-            usable = np.isfinite(s2) & np.isfinite(v) & (s2 > 0) & (v > 0)
-            if not usable.any():
-                lines.append(np.full(s2.shape, np.nan))
-                continue
-            x = np.log(v, where=v > 0, out=np.full(v.shape, np.nan))
-            level, slope, fit = _line(np.log(s2[usable]), x[usable], m - 1, df)
-            likelihood += fit
-            lines.append(np.exp(level + slope * x))
-        fits.append(likelihood)
-    n = [int(np.isfinite(line).sum()) for line in lines]
-    if not any(n):
+    usable = [np.isfinite(s2) & np.isfinite(v) & (s2 > 0) & (v > 0) for s2, v in pairs]
+    known = [place for place, rows in enumerate(usable) if rows.any()]
+    lines = [np.full(s2.shape, np.nan) for s2 in spreads]
+    if not known:
         return Prior(lines, 0.0)
+    drawn = _Lines(
+        [np.log(spreads[place][usable[place]]) for place in known],
+        [np.log(apart[place][usable[place]]) for place in known],
+    )
+    some = np.array([drawn.fit(m - 1, df).likelihood for df in FREEDOMS])
+    best = drawn.fit(m - 1, MANY)
+    for place, level, slope in zip(known, best.level, best.slope, strict=True):
+        v = apart[place]
+        x = np.log(v, where=v > 0, out=np.full(v.shape, np.nan))
+        lines[place] = np.exp(level + slope * x)
+    n = [int(np.isfinite(line).sum()) for line in lines]
     # metrics and slices repeat each other: they count as the rows of one metric
-    some = np.array(fits[:-1])
     weights = np.exp((some - some.max()) * max(n) / sum(n))
     return Prior(lines, float(weights.sum() / (weights / np.array(FREEDOMS)).sum()))
 
 
-def _line(y: Floats, x: Floats, d: float, df: float) -> tuple[float, float, float]:
-    """Return the line of log s₀² (level, slope) that fits y = log s² best, and its likelihood."""
-    centre = float(x.mean())
-    design = np.stack([np.ones(len(x)), x - centre])
-    sloping = len(x) >= FEWEST and np.ptp(x) > 1e-6
-    square = float(design[1] @ design[1])
-    level, slope = float(np.median(y - (x - centre))), 1.0
-    if sloping:
-        slope = float(np.clip(design[1] @ (y - y.mean()) / square, 0, 1))
-        level = float(np.median(y - slope * design[1]))
-    for _ in range(MOST_STEPS):
-        ratio = np.exp(np.minimum(y - level - slope * design[1], 50))
-        pull = (d + df) * ratio / (df + d * ratio)  # 1 on average at the best fit
-        step = float(np.log(pull.mean()))
-        turn = float(np.clip(design[1] @ pull / square, -1, 1)) if sloping else 0.0
-        level, slope = level + step, float(np.clip(slope + turn, 0, 1))
-        if abs(step) + abs(turn) < CLOSE:
-            break
-    x_at = y - level - slope * design[1]
-    fit = d / 2 * x_at - (d + df) / 2 * np.log1p(d / df * np.exp(np.minimum(x_at, 50)))
-    constant = d / 2 * np.log(d / df) - betaln(d / 2, df / 2)
-    return level - slope * centre, slope, float((fit + constant).sum())
+class _Fit(NamedTuple):
+    """Lines of log s₀² (level, slope), and how likely they make all rows."""
+
+    level: Floats
+    slope: Floats
+    likelihood: float
+
+
+class _Lines:
+    """The lines of log s₀² that fit y = log s² best, one for each metric, found all at once."""
+
+    def __init__(self, ys: Sequence[Floats], xs: Sequence[Floats]) -> None:
+        sizes = np.array([len(x) for x in xs])
+        self._starts = np.cumsum(sizes) - sizes
+        self._of = np.repeat(np.arange(len(sizes)), sizes)
+        self._y, self._n = np.concatenate(ys), sizes
+        self._centre = np.array([x.mean() for x in xs])
+        self._x = np.concatenate(xs) - self._centre[self._of]
+        self._sloping = (sizes >= FEWEST) & np.array([np.ptp(x) > 1e-6 for x in xs])
+        self._square = np.where(self._sloping, self._sums(self._x**2), 1)
+        tilt = self._sums(self._x * (self._y - (self._sums(self._y) / sizes)[self._of]))
+        self._slope = np.where(self._sloping, np.clip(tilt / self._square, 0, 1), 1)
+        rest = np.split(self._y - self._slope[self._of] * self._x, self._starts[1:])
+        self._level = np.array([np.median(one) for one in rest])
+
+    def _sums(self, rows: Floats) -> Floats:
+        """Return the sum over the rows of each metric."""
+        return np.asarray(np.add.reduceat(rows, self._starts))
+
+    def fit(self, d: float, df: float) -> _Fit:
+        """Return the best lines if s² / s₀² has the F distribution with d and df degrees."""
+        level, slope = self._level, self._slope
+        going = np.ones(len(level), bool)
+        for _ in range(MOST_STEPS):
+            ratio = np.exp(np.minimum(self._y - level[self._of] - slope[self._of] * self._x, 50))
+            pull = (d + df) * ratio / (df + d * ratio)  # 1 on average at the best fit
+            step = np.where(going, np.log(self._sums(pull) / self._n), 0)
+            turn = np.clip(self._sums(self._x * pull) / self._square, -1, 1)
+            turn = np.where(going & self._sloping, turn, 0)
+            level, slope = level + step, np.clip(slope + turn, 0, 1)
+            going &= np.abs(step) + np.abs(turn) >= CLOSE
+            if not going.any():
+                break
+        at = self._y - level[self._of] - slope[self._of] * self._x
+        fit = d / 2 * at - (d + df) / 2 * np.log1p(d / df * np.exp(np.minimum(at, 50)))
+        constant = d / 2 * np.log(d / df) - betaln(d / 2, df / 2)
+        return _Fit(level - slope * self._centre, slope, float((fit + constant).sum()))
 
 
 class Moderated(NamedTuple):

@@ -122,6 +122,7 @@ def power(
             shipped() if policy is None else Policy.load(policy),
             sizes=sizes,
             seed=seed,
+            pairs=PAIRS,
             progress=lambda done: update(done, PAIRS),
             **settings,
         )

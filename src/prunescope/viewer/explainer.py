@@ -108,6 +108,8 @@ class Explainer:
         ConfigError
             See the class.
         """
+        if not folders:
+            return cls(collection, {})  # without torch, which is slow to start and may not be there
         from prunescope.models import load_checkpoint
 
         for name in folders:

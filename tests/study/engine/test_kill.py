@@ -9,7 +9,8 @@ import pytest
 from prunescope.study.engine import run_study
 
 KILLING = Path(__file__).with_name("killing.py")
-ROUNDS = 20
+ROUNDS = 6
+"""Studies that are killed here; `benchmarks/kills.py` kills each command at all of its steps."""
 
 
 @pytest.fixture
@@ -31,9 +32,7 @@ def killed(study, folder, rounds, *, processes=1, longest):
     return [int(line) for line in done.stdout.split()]
 
 
-def test_killed_anywhere_it_ends_the_same_twenty_times_in_a_row(
-    whole, write_study, network, contents
-):
+def test_killed_anywhere_it_ends_the_same_each_time(whole, write_study, network, contents):
     kills = killed(write_study(), network / "killed", ROUNDS, longest=0.9)
     print("kills:", kills)
     assert len(kills) == ROUNDS
