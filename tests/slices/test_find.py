@@ -183,6 +183,8 @@ def metadata_of(planted, **columns):
         (lambda p: pl.DataFrame({"x": [1.0]}), "no column 'id'"),
         (lambda p: pl.DataFrame({"id": ["x"], "y": [1.0]}), "knows none of the samples"),
         (lambda p: pl.DataFrame({"id": ["i1", "i1"], "y": [1, 2]}), "'i1': expected every id once"),
+        (lambda p: pl.DataFrame({"id": ["x"], "y": [1.0]}), "look like i0, its own like x"),
+        (lambda p: pl.DataFrame({"id": [], "y": []}), "knows none of the samples"),
         (lambda p: metadata_of(p), "0 columns beside 'id'"),
         (
             lambda p: pl.DataFrame({"id": ["i1"], **{f"c{i}": [i] for i in range(10_000)}}),

@@ -153,7 +153,8 @@ def read_metadata(given: object, ids: pl.Series, source: str = "metadata") -> pl
     places = places_of(ids, own)
     if not (places != ABSENT).any():
         raise DataError(
-            f"{source} knows none of the samples{explain(ids, own, 'the samples', source)}"
+            f"{source} knows none of the samples: their ids look like {shorten(ids.head(1))}, its "
+            f"own like {shorten(own.head(1))}{explain(ids, own, 'the samples', source)}"
         )
     rows = pl.Series(places).replace(ABSENT, None)
     return frame.select(pl.all().gather(rows)).with_columns(ids.alias("id"))

@@ -101,11 +101,12 @@ class _Half:
 
     def by_unit(self, values: Floats) -> Floats:
         """Add values of samples up by unit: (K,)."""
-        return np.bincount(self.units, values)
+        return np.asarray(np.bincount(self.units, values), np.float64)
 
     def by_stratum(self, values: Floats, rows: Flags) -> Floats:
         """Add values of some samples up by stratum, for each sample of it: (n,)."""
-        return np.bincount(self.strata, np.where(rows, values, 0))[self.strata]
+        sums = np.bincount(self.strata, np.where(rows, values, 0))[self.strata]
+        return np.asarray(sums, np.float64)
 
 
 @dataclass(frozen=True)
