@@ -156,7 +156,7 @@ PLANTED = [
     ),
     *(Setting(seen, 0.01, damage, n=20_000) for seen in SEEN for damage in (20, 10)),
     *(Setting(seen, 0.1, 20, n=10_000, persons=True) for seen in SEEN),
-    Setting("embedding", 0.05, 20, persons=True),  # of 12 persons in a half: fewer than it takes
+    Setting("embedding", 0.05, 20, persons=True),
     *(Setting("embedding", 0.05, damage, apart=2.0) for damage in (20, 10)),
     Setting("nowhere", 0.05, 20),
 ]
