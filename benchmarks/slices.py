@@ -1,6 +1,6 @@
 """Does `find_slices` find what was planted, and nothing where nothing is? Beside what others do.
 
-    OMP_NUM_THREADS=1 python benchmarks/slices.py [--audits 20] [--nulls 200] [--only TEXT]
+    OMP_NUM_THREADS=1 python benchmarks/slices.py [--audits 20] [--nulls 100] [--kept DIR]
     python benchmarks/slices.py --speed
 
 The worlds are in `slice_worlds.py`, the peers (Domino's method, a regression tree) in
