@@ -30,7 +30,8 @@ def cells(name, **of):
 
 
 def test_real_faces(text):
-    slices = read("celeba64", "slices").filter(beyond="margin").unique(["sparsity", "seed", "slice"])
+    slices = read("celeba64", "slices").filter(beyond="margin")
+    slices = slices.unique(["sparsity", "seed", "slice"])
     assert f"At 95% {slices.filter(sparsity=95).height or 'no'} slice is told" in text
     told = slices.filter(sparsity=98).sort("damage", descending=True)
     assert f"at 98% {told.height}," in text
