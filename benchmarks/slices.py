@@ -1,6 +1,6 @@
 """Does `find_slices` find what was planted, and nothing where nothing is? Beside what others do.
 
-    OMP_NUM_THREADS=1 python benchmarks/slices.py [--audits 20] [--nulls 200] [--only TEXT]
+    OMP_NUM_THREADS=1 python benchmarks/slices.py [--audits 20] [--nulls 100] [--kept DIR]
     python benchmarks/slices.py --speed
 
 The worlds are in `slice_worlds.py`, the peers (Domino's method, a regression tree) in
@@ -155,7 +155,8 @@ PLANTED = [
         for damage in (20, 10, 5)
     ),
     *(Setting(seen, 0.01, damage, n=20_000) for seen in SEEN for damage in (20, 10)),
-    *(Setting(seen, 0.05, 20, persons=True) for seen in SEEN),
+    *(Setting(seen, 0.1, 20, n=10_000, persons=True) for seen in SEEN),
+    Setting("embedding", 0.05, 20, persons=True),
     *(Setting("embedding", 0.05, damage, apart=2.0) for damage in (20, 10)),
     Setting("nowhere", 0.05, 20),
 ]

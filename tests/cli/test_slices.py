@@ -41,16 +41,27 @@ def test_find_and_use_on_other_data(prunescope, here, tmp_path, world):
     assert "One sub-population loses more than others" in done.out
     assert "hat" in done.out
     other = world(7, n=1000, attributes=2)
-    bare = {"hat": other.dense.samples.groups["hat"]}
-    for name, model in (("dense", other.dense), ("sparse", other.sparse)):
-        samples = replace(model.samples, groups={"hat": bare["hat"]})
-        replace(model, samples=samples).save(tmp_path / f"{name}.parquet")
-    taken = prunescope(
-        "groups", tmp_path / "rules.json", tmp_path / "dense.parquet", "-o", tmp_path / "grouped"
-    )
+    other.dense.save(tmp_path / "dense.parquet")
+    added = "groups", tmp_path / "rules.json"
+    made = prunescope(*added, tmp_path / "dense.parquet", "-o", tmp_path / "grouped")
+    assert f"slice 1: hat: {other.hurt.sum()} of 1,000 images" in made.out
+    taken = prunescope(*added, tmp_path / "grouped/dense.parquet", "-o", tmp_path / "again")
     assert taken.code == 2
-    assert "has a group hat already" in taken.err
-    assert not list(tmp_path.glob("grouped/*"))
+    assert "has a group slice 1: hat already" in taken.err
+    assert not list(tmp_path.glob("again/*"))
+
+
+def test_names_stay_on_their_line(prunescope, here, tmp_path):
+    for name in ("dense", "sparse"):
+        frame = pl.read_parquet(f"{name}.parquet").drop("group__town")
+        frame = frame.rename({"group__hat": "group__h\nat\x1b[31m"})
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    files = tmp_path / "dense.parquet", "--compressed", tmp_path / "sparse.parquet"
+    rules = tmp_path / "rules.json"
+    done = prunescope("slices", *files, "-o", tmp_path / "found", "--save-groups", rules)
+    assert "“h at\ufffd[31m”" in done.out
+    made = prunescope("groups", rules, files[0], "-o", tmp_path / "grouped")
+    assert "slice 1: h at\ufffd[31m: " in made.out
 
 
 def test_by_metadata_and_on_to_an_audit(prunescope, here, tmp_path):
@@ -70,14 +81,15 @@ def test_by_metadata_and_on_to_an_audit(prunescope, here, tmp_path):
         "groups", tmp_path / "rules.json", tmp_path / "dense.parquet", tmp_path / "sparse.parquet",
         *told, "-o", tmp_path / "grouped", "--json",
     )  # fmt: skip
-    assert grouped.json["members"] == {found["rule"]: found["n"]}
+    name = f"slice 1: {found['rule']}"
+    assert grouped.json["members"] == {name: found["n"]}
     audit = prunescope(
         "audit", tmp_path / "grouped/dense.parquet", "--replicates", "0", "-o", tmp_path / "audit",
         "--compressed", tmp_path / "grouped/sparse.parquet", "--slices", tmp_path / "found",
     )  # fmt: skip
     assert audit.code == 0
     table = pl.read_parquet(tmp_path / "audit/audit.parquet")
-    assert found["rule"] in table["group"].unique().to_list()
+    assert name in table["group"].unique().to_list()
     assert "Where it hurts most" in (tmp_path / "audit/report.html").read_text("utf-8")
     assert len(read.samples) == found["n_search"] + found["n_test"] + 2000 - found["n"]
 
@@ -98,7 +110,7 @@ def test_by_embeddings(prunescope, here, tmp_path):
     assert rules["space"] is not None
     grouped = ["groups", tmp_path / "rules.json", tmp_path / "dense.parquet", "-o", tmp_path / "g"]
     assert prunescope(*grouped, *seen, "--json").json["members"] == {
-        one["rule"]: one["n"] for one in done.json["found"]
+        f"slice {one['slice']}: {one['rule']}": one["n"] for one in done.json["found"]
     }
     blind = prunescope(*grouped)
     assert blind.code == 2

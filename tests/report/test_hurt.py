@@ -34,9 +34,16 @@ def test_the_page_tells_both_halves(slices, tmp_path):
     text = text_of(page)
     assert f"One sub-population loses more than others, +{100 * row['damage']:.1f} points" in text
     assert f"In the half where it was found it was +{100 * row['damage_search']:.1f}" in text
+    assert "q ≤ 0.0001)" in text  # no draw of 20,000 was as bad
     assert f"{100 * row['inside']:.1f}% went from right to wrong" in text
     assert "<script src" not in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
+
+
+def test_luck_is_told_as_an_estimate(slices, tmp_path):
+    lucky = slices.table.with_columns(damage_search=pl.col("damage") + 0.05)
+    page = write_slices(replace(slices, table=lucky), tmp_path).read_text("utf-8")
+    assert "about 5.0 of it was luck of the search" in text_of(page)
 
 
 def test_luck_is_the_difference(slices):
@@ -103,7 +110,9 @@ def test_churn_is_told_of_both_sides(told):
         metadata=told.dense.metadata.model_copy(update={"name": "again"}),
     )  # fmt: skip
     hurt = build_hurt(find_slices([told.dense, again], told.sparse))
-    assert hurt.lost.endswith("less those that did so in another training of the dense model")
+    assert hurt.lost.endswith(
+        "less those that did so in other trainings of the dense model (their mean)"
+    )
 
 
 def test_names_are_escaped(tmp_path, world):

@@ -134,10 +134,12 @@ def test_expected_looks_at_one_half_alone():
 
 def test_churn_is_taken_off():
     churn = replace(DENSE, logits=np.array([[3, 1], [3, -3], [-3, 3], [3, -3.0]]))
-    found = losses_of(DENSE, SPARSE, ALL, beyond="churn", churn=churn)
+    found = losses_of(DENSE, SPARSE, ALL, beyond="churn", churn=[churn])
     assert found.damage.tolist() == [[0, 0], [1, 0], [0, 0], [0, 0]]
-    same: Losses = losses_of(DENSE, SPARSE, ALL, beyond="churn", churn=SPARSE)
+    same: Losses = losses_of(DENSE, SPARSE, ALL, beyond="churn", churn=[SPARSE])
     assert not same.damage.any()
+    both: Losses = losses_of(DENSE, SPARSE, ALL, beyond="churn", churn=[churn, SPARSE])
+    assert both.damage.tolist() == [[0, 0], [0.5, 0], [0, 0], [0, 0]]
 
 
 def test_choices_are_checked():

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import prunescope as ps
+from prunescope.data.samples import Group
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Predictions
 from prunescope.slices import Slices, find_slices
@@ -130,6 +131,22 @@ def test_several_models_and_churn(planted):
     assert ("sparse", "hat", "a0") in told
     assert ("worse", "hat", None) in told  # both attributes, told once
     assert found.table["slice"].to_list() == list(range(1, found.table.height + 1))
+    # Of all models, those found first, and first where an image loses most answers.
+    assert found.table["model"][0] == "worse"
+    told = found.table["q_value"].fill_nan(1.0) <= 0.05
+    assert told.to_list() == sorted(told, reverse=True)
+    assert found.info.compared_with == ("dense", "dense")
+
+
+def test_each_model_is_compared_with_the_dense_one_of_its_seed(planted):
+    def of(model, name, seed):
+        metadata = planted.dense.metadata.model_copy(update={"name": name, "seed": seed})
+        return replace(model, metadata=metadata)
+
+    dense = of(planted.dense, "dense-0", 0), of(planted.dense, "dense-1", 1)
+    compressed = of(planted.sparse, "sparse-1", 1), of(planted.sparse, "sparse-7", 7)
+    found = find_slices(dense, compressed, most=1)
+    assert found.info.compared_with == ("dense-1", "dense-0")
 
 
 def test_it_is_kept_on_disk(found, tmp_path):
@@ -166,12 +183,16 @@ def metadata_of(planted, **columns):
         (lambda p: pl.DataFrame({"x": [1.0]}), "no column 'id'"),
         (lambda p: pl.DataFrame({"id": ["x"], "y": [1.0]}), "knows none of the samples"),
         (lambda p: pl.DataFrame({"id": ["i1", "i1"], "y": [1, 2]}), "'i1': expected every id once"),
+        (lambda p: pl.DataFrame({"id": ["x"], "y": [1.0]}), "look like i0, its own like x"),
+        (lambda p: pl.DataFrame({"id": [], "y": []}), "knows none of the samples"),
         (lambda p: metadata_of(p), "0 columns beside 'id'"),
         (
             lambda p: pl.DataFrame({"id": ["i1"], **{f"c{i}": [i] for i in range(10_000)}}),
             "10,000 columns beside 'id': expected 1 to 200",
         ),
         (lambda p: metadata_of(p, box=[[1, 2]] * 3000), "'box' holds List"),
+        (lambda p: metadata_of(p, day=["2024-05-01", None] * 1500), "'day' holds dates"),
+        (lambda p: metadata_of(p, at=["2024-05-01T10:00:00Z"] * 3000), "'at' holds dates"),
         (lambda p: {"id": ["i1"]}, r"metadata \(dict\): expected a frame"),
         (lambda p: "nowhere.csv", "nowhere.csv: no such file"),
     ],
@@ -236,6 +257,29 @@ def test_too_few_samples(planted):
     few = planted.dense.take(np.arange(60)), planted.sparse.take(np.arange(60))
     with pytest.raises(DataError, match="halving 60 samples"):
         find_slices(*few)
+    person = np.arange(3000) % 70
+    groups = {"person": Group.from_series(pl.Series(person))}
+    samples = replace(planted.dense.samples, groups=groups, cluster="person")
+    models = [replace(one, samples=samples) for one in (planted.dense, planted.sparse)]
+    with pytest.raises(DataError, match="halving 70 clusters of samples at random leaves"):
+        find_slices(*models)
+
+
+def test_support_is_counted_in_persons(world):
+    """500 images with hats are of 50 persons: 25 in each half, more or less."""
+    told = world(3, n=5000, share=0.0)
+    person = np.repeat(np.arange(500), 10)
+    hat = person < 50
+    rng = np.random.default_rng(0)
+    logits = told.dense.logits.copy()
+    logits[hat & (rng.random(5000) < 0.3), 0] *= -1
+    groups = {"hat": Group.from_series(pl.Series(hat)), "who": Group.from_series(pl.Series(person))}
+    samples = replace(told.dense.samples, groups=groups, cluster="who")
+    dense = replace(told.dense, samples=samples)
+    sparse = replace(told.sparse, samples=samples, logits=logits)
+    for least, told in ((15, True), (40, False)):
+        rules = find_slices(dense, sparse, min_support=least).table["rule"]
+        assert rules.str.contains("hat").any() == told
 
 
 def test_nothing_labelled(planted):

@@ -11,6 +11,7 @@ import prunescope as ps
 from prunescope.data.samples import Group
 from prunescope.errors import DataError
 from prunescope.slices import SliceRules, add_groups, find_slices
+from prunescope.slices.rules import Feature
 
 AGE = {"kind": "metadata", "name": "age"}
 
@@ -28,11 +29,13 @@ def test_a_found_slice_is_a_group_of_other_data(rules, tmp_path, world):
     bare = replace(other.dense.samples, groups={"hut": other.dense.samples.groups["hat"]})
     with pytest.raises(DataError, match="do not tell hat"):
         read.groups(replace(other.dense, samples=bare))
-    assert read.groups(other.dense)["hat"].codes.tolist() == other.hurt.astype(int).tolist()
+    assert (
+        read.groups(other.dense)["slice 1: hat"].codes.tolist() == other.hurt.astype(int).tolist()
+    )
 
 
 def test_members_are_those_that_were_found(planted, rules):
-    named = SliceRules(dense="dense", rules={"in hats": rules.rules["hat"]})
+    named = SliceRules(dense="dense", rules={"in hats": rules.rules["slice 1: hat"]})
     dense, sparse = add_groups(named, [planted.dense, planted.sparse.take(np.arange(100)[::-1])])
     assert dense.samples.groups["in hats"].codes.tolist() == planted.hurt.astype(int).tolist()
     assert sparse.samples.groups["in hats"].codes.tolist() == (
@@ -46,17 +49,17 @@ def test_members_are_those_that_were_found(planted, rules):
 def test_what_is_unknown_stays_unknown(planted, rules):
     hat = Group(np.full(3000, -1, np.int32), (False, True))
     blind = replace(planted.dense, samples=replace(planted.dense.samples, groups={"hat": hat}))
-    named = SliceRules(dense="dense", rules={"in hats": rules.rules["hat"]})
+    named = SliceRules(dense="dense", rules={"in hats": rules.rules["slice 1: hat"]})
     assert set(named.groups(blind)["in hats"].codes.tolist()) == {-1}
 
 
 def test_what_does_not_fit_is_refused(planted, rules):
-    with pytest.raises(DataError, match="has a group hat already"):
-        add_groups(rules, [planted.dense])
+    with pytest.raises(DataError, match="has a group slice 1: hat already"):
+        add_groups(rules, add_groups(rules, [planted.dense]))
     bare = replace(planted.dense, samples=replace(planted.dense.samples, groups={}))
     with pytest.raises(DataError, match="do not tell hat, which the slices ask for"):
         rules.groups(bare)
-    named = SliceRules(dense="dense", rules={"in hats": rules.rules["hat"]})
+    named = SliceRules(dense="dense", rules={"in hats": rules.rules["slice 1: hat"]})
     strangers = planted.sparse.take(np.arange(100))
     ids = strangers.samples.ids + "x"
     strangers = replace(strangers, samples=replace(strangers.samples, ids=ids))
@@ -98,9 +101,27 @@ def test_a_file_that_is_not_there(tmp_path):
         SliceRules.load(tmp_path / "none.json")
 
 
+def test_a_label_and_a_group_of_one_name_are_two_rules(planted):
+    """Whom a label says to wear hats, and whom a group: rules read alike, and both are kept."""
+    found = find_slices(planted.dense, planted.sparse)
+    [(name, of_group)] = found.rules.rules.items()
+    label = of_group.model_copy(
+        update={"terms": (of_group.terms[0].model_copy(update={"feature": Feature(
+            kind="metadata", name="hat")}),)}
+    )  # fmt: skip
+    first = found.info.slices[0]
+    info = found.info.model_copy(update={"slices": [
+        first, first.model_copy(update={"slice": 2, "rule": label}),
+        first.model_copy(update={"slice": 3}),
+    ]})  # fmt: skip
+    table = pl.concat([found.found.with_columns(slice=pl.lit(n, pl.Int64)) for n in (1, 2, 3)])
+    rules = replace(found, info=info, table=table).rules.rules
+    assert rules == {name: of_group, "slice 2: hat": label}
+
+
 def test_rules_are_plain_data(rules, tmp_path):
     rules.save(tmp_path / "rules.json")
     told = json.loads((tmp_path / "rules.json").read_text())
-    [term] = told["rules"]["hat"]["terms"]
+    [term] = told["rules"]["slice 1: hat"]["terms"]
     assert term == {"feature": {"kind": "group", "name": "hat"}, "test": "is", "value": True}
     assert isinstance(pl.Series([term["value"]]).dtype, type(pl.Boolean()))

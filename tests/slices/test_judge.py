@@ -139,6 +139,30 @@ def test_persons_are_the_units():
     assert held >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
 
 
+def test_intervals_hold_though_few_persons_make_up_the_damage():
+    """Most of 20 persons lose next to nothing, some nearly all: those drawn may happen not to."""
+    rng, held = np.random.default_rng(4), 0
+    for _ in range(200):
+        person = np.repeat(np.arange(2000), rng.geometric(0.1, 2000))[:2000]
+        inside = np.isin(person, rng.permutation(person[-1] + 1)[:20])
+        flips = rng.binomial(10, rng.beta(0.04, 0.96, person[-1] + 1)[person])
+        found = judged(target(flips, answers=[10] * 2000), inside, person)
+        held += found.low <= 0 <= found.high
+    assert held / 200 >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_damage_that_is_a_mean_over_seeds():
+    """Thirds: sums of draws that are equal but for rounding count as equal."""
+    rng = np.random.default_rng(0)
+    thirds = rng.integers(-3, 4, 400) / 3
+    whole, third = (
+        Target(None, damage.astype(np.float32), np.ones(400, np.float32), np.full(400, 0.1))
+        for damage in (3 * thirds, thirds)
+    )
+    inside = rng.random(400) < 0.2
+    assert judged(whole, inside).p_value == judged(third, inside).p_value
+
+
 def test_one_person_tells_nothing():
     damage = [1] * 10 + [0] * 90
     found = judged(target(damage), [1] * 10 + [0] * 90, [0] * 10 + list(range(1, 91)))

@@ -102,7 +102,10 @@ def slices(
     metadata: Metadata = None,
     cluster: options.Clustered = None,
     min_support: Annotated[
-        int, typer.Option(help="Images of a slice in each half, at least.", min=2)
+        int,
+        typer.Option(
+            help="Independent units (images, or clusters) of a slice in each half, at least.", min=2
+        ),
     ] = 20,
     most: Annotated[int, typer.Option(help="Slices to test, of each model.", min=1)] = 10,
     confidence: options.Confidence = 0.95,
@@ -231,6 +234,7 @@ def groups(
     from prunescope.errors import ConfigError
     from prunescope.predictions import Embeddings
     from prunescope.slices import SliceRules, add_groups
+    from prunescope.verdict.judgement import shown
 
     read = Files.of(files, scores, mapping, None, about, about_file)
     told = SliceRules.load(rules)
@@ -254,7 +258,7 @@ def groups(
 
     def show() -> None:
         for name, n in sizes.items():
-            typer.echo(f"{name}: {n:,} of {len(made[0].samples):,} images")
+            typer.echo(f"{shown(name, len(name))}: {n:,} of {len(made[0].samples):,} images")
         typer.echo(f"written: {', '.join(map(str, written))}")
 
     result(as_json, {"files": [str(path) for path in written], "members": sizes}, show)

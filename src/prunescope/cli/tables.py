@@ -64,10 +64,11 @@ def print_overall(found: Audit) -> None:
 def print_slices(found: Slices) -> None:
     """Print the sub-populations that were found, a line each, the worst first."""
     from prunescope.report import build_hurt
+    from prunescope.verdict.judgement import shown
     from prunescope.verdict.numbers import SHARE
 
     told = build_hurt(found)
-    Terminal().print(told.headline, style="bold", markup=False)
+    Terminal().print(shown(told.headline, len(told.headline)), style="bold", markup=False)
     if not told.found:
         return
     several = len(told.models) > 1
@@ -76,14 +77,14 @@ def print_slices(found: Slices) -> None:
     for one in told.found:
         damage, low, high = one.damage or 0.0, one.low or 0.0, one.high or 0.0
         table.add_row(
-            escape(one.rule),
-            *([escape(one.model)] if several else []),
-            escape(one.attribute or "all answers"),
+            escape(shown(one.rule, len(one.rule))),
+            *([escape(shown(one.model))] if several else []),
+            escape(shown(one.attribute or "all answers")),
             f"{one.n_search:,} + {one.n_test:,}",
             "–" if one.damage_search is None else SHARE.bare_change(one.damage_search),
             SHARE.bare_change(damage),
             f"{SHARE.bare_change(low)} to {SHARE.bare_change(high)}",
-            f"{one.q_value:.2g}",
+            one.q,
         )
     Terminal().print(table)
     Terminal().print("Damage in points, beyond that of comparable answers elsewhere.", markup=False)

@@ -182,7 +182,7 @@ def build(
 def _check_of(audit: Audit, slices: Slices) -> None:
     """Raise where slices are of other models than were audited."""
     audited = [model.name for model in audit.info.models]
-    searched = slices.info.dense, *slices.info.models
+    searched = *slices.info.compared_with, *slices.info.models
     if strangers := [name for name in searched if name not in audited]:
         raise ConfigError(
             f"the slices are of {shorten(strangers)}, which the audit, of {shorten(audited)}, does "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prunescope.data import Dataset
 from prunescope.report.thumbnails import thumbnails
 from prunescope.slices import Slices
+from prunescope.slices.judge import LEAST_P
 from prunescope.slices.result import Loss, Share
 from prunescope.verdict.judgement import Frozen
 from prunescope.verdict.numbers import SHARE
@@ -20,6 +21,9 @@ LOST = {
 }
 """Damage → what a share of the answers did."""
 
+NEAR_0 = 1e-4
+"""A q-value is not told to be less than this."""
+
 BEYOND = {
     "margin": "answers elsewhere of which the dense model was as sure",
     "churn": "answers elsewhere of which the dense model was as sure",
@@ -27,7 +31,7 @@ BEYOND = {
 }
 """What a slice is compared with."""
 
-LESS_CHURN = ", less those that did so in another training of the dense model"
+LESS_CHURN = ", less those that did so in other trainings of the dense model (their mean)"
 
 
 class ToldSlice(Frozen):
@@ -51,6 +55,7 @@ class ToldSlice(Frozen):
     high: float | None
     inside: float | None
     elsewhere: float | None
+    p_value: float | None
     q_value: float | None
     reason: str | None
     about: list[Share]
@@ -65,11 +70,10 @@ class ToldSlice(Frozen):
             return self.rule
         return f"{self.rule} (often {', '.join(share.words for share in self.about[:2])})"
 
-    def lost(self, all_answers: int) -> float:
-        """Return how many answers of an image, which has `all_answers`, are lost; -1: not known."""
-        if self.damage is None:
-            return -1.0
-        return self.damage * (all_answers if self.attribute is None else 1)
+    @property
+    def q(self) -> str:
+        """The q-value in words."""
+        return of_draws(self.q_value, self.p_value)
 
     @property
     def luck(self) -> float | None:
@@ -138,6 +142,19 @@ class Hurt(Frozen):
         return f"{n} sub-populations lose more than others, most of all, {told}, “{worst.title}”."
 
 
+def of_draws(q_value: float | None, p_value: float | None) -> str:
+    """Lay out a q-value, with "≤" where no draw of the exact test was as bad.
+
+    Examples
+    --------
+    >>> of_draws(0.0003, 1 / 20_001), of_draws(0.0312, 0.01)
+    ('≤ 0.0003', '0.031')
+    """
+    if q_value is None or p_value is None:
+        return "–"
+    return f"≤ {max(q_value, NEAR_0):.1g}" if p_value <= LEAST_P else f"{q_value:.2g}"
+
+
 def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | None = None) -> Hurt:
     """Put together what is told of slices.
 
@@ -162,13 +179,11 @@ def build_hurt(slices: Slices, *, dataset: Dataset | None = None, most: int | No
                 {**{k: v for k, v in row.items() if k in ToldSlice.model_fields}, **about}
             )
         )
-    all_answers = 1 if info.task == "multiclass" else len(info.attributes)
-    told.sort(key=lambda one: (not one.found, -one.lost(all_answers)))
     if most is not None:
         told = [one for one in told if one.found][:most]
     named = [key for one in told for key in (*one.hurt, *one.typical)]
     return Hurt(
-        dense=info.dense,
+        dense=", ".join(dict.fromkeys(info.compared_with)),
         models=list(info.models),
         kind=f"the {'rare ' if info.damage == 'rare_answers' else ''}answers",
         lost=LOST[info.damage] + (LESS_CHURN if info.beyond == "churn" else ""),

@@ -1,6 +1,6 @@
 """What is lost on each image, and how much of it the dense model's own doubt foretells.
 
-An answer's *damage* is a small whole number: 1 where a right answer became wrong, say. A *target*
+An answer's *damage* is 1 where a right answer became wrong, say. A *target*
 is what a slice is searched for: one attribute or class, or all answers of an image together, whose
 damage is the sum over them.
 
@@ -11,7 +11,7 @@ would take from the changes of logit that answers of about the same margin took.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -49,8 +49,6 @@ alike, which many samples would show not to be so."""
 OF_STRATUM = (250, 25)
 """Samples of a part, and damage that is expected of them, on average at least."""
 
-Ints = NDArray[np.int16]
-
 
 @dataclass(frozen=True)
 class Target:
@@ -60,7 +58,7 @@ class Target:
     ----------
     name : str or None
         None: all of them together.
-    damage : array (N,) of int16
+    damage : array (N,) of float32
         Summed over the answers of an image.
     answers : array (N,) of float32
         How many answers could be damaged.
@@ -69,7 +67,7 @@ class Target:
     """
 
     name: str | None
-    damage: Ints
+    damage: NDArray[np.float32]
     answers: NDArray[np.float32]
     expected: NDArray[np.float32]
 
@@ -134,7 +132,7 @@ class Losses:
     ----------
     names : tuple of str
         The targets beside all together: attributes, or classes.
-    damage : array (N, A) of int8
+    damage : array (N, A) of float32
     known : array (N, A) of bool
         Which answers could be damaged: those with a label, or to a rare value.
     expected : array (N, A) of float32
@@ -143,7 +141,7 @@ class Losses:
     """
 
     names: tuple[str, ...]
-    damage: NDArray[np.int8]
+    damage: NDArray[np.float32]
     known: NDArray[np.bool_]
     expected: NDArray[np.float32]
     classes: NDArray[np.int64] | None = None
@@ -170,7 +168,7 @@ class Losses:
         known = known[:, columns]
         return Target(
             name,
-            np.where(known, self.damage[:, columns], 0).sum(axis=1, dtype=np.int16),
+            np.where(known, self.damage[:, columns], 0).sum(axis=1, dtype=np.float32),
             known.sum(axis=1, dtype=np.float32),
             np.where(known, self.expected[:, columns], 0).sum(axis=1, dtype=np.float32),
         )
@@ -183,7 +181,7 @@ def losses_of(
     *,
     measure: Measure = "harmful_flips",
     beyond: Beyond = "margin",
-    churn: Predictions | None = None,
+    churn: Sequence[Predictions] = (),
 ) -> Losses:
     """Count the damage to every answer, and foretell it from those of the search half.
 
@@ -194,8 +192,9 @@ def losses_of(
     search : array (N,) of bool
         Which samples may be looked at.
     measure, beyond : str
-    churn : Predictions, optional
-        Another training of the dense model, for ``beyond="churn"``.
+    churn : sequence of Predictions
+        Other trainings of the dense model, for ``beyond="churn"``: what they lose against it, on
+        average, is taken off.
 
     Raises
     ------
@@ -208,7 +207,7 @@ def losses_of(
     ):
         if value not in known_ones:
             raise ConfigError(one_of(what, value, known_ones))
-    if (beyond == "churn") and churn is None:
+    if beyond == "churn" and not churn:
         raise ConfigError(
             "beyond churn: expected a second dense model of another training seed, which tells it"
         )
@@ -240,10 +239,11 @@ def losses_of(
                 expected[rows, column] = calibrated(
                     foretold, damage[rows, column], at, search[rows]
                 )
-    if beyond == "churn" and churn is not None:
-        damage = damage - damage_of(measure, before, margins_of(churn, measure))
+    if beyond == "churn":
+        others = [damage_of(measure, before, margins_of(model, measure)) for model in churn]
+        damage = damage - np.mean(others, axis=0)
     return Losses(
-        dense.attributes, np.where(known, damage, 0).astype(np.int8), known, expected, classes
+        dense.attributes, np.where(known, damage, 0).astype(np.float32), known, expected, classes
     )
 
 

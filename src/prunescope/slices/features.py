@@ -23,6 +23,8 @@ MOST_COLUMNS = 200
 FEW = 12
 """Whole numbers of so many values at most are categories."""
 
+DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
+
 OFTEN, MORE, BEYOND_CHANCE = 0.05, 1.2, 3.0
 """A trait of a slice: its share there at least, in shares elsewhere at least, and by how many
 standard errors it is larger."""
@@ -133,11 +135,16 @@ def read_metadata(given: object, ids: pl.Series, source: str = "metadata") -> pl
             f"{MOST_COLUMNS}; keep those that could matter"
         )
     for column in frame.drop("id").iter_columns():
-        kind = column.dtype
-        if kind.is_nested() or kind.is_temporal() or kind in (pl.Binary, pl.Object):
+        kind = "dates" if _is_dates(column) else column.dtype
+        if (
+            isinstance(kind, str)
+            or kind.is_nested()
+            or kind.is_temporal()
+            or kind in (pl.Binary, pl.Object)
+        ):
             raise DataError(
                 f"{source}: column {column.name!r} holds {kind}: expected text, numbers or "
-                "booleans; leave it out or turn it into one of these"
+                "booleans; leave it out or turn it into one of these, such as a number of days"
             )
     own = frame["id"].cast(pl.String)
     if own.null_count() or own.n_unique() < len(own):
@@ -146,10 +153,17 @@ def read_metadata(given: object, ids: pl.Series, source: str = "metadata") -> pl
     places = places_of(ids, own)
     if not (places != ABSENT).any():
         raise DataError(
-            f"{source} knows none of the samples{explain(ids, own, 'the samples', source)}"
+            f"{source} knows none of the samples: their ids look like {shorten(ids.head(1))}, its "
+            f"own like {shorten(own.head(1))}{explain(ids, own, 'the samples', source)}"
         )
     rows = pl.Series(places).replace(ABSENT, None)
     return frame.select(pl.all().gather(rows)).with_columns(ids.alias("id"))
+
+
+def _is_dates(column: pl.Series) -> bool:
+    """Whether it is text that holds dates as ISO 8601 writes them, with or without a time."""
+    told = column.drop_nulls() if column.dtype == pl.String else column.head(0)
+    return bool(len(told)) and bool(told.str.contains(DATE).all())
 
 
 def _table_of(given: object, source: str) -> pl.DataFrame:

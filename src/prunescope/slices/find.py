@@ -75,7 +75,7 @@ def find_slices(
     cluster : str, optional
         Group whose samples depend on each other; default: the one that the files name.
     min_support : int
-        Samples of a slice in each half, at least 2.
+        Independent units of a slice in each half (samples, or clusters), at least 2.
     most : int
         Slices that are tested, of each model.
     confidence : float
@@ -118,11 +118,16 @@ def find_slices(
     cluster = cluster or samples.cluster
     units = units_of(samples, cluster)
     half = deal(units, 2, seed) == 0
-    _check_size(half, min_support)
+    _check_size(half, units, min_support)
     searched, more = _at_most(half, units, MOST_SEARCHED, seed)
     beyond = beyond or ("churn" if n_dense > 1 else "margin")
     pruned = models[n_dense:]
-    lost = [_losses(models, n_dense, one, searched, damage, beyond) for one in pruned]
+    metadata_of = [model.metadata for model in models]
+    first = [baseline_of(metadata_of, n_dense, n_dense + number) for number in range(len(pruned))]
+    lost = [
+        _losses(models[:n_dense], baseline, one, searched, damage, beyond)
+        for baseline, one in zip(first, pruned, strict=True)
+    ]
     told = None if metadata is None else read_metadata(metadata, samples.ids)
     columns = known_columns(models[0], told)
     columns.pop(Feature(kind="group", name=cluster or ""), None)
@@ -134,15 +139,20 @@ def find_slices(
     subject = Subject(
         samples.ids, columns, units, searched, ~half, values, min_support, most, confidence, seed
     )
-    found: list[tuple[str, Tested, SliceInfo]] = []
+    tested: list[tuple[str, Losses, Tested]] = []
     for done, (model, losses) in enumerate(zip(pruned, lost, strict=True), start=1):
-        for one in slices_of(subject, losses):
-            found.append((model.name, one, told_of(subject, losses, one, len(found) + 1)))
+        tested += [(model.name, losses, one) for one in slices_of(subject, losses)]
         if progress is not None:
             progress(done, len(lost))
+    tested.sort(key=lambda one: one[2].place)
+    found = [
+        (name, one, told_of(subject, losses, one, number))
+        for number, (name, losses, one) in enumerate(tested, start=1)
+    ]
     info = SlicesInfo(
         dense=models[0].name,
         models=tuple(model.name for model in pruned),
+        compared_with=tuple(models[baseline].name for baseline in first),
         task=samples.task,
         damage=damage,
         beyond=beyond,
@@ -179,11 +189,13 @@ def _read(
     return aligned, n_dense, [*notes, *more]
 
 
-def _check_size(half: Flags, min_support: int) -> None:
-    least = min(int(half.sum()), int((~half).sum()))
+def _check_size(half: Flags, units: NDArray[np.uint64], min_support: int) -> None:
+    names, rows = np.unique(units, return_index=True)
+    least = min(int(half[rows].sum()), int((~half[rows]).sum()))
     if least < 2 * min_support:
+        kind = "samples" if len(names) == len(units) else "clusters of samples"
         raise DataError(
-            f"halving {len(half):,} samples at random leaves {least:,} on one side: expected at "
+            f"halving {len(names):,} {kind} at random leaves {least:,} on one side: expected at "
             f"least {2 * min_support:,} on each, which a slice of {min_support} can be told from"
         )
 
@@ -201,21 +213,18 @@ def _at_most(
 
 
 def _losses(
-    models: Sequence[Predictions],
-    n_dense: int,
+    dense: Sequence[Predictions],
+    baseline: int,
     compressed: Predictions,
     searched: Flags,
     damage: Measure,
     beyond: Beyond,
 ) -> Losses:
-    """Count what a model loses against the dense model of its seed."""
-    metadata = [model.metadata for model in (*models[:n_dense], compressed)]
-    first = baseline_of(metadata, n_dense, n_dense)
-    others = [model for place, model in enumerate(models[:n_dense]) if place != first]
+    """Count what a model loses against one of the dense models."""
+    others = [model for place, model in enumerate(dense) if place != baseline]
     losses = losses_of(
-        models[first], compressed, searched,
-        measure=damage, beyond=beyond, churn=others[0] if others else None,
-    )  # fmt: skip
+        dense[baseline], compressed, searched, measure=damage, beyond=beyond, churn=others
+    )
     if not losses.known.any():
         raise DataError(
             f"no answer of {compressed.name} can be damaged: expected labels, of {damage}"

@@ -4,7 +4,14 @@ A slice's damage is the mean over its answers; *elsewhere* is that of the other 
 stratum of expected damage weighed as in the slice (direct standardisation). Where units are single
 samples the test is exact: within strata it is a matter of chance which samples belong to the slice
 if damage does not hang on it, so the slice's sum is one of draws without replacement. Where samples
-come in clusters it is Student's t over them, of the units' influence on the difference.
+come in clusters it is Student's t over them, by the jackknife.
+
+A slice has few units, and where a few of them make up the damage, those that were drawn may happen
+to show little of it, and little variance with it. So the interval of a slice's mean is as wide as
+two say, each a score interval: one of the units' own variance, with as many degrees of freedom as
+it has (`prunescope.audit.jackknife.spread`), and one by the correlation ρ of the damage to answers
+of one unit, which all units of the half tell: A answers, of units with a_u of them, are worth those
+of 1/f independent ones, f = ρ Σ a_u² / A² + (1 - ρ) / A.
 """
 
 from __future__ import annotations
@@ -16,12 +23,22 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from prunescope.audit.intervals import Scale, of_value
+from prunescope.audit.jackknife import Spread, spread
 from prunescope.metrics.statistics import Floats
 from prunescope.slices.damage import Target, strata_of
 from prunescope.slices.rules import Flags
 
 DRAWS = 20_000
-"""Draws of the exact test: no p-value is below 1 / (DRAWS + 1)."""
+"""Draws of the exact test: no p-value is below `LEAST_P`."""
+
+LEAST_P = 1 / (DRAWS + 1)
+
+ROUNDING = 1e-3
+"""Sums of damage that differ by less are one: where it is a mean over seeds, it is no whole number.
+"""
+
+TINY = 0.1
+"""Share of a mean that is left without a unit, at least: one that is all of it moves nothing."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +99,97 @@ class _Half:
             np.unique(units[rows], return_inverse=True)[1].astype(np.intp),
         )
 
+    def by_unit(self, values: Floats) -> Floats:
+        """Add values of samples up by unit: (K,)."""
+        return np.asarray(np.bincount(self.units, values), np.float64)
+
+    def by_stratum(self, values: Floats, rows: Flags) -> Floats:
+        """Add values of some samples up by stratum, for each sample of it: (n,)."""
+        sums = np.bincount(self.strata, np.where(rows, values, 0))[self.strata]
+        return np.asarray(sums, np.float64)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The mean damage of an answer in the slice, or of others weighed as in the slice.
+
+    Parameters
+    ----------
+    here : _Half
+    rows : array (n,) of bool
+        The samples of this side.
+    mean, changed : array (n,)
+        Mean damage, and mean size of it, of an answer of this side: of the sample's stratum, or
+        of the slice.
+    pull : array (n,)
+        What each sample adds to the value, beyond the mean.
+    moves : array (K,)
+        By how much the value is higher with a unit than without it.
+    value, size : float
+        The value, and the mean size of the damage.
+    """
+
+    here: _Half
+    rows: Flags
+    mean: Floats
+    changed: Floats
+    pull: Floats
+    moves: Floats
+    value: float
+    size: float
+
+    @classmethod
+    def inside(cls, here: _Half) -> _Side:
+        """Read the slice."""
+        answers = np.where(here.inside, here.answers, 0)
+        total = answers.sum()
+        value = here.damage[here.inside].sum() / total
+        size = np.abs(here.damage[here.inside]).sum() / total
+        pull = np.where(here.inside, here.damage - value * here.answers, 0) / total
+        left = np.maximum(1 - here.by_unit(answers) / total, TINY)
+        moves, ones = here.by_unit(pull) / left, np.ones(len(answers))
+        return cls(here, here.inside, value * ones, size * ones, pull, moves, value, size)
+
+    @classmethod
+    def elsewhere(cls, here: _Half) -> _Side:
+        """Read the others."""
+        out = ~here.inside
+        of = np.maximum(here.by_stratum(here.answers, out), 1)
+        mean = here.by_stratum(here.damage, out) / of
+        changed = here.by_stratum(np.abs(here.damage), out) / of
+        answers = np.where(here.inside, here.answers, 0)
+        weight = here.by_stratum(answers, here.inside) / of / answers.sum()
+        pull = np.where(out, weight * (here.damage - mean * here.answers), 0)
+        moves = here.by_unit(pull / np.maximum(1 - here.answers / of, TINY))
+        value, size = ((answers * each).sum() / answers.sum() for each in (mean, changed))
+        return cls(here, out, mean, changed, pull, moves, value, size)
+
     @property
-    def elsewhere(self) -> tuple[Floats, Floats]:
-        """Mean damage of an answer outside, by stratum of each sample, and what weighs it: (n,)."""
-        n, out = int(self.strata.max()) + 1, ~self.inside
-        lost = np.bincount(self.strata[out], self.damage[out], minlength=n)
-        of = np.maximum(np.bincount(self.strata[out], self.answers[out], minlength=n), 1)
-        within = np.bincount(self.strata[self.inside], self.answers[self.inside], minlength=n)
-        return (lost / of)[self.strata], (within / of)[self.strata]
+    def answers(self) -> Floats:
+        """Answers of this side, by unit: (K,)."""
+        return self.here.by_unit(np.where(self.rows, self.here.answers, 0))
+
+    @property
+    def effective(self) -> float:
+        """How many units of equal size would say as much."""
+        return float(self.answers.sum() ** 2 / (self.answers**2).sum())
+
+    def interval(self, alike: float, confidence: float) -> tuple[float, float]:
+        """Return the interval of the value, by a correlation of the answers of a unit."""
+        answers = self.answers
+        factor = alike / self.effective + (1 - alike) / answers.sum()
+        own = spread_of(self.moves, answers > 0, self.effective)
+        scale: Scale = "signed" if self.here.damage.min(initial=0) < 0 else "share"
+        least = -1.0 if scale == "signed" else 0.0
+        low, high = of_value(
+            scale,
+            np.full(2, min(max(self.value, least), 1.0)),
+            np.array([own.variance, factor * (self.size - self.value**2)]),
+            np.array([own.df, np.inf]),
+            np.array([self.effective, 1 / factor]),
+            confidence,
+        )
+        return float(low.min()), float(high.max())
 
 
 def judge(
@@ -120,75 +220,62 @@ def judge(
     here = _Half.of(target, inside, half, units)
     if here.inside.sum() <= (half & inside & (target.answers > 0)).sum() / 2:
         return None
-    means, weights = here.elsewhere
-    n_answers = here.answers[here.inside].sum()
-    damage = here.damage[here.inside].sum() / n_answers
-    elsewhere = (here.answers * means)[here.inside].sum() / n_answers
-    spread_in = np.where(here.inside, here.damage - damage * here.answers, 0) / n_answers
-    spread_out = np.where(here.inside, 0, weights * (here.damage - means * here.answers))
-    spread_out /= n_answers
-    single = len(here.units) == here.units.max() + 1
-    ends = [
-        _interval(value, here, spread, rows, confidence)
-        for value, spread, rows in (
-            (damage, spread_in, here.inside), (elsewhere, spread_out, ~here.inside)
-        )
-    ]  # fmt: skip
-    (low_in, high_in), (low_out, high_out) = ends
+    slice_, others = _Side.inside(here), _Side.elsewhere(here)
+    alike = _correlation(slice_, others)
+    low_in, high_in = slice_.interval(alike, confidence)
+    low_out, high_out = others.interval(alike, confidence)
+    damage, elsewhere = slice_.value, others.value
     excess = damage - elsewhere
-    n_units = len(np.unique(here.units[here.inside]))
     if rng is None:
         p_value = np.nan
-    elif single:
+    elif len(here.units) == here.units.max() + 1:
         p_value = _exact(here, rng, draws)
     else:
-        p_value = _students(excess, here, spread_in - spread_out, n_units)
+        p_value = _students(excess, slice_, others)
     return Judged(
         n=int(here.inside.sum()),
-        units=n_units,
+        units=int((slice_.answers > 0).sum()),
         damage=float(damage),
         elsewhere=float(elsewhere),
         excess=float(excess),
         low=float(excess - np.hypot(damage - low_in, high_out - elsewhere)),
         high=float(excess + np.hypot(high_in - damage, elsewhere - low_out)),
         p_value=float(p_value),
-        alike=_alike(here, spread_in - spread_out),
+        alike=_alike(here, slice_.pull - others.pull),
     )
 
 
-def _alike(here: _Half, spread: Floats) -> float:
+def spread_of(moves: Floats, there: Flags, effective: float) -> Spread:
+    """Return how surely a value is known that each unit (K,) moves, if it is `there`."""
+    n = np.array(float(there.sum()))
+    return spread(np.array(0.0), -moves, n, np.array(effective - 1))
+
+
+def _correlation(one: _Side, other: _Side) -> float:
+    """Return the correlation of the damage to two answers of one unit, in [0, 1]."""
+    here = one.here
+    mean, changed = (
+        np.where(one.rows, mine, theirs)
+        for mine, theirs in ((one.mean, other.mean), (one.changed, other.changed))
+    )
+    variance = here.by_unit(here.answers * (changed - mean**2))
+    pairs = (variance * (here.by_unit(here.answers) - 1)).sum()
+    together = (here.by_unit(here.damage - mean * here.answers) ** 2).sum() - variance.sum()
+    return float(np.clip(together / pairs, 0, 1)) if pairs > 0 else 0.0
+
+
+def _alike(here: _Half, pull: Floats) -> float:
     """Return the variance over units in variances over single samples, at least 1."""
-    single = (spread**2).sum()
-    return max(float((np.bincount(here.units, spread) ** 2).sum() / single), 1.0) if single else 1.0
+    single = (pull**2).sum()
+    return max(float((here.by_unit(pull) ** 2).sum() / single), 1.0) if single else 1.0
 
 
-def _interval(
-    value: float, here: _Half, spread: Floats, rows: Flags, confidence: float
-) -> tuple[float, float]:
-    """Return the interval of a mean, whose difference has that of Newcombe's hybrid score."""
-    of_units = np.bincount(here.units, spread)
-    n = len(np.unique(here.units[rows]))
-    variance = (of_units**2).sum() * n / max(n - 1, 1)
-    scale: Scale = "signed" if here.damage.min(initial=0) < 0 else "share"
-    whole = np.array(min(max(value, -1.0 if scale == "signed" else 0.0), 1.0))
-    low, high = of_value(
-        scale, whole, np.array(variance), np.array(max(n - 1.0, 1.0)), np.array(float(n)),
-        confidence,
-    )  # fmt: skip
-    return float(low), float(high)
-
-
-def _students(excess: float, here: _Half, spread: Floats, n_units: int) -> float:
+def _students(excess: float, one: _Side, other: _Side) -> float:
     """Return the one-sided p-value of the excess by Student's t over units."""
-    of_units = np.bincount(here.units, spread)
-    variance = (of_units**2).sum()
-    if variance <= 0 or n_units < 2:
+    found = spread_of(one.moves - other.moves, one.answers + other.answers > 0, one.effective)
+    if found.variance <= 0 or (one.answers > 0).sum() < 2:
         return 1.0
-    # As many degrees of freedom as there are units that matter for the variance (Kish).
-    squares = of_units**2
-    df = max(min(squares.sum() ** 2 / (squares**2).sum(), n_units) - 1, 1.0)
-    error = np.sqrt(variance * n_units / (n_units - 1))
-    return float(stdtr(df, -excess / error))
+    return float(stdtr(found.df, -excess / np.sqrt(found.variance)))
 
 
 def _exact(here: _Half, rng: np.random.Generator, draws: int) -> float:
@@ -202,4 +289,4 @@ def _exact(here: _Half, rng: np.random.Generator, draws: int) -> float:
             continue
         values, counts = np.unique(here.damage[of], return_counts=True)
         drawn += rng.multivariate_hypergeometric(counts, n_inside, size=draws) @ values
-    return float((1 + (drawn >= observed).sum()) / (draws + 1))
+    return float((1 + (drawn >= observed - ROUNDING).sum()) / (draws + 1))

@@ -38,13 +38,14 @@ SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),
     "reason": pl.String(),
 }
-"""A row per slice that was tested; of each model those found first, and first of these where an
-image loses most answers. `attribute` is null where damage is of all answers; `n`, `n_search`,
+"""A row per slice that was tested: those found first, and first of these where an image loses most
+answers. `attribute` is null where damage is of all answers; `n`, `n_search`,
 `n_test` are samples, `units_test` independent units among the last. `damage` is the mean damage
 of an answer in the slice, `inside`, less that of answers `elsewhere` that are as likely to be
 damaged: on the test half, in [-1, 1], more is worse, with the interval `low` to `high`;
 `damage_search` is the same on the half that the slice was found in. The p-value is one-sided,
-the q-value over all slices of a model."""
+the q-value over all slices of a model. Where units are single samples p is a share of 20,000 draws
+and one more: where it is 1/20,001, both say "at most"."""
 
 MEMBER_SCHEMA: dict[str, pl.DataType] = {"id": pl.String(), "slice": pl.Int64()}
 
@@ -86,12 +87,16 @@ class SliceInfo(BaseModel):
 class SlicesInfo(BaseModel):
     """What a search for slices says beside its tables.
 
+    ``dense`` is the model whose answers the rules ask for; ``compared_with`` tells of each of the
+    ``models`` which dense model it was compared with: that of its seed, or the first.
+
     History of the format: 1 (0.2.0) first.
     """
 
     format_version: Literal[1] = 1
     dense: str
     models: tuple[str, ...]
+    compared_with: tuple[str, ...]
     task: Task
     damage: Measure
     beyond: Beyond
@@ -157,12 +162,16 @@ class Slices:
 
     @property
     def rules(self) -> SliceRules:
-        """The slices that were found, as groups for other data; a rule of two models once."""
-        numbers = self.found["slice"].to_list()
-        rules = {}
-        for number in numbers:
-            rule = self.of(number).rule
-            rules[str(rule).replace(",", ";")] = rule
+        """The slices that were found, as groups for other data; a rule of two models once.
+
+        Names begin with the slice's number: a label and a group may be called alike.
+        """
+        numbers: dict[Rule, int] = {}
+        for number in self.found["slice"]:
+            numbers.setdefault(self.of(number).rule, number)
+        rules = {
+            f"slice {number}: {rule}".replace(",", ";"): rule for rule, number in numbers.items()
+        }
         space = self.info.space
         asked = [one for rule in rules.values() for one in rule.features if one.of_embedding]
         kept = space.kept(asked) if space is not None and asked else None

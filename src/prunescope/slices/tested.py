@@ -82,8 +82,8 @@ class Tested:
         return self.q_value <= ALPHA
 
     @property
-    def _place(self) -> tuple[bool, float]:
-        """The most answers lost of an image first, of those found first."""
+    def place(self) -> tuple[bool, float]:
+        """Where it stands: those found first, and first where an image loses most answers."""
         if self.there is None:
             return True, np.inf
         told = self.target.answers[self.inside & (self.target.answers > 0)]
@@ -106,8 +106,8 @@ class Tested:
         }
         if there is None or np.isnan(self.q_value):
             reason = (
-                f"{row['n_test']} samples of it in the test half with others like them elsewhere: "
-                f"expected {least} or more"
+                f"{row['units_test']} independent units of it in the test half with others like "
+                f"them elsewhere: expected {least} or more"
             )
             return row | {"status": "insufficient_support", "reason": reason}
         return row | {
@@ -122,18 +122,17 @@ class Tested:
 
 
 def slices_of(subject: Subject, losses: Losses) -> list[Tested]:
-    """Search for the slices of one model, and judge them: those found first, the worst first."""
+    """Search for the slices of one model, and judge them."""
     chosen = _most_striking(subject, losses)
     tested = [_judged(subject, number, one) for number, one in enumerate(chosen)]
     enough = [
         number
         for number, one in enumerate(tested)
-        if one.there is not None and one.there.n >= subject.min_support
+        if one.there is not None and one.there.units >= subject.min_support
     ]
     p = [one.there.p_value for number in enough if (one := tested[number]).there is not None]
     q = dict(zip(enough, benjamini_hochberg(np.array(p)), strict=True)) if enough else {}
-    told = [replace(one, q_value=float(q.get(at, np.nan))) for at, one in enumerate(tested)]
-    return sorted(told, key=lambda one: one._place)
+    return [replace(one, q_value=float(q.get(at, np.nan))) for at, one in enumerate(tested)]
 
 
 def _most_striking(subject: Subject, losses: Losses) -> list[Tested]:
@@ -152,7 +151,7 @@ def _most_striking(subject: Subject, losses: Losses) -> list[Tested]:
         inside, known = one.rule.holds(subject.columns)
         target = losses.target(one.target)
         seen = judge(target, inside, subject.searched & known, subject.units)
-        if seen is not None and seen.excess > 0 and seen.n >= subject.min_support:
+        if seen is not None and seen.excess > 0 and seen.units >= subject.min_support:
             told.append(Tested(one, target, inside, known, seen))
     told.sort(key=lambda one: -one.candidate.score / one.seen.alike)
     return told[: subject.most]
@@ -201,7 +200,7 @@ def _losses(subject: Subject, losses: Losses, inside: Flags, known: Flags) -> li
     for name in losses.names if len(losses.names) > 1 else ():
         target = losses.target(name)
         seen = judge(target, inside, subject.searched & known, subject.units)
-        if seen is not None and seen.n >= subject.min_support and seen.excess > 0:
+        if seen is not None and seen.units >= subject.min_support and seen.excess > 0:
             found.append((-seen.excess, name, target))
     told = []
     for _, name, target in sorted(found, key=lambda one: one[:2])[:MOST_TRAITS]:
