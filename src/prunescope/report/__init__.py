@@ -27,6 +27,7 @@ from prunescope.report.pictures import write_figures
 from prunescope.report.route_page import RoutePage, build_route, write_route
 from prunescope.report.samples import TAGS, sample_table, write_samples
 from prunescope.report.score_page import ScorePage, build_score, write_score
+from prunescope.report.sensitivity_page import write_sensitivity
 from prunescope.report.slices_page import write_slices
 from prunescope.report.structure import Estimate, Finding, Report
 from prunescope.report.write import FORMATS, to_json, write_report
@@ -63,5 +64,6 @@ __all__ = [
     "write_route",
     "write_samples",
     "write_score",
+    "write_sensitivity",
     "write_slices",
 ]

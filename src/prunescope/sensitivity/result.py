@@ -126,6 +126,11 @@ class Sensitivity:
         return self.layers.filter(pl.col("harm").is_not_null())
 
     @property
+    def cost(self) -> float:
+        """Seconds of passes for each layer and level, beside a dense pass over the same images."""
+        return self.info.seconds / max(self.measured.height, 1) / self.info.seconds_a_pass
+
+    @property
     def left_out(self) -> pl.DataFrame:
         """The layers, or single levels of them, that were not looked at, and why."""
         return self.layers.filter(pl.col("harm").is_null()).select("layer", "level", "reason")

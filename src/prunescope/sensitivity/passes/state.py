@@ -98,11 +98,6 @@ class State:
             norm.var.copy_(tensors[f"{name}.var"])
             norm.seen = seen[name]
 
-    def drop(self) -> None:
-        """Remove the file."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
     def _norms(self) -> dict[str, Norm]:
         found = {f"plain.{name}": norm for name, norm in self.plain.items()}
         for i, norms in enumerate(self.own):
