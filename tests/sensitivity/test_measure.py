@@ -66,7 +66,7 @@ def test_a_result_is_read_back_and_shown(found, tmp_path):
     text = write_sensitivity(again, tmp_path, plan=plan, title="<Layers>").read_text()
     assert "&lt;Layers&gt;" in text
     assert "Side = " in text
-    assert text.count('class="heat"') >= 6
+    assert text.count('class="heat named"') >= 6
     (tmp_path / "layers.parquet").write_bytes(b"no table")
     with pytest.raises(ps.PrunescopeError, match=r"layers\.parquet"):
         ps.Sensitivity.load(tmp_path)
