@@ -22,6 +22,7 @@ ARROWS = (
     "audit",
     "verdict",
     "slices",
+    "sensitivity",
     "forecast",
     "mitigate",
     "report",
@@ -33,7 +34,10 @@ ARROWS = (
 )
 RANK = dict.fromkeys(BASE, 0) | {name: rank for rank, name in enumerate(ARROWS, start=1)}
 TENSORS = ("torch", "transformers", "accelerate", "safetensors.torch", "lightning")
-WITH_TENSORS = ("models", "training", "pruning", "mitigate/finetune", "explain", "integrations")
+WITH_TENSORS = (
+    *("models", "training", "pruning", "sensitivity/passes", "mitigate/finetune", "explain"),
+    "integrations",
+)
 """Packages that import these libraries at once, as others do only when asked to."""
 
 

@@ -21,6 +21,7 @@ PACKAGES = [
     "predictions",
     "pruning",
     "report",
+    "sensitivity",
     "slices",
     "study",
     "training",

@@ -16,6 +16,7 @@ from prunescope.mitigate.comparison_result import FILES as COMPARISON
 from prunescope.mitigate.route_result import FILES as ROUTE
 from prunescope.mitigate.search_result import FILES as SEARCH
 from prunescope.result_folder import ResultFolder
+from prunescope.sensitivity.result import FILES as SENSITIVITY
 from prunescope.slices.result import FILES as SLICES
 
 
@@ -257,5 +258,5 @@ def test_the_seal_says_what_sha256sum_says(tmp_path):
 
 
 def test_the_command_line_knows_every_kind_of_result():
-    kinds = (AUDIT, COMPARISON, FORECAST, ROUTE, SCORE, SEARCH, SLICES)
+    kinds = (AUDIT, COMPARISON, FORECAST, ROUTE, SCORE, SEARCH, SENSITIVITY, SLICES)
     assert sorted([*(kind.info_file for kind in kinds), "explain.json"]) == list(RESULTS)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from prunescope.predictions import Embeddings, Metadata, Predictions, embed, predict
     from prunescope.pruning import Masks, Pruner, export_onnx, gains, prune, quantize
     from prunescope.report import sample_table, write_report, write_samples
+    from prunescope.sensitivity import Plan, Sensitivity, layer_sensitivity, plan_layers
     from prunescope.slices import Slices, find_slices
     from prunescope.training import Distill, Recipe, train
     from prunescope.verdict import Policy, verdict  # type: ignore[no-redef]
@@ -39,12 +40,14 @@ _HOME = {
     "Masks": "pruning",
     "Metadata": "predictions",
     "Overrides": "mitigate",
+    "Plan": "sensitivity",
     "Policy": "verdict",
     "Predictions": "predictions",
     "Pruner": "pruning",
     "PrunescopeError": "errors",
     "Recipe": "training",
     "Samples": "data",
+    "Sensitivity": "sensitivity",
     "Slices": "slices",
     "audit": "audit",
     "audit_files": "audit",
@@ -54,8 +57,10 @@ _HOME = {
     "find_slices": "slices",
     "forecast": "forecast",
     "gains": "pruning",
+    "layer_sensitivity": "sensitivity",
     "load_checkpoint": "models",
     "load_dataset": "data",
+    "plan_layers": "sensitivity",
     "predict": "predictions",
     "prune": "pruning",
     "quantize": "pruning",
@@ -78,12 +83,14 @@ __all__ = [
     "Masks",
     "Metadata",
     "Overrides",
+    "Plan",
     "Policy",
     "Predictions",
     "Pruner",
     "PrunescopeError",
     "Recipe",
     "Samples",
+    "Sensitivity",
     "Slices",
     "audit",
     "audit_files",
@@ -93,8 +100,10 @@ __all__ = [
     "find_slices",
     "forecast",
     "gains",
+    "layer_sensitivity",
     "load_checkpoint",
     "load_dataset",
+    "plan_layers",
     "predict",
     "prune",
     "quantize",

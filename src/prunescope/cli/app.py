@@ -23,6 +23,7 @@ from prunescope.cli import (
     predict,
     quantize,
     samples,
+    sensitivity,
     slices,
     study,
     view,
@@ -66,6 +67,7 @@ app.command("audit")(audit.audit)
 app.command("samples")(samples.samples)
 app.command("slices")(slices.slices)
 app.command("groups")(slices.groups)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("explain")(explain.explain)
 app.command("forecast")(forecast.forecast)
 app.command("forecast score")(forecast.score)

@@ -120,6 +120,14 @@ def prune(
             show_default="unstructured",
         ),
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A plan of 'prunescope sensitivity --budget': each layer's sparsity or bits, by "
+            "one-shot.",
+        ),
+    ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option(help="Layers to leave dense: names or patterns.")
     ] = None,
@@ -164,6 +172,20 @@ def prune(
     from prunescope.study import note_steps, prune_model
     from prunescope.training import Distill
 
+    planned: dict[str, Any] = {}
+    if plan is not None:
+        given = (score, distribution, pattern, ignore, layer_sparsity)
+        if any(given):
+            raise ConfigError(
+                "--plan says the sparsity or bits of every layer, and its pattern: leave out "
+                "--score, --distribution, --pattern, --ignore and --layer-sparsity"
+            )
+        planned = _planned(plan)
+        method, sparsity = "one-shot", planned.pop("sparsity")
+    choices: dict[str, Any] = {
+        "score": score, "distribution": distribution, "pattern": pattern,
+        "layers": _sparsities(layer_sparsity or []), "ignore": ignore or (), **planned,
+    }  # fmt: skip
     chosen = recipe_of(method, recipe, epochs=epochs, seed=seed)
     dense, config, dataset = open_model(
         model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
@@ -178,10 +200,8 @@ def prune(
     with progress("prune") as update:
         made = prune_model(
             dense, dataset.split("train"), method, sparsity, out,
-            recipe=chosen, data=config, device=device, on_step=note_steps(update), score=score,
-            distribution=distribution, pattern=pattern, layers=_sparsities(layer_sparsity or []),
-            ignore=ignore or (), calibration_images=calibration_images, group=group,
-            distill=teach, seed=seed,
+            recipe=chosen, data=config, device=device, on_step=note_steps(update),
+            calibration_images=calibration_images, group=group, distill=teach, seed=seed, **choices,
         )  # fmt: skip
     report_model(as_json, out, made)
 
@@ -262,6 +282,13 @@ def recipe_of(
     if not (name or given.get("epochs") is not None or METHODS[method].recipe):
         return None
     return read_recipe(name or START[METHODS[method].starts_from], **given)
+
+
+def _planned(path: Path) -> dict[str, Any]:
+    """Read what a plan tells `prune`."""
+    from prunescope.sensitivity import Plan
+
+    return Plan.load(path).choices
 
 
 def _sparsities(given: list[str]) -> dict[str, float]:

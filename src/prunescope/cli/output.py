@@ -14,7 +14,10 @@ from prunescope.cli.console import SILENT
 from prunescope.errors import CheckpointError, DataError
 from prunescope.files import FolderExistsError, reserved, writable
 
-KINDS = ("audit", "comparison", "explain", "forecast", "route", "score", "search", "slices")
+KINDS = (
+    "audit", "comparison", "explain", "forecast", "route", "score", "search", "sensitivity",
+    "slices",
+)  # fmt: skip
 RESULTS = tuple(f"{kind}.json" for kind in KINDS)
 """The files that tell of a result."""
 
@@ -22,7 +25,7 @@ REPORT = ("report.html", "report.json", "report.md", "report.csv", "model_card.m
 """The pages of an audit, of every format."""
 
 PAGES = (
-    *REPORT, "review.csv", "members.parquet",
+    *REPORT, "review.csv", "members.parquet", "layers.parquet", "together.parquet",
     *(f"{kind}.{ending}" for kind in KINDS for ending in ("parquet", "html")),
 )  # fmt: skip
 """What a result has beside them."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prunescope.data import Description
     from prunescope.forecast import Forecast, Score
     from prunescope.report import Report
+    from prunescope.sensitivity import Plan, Sensitivity
     from prunescope.slices import Slices
 
 KEY_METRICS = {
@@ -88,6 +89,35 @@ def print_slices(found: Slices) -> None:
         )
     Terminal().print(table)
     Terminal().print("Damage in points, beyond that of comparable answers elsewhere.", markup=False)
+
+
+def print_sensitivity(found: Sensitivity, plan: Plan | None) -> None:
+    """Print the harm of each layer at each level, and the plan's level of each."""
+    from prunescope.report.sensitivity_page import level_of, short
+    from prunescope.verdict.numbers import SHARE
+
+    levels = found.info.levels
+    table = Table(
+        "layer", *(level_of(found, level) for level in levels), "hurts most",
+        *(["plan"] if plan else []),
+    )  # fmt: skip
+    measured = found.measured
+    for layer in measured["layer"].unique(maintain_order=True):
+        own = measured.filter(layer=layer)
+        harms = dict(own.select("level", "harm").rows())
+        worst = own.sort("harm", descending=True).row(0, named=True)
+        whom = f"{worst['worst_group']} = {worst['worst_value']}" if worst["worst_group"] else "–"
+        table.add_row(
+            escape(short(layer)),
+            *(SHARE.bare(harms[level]) if level in harms else "–" for level in levels),
+            escape(whom),
+            *([level_of(found, plan.layers[layer])] if plan else []),
+        )
+    Terminal().print(table)
+    Terminal().print(
+        "Harm in points: harmful flips of the group that has most, and rare answers lost.",
+        markup=False,
+    )
 
 
 def print_findings(page: Report) -> None:

@@ -32,9 +32,10 @@ import prunescope.models  # noqa: F401 - says what to install where torch is mis
 from prunescope.pruning.distributions import DISTRIBUTIONS
 from prunescope.pruning.elsewhere import pruned_elsewhere
 from prunescope.pruning.export import export_checkpoint, export_onnx, export_weights
-from prunescope.pruning.gain import Macs, count_macs, gains
+from prunescope.pruning.gain import gains
 from prunescope.pruning.layers import prunable_weights
 from prunescope.pruning.left import count_left
+from prunescope.pruning.macs import Macs, count_macs, macs_by_weight
 from prunescope.pruning.masks import Masks, strip
 from prunescope.pruning.methods import METHODS, Method
 from prunescope.pruning.own_loop import Pruner
@@ -74,6 +75,7 @@ __all__ = [
     "export_onnx",
     "export_weights",
     "gains",
+    "macs_by_weight",
     "prunable_weights",
     "prune",
     "pruned_elsewhere",

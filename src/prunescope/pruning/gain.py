@@ -10,9 +10,9 @@ from __future__ import annotations
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.errors import ConfigError, MissingExtraError
-from prunescope.models import Checkpoint, Quantized, plain
+from prunescope.models import Checkpoint, Quantized
 from prunescope.models.quantized import Int8Layer
 from prunescope.pruning.export import (
     answer,
@@ -30,7 +30,8 @@ from prunescope.pruning.export import (
     export_weights,
     require_onnx,
 )
-from prunescope.pruning.layers import PROJECTIONS, PRUNABLE, TRANSPOSED, names_of_weights
+from prunescope.pruning.layers import names_of_weights
+from prunescope.pruning.macs import count_macs
 from prunescope.pruning.masks import Masks
 from prunescope.runtimes.sessions import open_session
 from prunescope.training.devices import threads as with_threads
@@ -47,91 +48,6 @@ WARM_UP = 3
 ZEROS = "{pattern} zeros: no faster on a stock runtime; smaller only when compressed"
 STRUCTURED = "structured: its layers themselves are smaller"
 INT8 = "int8: a quarter of the bytes; there is no ONNX file of it to time"
-
-
-class Macs(NamedTuple):
-    """Multiplications with a weight that one image takes, each with its addition.
-
-    Parameters
-    ----------
-    dense : int
-        With every weight.
-    effective : int
-        With those that are not zero.
-    """
-
-    dense: int
-    effective: int
-
-
-@torch.no_grad()
-def count_macs(model: nn.Module, image: Tensor) -> Macs:
-    """Count what the layers of a model multiply for one image: those of `prunable_weights`.
-
-    A weight is used once at each position of its layer's output (pixel, or token), where it meets
-    a pixel of the padding too; of a transposed convolution, at each position of its input. So a
-    layer takes ``positions × weights``, whatever its stride and groups. Layers count as often as
-    they are called. Biases, normalisation, and products of activations with each other (attention)
-    do not count.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        In evaluation mode.
-    image : Tensor (1, C, H, W)
-
-    Examples
-    --------
-    >>> model = nn.Conv2d(1, 1, 3, padding=1, bias=False)
-    >>> _ = nn.init.ones_(model.weight)
-    >>> model.weight.data[0, 0, 0] = 0
-    >>> count_macs(model, torch.zeros(1, 1, 4, 4))
-    Macs(dense=144, effective=96)
-    """
-    model = plain(model)
-    dense = effective = 0
-
-    def count(layer: nn.Module, inputs: Any, named: Any, output: Any) -> None:  # noqa: ANN401
-        nonlocal dense, effective
-        for weight, positions in _uses(layer, inputs, named, output):
-            dense += positions * weight.numel()
-            effective += positions * int(weight.count_nonzero())
-
-    kinds = (*PRUNABLE, nn.MultiheadAttention, Int8Layer)
-    hooks = [
-        layer.register_forward_hook(count, with_kwargs=True)
-        for layer in model.modules()
-        if isinstance(layer, kinds)
-    ]
-    try:
-        model(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return Macs(dense, effective)
-
-
-def _uses(
-    layer: nn.Module,
-    inputs: tuple[Any, ...],
-    named: dict[str, Any],
-    output: Any,  # noqa: ANN401
-) -> Iterator[tuple[Tensor, int]]:
-    """Yield each weight of a layer and at how many positions it is used, as it is called."""
-    if isinstance(layer, nn.MultiheadAttention):
-        given = [*inputs, *(named[name] for name in ("query", "key", "value") if name in named)]
-        tokens = [x.numel() // x.shape[-1] for x in given[:3]]
-        own = dict(layer.named_parameters(recurse=False))
-        joint, *apart = (own.get(name) for name in PROJECTIONS)
-        yield from zip(apart if joint is None else joint.chunk(3), tokens, strict=True)
-        yield layer.out_proj.weight, tokens[0]  # without a call of that layer
-        return
-    weight = layer.weight
-    assert isinstance(weight, Tensor)
-    where, channels = (
-        (inputs[0], layer.in_channels) if isinstance(layer, TRANSPOSED) else (output, len(weight))
-    )
-    yield weight, where.numel() // channels
 
 
 def gains(

@@ -78,6 +78,7 @@ def prune(
     distribution: str | None = None,
     pattern: str | None = None,
     layers: Mapping[str, float] | None = None,
+    bits: Mapping[str, int] | None = None,
     ignore: str | Sequence[str] = (),
     calibration_images: int = N_IMAGES,
     group: str | None = None,
@@ -133,6 +134,10 @@ def prune(
         the layer that gives the answers stays dense.
     layers : mapping of str to float, optional
         Sparsities of single layers, by name or shell pattern; the others share the rest.
+    bits : mapping of str to int, optional
+        For ``one-shot`` without a recipe: widths, 2 to 8, that the weights of layers are then
+        rounded to (`prunescope.pruning.rounding.round_to_bits`), by name or shell pattern. They
+        are stored as floats.
     ignore : str or sequence of str
         Names or shell patterns of layers to leave dense.
     calibration_images : int
@@ -180,7 +185,10 @@ def prune(
         raise ConfigError(one_of("method", method, METHODS))
     chosen = METHODS[method]
     check_float(model, "to prune")
-    told = {"score": score, "distribution": distribution, "pattern": pattern, "layers": layers}
+    told = {
+        "score": score, "distribution": distribution, "pattern": pattern, "layers": layers,
+        "bits": bits,
+    }  # fmt: skip
     _check_options(method, chosen, told)
     if layers and distribution:
         raise ConfigError(
@@ -188,6 +196,8 @@ def prune(
         )
     if recipe is None and chosen.recipe is not None:
         recipe = RECIPES[chosen.recipe]
+    if bits and recipe is not None:
+        raise ConfigError("training would not keep weights that are rounded: give bits or a recipe")
     if seed is None:
         seed = recipe.seed if recipe else 0
     if recipe is not None:
@@ -239,6 +249,7 @@ def prune(
         callbacks=callbacks,
         resume_dir=None if resume_dir is None else Path(resume_dir),
         progress=progress,
+        bits=bits or {},
     )
     made = chosen.run(job)
     by_channel = made.masks is None or criterion.pattern == "channel"
@@ -257,6 +268,8 @@ def prune(
         compression["folded"] = folded
     if layers:
         compression["layer_sparsity"] = dict(layers)
+    if bits:
+        compression["layer_bits"] = dict(bits)
     if criterion.calibration is not None:
         compression["calibration_images"] = calibration_images
     if group is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -60,22 +61,10 @@ def reestimate_batch_norm(
     >>> model.running_mean
     tensor([0.4000, 0.4000, 0.4000])
     """
-    if n_batches < 1 or batch_size < 1:
-        raise ConfigError(
-            f"re-estimation over {n_batches} batches of {batch_size}: expected at least 1 of 1"
-        )
-    layers = [
-        module
-        for module in model.modules()
-        if isinstance(module, _BatchNorm) and module.track_running_stats
-    ]
+    batches = reestimation_batches(len(dataset), n_batches, batch_size, seed)
+    layers = running_norms(model)
     if not layers:
         return
-    size = min(batch_size, len(dataset))
-    order = np.random.default_rng(seed).permutation(len(dataset))
-    batches = [
-        order[start : start + size] for start in range(0, len(dataset) - size + 1, size)[:n_batches]
-    ]
     device = next(layer.running_mean.device for layer in layers if layer.running_mean is not None)
     momenta = [layer.momentum for layer in layers]
     with evaluation_mode(model), torch.no_grad():
@@ -89,3 +78,43 @@ def reestimate_batch_norm(
         finally:
             for layer, momentum in zip(layers, momenta, strict=True):
                 layer.momentum = momentum
+
+
+def running_norms(model: nn.Module) -> list[_BatchNorm]:
+    """Return the batch normalisation of a model that keeps running statistics.
+
+    Examples
+    --------
+    >>> len(running_norms(nn.Sequential(nn.BatchNorm2d(3), nn.InstanceNorm2d(3))))
+    1
+    """
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    ]
+
+
+def reestimation_batches(
+    n_samples: int, n_batches: int, batch_size: int, seed: int
+) -> list[NDArray[np.int64]]:
+    """Return which samples `reestimate_batch_norm` sees, batch by batch.
+
+    Raises
+    ------
+    ConfigError
+        A number is below 1.
+
+    Examples
+    --------
+    >>> [len(batch) for batch in reestimation_batches(10, 3, 4, seed=0)]
+    [4, 4]
+    """
+    if n_batches < 1 or batch_size < 1:
+        raise ConfigError(
+            f"re-estimation over {n_batches} batches of {batch_size}: expected at least 1 of 1"
+        )
+    size = min(batch_size, n_samples)
+    order = np.random.default_rng(seed).permutation(n_samples)
+    starts = range(0, n_samples - size + 1, size)[:n_batches] if size else ()
+    return [order[start : start + size] for start in starts]

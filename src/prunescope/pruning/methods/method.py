@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -42,6 +42,8 @@ class Job:
         Of the caller, for any training.
     resume_dir : path, optional
     progress : callable, optional
+    bits : dict
+        Layer, by name or pattern → width that its weights are rounded to.
     """
 
     model: nn.Module
@@ -56,6 +58,7 @@ class Job:
     callbacks: Sequence[Callback] = ()
     resume_dir: Path | None = None
     progress: Callable[[Progress], None] | None = None
+    bits: Mapping[str, int] = field(default_factory=dict)
 
     def train(
         self, *callbacks: Callback, model: nn.Module | None = None, part: str = ""
@@ -108,7 +111,7 @@ class Method:
     score, distribution : str
         What it takes unless told otherwise.
     options : tuple of str
-        Which of ``score``, ``distribution``, ``pattern`` and ``layers`` it can be told.
+        Which of ``score``, ``distribution``, ``pattern``, ``layers`` and ``bits`` it can be told.
     """
 
     summary: str

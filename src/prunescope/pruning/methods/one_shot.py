@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prunescope.pruning.methods.method import Job, Method, Outcome, on_schedule
+from prunescope.pruning.rounding import round_layers_
 from prunescope.pruning.schedules import OneShot
 from prunescope.training import reestimate_batch_norm
 
@@ -10,12 +11,13 @@ BATCH_NORM_BATCHES, BATCH_NORM_BATCH_SIZE = 32, 128
 
 
 def run(job: Job) -> Outcome:
-    """Prune, then train by the recipe; without one, re-estimate batch normalisation."""
+    """Prune, then train by the recipe; without one, round, and re-estimate batch normalisation."""
     if job.recipe is not None:
         return on_schedule(OneShot())(job)
     job.model.to(job.device).eval()
     masks = job.criterion.update(job.model, job.masks, job.sparsity)
     masks.apply_(job.model)
+    round_layers_(job.model, job.bits)
     reestimate_batch_norm(
         job.model,
         job.dataset,
@@ -26,7 +28,13 @@ def run(job: Job) -> Outcome:
     return Outcome(job.model, masks, None)
 
 
-ONE_SHOT = Method("at once, from a trained model", "dense", None, run)
+ONE_SHOT = Method(
+    "at once, from a trained model",
+    "dense",
+    None,
+    run,
+    options=("score", "distribution", "pattern", "layers", "bits"),
+)
 SNIP = Method(
     "at once, before training, by what gradients say",
     "random",

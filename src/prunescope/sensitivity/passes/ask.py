@@ -1,0 +1,193 @@
+"""`ask_layers`: a model, a way and levels in; answers with every layer compressed alone out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from prunescope.data.dataset import Dataset
+from prunescope.errors import ConfigError, TrainingError, shorten
+from prunescope.models import check_float, fold, to_unit_range, weights_digest
+from prunescope.pruning import macs_by_weight, prunable_weights
+from prunescope.pruning.layers import layer_of
+from prunescope.pruning.refilled import refilled_weights
+from prunescope.sensitivity.passes.graph import Steps, UntraceableError
+from prunescope.sensitivity.passes.run import Branch, Job, Outcome, run_branches
+from prunescope.sensitivity.passes.ways import FLOAT_BYTES, Unit, Way
+from prunescope.training import device_for, infer
+from prunescope.training.batch_norm import reestimation_batches
+from prunescope.training.batches import check_fit
+
+UNREACHED = "nothing that is computed from an image reaches it: it has no inputs"
+REFILLED = "it computes with other weights than its own, in which zeros would not stay"
+IGNORED = "left out as asked"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model answers with each layer compressed alone.
+
+    Parameters
+    ----------
+    dense : array (N, A)
+        Logits of the model as it is.
+    branches : list of Branch
+    outcome : Outcome
+    rows : list of dict
+        One for each layer and level, in order; those of a branch come in the branches' order and
+        have ``kept``.
+    units : list of Unit
+    n_calibration : int
+    seconds_a_pass : float
+        Of the dense model over as many images as each branch saw.
+    """
+
+    dense: NDArray[np.float32]
+    branches: list[Branch]
+    outcome: Outcome
+    rows: list[dict[str, Any]]
+    units: list[Unit]
+    n_calibration: int
+    seconds_a_pass: float
+
+
+def ask_layers(
+    model: nn.Module,
+    training: Dataset,
+    scored: Dataset,
+    way: Way,
+    levels: Sequence[float],
+    *,
+    together: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
+    n_batches: int,
+    batch_size: int,
+    seed: int,
+    device: str | None = None,
+    state_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Asked:
+    """Ask a model about samples, with each layer compressed alone, at each level.
+
+    Parameters and errors are those of `prunescope.sensitivity.layer_sensitivity`.
+    """
+    check_float(model, "to compress a layer of")
+    check_fit(model, scored)
+    target = device_for(device)
+    model = fold(model).to(target).eval()
+    _check_finite(model)
+    seen = reestimation_batches(len(training), n_batches, batch_size, seed)
+    example = to_unit_range(torch.from_numpy(scored.images(np.arange(1)))).to(target)
+    units = way.units(model, example, together)
+    told = (way, tuple(levels), units, n_batches, batch_size, seed)
+    job = Job(
+        model=model, training=training, scored=scored, n_batches=n_batches, batch_size=batch_size,
+        seed=seed, device=target, key=_key(model, training, scored, repr(told)),
+        state_dir=state_dir, progress=progress,
+    )  # fmt: skip
+    steps: Steps | None = None
+    whole = None
+    try:
+        steps = job.trace()
+    except UntraceableError as error:
+        whole = str(error)
+    branches, rows = _laid_out(model, way, levels, units, steps, example, ignore)
+    if not branches:
+        reasons = dict.fromkeys(f"{row['layer']}: {row['reason']}" for row in rows)
+        raise ConfigError(f"no layer can be looked at: {shorten(reasons, 3)}")
+    outcome = run_branches(job, steps, whole, branches)
+    began = time.perf_counter()
+    dense = infer(model, scored, device=target)
+    n_seen = sum(map(len, seen))
+    a_pass = (time.perf_counter() - began) * (1 + n_seen / len(scored))
+    return Asked(dense, branches, outcome, rows, units, n_seen, a_pass)
+
+
+def _laid_out(
+    model: nn.Module,
+    way: Way,
+    levels: Sequence[float],
+    units: Sequence[Unit],
+    steps: Steps | None,
+    example: Tensor,
+    ignore: str | Sequence[str],
+) -> tuple[list[Branch], list[dict[str, Any]]]:
+    """Return what is run, and a row for each layer and level: what is left, or why it is not."""
+    used = macs_by_weight(model, example)
+    weights = prunable_weights(model)
+    kept_in = prunable_weights(model, ignore)
+    refilled = refilled_weights(model, example)
+    branches: list[Branch] = []
+    rows: list[dict[str, Any]] = []
+    for unit in units:
+        own = [
+            f"{layer}.weight" if f"{layer}.weight" in weights else layer for layer in unit.layers
+        ]
+        row: dict[str, Any] = {
+            "layer": unit.name,
+            "weights": sum(weights[name].numel() for name in own),
+            "bytes_dense": float(FLOAT_BYTES * sum(weights[name].numel() for name in own)),
+            "macs_dense": float(sum(used[name] for name in own)),
+        }
+        reason = None
+        if any(name not in kept_in for name in own):
+            reason = IGNORED
+        elif any(name in refilled for name in own):
+            reason = REFILLED
+        elif not _reached(unit, steps, used):
+            reason = UNREACHED
+        if reason is not None:
+            rows.append({**row, "reason": reason})
+            continue
+        for level in levels:
+            try:
+                made = way.make(model, unit, level)
+            except ConfigError as error:
+                rows.append({**row, "level": level, "reason": str(error)})
+                continue
+            macs = sum(used[name] * n / weights[name].numel() for name, n in made.kept.items())
+            rows.append({
+                **row, "level": level, "kept": sum(made.kept.values()), "bytes": made.n_bytes,
+                "macs": macs,
+            })  # fmt: skip
+            branches.append(Branch(unit.name, level, made.weights))
+    return branches, rows
+
+
+def _reached(unit: Unit, steps: Steps | None, used: dict[str, int]) -> bool:
+    """Tell whether images reach a unit's weights."""
+    if steps is None:
+        return any(used[name] for name in unit.weights)
+    return bool(steps.meetings(unit.weights))
+
+
+def _check_finite(model: nn.Module) -> None:
+    """Raise where a number of the model is NaN or infinite."""
+    bad = [name for name, tensor in model.state_dict().items()
+           if tensor.is_floating_point() and not tensor.isfinite().all()]  # fmt: skip
+    if bad:
+        raise TrainingError(
+            f"{shorten(map(layer_of, bad), 3)} has numbers that are NaN or infinite, so that no "
+            "answer of the network means anything: train the model again, with a lower learning "
+            "rate"
+        )
+
+
+def _key(model: nn.Module, training: Dataset, scored: Dataset, told: str) -> str:
+    """Name all that the answers depend on."""
+    ids: Iterable[Any] = (
+        (data.fingerprint, hashlib.sha256("\n".join(data.samples.ids).encode()).hexdigest())
+        for data in (training, scored)
+    )
+    text = json.dumps([weights_digest(model), list(ids), told, str(torch.__version__)])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""`prunescope sensitivity`, and a plan that `prune` carries out."""
+
+import json
+
+import pytest
+import yaml
+
+from prunescope.data import DataConfig, load_dataset
+from prunescope.sensitivity import Sensitivity
+from prunescope.study import train_model
+from prunescope.training import Recipe
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory, seed):
+    """A folder with a model that has seen some drawn faces."""
+    folder = tmp_path_factory.mktemp("sensitivity")
+    data = DataConfig(n_train=32, n_val=60, n_test=60, size=32, seed=seed, cache=folder / "cache")
+    tiny = Recipe(steps=2, batch_size=16, learning_rate=0.1, warmup=0.0)
+    train_model(
+        load_dataset(data).split("train"), "resnet_small", tiny, folder / "dense", data=data
+    )
+    return folder / "dense"
+
+
+def test_layers_are_looked_at_and_a_plan_is_carried_out(prunescope, dense, tmp_path):
+    out = tmp_path / "out"
+    ran = prunescope(
+        "sensitivity", dense, "--levels", "0.5,0.9", "--replicates", 0, "--budget", "bytes <= 0.5",
+        "--ignore", "*shortcut*", "-o", out,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "hurts most" in ran.out
+    assert "shortcut.convolution was not looked at: left out as asked" in ran.err
+    names = {path.name for path in out.iterdir() if path.name[0] != "."}
+    tables = {"sensitivity.parquet", "layers.parquet", "together.parquet", "sensitivity.json"}
+    assert names == tables | {"sensitivity.html", "plan.yaml"}
+    assert not (tmp_path / ".out.unfinished").exists()
+    assert Sensitivity.load(out).info.model == "dense"
+    plan = yaml.safe_load((out / "plan.yaml").read_text())
+    ran = prunescope("prune", dense, "--plan", out / "plan.yaml", "-o", tmp_path / "small")
+    assert ran.code == 0, ran.err
+    told = json.loads((tmp_path / "small" / "prunescope.json").read_text())["compression"]
+    assert told["layer_sparsity"] == plan["layers"]
+    assert told["method"] == "one-shot"
+    ran = prunescope(
+        "prune", dense, "--plan", out / "plan.yaml", "--score", "taylor", "-o", tmp_path / "other"
+    )
+    assert ran.code == 2
+    assert "--plan says the sparsity or bits of every layer" in ran.err
+
+
+def test_bits_in_json(prunescope, dense, tmp_path):
+    ran = prunescope(
+        "sensitivity", dense, "--kind", "bits", "--levels", "3", "--replicates", 0, "--json",
+        "--budget", "bytes <= 0.5", "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert {row["level"] for row in ran.json["layers"]} == {3.0}
+    assert ran.json["cost"] > 0
+    plan = tmp_path / "out" / "plan.yaml"
+    ran = prunescope("prune", dense, "--plan", plan, "-o", tmp_path / "rounded", "--json")
+    assert ran.code == 0, ran.err
+    assert set(ran.json["layer_bits"].values()) == {3}
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--levels", "half"), "expected numbers by commas"),
+        (("--levels", "2"), "percent, did you mean 0.02"),
+        (("--split", "nowhere"), "no sample in split 'nowhere'"),
+        (("--pattern", "3:4"), "unknown pattern"),
+    ],
+)
+def test_what_makes_no_sense_is_told_and_nothing_written(
+    prunescope, dense, tmp_path, option, words
+):
+    ran = prunescope("sensitivity", dense, *option, "-o", tmp_path / "out")
+    assert ran.code == 2
+    assert words in ran.err.replace("\n", " ")
+    assert not list(tmp_path.glob("out/*"))
