@@ -127,9 +127,20 @@ def prune(
         list[str] | None,
         typer.Option(help="A layer's own sparsity, LAYER=SPARSITY; the others share the rest."),
     ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            help="Bits of each weight that is left, 2 to 8; of reconstruct.", min=2, max=8
+        ),
+    ] = None,
     calibration_images: Annotated[
-        int, typer.Option(help="Images that taylor, fisher and fairgrape look at.", min=1)
-    ] = 512,
+        int | None,
+        typer.Option(
+            help="Images that reconstruct looks at, or taylor, fisher and fairgrape.",
+            show_default="2048, or all; of scores 512",
+            min=1,
+        ),
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="Group whose values fairgrape treats alike.")
     ] = None,
@@ -180,7 +191,7 @@ def prune(
             dense, dataset.split("train"), method, sparsity, out,
             recipe=chosen, data=config, device=device, on_step=note_steps(update), score=score,
             distribution=distribution, pattern=pattern, layers=_sparsities(layer_sparsity or []),
-            ignore=ignore or (), calibration_images=calibration_images, group=group,
+            ignore=ignore or (), bits=bits, calibration_images=calibration_images, group=group,
             distill=teach, seed=seed,
         )  # fmt: skip
     report_model(as_json, out, made)

@@ -35,8 +35,8 @@ from prunescope.training import (
     device_for,
 )
 
-NEEDS_RECOVERY = 0.7
-"""Sparsity from which `prune` warns if no training follows."""
+NEEDS_RECOVERY = {"one-shot": 0.7, "reconstruct": 0.9}
+"""Sparsity from which `prune` warns if no training follows, by method."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def prune(
     pattern: str | None = None,
     layers: Mapping[str, float] | None = None,
     ignore: str | Sequence[str] = (),
-    calibration_images: int = N_IMAGES,
+    bits: int | None = None,
+    calibration_images: int | None = None,
     group: str | None = None,
     distill: Distill | None = None,
     teacher: nn.Module | None = None,
@@ -95,6 +96,9 @@ def prune(
 
     - ``one-shot`` removes weights at once. Then it trains the rest by `recipe`, or, without one,
       re-estimates the statistics of batch normalisation.
+    - ``reconstruct`` removes weights at once, layer by layer, by second order: those that stay make
+      up for those that go, so that each layer gives for the calibration images what the dense
+      model's does. Labels are not looked at. With `bits` the weights are rounded in the same way.
     - ``structured`` removes whole channels, so that the network is smaller, and trains what is
       left. Its sparsity is the share of channels (`remove_channels` says which and how many).
     - ``gmp-pt``, gradual magnitude pruning: removes ever more weights, from 5% at 1/80 of training
@@ -135,8 +139,12 @@ def prune(
         Sparsities of single layers, by name or shell pattern; the others share the rest.
     ignore : str or sequence of str
         Names or shell patterns of layers to leave dense.
-    calibration_images : int
-        For scores that look at gradients: on how many images of the data set.
+    bits : int, optional
+        For ``reconstruct``: 2 to 8, of each weight that is left; their values are −m … m times a
+        step of each output, m = 2^(bits − 1) − 1. With sparsity 0, nothing but that.
+    calibration_images : int, optional
+        For scores that look at gradients, by default 512, and for ``reconstruct``, by default 2,048
+        or all: on how many images of the data set.
     group : str, optional
         For ``fairgrape``: the group of the data set whose values are to keep the same share.
     distill : Distill, optional
@@ -182,6 +190,13 @@ def prune(
     check_float(model, "to prune")
     told = {"score": score, "distribution": distribution, "pattern": pattern, "layers": layers}
     _check_options(method, chosen, told)
+    if bits is not None and "bits" not in chosen.options:
+        raise ConfigError(
+            f"{method} leaves weights as floats: leave out bits ({bits}), or choose method "
+            "reconstruct"
+        )
+    if bits is not None and not 2 <= bits <= 8:
+        raise ConfigError(f"weights of {bits} bits: expected 2 to 8")
     if layers and distribution:
         raise ConfigError(
             f"sparsities of single layers and distribution {distribution!r}: give one or the other"
@@ -208,20 +223,24 @@ def prune(
     if pattern == "channel":
         ignored += answers_of(model, n_answers)
         distribution = distribution or (None if layers else "uniform")
+    calibration = None
+    if score in GRADIENT_SCORES or chosen.calibration_images is not None:
+        if calibration_images is None:
+            usual = chosen.calibration_images
+            calibration_images = N_IMAGES if usual is None else min(usual, len(dataset))
+        calibration = Calibration(dataset, calibration_images, seed=seed, group=group)
     criterion = Criterion(
         score,
         distribution or chosen.distribution,
         pattern or "unstructured",
         seed,
         PerLayer(tuple(layers.items()), sparsity) if layers else None,
-        Calibration(dataset, calibration_images, seed=seed, group=group)
-        if score in GRADIENT_SCORES
-        else None,
+        calibration if score in GRADIENT_SCORES else None,
     )
     masks = Masks.dense(model, ignored)
     criterion.check(masks, sparsity, model)  # tells what is wrong before any training
     _warn_of_wrong_start(model, method, chosen)
-    _warn_of_no_recovery(sparsity, recipe)
+    _warn_of_no_recovery(method, sparsity, recipe)
     if distill is not None:
         if recipe is None:
             raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
@@ -239,6 +258,9 @@ def prune(
         callbacks=callbacks,
         resume_dir=None if resume_dir is None else Path(resume_dir),
         progress=progress,
+        calibration=calibration,
+        bits=bits,
+        told=tuple(name for name, value in told.items() if value),
     )
     made = chosen.run(job)
     by_channel = made.masks is None or criterion.pattern == "channel"
@@ -252,12 +274,13 @@ def prune(
         "pattern": criterion.pattern if made.masks is not None else "structured",
         "ignore": ignored,
         "seed": seed,
+        **made.told,
     }
     if folded:
         compression["folded"] = folded
     if layers:
         compression["layer_sparsity"] = dict(layers)
-    if criterion.calibration is not None:
+    if calibration is not None:
         compression["calibration_images"] = calibration_images
     if group is not None:
         compression["group"] = group
@@ -295,10 +318,10 @@ def _warn_of_wrong_start(model: nn.Module, method: str, chosen: Method) -> None:
     warnings.warn(f"{method} starts from {problem}", PrunescopeWarning, stacklevel=3)
 
 
-def _warn_of_no_recovery(sparsity: float, recipe: Recipe | None) -> None:
-    if recipe is None and sparsity >= NEEDS_RECOVERY:
+def _warn_of_no_recovery(method: str, sparsity: float, recipe: Recipe | None) -> None:
+    if recipe is None and sparsity >= NEEDS_RECOVERY[method]:
         warnings.warn(
-            f"one-shot pruning to sparsity {sparsity} without training may ruin the network: "
+            f"{method} pruning to sparsity {sparsity} without training may ruin the network: "
             "give a recipe to train what is left, or use gmp-pt",
             PrunescopeWarning,
             stacklevel=3,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
 
 from prunescope.data.dataset import Dataset
+from prunescope.pruning.calibration import Calibration
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.pruner import Criterion, PruneOnSchedule
 from prunescope.pruning.schedules import Schedule
@@ -42,6 +44,12 @@ class Job:
         Of the caller, for any training.
     resume_dir : path, optional
     progress : callable, optional
+    calibration : Calibration, optional
+        Images that the method looks at.
+    bits : int, optional
+        Of each weight that is left.
+    told : tuple of str
+        Which of the method's options were given.
     """
 
     model: nn.Module
@@ -56,6 +64,9 @@ class Job:
     callbacks: Sequence[Callback] = ()
     resume_dir: Path | None = None
     progress: Callable[[Progress], None] | None = None
+    calibration: Calibration | None = None
+    bits: int | None = None
+    told: tuple[str, ...] = ()
 
     def train(
         self, *callbacks: Callback, model: nn.Module | None = None, part: str = ""
@@ -83,11 +94,15 @@ class Job:
 
 
 class Outcome(NamedTuple):
-    """What a method leaves: the model, its masks (None: it is smaller instead), its training."""
+    """What a method leaves: the model, its masks (None: it is smaller instead), its training.
+
+    `told` is what should be known of the pruned model besides what was asked for.
+    """
 
     model: nn.Module
     masks: Masks | None
     history: History | None
+    told: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,10 @@ class Method:
     score, distribution : str
         What it takes unless told otherwise.
     options : tuple of str
-        Which of ``score``, ``distribution``, ``pattern`` and ``layers`` it can be told.
+        Which of ``score``, ``distribution``, ``pattern``, ``layers`` and ``bits`` it can be told.
+    calibration_images : int, optional
+        On how many it looks unless told otherwise, or on all where there are fewer; None: on none,
+        whatever the score does.
     """
 
     summary: str
@@ -118,6 +136,7 @@ class Method:
     score: str = "magnitude"
     distribution: str = "global"
     options: tuple[str, ...] = ("score", "distribution", "pattern", "layers")
+    calibration_images: int | None = None
 
 
 def on_schedule(schedule: Schedule) -> Callable[[Job], Outcome]:
