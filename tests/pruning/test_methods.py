@@ -66,6 +66,8 @@ def test_every_method_reaches_its_exact_sparsity(models, dataset, method):
     chosen = METHODS[method]
     told = {"method": method, "sparsity": 0.8, "score": chosen.score, "pattern": "unstructured"}
     told |= {"distribution": chosen.distribution, "ignore": [], "seed": 0}
+    if method == "reconstruct":
+        told |= {"score": "second-order", "distribution": "error", "calibration_images": 32}
     told |= {"weights_kept": 67 / 336, "weights_before": 336}
     if chosen.score == "taylor":
         told["calibration_images"] = 32
@@ -248,6 +250,7 @@ def test_layer_that_vanishes_warns(models, dataset):
 def test_methods_of_the_registry_say_where_they_start_and_how_they_train():
     assert {name: (m.starts_from, m.recipe) for name, m in METHODS.items()} == {
         "one-shot": ("dense", None),
+        "reconstruct": ("dense", None),
         "gmp-pt": ("dense", "paper-pt"),
         "gmp-ri": ("random", "paper-ri"),
         "linear-pt": ("dense", "paper-pt"),

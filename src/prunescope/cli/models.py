@@ -135,9 +135,20 @@ def prune(
         list[str] | None,
         typer.Option(help="A layer's own sparsity, LAYER=SPARSITY; the others share the rest."),
     ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            help="Bits of each weight that is left, by one-shot or reconstruct.", min=2, max=8
+        ),
+    ] = None,
     calibration_images: Annotated[
-        int, typer.Option(help="Images that taylor, fisher and fairgrape look at.", min=1)
-    ] = 512,
+        int | None,
+        typer.Option(
+            help="Images that reconstruct looks at, or taylor, fisher and fairgrape.",
+            show_default="2048, or all; of scores 512",
+            min=1,
+        ),
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="Group whose values fairgrape treats alike.")
     ] = None,
@@ -174,17 +185,18 @@ def prune(
 
     planned: dict[str, Any] = {}
     if plan is not None:
-        given = (score, distribution, pattern, ignore, layer_sparsity)
+        given = (score, distribution, pattern, ignore, layer_sparsity, bits)
         if any(given):
             raise ConfigError(
                 "--plan says the sparsity or bits of every layer, and its pattern: leave out "
-                "--score, --distribution, --pattern, --ignore and --layer-sparsity"
+                "--score, --distribution, --pattern, --ignore, --layer-sparsity and --bits"
             )
         planned = _planned(plan)
         method, sparsity = "one-shot", planned.pop("sparsity")
     choices: dict[str, Any] = {
         "score": score, "distribution": distribution, "pattern": pattern,
-        "layers": _sparsities(layer_sparsity or []), "ignore": ignore or (), **planned,
+        "layers": _sparsities(layer_sparsity or []), "ignore": ignore or (), "bits": bits,
+        **planned,
     }  # fmt: skip
     chosen = recipe_of(method, recipe, epochs=epochs, seed=seed)
     dense, config, dataset = open_model(

@@ -60,6 +60,34 @@ def round_to_bits(weight: Tensor, bits: int) -> Tensor:
     return (weight / scale).round().clamp(-largest, largest) * scale
 
 
+def widths_of(model: nn.Module, bits: Mapping[str, int]) -> dict[str, int]:
+    """Return the width of each weight that has one, given those of layers or patterns.
+
+    Of several patterns that match a layer the first counts.
+
+    Raises
+    ------
+    ConfigError
+        A pattern matches no layer, or a width makes no sense.
+
+    Examples
+    --------
+    >>> widths_of(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)), {"1": 4})
+    {'1.weight': 4}
+    """
+    weights = prunable_weights(model) if bits else {}
+    for pattern, width in bits.items():
+        check_bits(width)
+        if not any(matches(name, pattern) for name in weights):
+            layers = [layer_of(name) for name in weights]
+            raise ConfigError(one_of("layer with a width", pattern, layers))
+    found = {
+        name: [width for pattern, width in bits.items() if matches(name, pattern)]
+        for name in weights
+    }
+    return {name: widths[0] for name, widths in found.items() if widths}
+
+
 @torch.no_grad()
 def round_layers_(model: nn.Module, bits: Mapping[str, int]) -> None:
     """Round the weights of some layers, in place.
@@ -68,13 +96,7 @@ def round_layers_(model: nn.Module, bits: Mapping[str, int]) -> None:
     ----------
     model : torch.nn.Module
     bits : mapping of str to int
-        Layer, by name or shell pattern, and its width; of several patterns that match a layer the
-        first counts.
-
-    Raises
-    ------
-    ConfigError
-        A pattern matches no layer, or a width makes no sense.
+        As for `widths_of`.
 
     Examples
     --------
@@ -84,17 +106,8 @@ def round_layers_(model: nn.Module, bits: Mapping[str, int]) -> None:
     >>> model.weight.tolist()
     [[3.0, -1.0]]
     """
-    if not bits:
-        return
-    weights = prunable_weights(model)
-    for pattern, width in bits.items():
-        check_bits(width)
-        if not any(matches(name, pattern) for name in weights):
-            layers = [layer_of(name) for name in weights]
-            raise ConfigError(one_of("layer with a width", pattern, layers))
-    for name, weight in weights.items():
-        found = [width for pattern, width in bits.items() if matches(name, pattern)]
-        for width in found[:1]:
-            lying = {name: weight.detach()}
-            rounded = {name: round_to_bits(outputs_first(lying, model)[name], width)}
-            weight.copy_(outputs_first(rounded, model)[name])
+    for name, width in widths_of(model, bits).items():
+        weight = model.get_parameter(name)
+        lying = {name: weight.detach()}
+        rounded = {name: round_to_bits(outputs_first(lying, model)[name], width)}
+        weight.copy_(outputs_first(rounded, model)[name])

@@ -35,8 +35,8 @@ from prunescope.training import (
     device_for,
 )
 
-NEEDS_RECOVERY = 0.7
-"""Sparsity from which `prune` warns if no training follows."""
+NEEDS_RECOVERY = {"one-shot": 0.7, "reconstruct": 0.9}
+"""Sparsity from which `prune` warns if no training follows, by method."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def prune(
     distribution: str | None = None,
     pattern: str | None = None,
     layers: Mapping[str, float] | None = None,
-    bits: Mapping[str, int] | None = None,
     ignore: str | Sequence[str] = (),
-    calibration_images: int = N_IMAGES,
+    bits: int | Mapping[str, int] | None = None,
+    calibration_images: int | None = None,
     group: str | None = None,
     distill: Distill | None = None,
     teacher: nn.Module | None = None,
@@ -96,6 +96,9 @@ def prune(
 
     - ``one-shot`` removes weights at once. Then it trains the rest by `recipe`, or, without one,
       re-estimates the statistics of batch normalisation.
+    - ``reconstruct`` removes weights at once, layer by layer, by second order: those that stay make
+      up for those that go, so that each layer gives for the calibration images what the dense
+      model's does. Labels are not looked at. With `bits` the weights are rounded in the same way.
     - ``structured`` removes whole channels, so that the network is smaller, and trains what is
       left. Its sparsity is the share of channels (`remove_channels` says which and how many).
     - ``gmp-pt``, gradual magnitude pruning: removes ever more weights, from 5% at 1/80 of training
@@ -134,14 +137,16 @@ def prune(
         the layer that gives the answers stays dense.
     layers : mapping of str to float, optional
         Sparsities of single layers, by name or shell pattern; the others share the rest.
-    bits : mapping of str to int, optional
-        For ``one-shot`` without a recipe: widths, 2 to 8, that the weights of layers are then
-        rounded to (`prunescope.pruning.rounding.round_to_bits`), by name or shell pattern. They
-        are stored as floats.
     ignore : str or sequence of str
         Names or shell patterns of layers to leave dense.
-    calibration_images : int
-        For scores that look at gradients: on how many images of the data set.
+    bits : int or mapping of str to int, optional
+        Without a recipe: 2 to 8, of each weight that is left, or of those of layers, by name or
+        shell pattern. Their values are −m … m times a step of each output, m = 2^(bits − 1) − 1,
+        and stored as floats. ``one-shot`` takes the nearest (`rounding.round_to_bits`),
+        ``reconstruct`` lets other weights make up for it. With sparsity 0, nothing but that.
+    calibration_images : int, optional
+        For scores that look at gradients, by default 512, and for ``reconstruct``, by default 2,048
+        or all: on how many images of the data set.
     group : str, optional
         For ``fairgrape``: the group of the data set whose values are to keep the same share.
     distill : Distill, optional
@@ -185,18 +190,21 @@ def prune(
         raise ConfigError(one_of("method", method, METHODS))
     chosen = METHODS[method]
     check_float(model, "to prune")
-    told = {
-        "score": score, "distribution": distribution, "pattern": pattern, "layers": layers,
-        "bits": bits,
-    }  # fmt: skip
+    told = {"score": score, "distribution": distribution, "pattern": pattern, "layers": layers}
     _check_options(method, chosen, told)
+    widths = dict(bits) if isinstance(bits, Mapping) else {} if bits is None else {"*": bits}
+    if widths and "bits" not in chosen.options:
+        raise ConfigError(
+            f"{method} leaves weights as floats: leave out bits, or choose method one-shot or "
+            "reconstruct"
+        )
     if layers and distribution:
         raise ConfigError(
             f"sparsities of single layers and distribution {distribution!r}: give one or the other"
         )
     if recipe is None and chosen.recipe is not None:
         recipe = RECIPES[chosen.recipe]
-    if bits and recipe is not None:
+    if widths and recipe is not None:
         raise ConfigError("training would not keep weights that are rounded: give bits or a recipe")
     if seed is None:
         seed = recipe.seed if recipe else 0
@@ -218,20 +226,24 @@ def prune(
     if pattern == "channel":
         ignored += answers_of(model, n_answers)
         distribution = distribution or (None if layers else "uniform")
+    calibration = None
+    if score in GRADIENT_SCORES or chosen.calibration_images is not None:
+        if calibration_images is None:
+            usual = chosen.calibration_images
+            calibration_images = N_IMAGES if usual is None else min(usual, len(dataset))
+        calibration = Calibration(dataset, calibration_images, seed=seed, group=group)
     criterion = Criterion(
         score,
         distribution or chosen.distribution,
         pattern or "unstructured",
         seed,
         PerLayer(tuple(layers.items()), sparsity) if layers else None,
-        Calibration(dataset, calibration_images, seed=seed, group=group)
-        if score in GRADIENT_SCORES
-        else None,
+        calibration if score in GRADIENT_SCORES else None,
     )
     masks = Masks.dense(model, ignored)
     criterion.check(masks, sparsity, model)  # tells what is wrong before any training
     _warn_of_wrong_start(model, method, chosen)
-    _warn_of_no_recovery(sparsity, recipe)
+    _warn_of_no_recovery(method, sparsity, recipe)
     if distill is not None:
         if recipe is None:
             raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
@@ -249,7 +261,9 @@ def prune(
         callbacks=callbacks,
         resume_dir=None if resume_dir is None else Path(resume_dir),
         progress=progress,
-        bits=bits or {},
+        bits=widths,
+        calibration=calibration,
+        told=tuple(name for name, value in told.items() if value),
     )
     made = chosen.run(job)
     by_channel = made.masks is None or criterion.pattern == "channel"
@@ -263,14 +277,15 @@ def prune(
         "pattern": criterion.pattern if made.masks is not None else "structured",
         "ignore": ignored,
         "seed": seed,
+        **made.told,
     }
     if folded:
         compression["folded"] = folded
     if layers:
         compression["layer_sparsity"] = dict(layers)
-    if bits:
-        compression["layer_bits"] = dict(bits)
-    if criterion.calibration is not None:
+    if widths:
+        compression["layer_bits"] = widths
+    if calibration is not None:
         compression["calibration_images"] = calibration_images
     if group is not None:
         compression["group"] = group
@@ -308,10 +323,10 @@ def _warn_of_wrong_start(model: nn.Module, method: str, chosen: Method) -> None:
     warnings.warn(f"{method} starts from {problem}", PrunescopeWarning, stacklevel=3)
 
 
-def _warn_of_no_recovery(sparsity: float, recipe: Recipe | None) -> None:
-    if recipe is None and sparsity >= NEEDS_RECOVERY:
+def _warn_of_no_recovery(method: str, sparsity: float, recipe: Recipe | None) -> None:
+    if recipe is None and sparsity >= NEEDS_RECOVERY[method]:
         warnings.warn(
-            f"one-shot pruning to sparsity {sparsity} without training may ruin the network: "
+            f"{method} pruning to sparsity {sparsity} without training may ruin the network: "
             "give a recipe to train what is left, or use gmp-pt",
             PrunescopeWarning,
             stacklevel=3,

@@ -7,9 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from prunescope import __version__
-from prunescope.files import write_text
-from prunescope.report.html import page
+from prunescope.report.html import write_page
 from prunescope.sensitivity import Plan, Sensitivity
 from prunescope.verdict.glossary import GLOSSARY
 from prunescope.verdict.judgement import Frozen
@@ -95,14 +93,14 @@ def write_sensitivity(
     """Write ``sensitivity.html`` to a folder, whole or not at all; return its path."""
     maps = build_maps(found)
     worst = found.measured.sort("harm", descending=True).head(1).to_dicts()
-    text = page(
-        "sensitivity.html",
-        title=title or f"Which layer of {found.info.model} hurts whom",
-        headline=_headline(found, worst[0]) if worst else "No layer could be judged.",
-        found=found, maps=maps, plan=plan, level=lambda value: level_of(found, value),
-        left_out=found.left_out.to_dicts(), version=__version__,
+    told = {
+        "title": title or f"Which layer of {found.info.model} hurts whom",
+        "headline": _headline(found, worst[0]) if worst else "No layer could be judged.",
+    }
+    return write_page(
+        folder, "sensitivity", told, found=found, maps=maps, plan=plan,
+        level=lambda value: level_of(found, value), left_out=found.left_out.to_dicts(),
     )  # fmt: skip
-    return write_text(Path(folder) / "sensitivity.html", text)
 
 
 def level_of(found: Sensitivity, level: float) -> str:

@@ -5,11 +5,13 @@ from prunescope.pruning.methods.gradual import GMP_PT, GMP_RI, LINEAR_PT
 from prunescope.pruning.methods.imp import IMP
 from prunescope.pruning.methods.method import Job, Method, Outcome
 from prunescope.pruning.methods.one_shot import ONE_SHOT, SNIP
+from prunescope.pruning.methods.reconstruct import RECONSTRUCT
 from prunescope.pruning.methods.rigl import RIGL
 from prunescope.pruning.methods.structured import STRUCTURED
 
 METHODS: dict[str, Method] = {
     "one-shot": ONE_SHOT,
+    "reconstruct": RECONSTRUCT,
     "gmp-pt": GMP_PT,
     "gmp-ri": GMP_RI,
     "linear-pt": LINEAR_PT,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
 
 from prunescope.data.dataset import Dataset
+from prunescope.pruning.calibration import Calibration
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.pruner import Criterion, PruneOnSchedule
 from prunescope.pruning.schedules import Schedule
@@ -44,6 +46,10 @@ class Job:
     progress : callable, optional
     bits : dict
         Layer, by name or pattern → width that its weights are rounded to.
+    calibration : Calibration, optional
+        Images that the method looks at.
+    told : tuple of str
+        Which of the method's options were given.
     """
 
     model: nn.Module
@@ -59,6 +65,8 @@ class Job:
     resume_dir: Path | None = None
     progress: Callable[[Progress], None] | None = None
     bits: Mapping[str, int] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    told: tuple[str, ...] = ()
 
     def train(
         self, *callbacks: Callback, model: nn.Module | None = None, part: str = ""
@@ -86,11 +94,15 @@ class Job:
 
 
 class Outcome(NamedTuple):
-    """What a method leaves: the model, its masks (None: it is smaller instead), its training."""
+    """What a method leaves: the model, its masks (None: it is smaller instead), its training.
+
+    `told` is what should be known of the pruned model besides what was asked for.
+    """
 
     model: nn.Module
     masks: Masks | None
     history: History | None
+    told: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,9 @@ class Method:
         What it takes unless told otherwise.
     options : tuple of str
         Which of ``score``, ``distribution``, ``pattern``, ``layers`` and ``bits`` it can be told.
+    calibration_images : int, optional
+        On how many it looks unless told otherwise, or on all where there are fewer; None: on none,
+        whatever the score does.
     """
 
     summary: str
@@ -121,6 +136,7 @@ class Method:
     score: str = "magnitude"
     distribution: str = "global"
     options: tuple[str, ...] = ("score", "distribution", "pattern", "layers")
+    calibration_images: int | None = None
 
 
 def on_schedule(schedule: Schedule) -> Callable[[Job], Outcome]:

@@ -18,6 +18,12 @@ def run(job: Job) -> Outcome:
     masks = job.criterion.update(job.model, job.masks, job.sparsity)
     masks.apply_(job.model)
     round_layers_(job.model, job.bits)
+    refresh_batch_norm(job)
+    return Outcome(job.model, masks, None)
+
+
+def refresh_batch_norm(job: Job) -> None:
+    """Re-estimate what batch normalisation expects, as far as the model has any."""
     reestimate_batch_norm(
         job.model,
         job.dataset,
@@ -25,7 +31,6 @@ def run(job: Job) -> Outcome:
         batch_size=BATCH_NORM_BATCH_SIZE,
         seed=job.seed,
     )
-    return Outcome(job.model, masks, None)
 
 
 ONE_SHOT = Method(
