@@ -13,11 +13,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-# what is installed is compiled when it is imported: most of it never is
 $(VENV)/train $(VENV)/dev: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing prunescope with torch into $(VENV) (a few minutes the first time) ..."
-	$(PIP) install --no-compile -c constraints.txt -e '.[$(@F)]'
+	$(PIP) install -c constraints.txt -e '.[$(@F)]'
 	@touch $(VENV)/train $@ # dev holds train
 
 demo: $(VENV)/train ## tell the whole story on drawn faces, write demo/report.html

@@ -46,7 +46,7 @@ def prunescope(monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             main()
         captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
+        assert "Traceback" not in captured.err, captured.err
         return Ran(ended.value.code or 0, captured.out, captured.err)
 
     return run

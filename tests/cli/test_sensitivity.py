@@ -23,6 +23,7 @@ def dense(tmp_path_factory, seed):
     return folder / "dense"
 
 
+@pytest.mark.filterwarnings("ignore:one-shot pruning to sparsity")
 def test_layers_are_looked_at_and_a_plan_is_carried_out(prunescope, dense, tmp_path):
     out = tmp_path / "out"
     ran = prunescope(

@@ -91,8 +91,8 @@ def prune(
     method: Annotated[
         str,
         typer.Option(
-            help="From the model: one-shot, gmp-pt, linear-pt, structured. From random weights: "
-            "gmp-ri, ac/dc, rigl, imp, snip."
+            help="From the model: one-shot, reconstruct, gmp-pt, linear-pt, structured. From "
+            "random weights: gmp-ri, ac/dc, rigl, imp, snip."
         ),
     ] = "gmp-pt",
     sparsity: Annotated[

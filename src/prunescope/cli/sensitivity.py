@@ -94,12 +94,12 @@ def sensitivity(
         )  # fmt: skip
     output.outdated(out, "sensitivity.html", "plan.yaml")
     found.save(out)
-    shutil.rmtree(state, ignore_errors=True)
     plan = None
     if budget is not None:
         plan = plan_layers(found, budget, least=least)
         plan.save(out / "plan.yaml")
     page = write_sensitivity(found, out, plan=plan, title=title)
+    shutil.rmtree(state, ignore_errors=True)  # another budget would have gone on from it
     for note in _notes(found):
         say(f"note: {note}")
     data = {

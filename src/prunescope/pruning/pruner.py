@@ -129,7 +129,7 @@ class Criterion:
             kept.update(zip(pool.layers, chosen, strict=True))
         kept = outputs_first(kept, model)  # back
         updated = Masks(Processes.current().agree({name: kept[name] for name in weights}))
-        _warn_if_layers_vanish(masks, updated)
+        warn_if_layers_vanish(masks, updated)
         return updated
 
     def _units(self, lying: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -260,7 +260,8 @@ def _total(shapes: dict[str, tuple[int, ...]]) -> int:
     return sum(prod(shape) for shape in shapes.values())
 
 
-def _warn_if_layers_vanish(before: Masks, after: Masks) -> None:
+def warn_if_layers_vanish(before: Masks, after: Masks) -> None:
+    """Warn of layers that lost their last weight."""
     gone = [layer_of(name) for name in after if before[name].any() and not after[name].any()]
     if gone:
         warnings.warn(

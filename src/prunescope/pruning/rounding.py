@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -60,10 +60,12 @@ def round_to_bits(weight: Tensor, bits: int) -> Tensor:
     return (weight / scale).round().clamp(-largest, largest) * scale
 
 
-def widths_of(model: nn.Module, bits: Mapping[str, int]) -> dict[str, int]:
+def widths_of(
+    model: nn.Module, bits: Mapping[str, int], ignore: Sequence[str] = ()
+) -> dict[str, int]:
     """Return the width of each weight that has one, given those of layers or patterns.
 
-    Of several patterns that match a layer the first counts.
+    Of several patterns that match a layer the first counts; layers to ignore have none.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def widths_of(model: nn.Module, bits: Mapping[str, int]) -> dict[str, int]:
     >>> widths_of(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)), {"1": 4})
     {'1.weight': 4}
     """
-    weights = prunable_weights(model) if bits else {}
+    weights = prunable_weights(model, ignore) if bits else {}
     for pattern, width in bits.items():
         check_bits(width)
         if not any(matches(name, pattern) for name in weights):
@@ -89,7 +91,7 @@ def widths_of(model: nn.Module, bits: Mapping[str, int]) -> dict[str, int]:
 
 
 @torch.no_grad()
-def round_layers_(model: nn.Module, bits: Mapping[str, int]) -> None:
+def round_layers_(model: nn.Module, bits: Mapping[str, int], ignore: Sequence[str] = ()) -> None:
     """Round the weights of some layers, in place.
 
     Parameters
@@ -106,7 +108,7 @@ def round_layers_(model: nn.Module, bits: Mapping[str, int]) -> None:
     >>> model.weight.tolist()
     [[3.0, -1.0]]
     """
-    for name, width in widths_of(model, bits).items():
+    for name, width in widths_of(model, bits, ignore).items():
         weight = model.get_parameter(name)
         lying = {name: weight.detach()}
         rounded = {name: round_to_bits(outputs_first(lying, model)[name], width)}

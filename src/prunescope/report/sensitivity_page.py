@@ -111,6 +111,8 @@ def level_of(found: Sensitivity, level: float) -> str:
 
 
 def _headline(found: Sensitivity, worst: dict[str, Any]) -> str:
+    if not worst["harm"]:
+        return "No layer does any harm at these levels."
     whom = ""
     if worst["worst_group"]:
         whom = f", most of all {worst['worst_group']} = {worst['worst_value']}"

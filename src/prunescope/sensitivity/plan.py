@@ -45,7 +45,7 @@ class Plan(BaseModel):
     expected : float
         Of what was made least, added up over the layers.
     sparsity : float
-        Share of the weights of all layers that become zero; 0 of bits.
+        Share of the weights of the layers to prune that become zero; 0 of bits.
     layers : dict
         Layer → its sparsity, to the weight, or its bits; 0 of a layer that stays as it is.
 
@@ -68,19 +68,17 @@ class Plan(BaseModel):
     def choices(self) -> dict[str, Any]:
         """What `prunescope.prune` is told: ``prune(model, train, "one-shot", **plan.choices)``.
 
-        Of N:M patterns a layer is pruned so or stays dense, which is told by what to ignore.
+        Layers that stay as they are are told by what to ignore.
         """
-        if self.kind == "bits":
-            told = {name: int(bits) for name, bits in self.layers.items() if bits != UNTOUCHED}
-            return {"sparsity": 0.0, "bits": told}
-        found: dict[str, Any] = {"sparsity": self.sparsity}
+        touched = {name: level for name, level in self.layers.items() if level != UNTOUCHED}
+        if self.kind == "bits" or not touched:
+            return {"sparsity": 0.0, "bits": {name: int(bits) for name, bits in touched.items()}}
+        found: dict[str, Any] = {"ignore": [name for name in self.layers if name not in touched]}
         if self.pattern != "unstructured":
             found["pattern"] = self.pattern
         if ":" in self.pattern:
-            found["ignore"] = [name for name, s in self.layers.items() if s == UNTOUCHED]
-            [found["sparsity"]] = {s for s in self.layers.values() if s != UNTOUCHED}
-            return found
-        return {**found, "layers": dict(self.layers)}
+            return {**found, "sparsity": next(iter(touched.values()))}
+        return {**found, "sparsity": self.sparsity, "layers": touched}
 
     def save(self, path: str | Path) -> None:
         """Write the plan as YAML, a line for each layer."""
@@ -159,8 +157,10 @@ def plan_layers(sensitivity: Sensitivity, budget: str, *, least: Least = "harm")
     chosen = {
         name: options[place] for (name, options), place in zip(rows.items(), picked, strict=True)
     }
-    n = sum(one["weights"] for one in chosen.values())
-    kept = sum(one["kept"] for one in chosen.values())
+    touched = [one for one in chosen.values() if one["level"] != UNTOUCHED]
+    n, kept = (sum(one[what] for one in touched) for what in ("weights", "kept"))
+    of_layer = sensitivity.members.group_by("layer", maintain_order=True).agg("member")
+    members = dict(of_layer.iter_rows())
     of_weights = info.kind == "sparsity"
     return Plan(
         kind="sparsity" if of_weights else "bits",
@@ -169,8 +169,12 @@ def plan_layers(sensitivity: Sensitivity, budget: str, *, least: Least = "harm")
         least=least,
         spent=sum(one["cost"] for one in chosen.values()) / dense,
         expected=sum(one["loss"] for one in chosen.values()),
-        sparsity=1 - kept / n if of_weights else 0.0,
-        layers={name: _level(one, info.kind, info.pattern) for name, one in chosen.items()},
+        sparsity=1 - kept / n if of_weights and n else 0.0,
+        layers={
+            member: _level(one, info.kind, info.pattern)
+            for name, one in chosen.items()
+            for member in members[name]
+        },
     )
 
 

@@ -17,7 +17,7 @@ def run(job: Job) -> Outcome:
     job.model.to(job.device).eval()
     masks = job.criterion.update(job.model, job.masks, job.sparsity)
     masks.apply_(job.model)
-    round_layers_(job.model, job.bits)
+    round_layers_(job.model, job.bits, job.ignore)
     refresh_batch_norm(job)
     return Outcome(job.model, masks, None)
 

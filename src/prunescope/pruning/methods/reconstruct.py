@@ -31,14 +31,14 @@ from prunescope.errors import (
 )
 from prunescope.files import replacing
 from prunescope.inputs import read_safetensors
-from prunescope.models import logits_of, to_unit_range
+from prunescope.models import logits_of, to_unit_range, weights_digest
 from prunescope.pruning.error_curves import LEVELS, Curve, share_out
 from prunescope.pruning.layers import layer_of, module_of, outputs_first
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods.method import Job, Method, Outcome
 from prunescope.pruning.methods.one_shot import refresh_batch_norm
 from prunescope.pruning.patterns import PATTERNS, Block, NOfM, Pattern
-from prunescope.pruning.pruner import Masked
+from prunescope.pruning.pruner import Masked, warn_if_layers_vanish
 from prunescope.pruning.reconstruction import DAMPING, cutter, damped, error, fit, rounded
 from prunescope.pruning.rounding import round_to_bits, widths_of
 from prunescope.pruning.seen import as_matrices, from_matrices, groups_of, inputs_of, order_of_calls
@@ -84,7 +84,7 @@ class _Work:
         self.pattern: Pattern = PATTERNS[job.criterion.pattern]
         self.size = self.pattern.size if isinstance(self.pattern, Block) else 1
         self.weights = job.masks.check(job.model)
-        self.widths = widths_of(job.model, job.bits)
+        self.widths = widths_of(job.model, job.bits, job.ignore)
         _check_finite(self.weights)
         positions = job.calibration.positions
         self.batches = np.array_split(positions, -(-len(positions) // BATCH_SIZE))
@@ -99,8 +99,9 @@ class _Work:
         """How what is kept is shared out among layers."""
         if isinstance(self.pattern, NOfM):
             return "uniform"
-        asked = {"distribution", "layers"} & set(self.job.told)
-        return self.job.criterion.distribution if asked else "error"
+        if "layers" in self.job.told:
+            return "per-layer"
+        return self.job.criterion.distribution if "distribution" in self.job.told else "error"
 
     def masks(self) -> Masks:
         """Prune every layer, in place, and say what is left."""
@@ -110,7 +111,7 @@ class _Work:
                 "transposed, not called, or called by other means), so they are pruned by "
                 "magnitude and keep their weights",
                 PrunescopeWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
         kept = {} if isinstance(self.pattern, NOfM) else self.n_kept
         done: dict[str, Tensor] = {}
@@ -124,7 +125,10 @@ class _Work:
                 self.job.progress(
                     Progress(number, len(self.weights), 0, loss, images / max(took, 1e-9), left)
                 )
-        return Masks({name: done[name].cpu() for name in self.weights})
+        made = Masks({name: done[name].cpu() for name in self.weights})
+        if self.distribution == "error":  # of other shares the criterion warns
+            warn_if_layers_vanish(self.job.masks, made)
+        return made
 
     @cached_property
     def n_kept(self) -> dict[str, int]:
@@ -205,6 +209,8 @@ class _Work:
             for ys, xs in zip(dense, seen, strict=True):
                 n += xs[0].shape[1]
                 for group, (y, x) in enumerate(zip(ys, xs, strict=True)):
+                    if x.dtype in (torch.float16, torch.bfloat16):  # whose products overflow
+                        y, x = y.float(), x.float()
                     found = [(x @ x.t()).double(), (y @ x.t()).double()]
                     if group == len(sums):
                         sums.append(found)
@@ -313,8 +319,8 @@ class _Saved:
 def _plan(job: Job, positions: NDArray[np.int64]) -> str:
     """Tell one run from others: the weights that it begins with, the images, and what is asked."""
     digest = hashlib.sha256(positions.tobytes() + job.dataset.fingerprint.encode())
-    for name, value in job.model.state_dict().items():
-        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    digest.update("\n".join(job.dataset.samples.ids).encode())
+    digest.update(weights_digest(job.model).encode())
     asked = (job.sparsity, job.criterion, job.bits, job.ignore, job.told, DAMPING)
     return f"{asked} {digest.hexdigest()}"
 
