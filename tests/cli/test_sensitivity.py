@@ -42,7 +42,8 @@ def test_layers_are_looked_at_and_a_plan_is_carried_out(prunescope, dense, tmp_p
     ran = prunescope("prune", dense, "--plan", out / "plan.yaml", "-o", tmp_path / "small")
     assert ran.code == 0, ran.err
     told = json.loads((tmp_path / "small" / "prunescope.json").read_text())["compression"]
-    assert told["layer_sparsity"] == plan["layers"]
+    assert told["layer_sparsity"] == {name: s for name, s in plan["layers"].items() if s}
+    assert set(told["ignore"]) == {name for name, s in plan["layers"].items() if not s}
     assert told["method"] == "one-shot"
     ran = prunescope(
         "prune", dense, "--plan", out / "plan.yaml", "--score", "taylor", "-o", tmp_path / "other"
