@@ -1,8 +1,10 @@
 """The method: whole networks, what it leaves, how it goes on, what it refuses."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import nn
@@ -218,3 +220,58 @@ def test_numbers_that_are_none_are_told(dense, dataset):
     dense.body.weight.data[0, 0, 0, 0] = torch.nan
     with pytest.raises(TrainingError, match="body has weights that are NaN"):
         run(dense, dataset)
+
+
+def test_a_layer_that_loses_its_last_weight_is_named(layers, dataset, monkeypatch):
+    shares = {"1.weight": 200, "3.weight": 0, "5.weight": 32}
+    monkeypatch.setattr(reconstruct._Work, "_by_curves", lambda _: shares)
+    with pytest.warns(PrunescopeWarning, match="leaves no weight of 3"):
+        made = run(layers, dataset, 0.8)
+    assert not made.masks["3.weight"].any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_models_in_half_precision(layers, dataset, dtype, tmp_path):
+    model = nn.Sequential(Cast(dtype), copy.deepcopy(layers).to(dtype))
+    made = run(model, dataset, 0.5, resume_dir=tmp_path)
+    assert made.masks.n_kept == 1008
+    exact = run(nn.Sequential(Cast(torch.float32), layers), dataset, 0.5)
+    same = sum((made.masks[name] == exact.masks[name]).sum() for name in exact.masks)
+    assert same / 2016 > 0.95
+
+
+class Cast(nn.Module):
+    def __init__(self, dtype):
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x):
+        return x.to(self.dtype)
+
+
+def test_inputs_whose_products_vanish_count_as_none(layers, dataset):
+    with torch.no_grad():
+        for index in (1, 3):
+            layers[index].weight.mul_(1e-13)
+            layers[index].bias.zero_()
+    made = run(layers, dataset, 0.0, bits=3)
+    assert all(value.isfinite().all() for value in made.model.state_dict().values())
+
+
+@pytest.mark.parametrize("method", ["one-shot", "reconstruct"])
+def test_layers_to_ignore_keep_their_bits(dense, dataset, method):
+    made = prune(dense, dataset, method, 0.5, ignore="head", bits=3, device="cpu")
+    assert torch.equal(made.model.head.weight, dense.head.weight)
+    assert max(len(row.unique()) for row in made.model.body.weight.detach().flatten(1)) <= 7
+
+
+def test_what_was_told_of_layers_is_recorded(dense, dataset):
+    assert run(dense, dataset, 0.6, layers={"body": 0.5}).compression["distribution"] == "per-layer"
+
+
+def test_a_run_on_other_images_does_not_go_on(dense, dataset, tmp_path):
+    run(dense, dataset, 0.5, resume_dir=tmp_path)
+    ids = pl.Series([f"other-{i}" for i in range(64)])
+    other = replace(dataset, samples=replace(dataset.samples, ids=ids))
+    with pytest.raises(CheckpointError, match="holds layers of another run"):
+        run(dense, other, 0.5, resume_dir=tmp_path)
