@@ -79,7 +79,7 @@ def _effect(row: dict[str, Any]) -> dict[str, Any]:
     """Write one cell."""
     unit = unit_of(row["metric"])
     if row["value"] is None:
-        return {"value": None, "tip": row["reason"]}
+        return {"value": None, "change": None, "verdict": None, "tip": row["reason"]}
     tip = "" if row["low"] is None else f"{unit.interval(row['low'], row['high'])}"
     change = None
     if row["change"] is not None:
