@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from prunescope.pruning.patterns import Block, NOfM, Pattern
+from prunescope.pruning.rounding import on_grid, step_of
 
 DAMPING = 0.03
 """Beside the mean of the diagonal; 0.03 and 0.1 did as well with half of the images as 0.01."""
@@ -192,24 +193,18 @@ def rounded(weights: Tensor, moments: Tensor, keep: Tensor, bits: int) -> Tensor
     >>> rounded(torch.tensor([[3.0, 1.2]]).double(), apart, torch.ones(1, 2, dtype=torch.bool), 3)
     tensor([[3., 1.]], dtype=torch.float64)
     """
-    top = 2 ** (bits - 1) - 1
-    largest = weights.abs().amax(dim=1) / top
-    largest = torch.where(largest > 0, largest, torch.ones_like(largest))
+    largest = step_of(weights, bits)[:, 0]
     step, least = largest, torch.full_like(largest, torch.inf)
     for shrink in SHRINK if bits < 8 else [1.0]:
         tried = largest * shrink
-        change = _on_grid(weights, tried[:, None], top) - weights
+        change = on_grid(weights, tried[:, None], bits) - weights
         cost = (change**2 * moments.diagonal()).sum(dim=1)
         step, least = torch.where(cost < least, tried, step), torch.minimum(cost, least)
 
     def settle(left: Tensor, column: int) -> Tensor:
-        return _on_grid(left[:, column], step, top) * keep[:, column]
+        return on_grid(left[:, column], step, bits) * keep[:, column]
 
     return _sweep(weights, inverse_factor(moments), lambda *_: None, settle)
-
-
-def _on_grid(weights: Tensor, step: Tensor, top: int) -> Tensor:
-    return (weights / step).round().clamp(-top, top) * step
 
 
 def _sweep(

@@ -54,10 +54,35 @@ def round_to_bits(weight: Tensor, bits: int) -> Tensor:
     tensor([[ 3., -1.,  0.],
             [ 0.,  0.,  0.]])
     """
-    largest = 2 ** (check_bits(bits) - 1) - 1
+    return on_grid(weight, step_of(weight, bits), bits)
+
+
+def step_of(weight: Tensor, bits: int) -> Tensor:
+    """Return the step (O, 1, …) of each output's grid that ends at its largest weight; 1 of none.
+
+    Examples
+    --------
+    >>> step_of(torch.tensor([[7.0, -14.0], [0.0, 0.0]]), 4).tolist()
+    [[2.0], [1.0]]
+    """
     peak = weight.abs().flatten(1).amax(dim=1).view(-1, *[1] * (weight.ndim - 1))
-    scale = torch.where(peak > 0, peak / largest, torch.ones_like(peak))
-    return (weight / scale).round().clamp(-largest, largest) * scale
+    return torch.where(peak > 0, peak / _most_steps(bits), torch.ones_like(peak))
+
+
+def on_grid(weight: Tensor, step: Tensor, bits: int) -> Tensor:
+    """Return the nearest whole multiples of a step that so many bits can say.
+
+    Examples
+    --------
+    >>> on_grid(torch.tensor([1.4, -9.0]), torch.tensor(1.0), 3)
+    tensor([ 1., -3.])
+    """
+    most = _most_steps(bits)
+    return (weight / step).round().clamp(-most, most) * step
+
+
+def _most_steps(bits: int) -> int:
+    return (1 << (check_bits(bits) - 1)) - 1
 
 
 def widths_of(

@@ -158,15 +158,15 @@ class _Work:
         before = self._matrices(name)
         moments = [damped(own) for own, _ in self._moments(name, beside=False)]
         whole = sum(error(torch.zeros_like(w), w, h) for w, h in zip(before, moments, strict=True))
-        errors, tried = [], []
+        errors = []
         cut = cutter(before, moments, self.pattern)
         for level in LEVELS:
             made = cut(round((1 - level) * units)).weights
             lost = sum(error(w, v, h) for w, v, h in zip(before, made, moments, strict=True))
             errors.append(lost / whole if whole else 0.0)
-            tried.append(made)
         at = int(np.argmin(np.abs(np.array(errors) - TYPICAL)))
-        changed = self._answers_change(name, from_matrices(torch.stack(tried[at]), weight))
+        made = cut(round((1 - LEVELS[at]) * units)).weights  # again: to keep all takes memory
+        changed = self._answers_change(name, from_matrices(torch.stack(made), weight))
         slope = changed / errors[at] if errors[at] else 0.0
         return Curve(units, tuple(np.maximum.accumulate(np.clip(errors, 0, 1)).tolist()), slope)
 
