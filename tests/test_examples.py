@@ -80,7 +80,7 @@ def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
     monkeypatch.setattr(judge, "TRIALS", ())
     judge.main(out, results, replicates=100)
     figures = pl.read_csv(results / "figures.csv")
-    assert {"spectral-shrink", "ensemble", "probe", "margin", "floor", "ceiling"} <= set(
+    assert {"spectral-shrink", "ensemble", "probe", "ceiling", "another training"} <= set(
         figures["scorer"]
     )
     assert "gmp-ri 95%" in (results / "README.md").read_text()

@@ -37,9 +37,11 @@ def planted():
         known = {
             "train_prevalence": dict(rates.prevalence),
             "train_group_rates": {g: dict(v) for g, v in rates.group_rates.items()},
+            "weights": f"digest of seed {seed}",
         }
 
         def pruned(sparse, name="sparse", sparsity=0.95, method="gmp-pt", kept=None, **more):
+            more = {"parent": known["weights"], **more}
             how = Compression(method=method, sparsity=sparsity, weights_kept=kept)
             return Predictions(
                 samples,
@@ -77,13 +79,16 @@ def classes():
         rates = samples.rates()
         known = {
             "task": "multiclass",
+            "weights": f"digest of seed {seed}",
             "train_prevalence": dict(rates.prevalence),
             "train_group_rates": {g: dict(v) for g, v in rates.group_rates.items()},
         }
 
         def pruned(sparse, name="sparse", sparsity=0.95, method="gmp-pt"):
             how = Compression(method=method, sparsity=sparsity)
-            metadata = Metadata(name=name, task="multiclass", compression=how)
+            metadata = Metadata(
+                name=name, task="multiclass", compression=how, parent=known["weights"]
+            )
             return Predictions(samples, np.asarray(sparse, np.float32), metadata)
 
         dense = Predictions(samples, logits, Metadata(name="dense", **known))

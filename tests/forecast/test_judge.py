@@ -175,6 +175,25 @@ def test_one_pruned_model_has_no_ceiling_and_no_exemplars(world):
     assert "gap_closed" not in set(found["measure"])
 
 
+@pytest.mark.parametrize("parents", [(None, None), ("other", "other"), ("ours", "other")])
+def test_other_runs_are_a_ceiling_only_if_all_were_made_from_the_dense_model(world, parents):
+    ours = world.dense.metadata.weights
+    runs = [
+        world.pruned(m.logits, f"s{k}", parent=ours if parent == "ours" else parent)
+        for k, (m, parent) in enumerate(zip(world.sparse, parents, strict=False))
+    ]
+    found = score(world.forecast, runs, **FAST)
+    assert set(found.table["scorer"]) == {"prior-shrink", "margin", "floor", "another training"}
+    assert "gap_closed" not in set(found.table["measure"])
+    assert "the others are another training and no ceiling" in found.info.notes[-1]
+    siblings = [world.pruned(m.logits, f"s{k}") for k, m in enumerate(world.sparse[:2])]
+    beside = score(world.forecast, siblings, **FAST).table
+    for measure in ("average_precision", "auroc", "recall_at_5%"):
+        same = beside.filter(scorer="ceiling", measure=measure)["value"].to_list()
+        other = found.table.filter(scorer="another training", measure=measure)["value"].to_list()
+        assert other == same, measure
+
+
 def test_a_ceiling_below_the_margin_leaves_the_gap_undefined(world):
     rng = np.random.default_rng(1)
     odd = [

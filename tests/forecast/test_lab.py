@@ -11,10 +11,17 @@ from torch import nn
 from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Samples, TrainRates
 from prunescope.forecast import SCORERS
-from prunescope.forecast.drift import cut_at_random, cut_to_probe, cuts_at_once, noise
-from prunescope.forecast.lab import Lab, cut
+from prunescope.forecast.drift import (
+    cut_at_random,
+    cut_to_probe,
+    cut_to_reconstruct,
+    cuts_at_once,
+    noise,
+)
+from prunescope.forecast.lab import PROBE, Lab, Meter, cut
 from prunescope.forecast.scorers import Case
 from prunescope.predictions import Metadata, Predictions
+from prunescope.pruning.reconstruction import DAMPING
 from prunescope.training import Recipe, infer
 
 N, SIDE = 300, 4
@@ -69,18 +76,18 @@ def test_what_a_trial_adds_to_all_classes_alike_is_left_out(world):
 
         return trial
 
-    mean, deviation = of_classes.moments([louder(by) for by in (0.0, 1.0, -3.0)], 3)
+    mean, deviation = of_classes.moments(of_classes.changed(louder(by)) for by in (0.0, 1.0, -3.0))
     dense = infer(lab.model, lab.scored)
     assert mean == pytest.approx(dense - dense.mean(axis=1, keepdims=True), abs=1e-3)
     assert abs(deviation).max() < 1e-3
-    assert lab.moments([louder(by) for by in (0.0, 1.0, -3.0)], 3)[1].max() > 1
+    assert lab.moments(lab.changed(louder(by)) for by in (0.0, 1.0, -3.0))[1].max() > 1
 
 
 def test_moments_are_mean_and_deviation_over_trials(world):
     lab, _, x, weight = world
     cuts = [0.1, 0.5, 0.8]
     logits = np.stack([x @ pruned(weight, s).T for s in cuts])
-    mean, deviation = lab.moments((cut("magnitude", s, 0) for s in cuts), 3)
+    mean, deviation = lab.moments(lab.changed(cut("magnitude", s, 0)) for s in cuts)
     assert mean == pytest.approx(logits.mean(axis=0), abs=1e-5)
     assert deviation == pytest.approx(logits.std(axis=0, ddof=1), abs=1e-5)
 
@@ -96,7 +103,7 @@ def pruned(weight, sparsity):
 
 def test_trials_leave_the_model_as_it_was(world):
     lab, case, _, weight = world
-    for name in ("weight-noise", "random-pruning", "one-shot", "augmentation", "probe"):
+    for name in ("weight-noise", "random-pruning", "reconstruction", "augmentation", "probe"):
         SCORERS[name].look(case)
         assert np.array_equal(lab.model.head.weight.detach().numpy(), weight), name
 
@@ -125,7 +132,7 @@ def test_one_shot_expects_the_mean_over_its_cuts(world):
 
 
 def test_cuts_are_milder_than_planned_and_grow_with_it():
-    for rule in (cut_at_random, cut_to_probe, lambda s: cuts_at_once(s)[0]):
+    for rule in (cut_at_random, cut_to_probe, cut_to_reconstruct, lambda s: cuts_at_once(s)[0]):
         cuts = [rule(s) for s in (0.5, 0.9, 0.99)]
         assert cuts == sorted(cuts)
         assert all(0 < cut < s for cut, s in zip(cuts, (0.5, 0.9, 0.99), strict=True))
@@ -139,56 +146,86 @@ def test_augmentation_averages_an_image_its_mirror_image_and_moved_ones(world):
     for down, right in ((0, 2), (4, 2), (2, 0), (2, 4)):
         views.append(padded[:, :, down : down + SIDE, right : right + SIDE])
     want = np.mean([view.reshape(N, -1) @ weight.T for view in views], axis=0)
-    assert lab.augmented(2) == pytest.approx(want, abs=1e-5)
+    assert lab.ask(lab.model, shift=2) == pytest.approx(want, abs=1e-5)
 
 
 def test_a_probe_that_hardly_trains_is_a_cut(world):
     lab, _, x, weight = world
-    assert lab.probe(0.5, 0.15) == pytest.approx(x @ pruned(weight, 0.5).T, abs=1e-4)
+    assert lab.ask(lab.probe(0.5, 0.15)) == pytest.approx(x @ pruned(weight, 0.5).T, abs=1e-4)
 
 
 def test_a_probe_trains_a_share_of_the_steps(world):
     lab, _, _, _ = world
     told = []
-    object.__setattr__(lab, "progress", lambda *at: told.append(at))
-    lab.probe(0.5, 0.15)
-    assert told[-1] == (3, 3, "steps")  # of 20
+    meter = Meter(PROBE, lambda *at: told.append(at))
+    replace(lab, meter=meter).probe(0.5, 0.15)
+    thirds = [round(1000 * PROBE * k / 3) for k in (1, 2, 3)]  # three steps of twenty
+    assert {at for at, _, _ in told} <= set(thirds)
+    assert told[-1][0] == thirds[-1]
 
 
-def test_the_probe_scorer_stands_between_probe_and_spectral_shrink(world):
+def test_the_probe_scorer_stands_between_probe_and_ensemble(world):
     lab, case, _, _ = world
-    spectral = SCORERS["spectral-shrink"].look(case)
-    want = (lab.probe(cut_to_probe(SPARSITY), 0.15) + spectral.mean) / 2
+    ensemble = SCORERS["ensemble"].look(case)
+    want = (lab.ask(lab.probe(cut_to_probe(SPARSITY), 0.15)) + ensemble.mean) / 2
     assert SCORERS["probe"].look(case).mean == pytest.approx(want, abs=1e-4)
 
 
-def test_the_ensemble_stands_between_images_and_weights(world):
+def test_a_reconstruction_fits_what_stays_to_all_images(world):
+    """Each output solves its own normal equations on the weights that stay."""
+    lab, _, _, weight = world
+    found = lab.reconstructed(0.5, N, 0).head.weight.detach().numpy()
+    images = lab.training.images(np.arange(N)).reshape(N, -1) / 255
+    moments = images.T @ images / N
+    moments += DAMPING * np.diag(moments).mean() * np.eye(len(moments))
+    keep = found != 0
+    assert keep.sum() == keep.size // 2
+    for row, stay, made in zip(weight, keep, found, strict=True):
+        want = np.zeros_like(row)
+        want[stay] = np.linalg.solve(moments[np.ix_(stay, stay)], (moments @ row)[stay])
+        assert made == pytest.approx(want, abs=1e-4)
+    assert abs(found - weight * keep).max() > 0.01
+
+
+def test_draws_of_images_differ_and_are_drawn_by_the_seed(world):
+    lab, _, _, _ = world
+    first, again, other = (
+        lab.reconstructed(0.5, 50, draw).head.weight.detach().numpy() for draw in (0, 0, 1)
+    )
+    assert np.array_equal(first, again)
+    assert abs(first - other).max() > 1e-3
+
+
+def test_reconstruction_expects_the_mean_over_draws(world):
+    lab, case, _, _ = world
+    sparsity = cut_to_reconstruct(SPARSITY)
+    asked = [lab.ask(lab.reconstructed(sparsity, 256, draw)) for draw in range(5)]
+    found = SCORERS["reconstruction"].look(case)
+    assert found.mean == pytest.approx(np.mean(asked, axis=0), abs=1e-4)
+    spread = np.sqrt(np.var(asked, axis=0, ddof=1) + case.spread**2)
+    assert found.spread == pytest.approx(spread, rel=1e-3)
+
+
+def test_the_ensemble_is_the_mean_of_images_weights_and_answers(world):
     _, case, _, _ = world
-    trials = [
-        SCORERS[name].look(case).mean for name in ("one-shot", "random-pruning", "weight-noise")
-    ]
-    want = (SCORERS["augmentation"].look(case).mean + np.mean(trials, axis=0)) / 2
-    assert SCORERS["ensemble"].look(case).mean == pytest.approx(want, abs=1e-4)
+    parts = [
+        SCORERS[name].look(case).mean for name in ("reconstruction", "augmentation",
+                                                   "spectral-shrink")
+    ]  # fmt: skip
+    assert SCORERS["ensemble"].look(case).mean == pytest.approx(np.mean(parts, axis=0), abs=1e-4)
 
 
-def test_rank_average_is_the_mean_of_ranks(world):
-    _, case, _, _ = world
-    names = ("margin", "one-shot", "random-pruning", "weight-noise")
-    ranks = []
-    for name in names:
-        risk = SCORERS[name].look(case).risk.ravel()
-        ranks.append((risk[:, None] > risk).mean(axis=1) + (risk[:, None] == risk).mean(axis=1) / 2)
-    found = SCORERS["rank-average"].look(case)
-    assert found.mean is None
-    assert found.risk.ravel() == pytest.approx(np.mean(ranks, axis=0), abs=2 / N)
-
-
-def test_progress_counts_trials(world):
+@pytest.mark.parametrize("name", [name for name, one in SCORERS.items() if one.tier != "A"])
+def test_progress_is_one_measure_of_all_the_work(world, name):
     lab, case, _, _ = world
     told = []
-    object.__setattr__(lab, "progress", lambda *at: told.append(at))
-    SCORERS["random-pruning"].look(case)
-    assert told == [(i, 6, "trials") for i in range(1, 7)]
+    passes = SCORERS[name].passes
+    meter = Meter(passes, lambda *at: told.append(at))
+    SCORERS[name].look(replace(case, lab=replace(lab, meter=meter)))
+    done, total, _ = zip(*told, strict=True)
+    assert set(total) == {1000 * passes}
+    assert list(done) == sorted(done)
+    assert done[-1] == total[-1]
 
 
 def test_the_same_seed_gives_the_same_risk(world):

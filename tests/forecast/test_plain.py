@@ -42,7 +42,8 @@ def said(found, part):
 def with_levels(judged, **rhos):
     """Return a score in which predictors rank the rare-value ratio as given."""
     rows = judged.levels.filter(metric="rare_value_ratio", predictor="forecast").to_dicts()
-    told = {"p_value": 0.001}
+    ahead = rhos["forecast"] - max(abs(rho) for name, rho in rhos.items() if name != "forecast")
+    told = {"p_value": 0.001, "rho_lead": ahead, "rho_low": ahead - 0.1, "rho_high": ahead + 0.1}
     rows = [rows[0] | told | {"predictor": name, "rho": rho} for name, rho in rhos.items()]
     return replace(judged, levels=pl.DataFrame(rows, schema=judged.levels.schema))
 
@@ -67,7 +68,16 @@ def test_both_rank_correlations_stand_beside_each_other(world):
             "no better than the dense model's",
             False,
         ),
-        ({"forecast": 0.9, "rarity": 0.1, "dense": 0.65}, "better than the plainest rules", True),
+        (
+            {"forecast": 0.9, "rarity": 0.1, "dense": 0.65},
+            "better than the plainest rules (+0.25 [+0.15, +0.35])",
+            True,
+        ),
+        (
+            {"forecast": 0.7, "rarity": 0.1, "dense": 0.65},
+            "no better than the dense model's figure beyond chance (+0.05 [-0.05, +0.15])",
+            False,
+        ),
     ],
 )
 def test_a_criterion_that_loses_to_a_plain_rule_is_told(world, rhos, words, better):

@@ -6,7 +6,7 @@ import pytest
 
 from prunescope.data import synthetic_faces
 from prunescope.errors import DataError
-from prunescope.forecast import forecast
+from prunescope.forecast import SCORERS, forecast
 from prunescope.models import build_model
 from prunescope.predictions import Metadata, Predictions
 from prunescope.training import Recipe, infer
@@ -46,7 +46,8 @@ def test_tier_b_is_chosen_where_there_is_a_model(world):
         answers["test"], model=model, dataset=faces, progress=lambda *at: told.append(at)
     )
     assert (found.info.tier, found.info.scorer) == ("B", "ensemble")
-    assert {note for _, _, note in told} == {"trials", "images, mirrored and moved"}
+    assert {note for _, _, note in told} == {"layers", "trials", "images, mirrored and moved"}
+    assert told[-1][0] == told[-1][1] == 1000 * SCORERS["ensemble"].passes
     assert found.at()["scorer"].unique().to_list() == ["ensemble"]
     with_a = forecast(answers["test"], model=model, dataset=faces, tier="A")
     assert with_a.info.scorer == "spectral-shrink"

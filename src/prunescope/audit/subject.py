@@ -86,10 +86,15 @@ class Subject:
 
 
 def baseline_of(models: Sequence[Metadata], n_dense: int, model: int) -> int:
-    """Return which model another one is compared with: the dense one of its seed, or the first."""
-    seed = models[model].seed
-    same = [d for d in range(n_dense) if models[d].seed == seed is not None]
-    return (same or [0])[0]
+    """Return which dense model another one is compared with.
+
+    That which it was made from, where the files tell; else that of its seed, else the first.
+    """
+    parent, seed = models[model].parent, models[model].seed
+    dense = range(n_dense)
+    made = [d for d in dense if models[d].weights == parent is not None]
+    same = [d for d in dense if models[d].seed == seed is not None]
+    return (made or same or [0])[0]
 
 
 def populations_of(models: Sequence[Metadata], n_dense: int) -> list[list[int]]:

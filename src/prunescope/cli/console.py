@@ -93,8 +93,10 @@ def _lines(label: str, stream: TextIO) -> Iterator[Callable[..., None]]:
         now = time.monotonic()
         if now - last >= PLAIN_EVERY and done < total:
             last = now
-            share = f"{done / total:.0%}" if total else f"{done}"
-            print(f"{label}: {share} {note}".rstrip(), file=stream, flush=True)
+            told = [f"{done / total:.0%} {note}".rstrip() if total else f"{done} {note}".rstrip()]
+            if done and total:
+                told.append(f"{(now - start) * (total - done) / done:,.0f} s left")
+            print(f"{label}: {', '.join(told)}", file=stream, flush=True)
 
     yield update
     took = time.monotonic() - start

@@ -31,7 +31,7 @@ def forecast(
         str | None,
         typer.Option(
             help="A: margin, band, temperature, prior-shrink, group-prior, spectral-shrink. B: "
-            "augmentation, weight-noise, random-pruning, one-shot, rank-average, ensemble. C: "
+            "augmentation, weight-noise, random-pruning, one-shot, reconstruction, ensemble. C: "
             "probe.",
             show_default="spectral-shrink, ensemble or probe",
         ),

@@ -83,7 +83,7 @@ def sensitivity(
         cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
     part = match_attributes(dataset.split(split), opened)
-    told = metadata_of(opened.provenance, part, split, "dense")
+    told = metadata_of(opened, part, split, "dense")
     state = state_folder(out)
     with progress("sensitivity") as update:
         found = layer_sensitivity(

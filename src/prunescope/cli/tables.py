@@ -289,14 +289,18 @@ def forecast_data(found: Forecast) -> dict[str, Any]:
 
 def print_score(judged: Score) -> None:
     """Print average precision of flips beside floor, margin and ceiling, and what it is worth."""
+    from prunescope.forecast.happened import CEILING
     from prunescope.forecast.plain import findings
+    from prunescope.forecast.score_result import beside
 
     scorer = judged.info.forecast.scorer
-    columns = list(dict.fromkeys(["floor", "margin", scorer, "ceiling"]))
+    named = set(judged.table["scorer"])
+    columns = [name for name in beside(scorer) if name in named]
+    gap = ["gap closed"] if CEILING in named else []
     table = Table(
         "pruned models",
         *columns,
-        "gap closed",
+        *gap,
         title=f"Average precision of flips [{judged.info.confidence:.0%} interval]",
     )
     rows = {
@@ -305,7 +309,7 @@ def print_score(judged: Score) -> None:
     }
     for population in judged.info.runs:
         cells = [rows.get((population, "average_precision", column)) for column in columns]
-        cells.append(rows.get((population, "gap_closed", scorer)))
+        cells += [rows.get((population, "gap_closed", scorer)) for _ in gap]
         table.add_row(
             escape(population),
             *("–" if cell is None or cell["value"] is None else _cell(cell) for cell in cells),

@@ -17,6 +17,7 @@ from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError, one_of, shorten
 from prunescope.forecast.calibration import Calibration
 from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA, expected_rows
+from prunescope.forecast.lab import Meter
 from prunescope.forecast.outlook import Outlook, given, margins
 from prunescope.forecast.result import Forecast, ForecastInfo
 from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
@@ -112,7 +113,8 @@ def forecast(
     seed : int
         Of all that is drawn.
     device, progress
-        As for `prunescope.training.infer`; `progress` also gets a note.
+        As for `prunescope.training.infer`; `progress` gets how much of all the work is done, in
+        thousandths of passes over the images, and a note.
 
     Raises
     ------
@@ -148,7 +150,10 @@ def forecast(
     )
     workshop = None
     if model is not None and dataset is not None:
-        workshop = Workshop(model, dataset, recipe, seed, device, progress)
+        planned = {_sparsity(one, sparsity) for one in pruned}
+        passes = chosen.passes * (1 + len(planned))
+        meter = None if progress is None or not passes else Meter(passes, progress)
+        workshop = Workshop(model, dataset, recipe, seed, device, meter)
     if dense.samples.task == "multiclass" and len(dense.attributes) == 1:
         raise ConfigError(f"{dense.name} knows one class alone: no answer can flip")
     rates, warnings = rates_of([dense.metadata], train_rates, dense.samples.rates)

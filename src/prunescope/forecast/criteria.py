@@ -1,8 +1,10 @@
 """What attributes and groups are in for: flips, rare-value ratio and bias amplification, expected.
 
-A scorer that expects sparse margins expects sparse answers, too: yes with probability p. Where the
-audit counts answers, the forecast adds up probabilities; all else is the audit's own. So expected
-flips, rare-value ratio and bias amplification are those of the answers that are expected.
+A scorer that expects sparse margins expects sparse answers, too. Where the audit counts answers, so
+does the forecast, and all else is the audit's own. For flips and for bias amplification it adds up
+probabilities. For the rare-value ratio it counts the answers that the expected margins give: chance
+would make rare answers commoner, but sparse margins, chance and all, spread no wider than expected
+ones do.
 """
 
 from __future__ import annotations
@@ -100,16 +102,39 @@ def expected_rows(
     """
     slices = leanings.slices
     now = expected_counts(samples, slices, decisions.astype(np.float32))
-    then = np.stack(
-        [expected_counts(samples, slices, abs(decisions - chance(look))) for _, look in outlooks]
+    counted, likely = (
+        np.stack([expected_counts(samples, slices, yes) for yes in told])
+        for told in (
+            [answers(samples, look) for _, look in outlooks],
+            [abs(decisions - chance(look)) for _, look in outlooks],
+        )
     )
-    found = [leanings.rare_value_ratio(now, then)]
-    found += [leanings.bias_amplification(g, now, then) for g in slices.group_names()]
+    found = [leanings.rare_value_ratio(now, counted)]
+    found += [leanings.bias_amplification(g, now, likely) for g in slices.group_names()]
     parts = []
     for place, (sparsity, outlook) in enumerate(outlooks):
         parts.append(_flips(samples, leanings, outlook, sparsity))
         parts += [_rows(one, slices, sparsity, one.replicates[place]) for one in found]
     return pl.concat(parts)
+
+
+def answers(samples: Samples, outlook: Outlook) -> Floats:
+    """Return the answers (N, A) that the expected margins give, 1 or 0; of classes the highest.
+
+    Examples
+    --------
+    >>> bald = Samples(pl.Series(["a", "b"]), ("Bald",), np.array([[1], [0]], np.int8))
+    >>> look = Outlook(np.zeros((2, 1)), np.array([[0.1], [-3.0]]), np.array([9.0]))
+    >>> answers(bald, look).tolist()
+    [[1.0], [0.0]]
+    """
+    assert outlook.mean is not None
+    mean = np.broadcast_to(outlook.mean, outlook.risk.shape)
+    if samples.task == "multilabel":
+        return (mean > 0).astype(np.float32)
+    found = np.zeros(mean.shape, np.float32)
+    found[np.arange(len(mean)), mean.argmax(axis=1)] = 1
+    return found
 
 
 def chance(outlook: Outlook) -> Floats:

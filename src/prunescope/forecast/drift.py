@@ -69,6 +69,11 @@ def cuts_at_once(sparsity: float) -> tuple[float, ...]:
     return tuple(1 - math.pow(1 - sparsity, power) for power in (0.3, 0.4, 0.5))
 
 
+def cut_to_reconstruct(sparsity: float) -> float:
+    """Return the sparsity from which a reconstruction hurts like pruning that trains."""
+    return 1 - math.pow(1 - sparsity, 0.77)
+
+
 def cut_to_probe(sparsity: float) -> float:
     """Return the sparsity of a probe, whose short training mends less."""
     return 1 - math.pow(1 - sparsity, 0.9)

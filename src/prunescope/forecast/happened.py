@@ -16,6 +16,9 @@ from prunescope.forecast.result import Forecast
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Compression, Predictions, align
 
+CEILING, ANOTHER_TRAINING = "ceiling", "another training"
+"""The mean of the other runs; of such as were made from another dense model, or may have been."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -35,22 +38,29 @@ class Run:
 class Population:
     """Runs of one method and request, which differ by chance alone.
 
-    ``sparsity`` is the share of the weights that the first one lacks.
+    ``sparsity`` is the share of the weights that the first one lacks. Where all were made from the
+    dense model that is forecast they are ``siblings``, and the others are a run's ceiling.
     """
 
     method: str
     sparsity: float
     runs: tuple[Run, ...]
+    siblings: bool
 
     @property
     def name(self) -> str:
         """Such as ``gmp-pt 95%``."""
         return f"{self.method} {round(100 * self.sparsity, 3):g}%"
 
-    def ceiling(self, run: Run) -> Floats | None:
+    def others(self, run: Run) -> Floats | None:
         """Return the mean margin of the other runs: (N, A); None where there is no other."""
         others = [other.margins for other in self.runs if other is not run]
         return np.asarray(np.mean(others, axis=0)) if others else None
+
+    @property
+    def rival(self) -> str:
+        """What the mean of the other runs is called, as a scorer."""
+        return CEILING if self.siblings else ANOTHER_TRAINING
 
 
 @dataclass(frozen=True)
@@ -114,11 +124,17 @@ class Happened:
                     "these alone turn are counted as flips"
                 )
         _check_copies(runs)
-        populations, untold = _populations(runs, info.sparsity)
+        populations, untold = _populations(runs, info.sparsity, info.metadata.weights)
         if untold:
             notes.append(
                 f"{shorten(untold)}: the file does not tell how the model was pruned, so it stands "
                 f"for itself, and its sparsity is taken to be the planned {info.sparsity:.4g}"
+            )
+        apart = [one.name for one in populations if len(one.runs) > 1 and not one.siblings]
+        if apart:
+            notes.append(
+                f"{shorten(apart)}: the files do not tell that all runs were made from "
+                f"{info.model}, so the others are another training and no ceiling"
             )
         return cls(
             dense=dense,
@@ -142,7 +158,9 @@ def _check_copies(runs: Sequence[Run]) -> None:
                 )
 
 
-def _populations(runs: Sequence[Run], planned: float) -> tuple[list[Population], list[str]]:
+def _populations(
+    runs: Sequence[Run], planned: float, weights: str | None
+) -> tuple[list[Population], list[str]]:
     """Put runs of one method, pattern and request together; name those that do not tell."""
     kinds: dict[tuple[float, str], list[Run]] = {}
     shares: dict[tuple[float, str], float] = {}
@@ -159,5 +177,11 @@ def _populations(runs: Sequence[Run], planned: float) -> tuple[list[Population],
         # Seeds are asked for the same; what is counted of them may differ a little.
         shares.setdefault((asked, method), gone)
         kinds.setdefault((asked, method), []).append(run)
-    found = [Population(kind[1], shares[kind], tuple(of)) for kind, of in kinds.items()]
+    found = [
+        Population(
+            method, shares[asked, method], tuple(of),
+            siblings=all(run.model.metadata.parent == weights is not None for run in of),
+        )
+        for (asked, method), of in kinds.items()
+    ]  # fmt: skip
     return sorted(found, key=lambda one: (one.sparsity, one.method)), untold

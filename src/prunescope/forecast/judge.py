@@ -8,9 +8,11 @@ means over its runs.
 
 The *floor* knows nothing, the *margin* is the distance from the threshold, and the *ceiling* of a
 run is the mean margin of the other runs of its population: what can be known of a pruned model
-without looking at it. The *gap closed* is (AP - AP of the margin) / (AP of the ceiling - AP of the
-margin). A score that foretells churn as well as flips detects ambiguity, not compression:
-``auroc_over_churn`` is AUROC for flips less AUROC for churn.
+without looking at it. It is one only where all were made from the dense model that is forecast;
+else it is *another training*, which may know less than the margin does. The *gap closed* is
+(AP - AP of the margin) / (AP of the ceiling - AP of the margin). A score that foretells churn as
+well as flips detects ambiguity, not compression: ``auroc_over_churn`` is AUROC for flips less AUROC
+for churn.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from prunescope.audit.bootstrap import blocks_of, draw, units_of
 from prunescope.audit.estimates import OK, UNDEFINED
 from prunescope.data.samples import UNKNOWN
 from prunescope.errors import ConfigError
-from prunescope.forecast.happened import Happened, Population, Run
+from prunescope.forecast.happened import CEILING, Happened, Population, Run
 from prunescope.forecast.levels import level_rows
 from prunescope.forecast.ranking import LEFT_OUT, Figure, Resampling, grade
 from prunescope.forecast.reliability import reliability_rows
@@ -184,14 +186,14 @@ class Judge:
 
     def _targets(self, population: Population) -> Iterator[tuple[str, dict[str, Figures], int]]:
         """Yield each target, the figures of each scorer, and how often it happened."""
-        of_runs = [(run, population.ceiling(run)) for run in population.runs]
+        of_runs = [(run, population.others(run)) for run in population.runs]
         for target, happened in (("flips", self._flips), ("harmful_flips", self._harmful)):
             graded: dict[str, list[Figures]] = {}
             n = 0
-            for run, ceiling in of_runs:
+            for run, others in of_runs:
                 code = happened(run)
                 n += int((code == 1).sum())
-                for name, risk in self._with(ceiling).items():
+                for name, risk in self._with(population.rival, others).items():
                     graded.setdefault(name, []).append(grade(risk, code, self.resampling))
             means = {name: _mean(figures) for name, figures in graded.items()}
             if target == "flips":
@@ -206,11 +208,11 @@ class Judge:
     def _graded(self, code: NDArray[np.uint8]) -> dict[str, Figures]:
         return {name: grade(risk, code, self.resampling) for name, risk in self.risks.items()}
 
-    def _with(self, ceiling: Floats | None) -> dict[str, Floats]:
-        """Return the risks, and the ceiling's where there is one."""
-        if ceiling is None:
+    def _with(self, rival: str, others: Floats | None) -> dict[str, Floats]:
+        """Return the risks, and that by the margins of the other runs where there are any."""
+        if others is None:
             return self.risks
-        return self.risks | {"ceiling": np.where(self.happened.dense.decisions, -ceiling, ceiling)}
+        return self.risks | {rival: np.where(self.happened.dense.decisions, -others, others)}
 
     def _flips(self, run: Run) -> NDArray[np.uint8]:
         return self._code(run.flips)
@@ -267,9 +269,9 @@ class Judge:
                 mine, margin = (graded[k]["average_precision", average] for k in
                                 (self.name, "margin"))  # fmt: skip
                 yield self._row(target, OVER_MARGIN, average, self.name, mine.minus(margin), n)
-            if "ceiling" in graded:
+            if CEILING in graded:
                 gap = _gap(*(graded[k]["average_precision", average] for k in
-                             (self.name, "margin", "ceiling")))  # fmt: skip
+                             (self.name, "margin", CEILING)))  # fmt: skip
                 yield self._row(target, "gap_closed", average, self.name, gap, n)
 
     def _row(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,9 +24,44 @@ if TYPE_CHECKING:
     from prunescope.training import Recipe
 
 BATCH_NORM_BATCHES, BATCH_NORM_BATCH_SIZE = 8, 128
+VIEWS = 6
+"""Of an image that is mirrored and moved."""
+RECONSTRUCTION, PROBE = 8, 10
+"""Passes over images that a reconstruction and the training of a probe count for in progress."""
 
 Trial = Callable[["nn.Module"], object]
 """Changes a model in place."""
+
+
+class Meter:
+    """How far all the work of a forecast is: passes over images, done and of all.
+
+    Parameters
+    ----------
+    passes : int
+        Of all scorers, on all samples that they look at.
+    tell : callable
+        Takes thousandths of passes, done and of all, and a note.
+
+    Examples
+    --------
+    >>> meter = Meter(2, print)
+    >>> meter.at(1, 0.25, "trials")
+    250 2000 trials
+    >>> meter.at(1, 1.0, "trials")
+    1000 2000 trials
+    >>> meter.at(1, 0.5, "steps")
+    1500 2000 steps
+    """
+
+    def __init__(self, passes: int, tell: Callable[..., None]) -> None:
+        self.passes, self.tell, self.done = passes, tell, 0
+
+    def at(self, passes: int, share: float, note: str) -> None:
+        """Tell which share of a piece of work of so many passes is done; at 1 the next begins."""
+        self.tell(round(1000 * (self.done + passes * share)), 1000 * self.passes, note)
+        if share >= 1:
+            self.done += passes
 
 
 @dataclass(frozen=True)
@@ -45,8 +80,8 @@ class Lab:
         How the planned pruning trains: a probe takes a small part of its steps.
     seed : int
     device : str, optional
-    progress : callable, optional
-        Takes what is done, of all, and a note.
+    meter : Meter, optional
+        Counts a pass for each view of the images, and some for each model that is made.
     """
 
     model: nn.Module
@@ -55,79 +90,102 @@ class Lab:
     recipe: Recipe
     seed: int = 0
     device: str | None = None
-    progress: Callable[..., None] | None = None
+    meter: Meter | None = None
 
-    def moments(self, trials: Iterable[Trial], n: int) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation of the logits over `n` trials: (N, A) each.
-
-        Logits are added up as they come (Welford), so that memory does not grow with the trials.
-        """
+    def changed(self, trial: Trial) -> nn.Module:
+        """Return a copy of the model that a trial has changed, batch normalisation settled."""
         from prunescope.models import fold
-        from prunescope.training import device_for, infer, reestimate_batch_norm
+        from prunescope.training import device_for, reestimate_batch_norm
 
-        mean = np.zeros((len(self.scored), len(self.scored.samples.attributes)), np.float32)
-        squares = np.zeros_like(mean)
-        for done, trial in enumerate(trials, start=1):
-            model = fold(self.model).to(device_for(self.device))
-            trial(model)
-            reestimate_batch_norm(
-                model,
-                self.training,
-                n_batches=BATCH_NORM_BATCHES,
-                batch_size=BATCH_NORM_BATCH_SIZE,
-                seed=self.seed,
-            )
-            before = self._comparable(infer(model, self.scored, device=self.device)) - mean
-            mean += before / done
-            squares += before * (before - before / done)
-            self._tell(done, n, "trials")
-        return mean, np.sqrt(squares / max(n - 1, 1))
+        model = fold(self.model).to(device_for(self.device))
+        trial(model)
+        reestimate_batch_norm(
+            model,
+            self.training,
+            n_batches=BATCH_NORM_BATCHES,
+            batch_size=BATCH_NORM_BATCH_SIZE,
+            seed=self.seed,
+        )
+        return model
 
-    def _comparable(self, logits: Floats) -> Floats:
-        """Take the mean off the logits of classes, which says nothing and may differ by trial."""
+    def reconstructed(self, sparsity: float, n_images: int, draw: int) -> nn.Module:
+        """Return the model pruned by magnitude, what stays made up for on a draw of images."""
+        return self._pruned(
+            "reconstruct",
+            sparsity,
+            passes=RECONSTRUCTION,
+            distribution="global",
+            calibration_images=min(n_images, len(self.training)),
+            seed=self.seed + draw,
+        )
+
+    def probe(self, sparsity: float, share: float) -> nn.Module:
+        """Return the model pruned at once and trained for a share of the recipe's steps."""
+        steps = max(1, int(share * self.recipe.total_steps(len(self.training))))
+        recipe = self.recipe.replace(steps=steps)
+        return self._pruned("one-shot", sparsity, passes=PROBE, recipe=recipe, seed=self.seed)
+
+    def _pruned(
+        self,
+        method: str,
+        sparsity: float,
+        *,
+        passes: int,
+        **choices: Any,  # noqa: ANN401
+    ) -> nn.Module:
+        from prunescope.pruning import prune
+        from prunescope.training import Progress
+
+        told = self._tell("steps" if "recipe" in choices else "layers", passes)
+
+        def tell(at: Progress) -> None:
+            told(at.step, at.total_steps)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PrunescopeWarning)  # of deep cuts: on purpose
+            made = prune(
+                self.model, self.training, method, sparsity,
+                device=self.device, progress=tell, **choices,
+            )  # fmt: skip
+        return made.model
+
+    def ask(self, model: nn.Module, *, shift: int = 0, note: str = "images") -> Floats:
+        """Return a model's logits (N, A), those of classes less their mean.
+
+        With a shift they are means over an image, its mirror image and four that are moved so far.
+        """
+        from prunescope.training import Augmented, infer
+
+        moves = ((shift, 0), (-shift, 0), (0, shift), (0, -shift)) if shift else ()
+        asked = Augmented(model, moves) if shift else model
+        tell = self._tell(note, VIEWS if shift else 1)
+        logits = infer(asked, self.scored, device=self.device, progress=tell)
         if self.scored.samples.task == "multilabel":
             return logits
         return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
-    def augmented(self, shift: int) -> Floats:
-        """Return the mean logits of each image, its mirror image and four moved ones: (N, A)."""
-        from prunescope.training import Augmented, infer
+    def moments(self, models: Iterable[nn.Module], *, shift: int = 0) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation of the logits over models: (N, A) each.
 
-        moves = ((shift, 0), (-shift, 0), (0, shift), (0, -shift))
+        Logits are added up as they come (Welford), so that memory does not grow with the models.
+        """
+        mean = np.zeros((len(self.scored), len(self.scored.samples.attributes)), np.float32)
+        squares = np.zeros_like(mean)
+        done = 0
+        for done, model in enumerate(models, start=1):
+            before = self.ask(model, shift=shift, note="trials") - mean
+            mean += before / done
+            squares += before * (before - before / done)
+        return mean, np.sqrt(squares / max(done - 1, 1))
+
+    def _tell(self, note: str, passes: int = 1) -> Callable[[int, int], None]:
+        """Return what takes how far a piece of work is, which counts for some passes."""
 
         def tell(done: int, total: int) -> None:
-            self._tell(done, total, "images, mirrored and moved")
+            if self.meter is not None:
+                self.meter.at(passes, done / total, note)
 
-        model = Augmented(self.model, moves)
-        return infer(model, self.scored, device=self.device, progress=tell)
-
-    def probe(self, sparsity: float, share: float) -> Floats:
-        """Return the logits of a model that is pruned at once and trained for few steps: (N, A)."""
-        from prunescope.pruning import prune
-        from prunescope.training import Progress, infer
-
-        steps = max(1, int(share * self.recipe.total_steps(len(self.training))))
-
-        def tell(at: Progress) -> None:
-            self._tell(at.step, steps, "steps")
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PrunescopeWarning)  # of deep cuts: on purpose
-            pruned = prune(
-                self.model,
-                self.training,
-                "one-shot",
-                sparsity,
-                recipe=self.recipe.replace(steps=steps),
-                seed=self.seed,
-                device=self.device,
-                progress=tell,
-            )
-        return infer(pruned.model, self.scored, device=self.device)
-
-    def _tell(self, done: int, total: int, note: str) -> None:
-        if self.progress is not None:
-            self.progress(done, total, note)
+        return tell
 
 
 def cut(score: str, sparsity: float, seed: int) -> Trial:

@@ -22,6 +22,7 @@ from prunescope.audit.links import FEWEST, permute
 from prunescope.audit.subject import rates_of
 from prunescope.forecast.happened import Happened, Population
 from prunescope.forecast.result import Forecast
+from prunescope.forecast.rivals import aurocs, draws_of, lead, rank_correlations
 from prunescope.forecast.scorers.scorer import RAREST
 from prunescope.metrics.ranking import rank
 from prunescope.metrics.statistics import Floats
@@ -36,6 +37,12 @@ LEVEL_SCHEMA: dict[str, pl.DataType] = {
     "auroc": pl.Float64(),
     "auroc_p_value": pl.Float64(),
     "brier": pl.Float64(),
+    "rho_lead": pl.Float64(),
+    "rho_low": pl.Float64(),
+    "rho_high": pl.Float64(),
+    "auroc_lead": pl.Float64(),
+    "auroc_low": pl.Float64(),
+    "auroc_high": pl.Float64(),
     "n": pl.Int64(),
     "n_rising": pl.Int64(),
     "status": pl.String(),
@@ -43,8 +50,9 @@ LEVEL_SCHEMA: dict[str, pl.DataType] = {
 }
 """Columns of how attributes fared. `rho`: Spearman's correlation of predictor and change, with the
 p-value of a permutation of whole attributes; `auroc` of telling rises from falls, likewise;
-`brier`: mean squared error of the probability of a rise; `expected_at`: the sparsity of what was
-expected."""
+`brier`: mean squared error of the probability of a rise; `rho_lead` and `auroc_lead`: of the
+forecast, by how much it is ahead of the better of the plainest rules, with 95% intervals over draws
+of whole attributes; `expected_at`: the sparsity of what was expected."""
 
 KEY = ["metric", "attribute", "group"]
 RISING = ("rare_value_ratio", "bias_amplification")
@@ -144,12 +152,14 @@ def _of(
             if predictor == "dense" and metric == "flip_rate":  # it flips nothing
                 continue
             usable = of_metric.filter(pl.col(predictor).is_not_null())
+            ahead = _ahead(usable, metric) if predictor == "forecast" else {}
             yield {
                 "population": population.name,
                 "metric": metric,
                 "predictor": predictor,
                 "expected_at": usable["sparsity"].first(),
                 **_judged(usable, predictor, metric),
+                **ahead,
             }
 
 
@@ -185,6 +195,32 @@ def _judged(points: pl.DataFrame, predictor: str, metric: str) -> dict[str, Any]
     else:
         auroc = max(auroc, 1 - auroc)
     return found | {"auroc": auroc, "auroc_p_value": _permuted(points, x, rising * 1.0)[1]}
+
+
+def _ahead(points: pl.DataFrame, metric: str) -> dict[str, float | None]:
+    """Say by how much the forecast leads the plainest rules, on the points that all know."""
+    rules = [rule for rule in RULES if not (rule == "dense" and metric == "flip_rate")]
+    points = points.filter(pl.all_horizontal(pl.col(rule).is_not_null() for rule in rules))
+    if points["attribute"].n_unique() < FEWEST:
+        return {}
+    _, codes = np.unique(points["attribute"].to_list(), return_inverse=True)
+    weights = draws_of(codes)
+    seen = points["seen"].to_numpy()
+    rho, *others = (
+        rank_correlations(weights, points[name].to_numpy(), seen) for name in ("forecast", *rules)
+    )
+    leads = {"rho": lead(rho, others)}
+    if metric in RISING:
+        rising = (seen > 0) * 1.0
+        auroc, *others = (
+            aurocs(weights, points[name].to_numpy(), rising) - 0.5 for name in ("forecast", *rules)
+        )
+        leads["auroc"] = lead(auroc, others)
+    return {
+        f"{name}_{key}": None if np.isnan(value) else value
+        for name, found in leads.items()
+        for key, value in zip(("lead", "low", "high"), found, strict=True)
+    }
 
 
 def _permuted(points: pl.DataFrame, x: Floats, y: Floats) -> tuple[float, float]:

@@ -91,13 +91,16 @@ def _of_levels(
     }
     if plain:
         best = max(plain, key=lambda name: abs(plain[name]))
-        better = mine["rho"] > abs(plain[best]) and mine["p_value"] <= ALPHA
+        sure = mine["rho_low"] is not None and mine["rho_low"] > 0
+        better = sure and mine["p_value"] <= ALPHA
         beside = " and ".join(f"{rho:+.2f} by {name}" for name, rho in plain.items())
         told = f"no better than {best} alone"
         if better:
-            told = "better than the plainest rules"
-        elif mine["rho"] > abs(plain[best]):
+            told = f"better than the plainest rules{_ahead(mine, 'rho')}"
+        elif mine["rho"] > abs(plain[best]) and mine["p_value"] > ALPHA:
             told = f"no evidence that it ranks them at all (p = {mine['p_value']:.2g})"
+        elif mine["rho"] > abs(plain[best]):
+            told = f"no better than {best} beyond chance{_ahead(mine, 'rho')}"
         text = f"rank correlation with the changes seen {mine['rho']:+.2f} by {scorer}, {beside}"
         yield Finding(f"{what}: {text}: {told}.", better)
     if metric in RISING and mine["brier"] is not None:
@@ -109,6 +112,12 @@ def _of_levels(
         text = f"{mine['n_rising']} of {mine['n']} rose; the squared error of the probabilities is "
         text += f"{mine['brier']:.2f}, {always:.2f} if one says that {ALWAYS[metric]}"
         yield Finding(f"{what}: {text}: {told} that rule.", better)
+
+
+def _ahead(row: Mapping[str, Any], figure: str) -> str:
+    """Say by how much a forecast leads the plainest rules, in brackets, where that is known."""
+    lead, low, high = (row[f"{figure}_{key}"] for key in ("lead", "low", "high"))
+    return "" if lead is None else f" ({lead:+.2f} [{low:+.2f}, {high:+.2f}])"
 
 
 def agreements(forecast: Forecast) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel
 
+from prunescope.forecast.happened import ANOTHER_TRAINING, CEILING
 from prunescope.forecast.levels import LEVEL_SCHEMA
 from prunescope.forecast.reliability import RELIABILITY_SCHEMA
 from prunescope.forecast.result import ForecastInfo
@@ -32,8 +33,8 @@ SCORE_SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),
     "reason": pl.String(),
 }
-"""Columns of the score. `scorer` is the forecast's, ``floor``, ``margin`` or ``ceiling``; `n`
-counts the answers of all runs to which the target happened."""
+"""Columns of the score. `scorer` is the forecast's, ``floor``, ``margin``, ``ceiling`` or ``another
+training``; `n` counts the answers of all runs to which the target happened."""
 
 OVER_MARGIN = "over_margin"
 """Measure: the scorer's average precision less the margin's, on the same answers."""
@@ -71,6 +72,15 @@ FILES = ResultFolder(
         "routing.parquet": ROUTING_SCHEMA,
     },
 )
+
+
+def beside(scorer: str) -> list[str]:
+    """Return what a score may name, a forecast's scorer among them, from the worst to the best.
+
+    >>> beside("margin")
+    ['floor', 'margin', 'ceiling', 'another training']
+    """
+    return list(dict.fromkeys(["floor", "margin", scorer, CEILING, ANOTHER_TRAINING]))
 
 
 @dataclass(frozen=True, repr=False)

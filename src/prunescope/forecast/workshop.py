@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.errors import DataError, shorten
-from prunescope.forecast.lab import Lab
+from prunescope.forecast.lab import Lab, Meter
 from prunescope.predictions import Predictions
 from prunescope.predictions.ids import ABSENT, places_of
 
@@ -41,7 +40,7 @@ class Workshop:
         How the planned pruning will train.
     seed : int
     device : str, optional
-    progress : callable, optional
+    meter : Meter, optional
     """
 
     model: nn.Module
@@ -49,7 +48,7 @@ class Workshop:
     recipe: Recipe | None = None
     seed: int = 0
     device: str | None = None
-    progress: Callable[..., None] | None = None
+    meter: Meter | None = None
 
     def lab(self, predictions: Predictions) -> Lab:
         """Return the lab for some samples of the data set.
@@ -80,7 +79,7 @@ class Workshop:
             recipe=self.recipe or RECIPES[PLANNED],
             seed=self.seed,
             device=self.device,
-            progress=self.progress,
+            meter=self.meter,
         )
 
     def _find(self, predictions: Predictions) -> NDArray[np.int64]:

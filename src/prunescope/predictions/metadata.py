@@ -68,10 +68,11 @@ class Metadata(BaseModel):
     ``train_prevalence`` maps attribute → share of positives in the training split, and
     ``train_group_rates`` maps group → value as a string → attribute → that share. ``fitted_on`` is
     the `sketch` of the ids that thresholds or calibration were fitted to, if the answers have any:
-    nothing can be judged or proved on those.
+    nothing can be judged or proved on those. ``weights`` is a digest of the model's weights, and
+    ``parent`` that of the model it was made from; equal digests, equal weights.
 
     History of the format: 1 (0.1.0) first. Files of format 1 may tell ``weights_kept``,
-    ``channels_kept`` and ``bits`` of a compression, and need not.
+    ``channels_kept`` and ``bits`` of a compression, ``weights`` and ``parent``, and need not.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -87,6 +88,8 @@ class Metadata(BaseModel):
     train_prevalence: dict[str, Share] | None = None
     train_group_rates: dict[str, dict[str, dict[str, Share]]] | None = None
     fitted_on: tuple[str, ...] = ()
+    weights: str | None = None
+    parent: str | None = None
 
     def train_rates(self) -> TrainRates | None:
         """Return the rates of the training split, or None where the file does not tell them."""

@@ -10,6 +10,7 @@ import polars as pl
 
 from prunescope.forecast import Score
 from prunescope.forecast.plain import findings
+from prunescope.forecast.score_result import beside
 from prunescope.report.html import write_page
 from prunescope.report.lines import Line, Scale, draw_lines
 from prunescope.verdict.numbers import SHARE
@@ -30,9 +31,6 @@ MEASURES = {
 LEAST_DRAWN = 1e-4
 """Probability below which nothing is drawn: the axes are logarithmic."""
 
-ORDER = ("floor", "margin", None, "ceiling")
-"""Scorers from the worst to the best; None stands for the forecast's."""
-
 
 def build_score(score: Score, *, title: str | None = None) -> dict[str, Any]:
     """Put together what the page of a score shows, by the names that its template knows."""
@@ -49,8 +47,7 @@ def build_score(score: Score, *, title: str | None = None) -> dict[str, Any]:
         "figures": figures,
         "gaps": gaps,
         "levels": score.levels.to_dicts(),
-        # the margin may be the forecast itself
-        "scorers": list(dict.fromkeys(one or scorer for one in ORDER)),
+        "scorers": beside(scorer),
     }
 
 

@@ -425,7 +425,7 @@ def predict_split(
     """
     check_suffix(out)
     part = match_attributes(dataset.split(split), checkpoint)
-    metadata = metadata_of(checkpoint.provenance, part, split, name or out.stem)
+    metadata = metadata_of(checkpoint, part, split, name or out.stem)
     return _answered(
         lambda: predict(checkpoint.model, part, metadata, device=device, progress=progress),
         metadata, part, out, adjustments, checkpoint.model, embeddings,
@@ -524,8 +524,11 @@ def _asked_and_seen(
     return found
 
 
-def metadata_of(provenance: Provenance, dataset: Dataset, split: str, name: str) -> Metadata:
+def metadata_of(checkpoint: Checkpoint, dataset: Dataset, split: str, name: str) -> Metadata:
     """Say in a prediction file where its model comes from."""
+    from prunescope.models import weights_digest
+
+    provenance = checkpoint.provenance
     return Metadata(
         name=name,
         task=dataset.samples.task,
@@ -536,6 +539,8 @@ def metadata_of(provenance: Provenance, dataset: Dataset, split: str, name: str)
         dataset=_about_data(dataset),
         train_prevalence=provenance.train_prevalence,
         train_group_rates=provenance.train_group_rates,
+        weights=weights_digest(checkpoint.model),
+        parent=provenance.parent,
     )
 
 

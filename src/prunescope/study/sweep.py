@@ -212,8 +212,6 @@ def note_steps(update: Callable[..., None]) -> OnStep:
 
     def show(at: Progress) -> None:
         speed = f"{at.images_per_second:,.0f} images/s"
-        update(
-            at.step, at.total_steps, f"loss {at.loss:.3f}, {speed}, {at.seconds_left:.0f} s left"
-        )
+        update(at.step, at.total_steps, f"loss {at.loss:.3f}, {speed}")
 
     return show

@@ -16,7 +16,7 @@ from prunescope.forecast.scorers.one_shot import ONE_SHOT
 from prunescope.forecast.scorers.prior_shrink import PRIOR_SHRINK
 from prunescope.forecast.scorers.probe import PROBE
 from prunescope.forecast.scorers.random_pruning import RANDOM_PRUNING
-from prunescope.forecast.scorers.rank_average import RANK_AVERAGE
+from prunescope.forecast.scorers.reconstruction import RECONSTRUCTION
 from prunescope.forecast.scorers.scorer import Case, Scorer, Tier
 from prunescope.forecast.scorers.spectral_shrink import SPECTRAL_SHRINK
 from prunescope.forecast.scorers.temperature import TEMPERATURE
@@ -33,7 +33,7 @@ SCORERS: Mapping[str, Scorer] = {
     "weight-noise": WEIGHT_NOISE,
     "random-pruning": RANDOM_PRUNING,
     "one-shot": ONE_SHOT,
-    "rank-average": RANK_AVERAGE,
+    "reconstruction": RECONSTRUCTION,
     "ensemble": ENSEMBLE,
     "probe": PROBE,
 }

@@ -4,6 +4,7 @@ Sparse networks of other seeds do not share a dense network's accidents; nor do 
 the same image, mirrored or moved by two pixels.
 """
 
+from prunescope.forecast.lab import VIEWS
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.scorer import Case, Scorer
 from prunescope.forecast.scorers.spectral_shrink import spectral_shrink
@@ -14,11 +15,12 @@ SHIFT = 2
 
 def look(case: Case) -> Outlook:
     """Expect the mean logits of an image, its mirror image and four moved ones, shrunk."""
-    logits = case.need_lab("augmentation").augmented(SHIFT)
+    lab = case.need_lab("augmentation")
+    logits = lab.ask(lab.model, shift=SHIFT, note="images, mirrored and moved")
     return spectral_shrink(case, case.comparable(logits))
 
 
 AUGMENTATION = Scorer(
     "B", "spectral-shrink of the mean over mirrored and moved images", look,
-    "moved images are answered otherwise",
+    "moved images are answered otherwise", VIEWS,
 )  # fmt: skip

@@ -1,25 +1,22 @@
-"""The middle between what augmented images and what trials on the weights lead to expect."""
+"""What images, weights and answers lead to expect, each in its own way: the mean of three."""
 
 from __future__ import annotations
 
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.augmentation import AUGMENTATION
-from prunescope.forecast.scorers.one_shot import ONE_SHOT
-from prunescope.forecast.scorers.random_pruning import RANDOM_PRUNING
+from prunescope.forecast.scorers.reconstruction import RECONSTRUCTION
 from prunescope.forecast.scorers.scorer import Case, Scorer
-from prunescope.forecast.scorers.weight_noise import WEIGHT_NOISE
+from prunescope.forecast.scorers.spectral_shrink import SPECTRAL_SHRINK
+
+PARTS = (RECONSTRUCTION, AUGMENTATION, SPECTRAL_SHRINK)
 
 
 def look(case: Case) -> Outlook:
-    """Expect the mean of augmentation on the one side, and of three kinds of trials on the other.
-
-    Some 25 passes over the images in all, the settling of batch normalisation counted in.
-    """
-    trials = [scorer.look(case) for scorer in (ONE_SHOT, RANDOM_PRUNING, WEIGHT_NOISE)]
-    return case.between(AUGMENTATION.look(case), case.between(*trials))
+    """Expect the mean of reconstruction, augmentation and spectral-shrink."""
+    return case.between(*(part.look(case) for part in PARTS))
 
 
 ENSEMBLE = Scorer(
-    "B", "mean of augmentation, one-shot, random-pruning and weight-noise", look,
-    "turns when weights change",
+    "B", "mean of reconstruction, augmentation and spectral-shrink", look,
+    "turns when weights that stay make up for others", sum(part.passes for part in PARTS),
 )  # fmt: skip

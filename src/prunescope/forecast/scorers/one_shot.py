@@ -7,17 +7,18 @@ from prunescope.forecast.lab import cut
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.scorer import Case, Scorer
 
+N_TRIALS = len(cuts_at_once(0.9))
+
 
 def look(case: Case) -> Outlook:
     """Expect the mean logits after cuts that are milder than planned: nothing mends them."""
     lab = case.need_lab("one-shot")
     shares = cuts_at_once(case.sparsity)
-    return case.after(
-        *lab.moments((cut("magnitude", share, lab.seed) for share in shares), len(shares))
-    )
+    models = (lab.changed(cut("magnitude", share, lab.seed)) for share in shares)
+    return case.after(*lab.moments(models))
 
 
 ONE_SHOT = Scorer(
     "B", "mean logits when the smallest weights are removed at once", look,
-    "turns when small weights are removed",
+    "turns when small weights are removed", N_TRIALS,
 )  # fmt: skip

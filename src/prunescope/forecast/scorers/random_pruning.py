@@ -14,11 +14,12 @@ def look(case: Case) -> Outlook:
     """Expect the mean logits after small random cuts."""
     lab = case.need_lab("random-pruning")
     share = cut_at_random(case.sparsity)
-    trials = (cut("random", share, seed) for seed in range(lab.seed, lab.seed + N_TRIALS))
-    return case.after(*lab.moments(trials, N_TRIALS))
+    draws = range(lab.seed, lab.seed + N_TRIALS)
+    models = (lab.changed(cut("random", share, seed)) for seed in draws)
+    return case.after(*lab.moments(models))
 
 
 RANDOM_PRUNING = Scorer(
     "B", "mean logits when a few weights are removed at random", look,
-    "turns when weights are removed at random",
+    "turns when weights are removed at random", N_TRIALS,
 )  # fmt: skip

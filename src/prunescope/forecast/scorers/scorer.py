@@ -169,9 +169,12 @@ class Scorer:
         `Case` → `Outlook`.
     why : str, optional
         What it sees in an answer that it expects to turn, though it is far from the threshold.
+    passes : int
+        Over the images, in which a model is asked.
     """
 
     tier: Tier
     summary: str
     look: Callable[[Case], Outlook]
     why: str = ""
+    passes: int = 0

@@ -20,7 +20,9 @@ N_TRIALS = 6
 def look(case: Case) -> Outlook:
     """Expect the mean logits under Gaussian noise on every weight that could be pruned."""
     lab = case.need_lab("weight-noise")
-    return case.after(*lab.moments(shakes(noise(case.sparsity), lab.seed), N_TRIALS))
+    trials = shakes(noise(case.sparsity), lab.seed)
+    models = (lab.changed(trial) for trial in trials)
+    return case.after(*lab.moments(models))
 
 
 def shakes(size: float, seed: int) -> Iterator[Trial]:
@@ -41,5 +43,5 @@ def shakes(size: float, seed: int) -> Iterator[Trial]:
 
 
 WEIGHT_NOISE = Scorer(
-    "B", "mean logits under noise on the weights", look, "turns when weights are shaken"
+    "B", "mean logits under noise on the weights", look, "turns when weights are shaken", N_TRIALS
 )
