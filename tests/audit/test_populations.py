@@ -60,6 +60,36 @@ def test_seeds_are_pooled_under_a_name_of_their_own(pooled):
     assert result.table.filter(model=POOLED)["seed"].null_count() > 0
 
 
+@pytest.mark.parametrize(
+    ("parents", "beside"),
+    [
+        (("a", "a", "a"), ["dense0"] * 3),  # three recipes from one dense model
+        (("b", "a", "c"), ["dense1", "dense0", "dense2"]),  # whatever their seeds are
+        ((None, "elsewhere", "b"), ["dense0", "dense1", "dense1"]),  # else by seed
+    ],
+)
+def test_a_model_is_compared_with_the_one_that_it_was_made_from(build, parents, beside):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((100, 1)) < 0.4).astype(int)
+    logits = [rng.normal(0, 1, labels.shape) for _ in range(6)]
+    dense = [
+        build(labels, logits[k], name=f"dense{k}", seed=k, weights=weights)
+        for k, weights in enumerate("abc")
+    ]
+    gmp = [
+        build(labels, logits[3 + k], name=f"gmp{k}", seed=k, parent=parent,
+              compression=Compression(method="gmp", sparsity=0.9))
+        for k, parent in enumerate(parents)
+    ]  # fmt: skip
+    result = audit(dense, gmp, **FAST)
+    told = {model.name: model.baseline for model in result.info.models}
+    assert [told[f"gmp{k}"] for k in range(3)] == beside
+    for k, name in enumerate(beside):
+        found = row_of(result.table, model=f"gmp{k}", metric="flip_rate", attribute="a0")
+        flips = (logits[3 + k] > 0) != (logits[int(name[-1])] > 0)
+        assert found["value"] == pytest.approx(flips.mean())
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "selection_rate", "auc", "flip_rate"])
 def test_the_value_is_the_mean_and_the_interval_holds_the_seeds(pooled, metric):
     _, result = pooled

@@ -3,8 +3,8 @@
 An *estimate* is a metric's value for one model, attribute and slice, with an interval.
 Its *status* says whether it may be used: ``ok``, ``insufficient_support`` (the data offer too
 little), ``undefined`` (the metric has no value for these answers) or ``not_applicable``. The
-*baseline* of a compressed model is the dense model of the same seed, and *delta* is compressed
-minus baseline, resampled in pairs.
+*baseline* of a compressed model is the dense model that it was made from, where the files tell,
+else the one of the same seed, and *delta* is compressed minus baseline, resampled in pairs.
 """
 
 import sys

@@ -49,8 +49,8 @@ def audit(
 ) -> Audit:
     """Compare compressed models with dense ones: every metric, with intervals and statuses.
 
-    A compressed model is compared with the dense model of the same training seed, or with the
-    first one.
+    A compressed model is compared with the dense model that it was made from, where the files tell
+    (`weights`, `parent`); else with that of the same training seed, or with the first one.
 
     Parameters
     ----------
