@@ -40,14 +40,16 @@ def world(names, group="Male", task="multilabel"):
         task=task,
         train_prevalence=dict(rates.prevalence),
         train_group_rates={g: dict(v) for g, v in rates.group_rates.items()},
+        weights="of the dense model",
     )
     told = forecast(Predictions(samples, z, metadata), sparsity=0.99)
-    how = Compression(method="gmp-ri", sparsity=0.99)
+    how = Compression(method="gmp-pt", sparsity=0.99)
+    made = {"task": task, "compression": how, "parent": "of the dense model"}
     runs = [
         Predictions(
             samples,
             (told.expected + rng.normal(0, 0.5, z.shape)).astype("f4"),
-            Metadata(name=f"run {k} {names[0]}", task=task, compression=how),
+            Metadata(name=f"run {k} {names[0]}", **made),
         )
         for k in range(3)
     ]

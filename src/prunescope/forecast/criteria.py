@@ -4,7 +4,7 @@ A scorer that expects sparse margins expects sparse answers, too. Where the audi
 does the forecast, and all else is the audit's own. For flips and for bias amplification it adds up
 probabilities. For the rare-value ratio it counts the answers that the expected margins give: chance
 would make rare answers commoner, but sparse margins, chance and all, spread no wider than expected
-ones do.
+ones do. Of classes it adds up probabilities there, too, which make one for each image.
 """
 
 from __future__ import annotations
@@ -102,11 +102,11 @@ def expected_rows(
     """
     slices = leanings.slices
     now = expected_counts(samples, slices, decisions.astype(np.float32))
-    counted, likely = (
+    likely, counted = (
         np.stack([expected_counts(samples, slices, yes) for yes in told])
         for told in (
-            [answers(samples, look) for _, look in outlooks],
             [abs(decisions - chance(look)) for _, look in outlooks],
+            [_answers(samples, decisions, look) for _, look in outlooks],
         )
     )
     found = [leanings.rare_value_ratio(now, counted)]
@@ -118,23 +118,12 @@ def expected_rows(
     return pl.concat(parts)
 
 
-def answers(samples: Samples, outlook: Outlook) -> Floats:
-    """Return the answers (N, A) that the expected margins give, 1 or 0; of classes the highest.
-
-    Examples
-    --------
-    >>> bald = Samples(pl.Series(["a", "b"]), ("Bald",), np.array([[1], [0]], np.int8))
-    >>> look = Outlook(np.zeros((2, 1)), np.array([[0.1], [-3.0]]), np.array([9.0]))
-    >>> answers(bald, look).tolist()
-    [[1.0], [0.0]]
-    """
+def _answers(samples: Samples, decisions: NDArray[np.bool_], outlook: Outlook) -> Floats:
+    """Return the answers that the expected margins give, (N, A); of classes how likely each is."""
+    if samples.task == "multiclass":
+        return abs(decisions - chance(outlook))
     assert outlook.mean is not None
-    mean = np.broadcast_to(outlook.mean, outlook.risk.shape)
-    if samples.task == "multilabel":
-        return (mean > 0).astype(np.float32)
-    found = np.zeros(mean.shape, np.float32)
-    found[np.arange(len(mean)), mean.argmax(axis=1)] = 1
-    return found
+    return np.broadcast_to((outlook.mean > 0).astype(np.float32), decisions.shape)
 
 
 def chance(outlook: Outlook) -> Floats:
