@@ -20,7 +20,7 @@ SEED = int(os.environ.get("PRUNESCOPE_TEST_SEED", "0"))
 RECIPE = Recipe(steps=24, batch_size=16, learning_rate=0.05)
 METHODS = {
     "gmp-ri": {},
-    "gmp-ri taylor": {"score": "taylor"},
+    "gmp-ri taylor": {"score": "taylor", "calibration_images": 32},
     "rigl": {},
     "ac/dc": {"distill": Distill()},
     "imp": {},
@@ -54,7 +54,7 @@ def run(folder, name):
             pruned = prune(
                 network(normalized), dots(), method, 0.8, recipe=RECIPE, device="cpu",
                 resume_dir=folder / f"resume-{name}" / name_of_method / str(normalized),
-                calibration_images=32, **choices,
+                **choices,
             )  # fmt: skip
             masks = {f"mask.{key}": value for key, value in pruned.masks.items()}
             file = f"{name}-{name_of_method.replace('/', '')}-{normalized}.safetensors"

@@ -7,11 +7,13 @@ four members, and a line in `WAYS`.
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +21,18 @@ from torch import Tensor, nn
 from prunescope.errors import ConfigError, PrunescopeWarning, one_of
 from prunescope.models.widths import is_depthwise
 from prunescope.pruning import PATTERNS, Criterion, Masks, check_sparsity, prunable_weights
+from prunescope.pruning import methods as pruning
+from prunescope.pruning.calibration import Calibration
 from prunescope.pruning.channels import ChannelGroup, channel_groups
 from prunescope.pruning.layers import answers_of, layer_of, matches, outputs_first
+from prunescope.pruning.methods.reconstruct import RECONSTRUCT, reconstruct
 from prunescope.pruning.patterns import NOfM
 from prunescope.pruning.rounding import check_bits, round_to_bits
 from prunescope.pruning.structured import CHANNEL_SCORES, keep_uniform
+from prunescope.sensitivity.result import LayerMethod
+
+if TYPE_CHECKING:
+    from prunescope.sensitivity.passes.run import Job
 
 FLOAT_BYTES = 4
 
@@ -78,8 +87,8 @@ class Way(Protocol):
     def units(self, model: nn.Module, images: Tensor, together: Sequence[str]) -> list[Unit]:
         """Return the units of a model, in the order in which it registers its layers."""
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
-        """Return a unit at a level, or raise a ConfigError if it cannot be; the model is read."""
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
+        """Return a unit at a level, or raise a ConfigError if it cannot be; the job is read."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +121,9 @@ class Sparse:
         """Return the units."""
         return layer_units(model, together)
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
         """Return a unit at a level."""
+        model = job.model
         weights = prunable_weights(model)
         made: dict[str, Tensor] = {}
         kept, n_bytes = {}, 0.0
@@ -151,8 +161,9 @@ class Rounded:
         """Return the units."""
         return layer_units(model, together)
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
         """Return a unit at a level."""
+        model = job.model
         weights = {name: w.detach() for name, w in prunable_weights(model).items()}
         own = {name: weights[name] for name in unit.weights}
         lying = outputs_first(own, model)
@@ -197,8 +208,9 @@ class Narrow:
             for name, group in self._groups.items()
         ]  # fmt: skip
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
         """Return a unit at a level."""
+        model = job.model
         group = self._groups[unit.name]
         scores = {group.name: CHANNEL_SCORES["magnitude"](model, group)}
         stay = set(keep_uniform(scores, level)[group.name])
@@ -222,6 +234,52 @@ class Narrow:
         return Made(made, kept, float(FLOAT_BYTES * sum(kept.values())))
 
 
+@dataclass(frozen=True)
+class Reconstructed:
+    """What another way makes, but that the weights that stay make up for the others.
+
+    As `prune` does by method reconstruct; as many numbers and bytes are left.
+    """
+
+    plain: Way
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The levels unless others are asked for."""
+        return self.plain.levels
+
+    def check(self, level: float) -> float:
+        """Return the level, or raise."""
+        return self.plain.check(level)
+
+    def units(self, model: nn.Module, images: Tensor, together: Sequence[str]) -> list[Unit]:
+        """Return the units."""
+        return self.plain.units(model, images, together)
+
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
+        """Return a unit at a level; what is made is kept at once."""
+        made = self.plain.make(job, unit, level)
+        sparse = isinstance(self.plain, Sparse)
+        pattern = self.plain.pattern if isinstance(self.plain, Sparse) else "unstructured"
+        model = copy.deepcopy(job.model)
+        dense = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in made.weights.items()}
+        n_images = min(RECONSTRUCT.calibration_images or 0, len(job.training))
+        folder = hashlib.sha256(f"{unit.name} {level}".encode()).hexdigest()[:16]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PrunescopeWarning)  # of a layer that vanishes
+            reconstruct(
+                pruning.Job(
+                    model=model, dataset=job.training, sparsity=level if sparse else 0.0,
+                    masks=Masks(dense), criterion=Criterion(None, "uniform", pattern), recipe=None,
+                    ignore=(), seed=job.seed, device=job.device, told=("distribution",),
+                    resume_dir=None if job.kept.folder is None else job.kept.folder / folder,
+                    bits={} if sparse else dict.fromkeys(unit.layers, int(level)),
+                    calibration=Calibration(job.training, n_images, seed=job.seed),
+                )
+            )  # fmt: skip
+        return replace(made, weights={name: model.get_parameter(name).detach() for name in dense})
+
+
 WAYS: Mapping[str, Callable[[str], Way]] = {
     "sparsity": Sparse,
     "bits": lambda _: Rounded(),
@@ -230,19 +288,27 @@ WAYS: Mapping[str, Callable[[str], Way]] = {
 """What levels are → the way to make weights, given the pattern of those that are zero."""
 
 
-def way_of(kind: str, pattern: str = "unstructured") -> Way:
+def way_of(kind: str, pattern: str = "unstructured", method: str = "one-shot") -> Way:
     """Return the way of a kind of level.
 
     Raises
     ------
     ConfigError
-        The kind or the pattern is unknown, or a pattern is given for another kind than sparsity.
+        A name is unknown, a pattern is given for another kind than sparsity, or the method makes
+        no such levels.
     """
     if kind not in WAYS:
         raise ConfigError(one_of("kind of level", kind, WAYS))
     if kind != "sparsity" and pattern != "unstructured":
         raise ConfigError(f"pattern {pattern} is of sparsities: leave it out for {kind}")
-    return WAYS[kind](pattern)
+    if method not in get_args(LayerMethod):
+        raise ConfigError(one_of("method of layers", method, get_args(LayerMethod)))
+    way = WAYS[kind](pattern)
+    if method == "one-shot":
+        return way
+    if kind == "channels" or pattern == "channel":
+        raise ConfigError("reconstruct removes no channels: choose method one-shot")
+    return Reconstructed(way)
 
 
 def layer_units(model: nn.Module, together: Sequence[str]) -> list[Unit]:
