@@ -39,6 +39,9 @@ def test_layers_are_looked_at_and_a_plan_is_carried_out(prunescope, dense, tmp_p
     assert names == tables | {"sensitivity.html", "plan.yaml"}
     assert not (tmp_path / ".out.unfinished").exists()
     assert Sensitivity.load(out).info.model == "dense"
+    ran = prunescope("view", out, "--data", "synthetic", "--no-browser")
+    assert ran.code == 2
+    assert "holds no audit: leave out --data" in ran.err
     plan = yaml.safe_load((out / "plan.yaml").read_text())
     ran = prunescope("prune", dense, "--plan", out / "plan.yaml", "-o", tmp_path / "small")
     assert ran.code == 0, ran.err
