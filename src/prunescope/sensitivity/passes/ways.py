@@ -99,6 +99,7 @@ class Sparse:
     """
 
     pattern: str = "unstructured"
+    method: str = "one-shot"
 
     def __post_init__(self) -> None:
         Criterion(pattern=self.pattern)  # knows the names
@@ -141,7 +142,10 @@ class Sparse:
             made[name] = weights[name].detach().masked_fill(~mask, 0)
             kept[name] = int(mask.sum())
             n_bytes += FLOAT_BYTES * kept[name] + mask.numel() / 8
-        return Made(made, kept, n_bytes)
+        left = Made(made, kept, n_bytes)
+        if self.method == "one-shot":
+            return left
+        return _reconstructed(job, unit, level, left, self.pattern)
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ class Rounded:
     A layer of w numbers and o outputs takes w·b/8 bytes, and 4·o of scales.
     """
 
+    method: str = "one-shot"
     levels: tuple[float, ...] = (8, 4, 3, 2)
 
     def check(self, level: float) -> float:
@@ -170,7 +175,8 @@ class Rounded:
         rounded = {name: round_to_bits(weight, int(level)) for name, weight in lying.items()}
         n_bytes = sum(w.numel() * level / 8 + FLOAT_BYTES * len(w) for w in lying.values())
         kept = {name: weight.numel() for name, weight in own.items()}
-        return Made(outputs_first(rounded, model), kept, n_bytes)
+        made = Made(outputs_first(rounded, model), kept, n_bytes)
+        return made if self.method == "one-shot" else _reconstructed(job, unit, level, made, None)
 
 
 @dataclass(frozen=True)
@@ -234,58 +240,36 @@ class Narrow:
         return Made(made, kept, float(FLOAT_BYTES * sum(kept.values())))
 
 
-@dataclass(frozen=True)
-class Reconstructed:
-    """What another way makes, but that the weights that stay make up for the others.
+def _reconstructed(job: Job, unit: Unit, level: float, made: Made, pattern: str | None) -> Made:
+    """Return a unit whose weights that stay make up for the others; without a pattern, in bits.
 
-    As `prune` does by method reconstruct; as many numbers and bytes are left.
+    As `prune` does by method reconstruct. As much is left, and what is made is kept at once.
     """
-
-    plain: Way
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The levels unless others are asked for."""
-        return self.plain.levels
-
-    def check(self, level: float) -> float:
-        """Return the level, or raise."""
-        return self.plain.check(level)
-
-    def units(self, model: nn.Module, images: Tensor, together: Sequence[str]) -> list[Unit]:
-        """Return the units."""
-        return self.plain.units(model, images, together)
-
-    def make(self, job: Job, unit: Unit, level: float) -> Made:
-        """Return a unit at a level; what is made is kept at once."""
-        made = self.plain.make(job, unit, level)
-        sparse = isinstance(self.plain, Sparse)
-        pattern = self.plain.pattern if isinstance(self.plain, Sparse) else "unstructured"
-        model = copy.deepcopy(job.model)
-        dense = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in made.weights.items()}
-        n_images = min(RECONSTRUCT.calibration_images or 0, len(job.training))
-        folder = hashlib.sha256(f"{unit.name} {level}".encode()).hexdigest()[:16]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PrunescopeWarning)  # of a layer that vanishes
-            reconstruct(
-                pruning.Job(
-                    model=model, dataset=job.training, sparsity=level if sparse else 0.0,
-                    masks=Masks(dense), criterion=Criterion(None, "uniform", pattern), recipe=None,
-                    ignore=(), seed=job.seed, device=job.device, told=("distribution",),
-                    resume_dir=None if job.kept.folder is None else job.kept.folder / folder,
-                    bits={} if sparse else dict.fromkeys(unit.layers, int(level)),
-                    calibration=Calibration(job.training, n_images, seed=job.seed),
-                )
-            )  # fmt: skip
-        return replace(made, weights={name: model.get_parameter(name).detach() for name in dense})
+    model = copy.deepcopy(job.model)
+    dense = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in made.weights.items()}
+    n_images = min(RECONSTRUCT.calibration_images or 0, len(job.training))
+    folder = hashlib.sha256(f"{unit.name} {level}".encode()).hexdigest()[:16]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrunescopeWarning)  # of a layer that vanishes
+        reconstruct(
+            pruning.Job(
+                model=model, dataset=job.training, sparsity=level if pattern else 0.0,
+                masks=Masks(dense), recipe=None, ignore=(), seed=job.seed, device=job.device,
+                criterion=Criterion(distribution="uniform", pattern=pattern or "unstructured"),
+                resume_dir=None if job.kept.folder is None else job.kept.folder / folder,
+                bits={} if pattern else {"*": int(level)}, told=("distribution",),
+                calibration=Calibration(job.training, n_images, seed=job.seed),
+            )
+        )  # fmt: skip
+    return replace(made, weights={name: model.get_parameter(name).detach() for name in dense})
 
 
-WAYS: Mapping[str, Callable[[str], Way]] = {
+WAYS: Mapping[str, Callable[[str, str], Way]] = {
     "sparsity": Sparse,
-    "bits": lambda _: Rounded(),
-    "channels": lambda _: Narrow(),
+    "bits": lambda _, method: Rounded(method),
+    "channels": lambda _, __: Narrow(),
 }
-"""What levels are → the way to make weights, given the pattern of those that are zero."""
+"""What levels are → the way to make weights, given the pattern of zeros, and the method."""
 
 
 def way_of(kind: str, pattern: str = "unstructured", method: str = "one-shot") -> Way:
@@ -303,12 +287,9 @@ def way_of(kind: str, pattern: str = "unstructured", method: str = "one-shot") -
         raise ConfigError(f"pattern {pattern} is of sparsities: leave it out for {kind}")
     if method not in get_args(LayerMethod):
         raise ConfigError(one_of("method of layers", method, get_args(LayerMethod)))
-    way = WAYS[kind](pattern)
-    if method == "one-shot":
-        return way
-    if kind == "channels" or pattern == "channel":
+    if method == "reconstruct" and "channel" in (pattern, kind.removesuffix("s")):
         raise ConfigError("reconstruct removes no channels: choose method one-shot")
-    return Reconstructed(way)
+    return WAYS[kind](pattern, method)
 
 
 def layer_units(model: nn.Module, together: Sequence[str]) -> list[Unit]:
