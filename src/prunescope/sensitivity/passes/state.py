@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from prunescope.errors import CheckpointError
 from prunescope.sensitivity.passes.graph import Norms
 from prunescope.training import Unfinished
 
@@ -58,8 +59,11 @@ class State:
         self._saved = time.monotonic()
 
     def take_up(self) -> None:
-        """Go on where a run of the same was."""
-        found = self.kept.read(FILE)
+        """Go on where a run of the same was; what another one left, or is damaged, is passed over."""
+        try:
+            found = self.kept.read(FILE)
+        except CheckpointError:
+            return
         if not found:
             return
         self.calibrated, self.answered = found["done"].tolist()

@@ -248,7 +248,8 @@ def _reconstructed(job: Job, unit: Unit, level: float, made: Made, pattern: str 
     model = copy.deepcopy(job.model)
     dense = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in made.weights.items()}
     n_images = min(RECONSTRUCT.calibration_images or 0, len(job.training))
-    folder = hashlib.sha256(f"{unit.name} {level}".encode()).hexdigest()[:16]
+    of = f"{job.kept.key} {unit.name} {level}"
+    folder = hashlib.sha256(of.encode()).hexdigest()[:16]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PrunescopeWarning)  # of a layer that vanishes
         reconstruct(
