@@ -59,7 +59,7 @@ class State:
         self._saved = time.monotonic()
 
     def take_up(self) -> None:
-        """Go on where a run of the same was; what another one left, or is damaged, is passed over."""
+        """Go on where a run of the same was; what another left, or is damaged, is passed over."""
         try:
             found = self.kept.read(FILE)
         except CheckpointError:
