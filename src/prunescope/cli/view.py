@@ -117,8 +117,8 @@ def view(
         raise ConfigError("--model and --models tell of files that --predictions names: name them")
     viewer = _viewer()
     loopback, token, proxies = viewer.is_loopback(host), viewer.new_token(), proxy_host or ()
-    guarded = {"token": token, "loopback": loopback, "proxies": proxies}
-    guarded["root"] = root = viewer.root_path(root_path)
+    root = viewer.root_path(root_path)
+    guarded = {"token": token, "loopback": loopback, "proxies": proxies, "root": root}
 
     def serve(app: FastAPI) -> None:
         taken = viewer.bind(host, port)
