@@ -49,13 +49,14 @@ def test_layers_are_looked_at_and_a_plan_is_carried_out(prunescope, dense, tmp_p
     assert told["layer_sparsity"] == {name: s for name, s in plan["layers"].items() if s}
     assert set(told["ignore"]) == {name for name, s in plan["layers"].items() if not s}
     assert told["method"] == "one-shot"
-    again = tmp_path / "again"
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text("steps: 40\nbatch_size: 4\nlearning_rate: 0.01\nwarmup: 0.0\n")
     ran = prunescope(
-        "prune", dense, "--plan", out / "plan.yaml", "--method", "reconstruct",
-        "--calibration-images", 16, "-o", again, "--json",
+        "prune", dense, "--plan", out / "plan.yaml", "--method", "gmp-pt", "--recipe", recipe,
+        "-o", tmp_path / "trained", "--json",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    assert ran.json["method"] == "reconstruct"
+    assert ran.json["method"] == "gmp-pt"
     kept = {row["layer"]: row["kept"] for row in ran.json["layers"]}
     assert kept == {row["layer"]: row["kept"] for row in _layers(tmp_path / "small")}
 
