@@ -68,7 +68,7 @@ for name, command in COMMANDS.items():
     must(f"{command} -o {name}-whole")
     for kill_at in KILLS:
         must(f"{command} -o {name}", kill_at)
-        assert not list(Path(name).glob("*")), "no part of a result"
+        assert not list(Path(name).glob("[!.]*")), "no part of a result"
     assert len(list(Path(f".{name}.unfinished").rglob("*.safetensors"))) > 0
     must(f"{command} -o {name}")
     assert not list(Path().glob(f".{name}.*")), "nothing unfinished is left"
