@@ -84,10 +84,6 @@ CASES = (
     Case("train", "out", f"train {TRAIN} --seed 1 -o out", f"train {TRAIN} --seed 2 -o out", "model"),  # noqa: E501
     Case("prune", "out", "prune dense --method one-shot --sparsity 0.9 --epochs 2 -o out",
          "prune dense --method one-shot --sparsity 0.5 -o out", "model"),
-    Case("prune reconstruct", "out", "prune dense --method reconstruct --sparsity 0.5 -o out",
-         "prune dense --method one-shot --sparsity 0.5 -o out", "model"),
-    Case("sensitivity", "out", "sensitivity dense --levels 0.5 --replicates 0 -o out",
-         "sensitivity dense --levels 0.9 --replicates 0 -o out", "sensitivity"),
     Case("quantize", "out", "quantize pruned --batches 2 --batch-size 8 -o out", "quantize dense --batches 2 --batch-size 8 -o out", "model"),  # noqa: E501
     Case("predict", "out.parquet", "predict dense --data faces --split test -o out.parquet",
          "predict dense --data faces --split val -o out.parquet", "predictions"),
@@ -117,7 +113,6 @@ def read(kind, path):
     from prunescope.mitigate.comparison_result import Comparison
     from prunescope.models import load_checkpoint, weights_digest
     from prunescope.predictions import Predictions, read_adjustments
-    from prunescope.sensitivity import Sensitivity
     from prunescope.slices import Slices
 
     if kind == "audit":
@@ -126,9 +121,6 @@ def read(kind, path):
     if kind == "forecast":
         found = Forecast.load(path)
         return digest(str(found.info.sparsity), found.samples, found.attributes)
-    if kind == "sensitivity":
-        found = Sensitivity.load(path)
-        return digest(str(found.info.levels), found.table, found.layers, found.members)
     if kind == "slices":
         found = Slices.load(path)
         return digest(found.info.dense, found.table, found.members)
