@@ -30,9 +30,11 @@ import torch
 import prunescope.report, prunescope.study
 from prunescope.cli import main
 from prunescope.sensitivity.passes import run, state
+from prunescope.training import batch_norm
 
 torch.set_num_threads(1)
 state.SAVE_EVERY, run.BATCH_SIZE = 0, 8  # each batch is kept, and there are several
+batch_norm.N_BATCHES, batch_norm.BATCH_SIZE = 3, 8
 
 
 def attempt(line, kill_at=None):
