@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import sync_playwright
 
+from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Compression, Metadata, Predictions
 
@@ -89,6 +90,20 @@ def build():
         )
         metadata = {key: value for key, value in options.items() if key not in known}
         return Predictions(samples, logits, Metadata(**metadata))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dots():
+    """Return a function that makes a data set of pixels (N, 3, H, W), a third of one side."""
+
+    def make(pixels, labels, splits):
+        n = len(pixels)
+        ids = pl.Series([str(i) for i in range(n)])
+        side = Group.from_series(pl.Series(np.arange(n) % 3 == 0))
+        samples = Samples(ids, ("Dark", "Coin"), labels, groups={"Side": side})
+        return Dataset("dots", "0", samples, pixels, np.arange(n), splits)
 
     return make
 

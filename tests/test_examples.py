@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -255,3 +256,33 @@ def test_models_for_slices_are_made(table, tmp_path, monkeypatch):
     seen = Embeddings.load(tmp_path / "out" / "dense-seed0.embeddings.parquet")
     assert seen.ids.equals(dense.samples.ids)
     assert (tmp_path / "out" / "gmp-pt-98-seed0.parquet").exists()
+
+
+def test_plans_are_set_beside_the_simple_ways(tmp_path, monkeypatch, capsys):
+    budget = load("sensitivity/budget.py")
+    faces = synthetic_faces(24, 40, 40, size=16, seed=0)
+
+    def tiny(_, attributes, *, seed, **__):
+        torch.manual_seed(seed)
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(), torch.nn.Linear(64, len(attributes)),
+        )  # fmt: skip
+
+    told = {
+        "load": lambda _: ("tiny", faces, 1), "OUT": tmp_path, "SEEDS": (0, 1),
+        "SPARSITIES": (0.5,), "BYTES": (0.6,), "BITS": (4, 2), "BIT_BYTES": (4,),
+    }  # fmt: skip
+    for name, value in told.items():
+        monkeypatch.setattr(budget, name, value)
+    monkeypatch.setattr(budget.ps, "build_model", tiny)
+    budget.main()
+    page = (tmp_path / "tiny.md").read_text()
+    for how in ("global magnitude", "least harm", "least error"):
+        assert f"| sparsity | 0.6 | {how} |" in page
+    assert "| bits | 4 | same bits everywhere |" in page
+    figures = pl.read_csv(tmp_path / "tiny.csv")
+    assert figures.height == 2 * 6
+    spent = [float(one) for one in re.findall(r"(\S+) of the bytes", capsys.readouterr().out)]
+    assert len(spent) == 2 * 3
+    assert max(spent) <= 0.6005

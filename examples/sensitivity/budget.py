@@ -82,10 +82,10 @@ def main(table: Path | None = None) -> None:
             found = layer_sensitivity(model, data, kind=kind, levels=levels, replicates=0)
             for given in BYTES if kind == "sparsity" else BIT_BYTES:
                 if kind == "sparsity":
-                    share, even = given, {"sparsity": global_sparsity(given)}
+                    share, even = given, {"method": "one-shot", "sparsity": global_sparsity(given)}
                     trials[kind, given, "global magnitude"] = even, None
                 else:
-                    even = {"sparsity": 0.0, "bits": {"*": given}}
+                    even = {"method": "one-shot", "sparsity": 0.0, "bits": {"*": given}}
                     trials[kind, given, "same bits everywhere"] = even, None
                     at = found.layers.filter(level=given)
                     share = at["bytes"].sum() / at["bytes_dense"].sum()
@@ -95,7 +95,7 @@ def main(table: Path | None = None) -> None:
                     trials[kind, given, f"least {least}"] = plan.choices, expected
         answers = []
         for (kind, given, how), (choices, _) in trials.items():
-            made = ps.prune(model, train, "one-shot", **choices)
+            made = ps.prune(model, train, **choices)
             told_of = Compression(method=how, sparsity=choices["sparsity"])
             answers.append(
                 Predictions(

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from prunescope.data import DataConfig, load_dataset
+from prunescope.pruning import Masks
 from prunescope.sensitivity import Sensitivity
 from prunescope.study import train_model
 from prunescope.training import Recipe
@@ -38,6 +39,9 @@ def test_layers_are_looked_at_and_a_plan_is_carried_out(prunescope, dense, tmp_p
     assert names == tables | {"sensitivity.html", "plan.yaml"}
     assert not (tmp_path / ".out.unfinished").exists()
     assert Sensitivity.load(out).info.model == "dense"
+    ran = prunescope("view", out, "--data", "synthetic", "--no-browser")
+    assert ran.code == 2
+    assert "holds no audit: leave out --data" in ran.err
     plan = yaml.safe_load((out / "plan.yaml").read_text())
     ran = prunescope("prune", dense, "--plan", out / "plan.yaml", "-o", tmp_path / "small")
     assert ran.code == 0, ran.err
@@ -45,11 +49,58 @@ def test_layers_are_looked_at_and_a_plan_is_carried_out(prunescope, dense, tmp_p
     assert told["layer_sparsity"] == {name: s for name, s in plan["layers"].items() if s}
     assert set(told["ignore"]) == {name for name, s in plan["layers"].items() if not s}
     assert told["method"] == "one-shot"
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text("steps: 40\nbatch_size: 4\nlearning_rate: 0.01\nwarmup: 0.0\n")
     ran = prunescope(
-        "prune", dense, "--plan", out / "plan.yaml", "--score", "taylor", "-o", tmp_path / "other"
-    )
+        "prune", dense, "--plan", out / "plan.yaml", "--method", "gmp-pt", "--recipe", recipe,
+        "-o", tmp_path / "trained", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json["method"] == "gmp-pt"
+    small, trained = (Masks.load(tmp_path / name / "masks.safetensors").report()
+                      for name in ("small", "trained"))  # fmt: skip
+    assert [one["kept"] for one in trained] == [one["kept"] for one in small]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--score", "taylor", "--bits", "3"), "leave out --score, --bits"),
+        (("--sparsity", "0.9"), "leave out --sparsity"),
+        (("--ignore", "a", "--layer-sparsity", "a=0.5"), "leave out --ignore, --layer-sparsity"),
+        (("--calibration-images", "8"), "one-shot by score magnitude looks at no calibration"),
+        (("--method", "structured"), "structured has a layers of its own and cannot be told a:"),
+        (("--group", "Male"), "score magnitude and group 'Male'"),
+        (("--distill", "0.5"), "one-shot without a recipe does not train"),
+        (("--temperature", "2"), "--temperature without --distill does nothing"),
+    ],
+)
+def test_what_a_plan_says_is_not_said_again(prunescope, tmp_path, options, words):
+    """Before anything is loaded: the model is not there."""
+    plan = tmp_path / "plan.yaml"
+    told = {"kind": "sparsity", "budget": "bytes <= 0.5", "spent": 0.5, "expected": 0.0}
+    plan.write_text(yaml.safe_dump(told | {"sparsity": 0.5, "layers": {"a": 0.5, "b": 0.0}}))
+    ran = prunescope("prune", tmp_path / "nowhere", "--plan", plan, *options)
     assert ran.code == 2
-    assert "--plan says the sparsity or bits of every layer" in ran.err
+    assert words in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--budget", "bytes 0.5"), "expected 'bytes <= SHARE' or 'macs <= SHARE'"),
+        (("--budget", "time <= 0.5"), "expected 'bytes <= SHARE' or 'macs <= SHARE'"),
+        (("--budget", "bytes <= 50"), "in (0, 1]"),
+        (("--budget", "bytes <= 0"), "in (0, 1]"),
+        (("--budget", "macs <= 0.5", "--kind", "bits"), "give a budget of bytes"),
+        (("--budget", "bytes <= 0.5", "--kind", "channels"), "no budget for channels"),
+        (("--least", "error"), "--least without --budget does nothing"),
+    ],
+)
+def test_a_budget_is_read_before_anything_is_loaded(prunescope, tmp_path, options, words):
+    ran = prunescope("sensitivity", tmp_path / "nowhere", *options)
+    assert ran.code == 2
+    assert words in " ".join(ran.err.split())
 
 
 def test_bits_in_json(prunescope, dense, tmp_path):

@@ -1,11 +1,7 @@
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from torch import nn
-
-from prunescope.data.dataset import Dataset
-from prunescope.data.samples import Group, Samples
 
 
 class TinyNet(nn.Module):
@@ -41,22 +37,10 @@ def trained(fresh):
 
 
 @pytest.fixture
-def dataset(seed):
+def dataset(dots, seed):
     rng = np.random.default_rng(seed)
     n = 64
     labels = rng.integers(0, 2, (n, 2)).astype(np.int8)
     pixels = rng.integers(0, 256, (n, 3, 6, 6), np.uint8)
     pixels[labels[:, 0] == 1, 0] //= 2
-    return Dataset(
-        name="dots",
-        fingerprint="0",
-        samples=Samples(
-            pl.Series([str(i) for i in range(n)]),
-            ("Dark", "Coin"),
-            labels,
-            groups={"Side": Group.from_series(pl.Series(np.arange(n) % 3 == 0))},
-        ),
-        pixels=pixels,
-        rows=np.arange(n),
-        splits=np.full(n, "train"),
-    )
+    return dots(pixels, labels, np.full(n, "train"))

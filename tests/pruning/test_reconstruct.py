@@ -140,7 +140,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(dense, dataset, tmp_
     for key, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[key])
     assert resumed.masks == whole.masks
-    with pytest.raises(CheckpointError, match="holds layers of another run"):
+    with pytest.raises(CheckpointError, match="holds what another run has not finished"):
         run(dense, dataset, 0.7, resume_dir=tmp_path)
     (tmp_path / "layer-0.safetensors").write_bytes(b"no")
     with pytest.raises(CheckpointError, match="cannot go on from"):
@@ -218,7 +218,7 @@ def test_numbers_that_are_none_are_told(dense, dataset):
     with pytest.raises(TrainingError, match="head sees inputs that are NaN or infinite"):
         run(broken, dataset)
     dense.body.weight.data[0, 0, 0, 0] = torch.nan
-    with pytest.raises(TrainingError, match="body has weights that are NaN"):
+    with pytest.raises(TrainingError, match="body has numbers that are NaN"):
         run(dense, dataset)
 
 
@@ -273,5 +273,5 @@ def test_a_run_on_other_images_does_not_go_on(dense, dataset, tmp_path):
     run(dense, dataset, 0.5, resume_dir=tmp_path)
     ids = pl.Series([f"other-{i}" for i in range(64)])
     other = replace(dataset, samples=replace(dataset.samples, ids=ids))
-    with pytest.raises(CheckpointError, match="holds layers of another run"):
+    with pytest.raises(CheckpointError, match="holds what another run has not finished"):
         run(dense, other, 0.5, resume_dir=tmp_path)

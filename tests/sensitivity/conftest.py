@@ -1,11 +1,7 @@
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from torch import nn
-
-from prunescope.data.dataset import Dataset
-from prunescope.data.samples import Group, Samples
 
 
 class Block(nn.Module):
@@ -58,27 +54,15 @@ def settled():
 
 
 @pytest.fixture(scope="session")
-def dataset(seed):
+def dataset(dots, seed):
     rng = np.random.default_rng(seed)
     n = 300
     pixels = rng.integers(0, 256, (n, 3, 6, 6), np.uint8)
     labels = (pixels.reshape(n, -1)[:, :2] > (140, 200)).astype(np.int8)
-    return Dataset(
-        name="dots",
-        fingerprint="0",
-        samples=Samples(
-            pl.Series([str(i) for i in range(n)]),
-            ("Dark", "Coin"),
-            labels,
-            groups={"Side": Group.from_series(pl.Series(np.arange(n) % 3 == 0))},
-        ),
-        pixels=pixels,
-        rows=np.arange(n),
-        splits=np.repeat(["train", "val"], [100, 200]),
-    )
+    return dots(pixels, labels, np.repeat(["train", "val"], [100, 200]))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def images(dataset):
     return torch.from_numpy(dataset.images(np.arange(100))).float() / 255
 
@@ -88,7 +72,7 @@ def residual():
     return Residual
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def network(images, settled, seed):
     torch.manual_seed(seed)
     return settled(Residual(), images)

@@ -17,26 +17,28 @@ LAYERS = ["stem", "one.first", "one.second", "two.first", "two.second", "head"]
 QUICK = {"replicates": 32, "n_batches": 3, "batch_size": 30}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def found(network, dataset):
     return ps.layer_sensitivity(network, dataset, levels=(0.5, 0.75), **QUICK)
 
 
-def pruned(model, dataset, level, **choices):
+def pruned(model, dataset, **choices):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ps.prune(model, dataset.split("train"), "one-shot", level, **choices)
+        return ps.prune(model, dataset.split("train"), **{"method": "one-shot"} | choices)
 
 
 def test_figures_are_those_of_a_real_prune(found, network, dataset, monkeypatch):
-    monkeypatch.setattr("prunescope.pruning.methods.one_shot.BATCH_NORM_BATCHES", 3)
-    monkeypatch.setattr("prunescope.pruning.methods.one_shot.BATCH_NORM_BATCH_SIZE", 30)
+    monkeypatch.setattr("prunescope.training.batch_norm.N_BATCHES", 3)
+    monkeypatch.setattr("prunescope.training.batch_norm.BATCH_SIZE", 30)
     part = dataset.split("val")
     rates = dataset.split("train").samples.rates()
     told = {"train_prevalence": dict(rates.prevalence), "train_group_rates": rates.group_rates}
     dense = Predictions(part.samples, infer(network, part), Metadata(name="dense", **told))
     for layer, level in (("one.second", 0.5), ("head", 0.75)):
-        real = pruned(network, dataset, level, ignore=[one for one in LAYERS if one != layer])
+        real = pruned(
+            network, dataset, sparsity=level, ignore=[one for one in LAYERS if one != layer]
+        )
         answers = Predictions(part.samples, infer(real.model, part), Metadata(name="p", **told))
         audit = ps.audit(dense, answers, replicates=32).table.filter(model="p")
         mine = found.table.filter(layer=layer, level=level)
@@ -77,8 +79,7 @@ def test_a_plan_is_what_the_pruner_makes(found, network, dataset, tmp_path, leas
     plan = ps.plan_layers(found, "bytes <= 0.5", least=least)
     plan.save(tmp_path / "plan.yaml")
     assert Plan.load(tmp_path / "plan.yaml") == plan
-    made = pruned(network, dataset, **{"level": plan.sparsity},
-                  **{k: v for k, v in plan.choices.items() if k != "sparsity"})  # fmt: skip
+    made = pruned(network, dataset, **plan.choices)
     assert made.masks is not None
     rows = {row["layer"]: row for row in made.masks.report()}
     spent = sum(
@@ -102,7 +103,7 @@ def test_bits_are_planned_and_rounded(network, dataset):
     found = ps.layer_sensitivity(network, dataset, kind="bits", levels=(4, 2), **QUICK)
     plan = ps.plan_layers(found, "bytes <= 0.2")
     assert set(plan.layers.values()) <= {0.0, 2.0, 4.0}
-    made = pruned(network, dataset, level=0.0, bits=plan.choices["bits"])
+    made = pruned(network, dataset, **plan.choices)
     for name, weight in prunable_weights(made.model).items():
         bits = plan.layers[name.removesuffix(".weight")]
         values = len(weight.detach()[0].unique())
@@ -114,8 +115,7 @@ def test_whole_layers_are_planned_of_a_fixed_pattern(network, dataset):
     found = ps.layer_sensitivity(network, dataset, pattern="2:4", ignore="head", **QUICK)
     assert dict(found.left_out.select("layer", "reason").rows())["head"] == "left out as asked"
     plan = ps.plan_layers(found, "bytes <= 0.75")
-    made = pruned(network, dataset, level=plan.choices["sparsity"], pattern="2:4",
-                  ignore=plan.choices["ignore"])  # fmt: skip
+    made = pruned(network, dataset, **plan.choices)
     cut = {row["layer"] for row in made.masks.report()}
     assert cut == {layer for layer, level in plan.layers.items() if level}
 
@@ -143,6 +143,9 @@ def test_a_budget_that_makes_no_sense_is_told(found, budget, words):
         ({"levels": ()}, "at least one"),
         ({"kind": "bits", "levels": (2.5,)}, "whole number from 2 to 8"),
         ({"kind": "bits", "pattern": "2:4"}, "leave it out for bits"),
+        ({"method": "magic"}, "method of layers"),
+        ({"kind": "channels", "method": "reconstruct"}, "reconstruct removes no channels"),
+        ({"pattern": "channel", "method": "reconstruct"}, "reconstruct removes no channels"),
         ({"together": ["nobody"]}, "layers that go together"),
         ({"ignore": ["nobody"]}, "layer to ignore"),
         ({"split": "test"}, "no sample in split 'test'"),

@@ -13,15 +13,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import prunescope as ps
 from prunescope.pruning.structured import remove_channels
 from prunescope.sensitivity.passes import Steps, UntraceableError, ask_layers, way_of
-from prunescope.training import infer, reestimate_batch_norm
+from prunescope.training import Processes, infer, reestimate_batch_norm
 
 LAYERS = ["stem", "one.first", "one.second", "two.first", "two.second", "head"]
 BATCHES = {"n_batches": 3, "batch_size": 30}
 
 
-def ask(model, dataset, kind="sparsity", levels=(0.5, 0.9), pattern="unstructured", **more):
+def ask(
+    model, dataset, kind="sparsity", levels=(0.5, 0.9), pattern="unstructured",
+    method="one-shot", **more,
+):  # fmt: skip
     return ask_layers(
-        model, dataset.split("train"), dataset.split("val"), way_of(kind, pattern), levels,
+        model, dataset.split("train"), dataset.split("val"), way_of(kind, pattern, method), levels,
         **{**BATCHES, "seed": 0, **more},
     )  # fmt: skip
 
@@ -38,18 +41,18 @@ def by_name(asked):
     }
 
 
-def real_prune(model, dataset, level, layers, **more):
+def real_prune(model, dataset, level, layers, method="one-shot", **more):
     others = [name for name in LAYERS if name not in layers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = ps.prune(model, dataset.split("train"), "one-shot", level, ignore=others, **more)
+        made = ps.prune(model, dataset.split("train"), method, level, ignore=others, **more)
     return infer(made.model, dataset.split("val"))
 
 
 @pytest.fixture
 def as_pruned(monkeypatch):
-    monkeypatch.setattr("prunescope.pruning.methods.one_shot.BATCH_NORM_BATCHES", 3)
-    monkeypatch.setattr("prunescope.pruning.methods.one_shot.BATCH_NORM_BATCH_SIZE", 30)
+    monkeypatch.setattr("prunescope.training.batch_norm.N_BATCHES", 3)
+    monkeypatch.setattr("prunescope.training.batch_norm.BATCH_SIZE", 30)
 
 
 @pytest.mark.parametrize("pattern", ["unstructured", "block-1x4"])
@@ -70,6 +73,30 @@ def test_layers_that_go_together_are_pruned_alike(network, dataset, as_pruned):
     both = ["one.first", "one.second"]
     real = real_prune(network, dataset, 0.75, both, distribution="uniform")
     assert np.abs(found["one.*", 0.75] - real).max() < 1e-6
+
+
+@pytest.mark.parametrize("pattern", ["unstructured", "2:4"])
+def test_reconstructed_layers_are_those_of_the_pruner(network, dataset, as_pruned, pattern):
+    """Layers that go together, too: the second makes up for the first."""
+    how = {"method": "reconstruct", "pattern": pattern}
+    more = {"levels": (0.5,), "ignore": "stem"}
+    found = by_name(ask(network, dataset, together=["one.*"], **more, **how))
+    assert [unit for unit, _ in found] == ["one.*", "two.first", "two.second", "head"]
+    plain = by_name(ask(network, dataset, pattern=pattern, **more))
+    shared = {} if pattern == "2:4" else {"distribution": "uniform"}
+    for (layer, level), logits in found.items():
+        layers = ["one.first", "one.second"] if layer == "one.*" else [layer]
+        real = real_prune(network, dataset, level, layers, **how, **shared)
+        assert np.abs(logits - real).max() < 1e-6, layer
+        if layer in ("two.first", "head"):
+            assert np.abs(logits - plain[layer, level]).max() > 1e-3
+
+
+def test_reconstructed_bits_are_those_of_the_pruner(network, dataset, as_pruned):
+    asked = ask(network, dataset, "bits", (3,), method="reconstruct")
+    for (layer, level), logits in by_name(asked).items():
+        real = real_prune(network, dataset, 0.0, [layer], "reconstruct", bits=int(level))
+        assert np.abs(logits - real).max() < 1e-6, layer
 
 
 def test_rounding_is_that_of_the_pruner(network, dataset, as_pruned):
@@ -200,9 +227,10 @@ def test_odd_layers(dataset, images, settled, kind, level, seed):
 
 
 def test_a_weight_that_is_no_number_is_named(network, dataset):
-    network.two.first.weight.data[0, 0, 0, 0] = float("nan")
+    broken = copy.deepcopy(network)
+    broken.two.first.weight.data[0, 0, 0, 0] = float("nan")
     with pytest.raises(ps.PrunescopeError, match=r"two\.first has numbers that are NaN"):
-        ask(network, dataset)
+        ask(broken, dataset)
 
 
 def test_what_cannot_be_is_told_level_by_level(network, dataset):
@@ -255,3 +283,9 @@ def test_a_killed_run_goes_on_to_the_same_bits(network, dataset, tmp_path, monke
     (tmp_path / "passes.safetensors").write_bytes(b"damaged")
     again = ask(network, dataset, state_dir=tmp_path)
     assert np.array_equal(again.outcome.logits, whole.outcome.logits)
+
+
+def test_several_processes_are_refused(network, dataset, monkeypatch):
+    monkeypatch.setattr(Processes, "current", lambda: Processes(1, 2))
+    with pytest.raises(ps.PrunescopeError, match="looked at by one process"):
+        ask(network, dataset)

@@ -1,5 +1,6 @@
 """A process of a joint training: prunes the networks of `test_processes`, and writes them."""
 
+import contextlib
 import os
 import sys
 import warnings
@@ -14,16 +15,18 @@ from torch import nn
 from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Samples
 from prunescope.pruning import prune
+from prunescope.pruning.methods import reconstruct
 from prunescope.training import Distill, Processes, Recipe
 
 SEED = int(os.environ.get("PRUNESCOPE_TEST_SEED", "0"))
 RECIPE = Recipe(steps=24, batch_size=16, learning_rate=0.05)
 METHODS = {
     "gmp-ri": {},
-    "gmp-ri taylor": {"score": "taylor"},
+    "gmp-ri taylor": {"score": "taylor", "calibration_images": 32},
     "rigl": {},
     "ac/dc": {"distill": Distill()},
     "imp": {},
+    "reconstruct": {},
 }
 
 
@@ -54,7 +57,7 @@ def run(folder, name):
             pruned = prune(
                 network(normalized), dots(), method, 0.8, recipe=RECIPE, device="cpu",
                 resume_dir=folder / f"resume-{name}" / name_of_method / str(normalized),
-                calibration_images=32, **choices,
+                **choices,
             )  # fmt: skip
             masks = {f"mask.{key}": value for key, value in pruned.masks.items()}
             file = f"{name}-{name_of_method.replace('/', '')}-{normalized}.safetensors"
@@ -62,6 +65,35 @@ def run(folder, name):
             save_file(weights | masks, folder / file)
 
 
+def resume(folder, rank):
+    """Reconstruct at once; and stopped after a layer and begun anew, in a folder that all share."""
+
+    def made(name, resume_dir):
+        pruned = prune(
+            network(True), dots(), "reconstruct", 0.8, device="cpu", resume_dir=resume_dir
+        )
+        save_file(pruned.model.state_dict(), folder / f"{name}-resumed-True.safetensors")
+
+    fit, fitted = reconstruct._Work._fit, []
+
+    def stops(self, name, n_kept):
+        if name == "4.weight" and "0.weight" in fitted:
+            raise KeyboardInterrupt
+        fitted.append(name)
+        return fit(self, name, n_kept)
+
+    made(f"whole{rank}", None)
+    reconstruct._Work._fit = stops
+    with contextlib.suppress(KeyboardInterrupt):
+        made(f"rank{rank}", folder / "shared")
+    Processes.current().wait()
+    fitted.clear()
+    made(f"rank{rank}", folder / "shared")
+    assert fitted == ["4.weight"], fitted
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run(Path(sys.argv[1]), f"rank{Processes.current().rank}")
+    rank = Processes.current().rank
+    run(Path(sys.argv[1]), f"rank{rank}")
+    resume(Path(sys.argv[1]), rank)

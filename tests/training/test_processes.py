@@ -68,8 +68,19 @@ def test_two_processes_do_what_one_does(folder, method):
 
 @pytest.mark.timeout(240)
 def test_only_the_first_writes_what_resuming_needs(folder):
-    kept = {path.parts[len(folder.parts)] for path in folder.rglob("training.safetensors")}
-    assert kept == {"resume-rank0", "resume-alone"}
+    for file in ("training", "shares", "layer-1"):
+        kept = {path.parts[len(folder.parts)] for path in folder.rglob(f"{file}.safetensors")}
+        assert kept == {"resume-rank0", "resume-alone"}
+
+
+@pytest.mark.timeout(240)
+def test_all_go_on_from_what_the_first_wrote(folder):
+    """Each stopped after a layer, in one folder, and began anew."""
+    names = ("rank0", "rank1", "whole0")
+    first, second, whole = (load(folder, name, "resumed", True) for name in names)
+    for name, value in whole.items():
+        assert torch.equal(value, first[name])
+        assert torch.equal(value, second[name])
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 16])

@@ -89,15 +89,19 @@ def train(
 def prune(
     model: AnyModel,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="From the model: one-shot, reconstruct, gmp-pt, linear-pt, structured. From "
-            "random weights: gmp-ri, ac/dc, rigl, imp, snip."
+            "random weights: gmp-ri, ac/dc, rigl, imp, snip.",
+            show_default="gmp-pt, or the plan's",
         ),
-    ] = "gmp-pt",
+    ] = None,
     sparsity: Annotated[
-        float, typer.Option(help="Share of the weights to remove, in [0, 1).")
-    ] = 0.9,
+        float | None,
+        typer.Option(
+            help="Share of the weights to remove, in [0, 1).", show_default="0.9, or the plan's"
+        ),
+    ] = None,
     out: options.ModelOut = Path("pruned"),
     score: Annotated[
         str | None,
@@ -124,8 +128,8 @@ def prune(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A plan of 'prunescope sensitivity --budget': each layer's sparsity or bits, by "
-            "one-shot.",
+            help="A plan of 'prunescope sensitivity --budget': each layer's sparsity or bits; by "
+            "--method, where another is named.",
         ),
     ] = None,
     ignore: Annotated[
@@ -179,41 +183,44 @@ def prune(
     Methods that start from random weights take only the architecture of MODEL. Stopped
     half-way, the same command takes the training up again.
     """
-    from prunescope.errors import ConfigError, settings_of
+    from prunescope.errors import ConfigError, settings_of, shorten
+    from prunescope.pruning import check_choices
+    from prunescope.sensitivity import Plan
     from prunescope.study import note_steps, prune_model
     from prunescope.training import Distill
 
-    planned: dict[str, Any] = {}
+    given = {
+        "sparsity": sparsity, "score": score, "distribution": distribution, "pattern": pattern,
+        "ignore": ignore or None, "layers": _sparsities(layer_sparsity or []) or None, "bits": bits,
+    }  # fmt: skip
+    told = {name: value for name, value in given.items() if value is not None}
     if plan is not None:
-        given = (score, distribution, pattern, ignore, layer_sparsity, bits)
-        if any(given):
+        if told:
+            names = ["layer-sparsity" if name == "layers" else name for name in told]
             raise ConfigError(
                 "--plan says the sparsity or bits of every layer, and its pattern: leave out "
-                "--score, --distribution, --pattern, --ignore, --layer-sparsity and --bits"
+                + shorten(f"--{name}" for name in names)
             )
-        planned = _planned(plan)
-        method, sparsity = "one-shot", planned.pop("sparsity")
-    choices: dict[str, Any] = {
-        "score": score, "distribution": distribution, "pattern": pattern,
-        "layers": _sparsities(layer_sparsity or []), "ignore": ignore or (), "bits": bits,
-        **planned,
-    }  # fmt: skip
-    chosen = recipe_of(method, recipe, epochs=epochs, seed=seed)
+        told = Plan.load(plan).choices
+    choices: dict[str, Any] = {"method": "gmp-pt", "sparsity": 0.9, **told}
+    choices |= {"calibration_images": calibration_images, "group": group}
+    if method is not None:
+        choices["method"] = method
+    if distill is not None:
+        with settings_of("distillation"):
+            choices["distill"] = options.settings(Distill, weight=distill, temperature=temperature)
+    elif temperature is not None:
+        raise ConfigError("--temperature without --distill does nothing: give both, or neither")
+    chosen = recipe_of(choices["method"], recipe, epochs=epochs, seed=seed)
+    check_choices(**choices, recipe=chosen)
     dense, config, dataset = open_model(
         model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
         cluster=cluster, on_bad_image=on_bad_image,
     )  # fmt: skip
-    teach = None
-    if distill is not None:
-        with settings_of("distillation"):
-            teach = options.settings(Distill, weight=distill, temperature=temperature)
-    elif temperature is not None:
-        raise ConfigError("--temperature without --distill does nothing: give both, or neither")
     with progress("prune") as update:
         made = prune_model(
-            dense, dataset.split("train"), method, sparsity, out,
-            recipe=chosen, data=config, device=device, on_step=note_steps(update),
-            calibration_images=calibration_images, group=group, distill=teach, seed=seed, **choices,
+            dense, dataset.split("train"), out=out, recipe=chosen, data=config, device=device,
+            on_step=note_steps(update), seed=seed, **choices,
         )  # fmt: skip
     report_model(as_json, out, made)
 
@@ -294,13 +301,6 @@ def recipe_of(
     if not (name or given.get("epochs") is not None or METHODS[method].recipe):
         return None
     return read_recipe(name or START[METHODS[method].starts_from], **given)
-
-
-def _planned(path: Path) -> dict[str, Any]:
-    """Read what a plan tells `prune`."""
-    from prunescope.sensitivity import Plan
-
-    return Plan.load(path).choices
 
 
 def _sparsities(given: list[str]) -> dict[str, float]:

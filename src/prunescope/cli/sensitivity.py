@@ -32,6 +32,13 @@ def sensitivity(
     pattern: Annotated[
         str, typer.Option(help="Which weights become zero: as for 'prune', with --kind sparsity.")
     ] = "unstructured",
+    method: Annotated[
+        Literal["one-shot", "reconstruct"],
+        typer.Option(
+            help="What makes a layer's weights: the smallest go, or the nearest are "
+            "taken; or those that stay make up for it."
+        ),
+    ] = "one-shot",
     together: Annotated[
         list[str] | None,
         typer.Option(help="Layers that are compressed together: a name or pattern. Repeat."),
@@ -48,9 +55,9 @@ def sensitivity(
         ),
     ] = None,
     least: Annotated[
-        Literal["harm", "error"],
-        typer.Option(help="What a plan makes least, added up over layers."),
-    ] = "harm",
+        Literal["harm", "error"] | None,
+        typer.Option(help="What --budget makes least, added up over layers.", show_default="harm"),
+    ] = None,
     split: Annotated[str, typer.Option(help="Split whose samples are judged on.")] = "val",
     device: options.Device = None,
     factory: models.Factory = None,
@@ -73,10 +80,15 @@ def sensitivity(
     Writes sensitivity.parquet, layers.parquet, together.parquet, sensitivity.json and
     sensitivity.html to the folder --out. Stopped half-way, the same command goes on.
     """
+    from prunescope.errors import ConfigError
     from prunescope.report import write_sensitivity
-    from prunescope.sensitivity import layer_sensitivity, plan_layers
+    from prunescope.sensitivity import check_budget, layer_sensitivity, plan_layers
     from prunescope.study.stages import match_attributes, metadata_of, state_folder
 
+    if budget is not None:
+        check_budget(budget, kind)
+    elif least is not None:
+        raise ConfigError("--least without --budget does nothing: give both, or neither")
     asked = None if levels is None else options.numbers(levels)
     opened, _, dataset = models.open_model(
         model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
@@ -88,15 +100,15 @@ def sensitivity(
     with progress("sensitivity") as update:
         found = layer_sensitivity(
             opened.model, match_attributes(dataset, opened), kind=kind, levels=asked,
-            pattern=pattern, together=together or (), ignore=ignore or (), split=split,
-            metadata=told, seed=seed, device=device, state_dir=state, progress=update,
+            pattern=pattern, method=method, together=together or (), ignore=ignore or (),
+            split=split, metadata=told, seed=seed, device=device, state_dir=state, progress=update,
             min_support=min_support, replicates=replicates, confidence=confidence,
         )  # fmt: skip
     output.outdated(out, "sensitivity.html", "plan.yaml")
     found.save(out)
     plan = None
     if budget is not None:
-        plan = plan_layers(found, budget, least=least)
+        plan = plan_layers(found, budget, least=least or "harm")
         plan.save(out / "plan.yaml")
     page = write_sensitivity(found, out, plan=plan, title=title)
     shutil.rmtree(state, ignore_errors=True)  # another budget would have gone on from it

@@ -16,6 +16,8 @@ from prunescope.cli.console import result, say
 from prunescope.cli.models import Factory
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from prunescope.audit import Audit
     from prunescope.predictions import Predictions
 
@@ -27,7 +29,9 @@ LAYOUT = "map.safetensors"
 
 
 def view(
-    folder: Annotated[Path, typer.Argument(help="Folder that 'prunescope audit' wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder that 'prunescope audit' or 'sensitivity' wrote.")
+    ],
     data: Annotated[
         str | None,
         typer.Option(
@@ -98,11 +102,12 @@ def view(
 ) -> None:
     """Look at the images behind an audit, and review answers: a web app on this machine.
 
-    Decisions are kept in decisions.jsonl in the folder, line by line.
+    Decisions are kept in decisions.jsonl in the folder, line by line. The sensitivity of layers,
+    in the folder or in 'sensitivity' there, is shown too, or alone where there is no audit.
     """
     from prunescope.audit import Audit
     from prunescope.cli.files import Files
-    from prunescope.errors import ConfigError
+    from prunescope.errors import ConfigError, shorten
     from prunescope.forecast import Forecast
     from prunescope.predictions.embeddings import Embeddings
     from prunescope.verdict import Policy
@@ -111,6 +116,26 @@ def view(
     if (about or about_file) and not predictions:
         raise ConfigError("--model and --models tell of files that --predictions names: name them")
     viewer = _viewer()
+    loopback, token, proxies = viewer.is_loopback(host), viewer.new_token(), proxy_host or ()
+    root = viewer.root_path(root_path)
+    guarded = {"token": token, "loopback": loopback, "proxies": proxies, "root": root}
+
+    def serve(app: FastAPI) -> None:
+        taken = viewer.bind(host, port)
+        needed = None if loopback and not proxies else token
+        url = viewer.url_of(host, taken.getsockname()[1], needed, root)
+        viewer.serve(app, taken, url=url, open_browser=browser and loopback, tell=say)
+
+    layers = _layers(folder)
+    if layers is not None and not (folder / "audit.json").exists():
+        told = {
+            "data": data, "predictions": predictions, "forecast": forecast, "policy": policy,
+            "checkpoint": checkpoint, "embeddings": embeddings, "decisions": decisions,
+        }  # fmt: skip
+        if unused := [f"--{name}" for name, value in told.items() if value]:
+            raise ConfigError(f"{folder} holds no audit: leave out {shorten(unused)}")
+        serve(viewer.page_app(layers, **guarded))
+        return
     audit = Audit.load(folder)
     if predictions:
         answers = Files.of(predictions, scores, mapping, thresholds, about, about_file).load(
@@ -142,24 +167,13 @@ def view(
     )
     if source is None:
         say("note: no images are shown: name their data set by --data")
-    loopback = viewer.is_loopback(host)
-    token = viewer.new_token()
     kept = viewer.Decisions(decisions or folder / DECISIONS)
-    root, proxies = viewer.root_path(root_path), proxy_host or ()
-    app = viewer.create_app(
-        collection,
-        kept,
-        token=token,
-        loopback=loopback,
-        reviewer=reviewer or _user(),
-        root=root,
-        proxies=proxies,
-        explainer=explainer,
-    )
-    taken = viewer.bind(host, port)
-    needed = None if loopback and not proxies else token
-    url = viewer.url_of(host, taken.getsockname()[1], needed, root)
-    viewer.serve(app, taken, url=url, open_browser=browser and loopback, tell=say)
+    serve(
+        viewer.create_app(
+            collection, kept, reviewer=reviewer or _user(), explainer=explainer, layers=layers,
+            **guarded,
+        )
+    )  # fmt: skip
     n = len(kept.decided)
     say(f"stopped; {counted(n, 'answer')} {'is' if n == 1 else 'are'} decided in {kept.path}")
 
@@ -223,6 +237,19 @@ def _answers(audit: Audit, folder: Path) -> list[Predictions]:
         )
     said = {str(paths[name]): of for name, of in told.told.items() if name in paths}
     return Files(told.scores, told.columns, cuts, said).load([*map(str, paths.values())])
+
+
+def _layers(folder: Path) -> str | None:
+    """Draw the sensitivity of layers that is in a folder, or in ``sensitivity`` there."""
+    from prunescope.report import sensitivity_html
+    from prunescope.sensitivity import Plan, Sensitivity
+
+    for one in (folder, folder / "sensitivity"):
+        if (one / "sensitivity.json").exists():
+            plan = one / "plan.yaml"
+            found = Sensitivity.load(one)
+            return sensitivity_html(found, Plan.load(plan) if plan.exists() else None)
+    return None
 
 
 def _folders(given: Sequence[str], names: Sequence[str]) -> dict[str, Path]:

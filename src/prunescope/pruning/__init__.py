@@ -42,7 +42,7 @@ from prunescope.pruning.own_loop import Pruner
 from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.pruner import Criterion, PruneOnSchedule
 from prunescope.pruning.quantization import quantize
-from prunescope.pruning.run import Pruned, prune
+from prunescope.pruning.run import Pruned, check_choices, prune
 from prunescope.pruning.schedules import Alternating, Gradual, OneShot, Schedule
 from prunescope.pruning.scores import SCORES
 from prunescope.pruning.sparsity import check_sparsity, count_kept
@@ -67,6 +67,7 @@ __all__ = [
     "Schedule",
     "StaysDense",
     "StaysFloat",
+    "check_choices",
     "check_sparsity",
     "count_kept",
     "count_left",

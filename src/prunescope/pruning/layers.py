@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
-from prunescope.errors import ConfigError, one_of
+from prunescope.errors import ConfigError, TrainingError, one_of, shorten
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
@@ -27,6 +27,23 @@ def layer_of(weight: str) -> str:
     ('encoder.conv1', 'encoder.attention.in_proj_weight')
     """
     return weight.removesuffix(".weight")
+
+
+def check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise where a number of a model is NaN or infinite; tensors go by their names.
+
+    Raises
+    ------
+    TrainingError
+        It names the layers.
+    """
+    bad = [layer_of(name) for name, tensor in tensors.items()
+           if tensor.is_floating_point() and not tensor.isfinite().all()]  # fmt: skip
+    if bad:
+        raise TrainingError(
+            f"{shorten(bad, 3)} has numbers that are NaN or infinite, so that no answer of the "
+            "model means anything: train it again, with a lower learning rate"
+        )
 
 
 def module_of(weight: str) -> str:

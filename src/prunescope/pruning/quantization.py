@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, MissingExtraError, TrainingError
+from prunescope.errors import ConfigError, MissingExtraError
 from prunescope.models import Classifier, Quantized, check_float, fold, to_unit_range
 from prunescope.models.classifier import NETWORK_PREFIX
 from prunescope.models.quantized import INPUT_MAX, WEIGHT_MAX, can_be_int8
 from prunescope.models.quiet import TORCHAO, only_errors
+from prunescope.pruning.layers import check_finite
 from prunescope.training.batches import check_fit, feed
 
 _aten = torch.ops.aten
@@ -82,9 +83,7 @@ def quantize(
     """
     check_float(model, "to quantise")
     check_fit(model, dataset)
-    for name, weight in model.named_parameters():
-        if not weight.isfinite().all():
-            raise TrainingError(f"{name} is not finite everywhere: train the model again")
+    check_finite(dict(model.named_parameters()))
     batches = calibration_batches(dataset, n_batches, batch_size, seed)
     model = cast(Classifier, fold(model)).cpu().eval().requires_grad_(False)
     converted, layers, folded = convert(model, batches)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, PrunescopeWarning, one_of
+from prunescope.errors import ConfigError, PrunescopeWarning, one_of, shorten
 from prunescope.models import check_float, computed_weights, fold, to_unit_range
 from prunescope.pruning.calibration import N_IMAGES, Calibration
 from prunescope.pruning.distributions import PerLayer
@@ -186,36 +186,21 @@ def prune(
     Iofinova, Peste and Alistarh, "Bias in Pruned Vision Models", CVPR 2023, section 3. Those of a
     method stand in its file.
     """
-    if method not in METHODS:
-        raise ConfigError(one_of("method", method, METHODS))
-    chosen = METHODS[method]
-    check_float(model, "to prune")
     told = {"score": score, "distribution": distribution, "pattern": pattern, "layers": layers}
-    _check_options(method, chosen, told)
     widths = dict(bits) if isinstance(bits, Mapping) else {} if bits is None else {"*": bits}
-    if widths and "bits" not in chosen.options:
-        raise ConfigError(
-            f"{method} leaves weights as floats: leave out bits, or choose method one-shot or "
-            "reconstruct"
-        )
-    if layers and distribution:
-        raise ConfigError(
-            f"sparsities of single layers and distribution {distribution!r}: give one or the other"
-        )
+    check_choices(
+        method, **told, bits=widths, recipe=recipe, group=group, distill=distill,
+        calibration_images=calibration_images,
+    )  # fmt: skip
+    check_float(model, "to prune")
+    chosen = METHODS[method]
     if recipe is None and chosen.recipe is not None:
         recipe = RECIPES[chosen.recipe]
-    if widths and recipe is not None:
-        raise ConfigError("training would not keep weights that are rounded: give bits or a recipe")
     if seed is None:
         seed = recipe.seed if recipe else 0
     if recipe is not None:
         recipe = recipe.replace(seed=seed)
     score = score or chosen.score
-    if (group is not None) != (score in GROUP_SCORES):
-        raise ConfigError(
-            f"score {score} and group {group!r}: {' and '.join(GROUP_SCORES)} needs a group of the "
-            "data set, and no other score takes one"
-        )
     folded, model = computed_weights(model), fold(model)
     n_answers = len(dataset.samples.attributes)
     ignored = [ignore] if isinstance(ignore, str) else list(ignore)
@@ -245,8 +230,6 @@ def prune(
     _warn_of_wrong_start(model, method, chosen)
     _warn_of_no_recovery(method, sparsity, recipe)
     if distill is not None:
-        if recipe is None:
-            raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
         callbacks = (Distillation(model if teacher is None else teacher, distill), *callbacks)
     job = Job(
         model=model,
@@ -294,14 +277,57 @@ def prune(
     return Pruned(made.model, made.masks, recipe, compression, made.history)
 
 
-def _check_options(method: str, chosen: Method, told: Mapping[str, Any]) -> None:
-    """Raise if a method is told what it does not ask."""
-    for name, value in told.items():
-        if value and name not in chosen.options:
+def check_choices(method: str, **told: Any) -> None:  # noqa: ANN401 - what `prune` takes
+    """Raise if a method is told what it does not ask, or choices exclude each other.
+
+    Takes what `prune` is told; neither the model nor the data, so it can come before they are read.
+
+    Raises
+    ------
+    ConfigError
+
+    Examples
+    --------
+    >>> check_choices("one-shot", calibration_images=8)
+    Traceback (most recent call last):
+    prunescope.errors.ConfigError: one-shot by score magnitude looks at no calibration images: ...
+    """
+    if method not in METHODS:
+        raise ConfigError(one_of("method", method, METHODS))
+    chosen = METHODS[method]
+    for name in ("score", "distribution", "pattern", "layers"):
+        if (value := told.get(name)) and name not in chosen.options:
+            what = shorten(value) if isinstance(value, Mapping) else repr(value)
             raise ConfigError(
-                f"{method} has a {name} of its own and cannot be told {value!r}: leave it out, or "
+                f"{method} has a {name} of its own and cannot be told {what}: leave it out, or "
                 "choose another method"
             )
+    if told.get("bits") and "bits" not in chosen.options:
+        raise ConfigError(
+            f"{method} leaves weights as floats: leave out bits, or choose method one-shot or "
+            "reconstruct"
+        )
+    if told.get("layers") and (other := told.get("distribution")):
+        raise ConfigError(
+            f"sparsities of single layers and distribution {other!r}: give one or the other"
+        )
+    trains = (told.get("recipe") or chosen.recipe) is not None
+    if told.get("bits") and trains:
+        raise ConfigError("training would not keep weights that are rounded: give bits or a recipe")
+    if told.get("distill") is not None and not trains:
+        raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
+    score, group = told.get("score") or chosen.score, told.get("group")
+    if (group is not None) != (score in GROUP_SCORES):
+        raise ConfigError(
+            f"score {score} and group {group!r}: {' and '.join(GROUP_SCORES)} needs a group of the "
+            "data set, and no other score takes one"
+        )
+    looks = score in GRADIENT_SCORES or chosen.calibration_images is not None
+    if told.get("calibration_images") is not None and not looks:
+        raise ConfigError(
+            f"{method} by score {score} looks at no calibration images: leave out how many, or "
+            f"choose method reconstruct or a score of {', '.join(GRADIENT_SCORES)}"
+        )
 
 
 def _warn_of_wrong_start(model: nn.Module, method: str, chosen: Method) -> None:

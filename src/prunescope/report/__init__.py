@@ -22,7 +22,7 @@ from prunescope.report.model_card import to_model_card
 from prunescope.report.route_page import build_route, write_route
 from prunescope.report.samples import TAGS, sample_table, write_samples
 from prunescope.report.score_page import build_score, write_score
-from prunescope.report.sensitivity_page import write_sensitivity
+from prunescope.report.sensitivity_page import sensitivity_html, write_sensitivity
 from prunescope.report.slices_page import write_slices
 from prunescope.report.structure import Estimate, Finding, Report
 from prunescope.report.write import FORMATS, to_json, write_figures, write_report
@@ -44,6 +44,7 @@ __all__ = [
     "findings",
     "read_gain",
     "sample_table",
+    "sensitivity_html",
     "to_html",
     "to_json",
     "to_markdown",

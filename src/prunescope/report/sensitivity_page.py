@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from prunescope.report.html import write_page
+from prunescope.files import write_text
+from prunescope.report.html import page
 from prunescope.sensitivity import Plan, Sensitivity
 from prunescope.verdict.glossary import GLOSSARY
 from prunescope.verdict.judgement import Frozen
@@ -91,15 +92,19 @@ def write_sensitivity(
     found: Sensitivity, folder: str | Path, *, plan: Plan | None = None, title: str | None = None
 ) -> Path:
     """Write ``sensitivity.html`` to a folder, whole or not at all; return its path."""
+    return write_text(Path(folder) / "sensitivity.html", sensitivity_html(found, plan, title))
+
+
+def sensitivity_html(found: Sensitivity, plan: Plan | None = None, title: str | None = None) -> str:
+    """Return the heat maps as one self-contained page."""
     maps = build_maps(found)
     worst = found.measured.sort("harm", descending=True).head(1).to_dicts()
-    told = {
-        "title": title or f"Which layer of {found.info.model} hurts whom",
-        "headline": _headline(found, worst[0]) if worst else "No layer could be judged.",
-    }
-    return write_page(
-        folder, "sensitivity", told, found=found, maps=maps, plan=plan,
-        level=lambda value: level_of(found, value), left_out=found.left_out.to_dicts(),
+    title = title or f"Which layer of {found.info.model} hurts whom"
+    headline = _headline(found, worst[0]) if worst else "No layer could be judged."
+    return page(
+        "sensitivity.html", title, headline, told={"title": title, "headline": headline},
+        found=found, maps=maps, plan=plan, level=lambda value: level_of(found, value),
+        left_out=found.left_out.to_dicts(),
     )  # fmt: skip
 
 

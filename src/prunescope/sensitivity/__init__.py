@@ -7,7 +7,7 @@ channels. *Harm* is the harmful flips of the worst group plus the rare answers t
 
 from prunescope.sensitivity.harm import Harm, harm_of
 from prunescope.sensitivity.measure import layer_sensitivity
-from prunescope.sensitivity.plan import Plan, plan_layers
+from prunescope.sensitivity.plan import Plan, check_budget, plan_layers
 from prunescope.sensitivity.result import Sensitivity, SensitivityInfo
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Plan",
     "Sensitivity",
     "SensitivityInfo",
+    "check_budget",
     "harm_of",
     "layer_sensitivity",
     "plan_layers",

@@ -20,6 +20,7 @@ from prunescope.sensitivity.result import (
     MEMBER_SCHEMA,
     SCHEMA,
     Kind,
+    LayerMethod,
     Sensitivity,
     SensitivityInfo,
 )
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
     from prunescope.data import Dataset
     from prunescope.sensitivity.passes.ask import Asked
-
-N_BATCHES, BATCH_SIZE = 32, 128
-"""Of images to calibrate on: as many as `prune` re-estimates batch normalisation by."""
 
 METRICS = (
     "flip_rate", "harmful_flip_rate", "helpful_flip_rate", "top1_flip_rate",
@@ -53,13 +51,14 @@ def layer_sensitivity(
     kind: Kind = "sparsity",
     levels: Iterable[float] | None = None,
     pattern: str = "unstructured",
+    method: LayerMethod = "one-shot",
     together: Sequence[str] = (),
     ignore: str | Sequence[str] = (),
     split: str = "val",
     metadata: Metadata | None = None,
     identity: Sequence[str] | None = None,
-    n_batches: int = N_BATCHES,
-    batch_size: int = BATCH_SIZE,
+    n_batches: int | None = None,
+    batch_size: int | None = None,
     seed: int = 0,
     device: str | None = None,
     state_dir: str | Path | None = None,
@@ -69,8 +68,8 @@ def layer_sensitivity(
     """Compress every layer alone, at every level, and audit each against the dense network.
 
     The figures of a layer are those of an audit of the network in which it alone is pruned at once
-    (`prunescope.prune`, method ``one-shot`` without a recipe, every other layer to ignore): batch
-    normalisation is estimated anew, by the same images.
+    (`prunescope.prune` without a recipe, every other layer to ignore): batch normalisation is
+    estimated anew, by the same images.
 
     Parameters
     ----------
@@ -86,6 +85,9 @@ def layer_sensitivity(
         Default: those of the kind.
     pattern : str
         Of the weights that are zero: a key of `prunescope.pruning.PATTERNS`.
+    method : {"one-shot", "reconstruct"}
+        What makes the weights of sparsities and bits. By ``reconstruct`` those that stay make up
+        for the others, by up to 2,048 training images.
     together : sequence of str
         Names or shell patterns: all layers that match one are compressed together, each to the
         level.
@@ -97,8 +99,11 @@ def layer_sensitivity(
         Of the model; the rates of the training split are counted where it does not tell them.
     identity : sequence of str, optional
         Groups to slice by; default: every group but the cluster.
-    n_batches, batch_size, seed : int
-        Which training images batch normalisation and errors are estimated by.
+    n_batches, batch_size : int, optional
+        Of training images that batch normalisation and errors are estimated by; default: as many as
+        `prunescope.prune` re-estimates the former by.
+    seed : int
+        Of their choice.
     device : str, optional
     state_dir : path, optional
         Folder in which to keep what is done; a killed run takes it up, with the same result.
@@ -117,7 +122,7 @@ def layer_sensitivity(
     """
     from prunescope.sensitivity.passes import ask_layers, way_of
 
-    way = way_of(kind, pattern)
+    way = way_of(kind, pattern, method)
     asked_for = way.levels if levels is None else tuple(levels)
     chosen = tuple(dict.fromkeys(way.check(level) for level in asked_for))
     if not chosen:
@@ -134,7 +139,8 @@ def layer_sensitivity(
     alone, tables, layers = _judged(asked, base, identity, settings, progress)
     info = SensitivityInfo(
         model=base.name, metadata=told, task=scored.samples.task, kind=kind, levels=chosen,
-        pattern=pattern, split=split, n_samples=len(scored), n_calibration=asked.n_calibration,
+        pattern=pattern, method=method, split=split, n_samples=len(scored),
+        n_calibration=asked.n_calibration,
         attributes=scored.samples.attributes, groups=_groups_of(alone), seed=seed,
         settings=alone.info.settings, whole=asked.outcome.whole, seconds=asked.outcome.seconds,
         seconds_a_pass=asked.seconds_a_pass, notes=alone.info.notes, warnings=alone.info.warnings,

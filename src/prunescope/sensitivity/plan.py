@@ -16,7 +16,7 @@ from prunescope.files import write_text
 from prunescope.inputs import parse_yaml, read_text
 from prunescope.sensitivity.harm import harm_of
 from prunescope.sensitivity.knapsack import cheapest
-from prunescope.sensitivity.result import Kind, Sensitivity
+from prunescope.sensitivity.result import Kind, LayerMethod, Sensitivity
 
 Least = Literal["harm", "error"]
 
@@ -34,7 +34,7 @@ class Plan(BaseModel):
 
     Parameters
     ----------
-    kind, pattern
+    kind, pattern, method
         As of the sensitivity that it was made from.
     budget : str
         Such as ``bytes <= 0.2``.
@@ -57,6 +57,7 @@ class Plan(BaseModel):
     format_version: Literal[1] = 1
     kind: Literal["sparsity", "bits"]
     pattern: str = "unstructured"
+    method: LayerMethod = "one-shot"
     budget: str
     least: Least = "harm"
     spent: float
@@ -66,19 +67,22 @@ class Plan(BaseModel):
 
     @property
     def choices(self) -> dict[str, Any]:
-        """What `prunescope.prune` is told: ``prune(model, train, "one-shot", **plan.choices)``.
+        """What `prunescope.prune` is told: ``prune(model, train, **plan.choices)``.
 
         Layers that stay as they are are told by what to ignore.
         """
         touched = {name: level for name, level in self.layers.items() if level != UNTOUCHED}
-        if self.kind == "bits" or not touched:
-            return {"sparsity": 0.0, "bits": {name: int(bits) for name, bits in touched.items()}}
-        found: dict[str, Any] = {"ignore": [name for name in self.layers if name not in touched]}
+        found: dict[str, Any] = {"method": self.method, "sparsity": 0.0}
+        if not touched:
+            return found | {"method": "one-shot"}
+        found["ignore"] = [name for name in self.layers if name not in touched]
+        if self.kind == "bits":
+            return found | {"bits": {name: int(bits) for name, bits in touched.items()}}
         if self.pattern != "unstructured":
             found["pattern"] = self.pattern
         if ":" in self.pattern:
-            return {**found, "sparsity": next(iter(touched.values()))}
-        return {**found, "sparsity": self.sparsity, "layers": touched}
+            return found | {"sparsity": next(iter(touched.values()))}
+        return found | {"sparsity": self.sparsity, "layers": touched}
 
     def save(self, path: str | Path) -> None:
         """Write the plan as YAML, a line for each layer."""
@@ -130,17 +134,10 @@ def plan_layers(sensitivity: Sensitivity, budget: str, *, least: Least = "harm")
         The budget makes no sense, is below what the strongest levels leave, or the levels are of
         channels, whose bytes depend on each other.
     """
-    what, share = _budget(budget)
+    info = sensitivity.info
+    what, share = check_budget(budget, info.kind)
     if least not in ("harm", "error"):
         raise ConfigError(one_of("what to make least", least, ("harm", "error")))
-    info = sensitivity.info
-    if info.kind == "channels":
-        raise ConfigError(
-            "the bytes of a layer's channels depend on those of its neighbours, so there is no "
-            "budget for channels: measure sparsities or bits"
-        )
-    if what == "macs" and info.kind == "bits":
-        raise ConfigError("bits change no number of multiplications: give a budget of bytes")
     rows = _options(
         sensitivity.layers, what, least, _alone(sensitivity), milder=info.kind == "bits"
     )
@@ -165,6 +162,7 @@ def plan_layers(sensitivity: Sensitivity, budget: str, *, least: Least = "harm")
     return Plan(
         kind="sparsity" if of_weights else "bits",
         pattern=info.pattern,
+        method=info.method,
         budget=f"{what} <= {share:g}",
         least=least,
         spent=sum(one["cost"] for one in chosen.values()) / dense,
@@ -185,8 +183,19 @@ def _level(one: dict[str, float], kind: Kind, pattern: str) -> float:
     return 1 - one["kept"] / one["weights"]
 
 
-def _budget(text: str) -> tuple[str, float]:
-    """Read a budget."""
+def check_budget(text: str, kind: Kind) -> tuple[str, float]:
+    """Read a budget: what it is of, and the share that is left.
+
+    Raises
+    ------
+    ConfigError
+        It makes no sense, or there is none for such levels.
+
+    Examples
+    --------
+    >>> check_budget("bytes <= 0.2", "sparsity")
+    ('bytes', 0.2)
+    """
     found = BUDGET.fullmatch(text)
     try:
         share = float(found["share"]) if found else 0.0
@@ -197,6 +206,13 @@ def _budget(text: str) -> tuple[str, float]:
             f"budget {text!r}: expected 'bytes <= SHARE' or 'macs <= SHARE', a share of the dense "
             "layers' in (0, 1], such as 'bytes <= 0.2'"
         )
+    if kind == "channels":
+        raise ConfigError(
+            "the bytes of a layer's channels depend on those of its neighbours, so there is no "
+            "budget for channels: measure sparsities or bits"
+        )
+    if found["what"] == "macs" and kind == "bits":
+        raise ConfigError("bits change no number of multiplications: give a budget of bytes")
     return found["what"], share
 
 

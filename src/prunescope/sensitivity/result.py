@@ -18,6 +18,7 @@ from prunescope.predictions import Metadata
 from prunescope.result_folder import ResultFolder
 
 Kind = Literal["sparsity", "bits", "channels"]
+LayerMethod = Literal["one-shot", "reconstruct"]
 
 OF_ALL = ("model", "method", "sparsity", "seed")
 """Columns of an audit that are the same for all layers."""
@@ -73,6 +74,7 @@ class SensitivityInfo(BaseModel):
     kind: Kind
     levels: tuple[float, ...]
     pattern: str
+    method: LayerMethod = "one-shot"
     split: str
     n_samples: int
     n_calibration: int

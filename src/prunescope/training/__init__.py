@@ -37,6 +37,7 @@ from prunescope.training.losses import LOSSES
 from prunescope.training.processes import Processes
 from prunescope.training.recipe import RECIPES, Recipe
 from prunescope.training.schedules import learning_rate_at
+from prunescope.training.unfinished import Unfinished
 
 __all__ = [
     "LOSSES",
@@ -54,6 +55,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "TrainState",
+    "Unfinished",
     "ask",
     "device_for",
     "infer",

@@ -18,9 +18,17 @@ from prunescope.models import to_unit_range
 from prunescope.training.batches import feed
 from prunescope.training.inference import evaluation_mode
 
+N_BATCHES, BATCH_SIZE = 32, 128
+"""Of images to re-estimate by, unless told otherwise."""
+
 
 def reestimate_batch_norm(
-    model: nn.Module, dataset: Dataset, *, n_batches: int, batch_size: int, seed: int
+    model: nn.Module,
+    dataset: Dataset,
+    *,
+    n_batches: int | None = None,
+    batch_size: int | None = None,
+    seed: int,
 ) -> None:
     """Set the running statistics to their means over some batches of images; in place.
 
@@ -33,9 +41,9 @@ def reestimate_batch_norm(
         Maps images (B, 3, H, W) of floats in [0, 1] to logits, on the device it is on.
     dataset : Dataset
         The training split.
-    n_batches, batch_size : int
-        At most one pass over the data is made: fewer full batches are used where there are no
-        more, and one smaller batch where there is not a full one.
+    n_batches, batch_size : int, optional
+        Default: 32 of 128. At most one pass over the data is made: fewer full batches are used
+        where there are no more, and one smaller batch where there is not a full one.
     seed : int
         Of the choice of images.
 
@@ -96,7 +104,7 @@ def running_norms(model: nn.Module) -> list[_BatchNorm]:
 
 
 def reestimation_batches(
-    n_samples: int, n_batches: int, batch_size: int, seed: int
+    n_samples: int, n_batches: int | None, batch_size: int | None, seed: int
 ) -> list[NDArray[np.int64]]:
     """Return which samples `reestimate_batch_norm` sees, batch by batch.
 
@@ -110,6 +118,8 @@ def reestimation_batches(
     >>> [len(batch) for batch in reestimation_batches(10, 3, 4, seed=0)]
     [4, 4]
     """
+    n_batches = N_BATCHES if n_batches is None else n_batches
+    batch_size = BATCH_SIZE if batch_size is None else batch_size
     if n_batches < 1 or batch_size < 1:
         raise ConfigError(
             f"re-estimation over {n_batches} batches of {batch_size}: expected at least 1 of 1"

@@ -1,6 +1,6 @@
 """A local web app over an audit: the very images, and a queue of answers to review."""
 
-from prunescope.viewer.app import create_app
+from prunescope.viewer.app import create_app, page_app
 from prunescope.viewer.collection import Collection
 from prunescope.viewer.decisions import Decision, Decisions
 from prunescope.viewer.explainer import Explainer
@@ -18,6 +18,7 @@ __all__ = [
     "create_app",
     "is_loopback",
     "new_token",
+    "page_app",
     "root_path",
     "serve",
     "url_of",

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from prunescope import __version__
@@ -44,6 +44,7 @@ def create_app(
     root: str = "",
     proxies: Sequence[str] = (),
     explainer: Explainer | None = None,
+    layers: str | None = None,
 ) -> FastAPI:
     """Make the application that shows a collection and takes decisions.
 
@@ -63,6 +64,8 @@ def create_app(
         Names that a proxy is reached by; a read takes the token then.
     explainer : Explainer, optional
         With the checkpoints of the models; default: without any.
+    layers : str, optional
+        The page of how sensitive the layers are.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def create_app(
         redirect_slashes=False,
     )
     explainer = explainer or Explainer(collection, {})
-    app.state.site = Site(collection, decisions, token, reviewer, explainer)
+    app.state.site = Site(collection, decisions, token, reviewer, explainer, layers)
     app.include_router(api.router)
     app.include_router(maps.router)
     app.include_router(pages.router)
@@ -101,6 +104,16 @@ def create_app(
         text = (files("prunescope") / folder / name).read_text("utf-8")
         return Response(text, media_type=kind, headers={"Cache-Control": "max-age=60"})
 
+    return app
+
+
+def page_app(
+    html: str, *, token: str, loopback: bool = True, root: str = "", proxies: Sequence[str] = ()
+) -> FastAPI:
+    """Make an application that shows one self-contained page; parameters as of `create_app`."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_api_route("/", lambda: pages.whole(html), response_class=HTMLResponse)
+    app.add_middleware(Guard, token=token, loopback=loopback, root=root_path(root), proxies=proxies)
     return app
 
 

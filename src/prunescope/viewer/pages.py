@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from prunescope.verdict.glossary import label_of, legend
@@ -47,6 +47,7 @@ def _page(
         collection=site.collection,
         token=site.token,
         reviewer=site.reviewer,
+        layers=site.layers is not None,
         View=View,
         **values,
     )
@@ -217,9 +218,21 @@ def review(site: TheSite, view: TheView) -> str:
 
 @router.get("/report")
 def report(site: TheSite) -> HTMLResponse:
-    """Show the audit's report, which brings its own style, script and security policy."""
-    own = "frame-ancestors 'none'"
-    return HTMLResponse(site.report, headers={"Content-Security-Policy": own})
+    """Show the audit's report."""
+    return whole(site.report)
+
+
+@router.get("/layers")
+def layers(site: TheSite) -> HTMLResponse:
+    """Show how sensitive the layers are."""
+    if site.layers is None:
+        raise HTTPException(404, "the folder holds no sensitivity of layers")
+    return whole(site.layers)
+
+
+def whole(html: str) -> HTMLResponse:
+    """Show a page that brings its own style, script and security policy."""
+    return HTMLResponse(html, headers={"Content-Security-Policy": "frame-ancestors 'none'"})
 
 
 def wrong(request: Request, status: int, text: str) -> HTMLResponse:

@@ -13,8 +13,8 @@ from starlette.types import Scope
 from prunescope.errors import ConfigError
 
 TAKEN = (
-    "api", "attribute", "compare", "group", "image", "map", "report", "review", "sample", "samples",
-    "static",
+    "api", "attribute", "compare", "group", "image", "layers", "map", "report", "review", "sample",
+    "samples", "static",
 )  # fmt: skip
 """What paths of the viewer's own begin with."""
 

@@ -28,6 +28,8 @@ class Site:
     reviewer : str
         The name that is offered to who decides.
     explainer : Explainer
+    layers : str, optional
+        The page of how sensitive the layers are.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Site:
         token: str,
         reviewer: str,
         explainer: Explainer,
+        layers: str | None = None,
     ) -> None:
+        self.layers = layers
         self.collection, self.decisions, self.explainer = collection, decisions, explainer
         self.token, self.reviewer = token, reviewer
         self.selector = Selector(collection)

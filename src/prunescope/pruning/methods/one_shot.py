@@ -7,8 +7,6 @@ from prunescope.pruning.rounding import round_layers_
 from prunescope.pruning.schedules import OneShot
 from prunescope.training import reestimate_batch_norm
 
-BATCH_NORM_BATCHES, BATCH_NORM_BATCH_SIZE = 32, 128
-
 
 def run(job: Job) -> Outcome:
     """Prune, then train by the recipe; without one, round, and re-estimate batch normalisation."""
@@ -18,19 +16,8 @@ def run(job: Job) -> Outcome:
     masks = job.criterion.update(job.model, job.masks, job.sparsity)
     masks.apply_(job.model)
     round_layers_(job.model, job.bits, job.ignore)
-    refresh_batch_norm(job)
+    reestimate_batch_norm(job.model, job.dataset, seed=job.seed)
     return Outcome(job.model, masks, None)
-
-
-def refresh_batch_norm(job: Job) -> None:
-    """Re-estimate what batch normalisation expects, as far as the model has any."""
-    reestimate_batch_norm(
-        job.model,
-        job.dataset,
-        n_batches=BATCH_NORM_BATCHES,
-        batch_size=BATCH_NORM_BATCH_SIZE,
-        seed=job.seed,
-    )
 
 
 ONE_SHOT = Method(

@@ -10,40 +10,29 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 
-from prunescope.errors import (
-    CheckpointError,
-    ConfigError,
-    PrunescopeWarning,
-    TrainingError,
-    shorten,
-)
-from prunescope.files import replacing
-from prunescope.inputs import read_safetensors
+from prunescope.errors import ConfigError, PrunescopeWarning, TrainingError, shorten
 from prunescope.models import logits_of, to_unit_range, weights_digest
 from prunescope.pruning.error_curves import LEVELS, Curve, share_out
-from prunescope.pruning.layers import layer_of, module_of, outputs_first
+from prunescope.pruning.layers import check_finite, layer_of, module_of, outputs_first
 from prunescope.pruning.masks import Masks
 from prunescope.pruning.methods.method import Job, Method, Outcome
-from prunescope.pruning.methods.one_shot import refresh_batch_norm
 from prunescope.pruning.patterns import PATTERNS, Block, NOfM, Pattern
 from prunescope.pruning.pruner import Masked, warn_if_layers_vanish
 from prunescope.pruning.reconstruction import DAMPING, cutter, damped, error, fit, rounded
 from prunescope.pruning.rounding import round_to_bits, widths_of
 from prunescope.pruning.seen import as_matrices, from_matrices, groups_of, inputs_of, order_of_calls
 from prunescope.pruning.sparsity import count_kept
-from prunescope.training import Processes, Progress
+from prunescope.training import Processes, Progress, Unfinished, reestimate_batch_norm
 from prunescope.training.batches import feed
 
 BATCH_SIZE = 32
@@ -55,23 +44,29 @@ TYPICAL = 0.1
 
 def run(job: Job) -> Outcome:
     """Prune and fit each layer; then re-estimate batch normalisation, or train by the recipe."""
+    masks, told = reconstruct(job)
+    if job.recipe is not None:
+        name = f"reconstructed to sparsity {job.sparsity}"
+        return Outcome(job.model, masks, job.train(Masked(masks, name)), told)
+    reestimate_batch_norm(job.model, job.dataset, seed=job.seed)
+    return Outcome(job.model, masks, None, told)
+
+
+def reconstruct(job: Job) -> tuple[Masks, dict[str, Any]]:
+    """Prune and fit each layer, in place; return what is left, and what should be known of it."""
     if job.criterion.pattern == "channel":
         raise ConfigError(
             "reconstruct lets the weights of an output make up for each other, and pattern channel "
             "removes whole outputs: choose another pattern, or method one-shot or structured"
         )
+    job = replace(job, device=Processes.current().device(job.device))
     job.model.to(job.device).eval()
     work = _Work(job)
     masks = work.masks()
-    if job.recipe is None:
-        refresh_batch_norm(job)
-        history = None
-    else:
-        history = job.train(Masked(masks, f"reconstructed to sparsity {job.sparsity}"))
     told: dict[str, Any] = {"score": "second-order", "distribution": work.distribution}
     if work.unseen:
         told["by_magnitude"] = [layer_of(name) for name in work.unseen]
-    return Outcome(job.model, masks, history, told)
+    return masks, told
 
 
 class _Work:
@@ -85,14 +80,14 @@ class _Work:
         self.size = self.pattern.size if isinstance(self.pattern, Block) else 1
         self.weights = job.masks.check(job.model)
         self.widths = widths_of(job.model, job.bits, job.ignore)
-        _check_finite(self.weights)
+        check_finite(self.weights)
         positions = job.calibration.positions
         self.batches = np.array_split(positions, -(-len(positions) // BATCH_SIZE))
         [[_, pixels, _]] = feed(job.dataset, self.batches[:1], job.device)
         called = order_of_calls(self.dense, list(self.weights), to_unit_range(pixels))
         self.calls = called
         self.unseen = [name for name in self.weights if name not in called]
-        self.saved = _Saved(job.resume_dir, _plan(job, positions))
+        self.saved = Unfinished(job.resume_dir, _key(job, positions))
 
     @property
     def distribution(self) -> str:
@@ -111,14 +106,14 @@ class _Work:
                 "transposed, not called, or called by other means), so they are pruned by "
                 "magnitude and keep their weights",
                 PrunescopeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         kept = {} if isinstance(self.pattern, NOfM) else self.n_kept
         done: dict[str, Tensor] = {}
         began = monotonic()
         for number, name in enumerate((*self.calls, *self.unseen), 1):
             loss = self._settle(name, kept.get(name, 0), done)
-            if self.job.progress is not None:
+            if self.job.progress is not None and Processes.current().first:
                 took = monotonic() - began
                 images = number * len(self.job.calibration.positions)  # type: ignore[union-attr]
                 left = (len(self.weights) - number) * took / number
@@ -278,59 +273,13 @@ class _Work:
         return outputs_first({name: tensor}, self.dense)[name]
 
 
-class _Saved:
-    """The layers that are done, each in a file; for a run that is stopped to go on."""
-
-    def __init__(self, folder: Path | None, plan: str) -> None:
-        self.folder, self.plan = folder, plan
-
-    def read(self, name: str) -> dict[str, Tensor]:
-        """Return the tensors of a file, none where there is none.
-
-        Raises
-        ------
-        CheckpointError
-            It is damaged, or of another run.
-        """
-        if self.folder is None or not (path := self.folder / f"{name}.safetensors").exists():
-            return {}
-        try:
-            tensors, header = read_safetensors(path, "pt")
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"cannot go on from {path}: {error}; remove {self.folder} and start again"
-            ) from error
-        if header.get("plan") != self.plan:
-            raise CheckpointError(
-                f"{self.folder} holds layers of another run: resume with the model, data and "
-                "settings it began with, or choose another folder"
-            )
-        return tensors
-
-    def write(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """Write a file, all at once."""
-        if self.folder is None:
-            return
-        plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-        with replacing(self.folder / f"{name}.safetensors") as beside:
-            save_file(plain, beside, metadata={"plan": self.plan})
-
-
-def _plan(job: Job, positions: NDArray[np.int64]) -> str:
+def _key(job: Job, positions: NDArray[np.int64]) -> str:
     """Tell one run from others: the weights that it begins with, the images, and what is asked."""
     digest = hashlib.sha256(positions.tobytes() + job.dataset.fingerprint.encode())
     digest.update("\n".join(job.dataset.samples.ids).encode())
     digest.update(weights_digest(job.model).encode())
     asked = (job.sparsity, job.criterion, job.bits, job.ignore, job.told, DAMPING)
     return f"{asked} {digest.hexdigest()}"
-
-
-def _check_finite(weights: Mapping[str, Tensor]) -> None:
-    bad = [layer_of(name) for name, weight in weights.items() if not weight.isfinite().all()]
-    if bad:
-        raise TrainingError(
-            f"{shorten(bad)} has weights that are NaN or infinite: train the model again"
-        )
 
 
 RECONSTRUCT = Method(

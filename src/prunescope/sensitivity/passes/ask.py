@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, TrainingError, shorten
+from prunescope.errors import ConfigError, shorten
 from prunescope.models import check_float, fold, to_unit_range, weights_digest
 from prunescope.pruning import macs_by_weight, prunable_weights
-from prunescope.pruning.layers import layer_of
+from prunescope.pruning.layers import check_finite
 from prunescope.pruning.refilled import refilled_weights
 from prunescope.sensitivity.passes.graph import Steps, UntraceableError
-from prunescope.sensitivity.passes.run import Branch, Job, Outcome, run_branches
+from prunescope.sensitivity.passes.run import BATCH_SIZE, Branch, Job, Outcome, run_branches
 from prunescope.sensitivity.passes.ways import FLOAT_BYTES, Unit, Way
-from prunescope.training import device_for, infer
+from prunescope.training import Processes, Unfinished, device_for, infer
 from prunescope.training.batch_norm import reestimation_batches
 from prunescope.training.batches import check_fit
 
@@ -70,8 +70,8 @@ def ask_layers(
     *,
     together: Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    n_batches: int,
-    batch_size: int,
+    n_batches: int | None = None,
+    batch_size: int | None = None,
     seed: int,
     device: str | None = None,
     state_dir: Path | None = None,
@@ -81,19 +81,21 @@ def ask_layers(
 
     Parameters and errors are those of `prunescope.sensitivity.layer_sensitivity`.
     """
+    if not Processes.current().alone:
+        raise ConfigError("layers are looked at by one process: start it without a launcher")
     check_float(model, "to compress a layer of")
     check_fit(model, scored)
     target = device_for(device)
     model = fold(model).to(target).eval()
-    _check_finite(model)
+    check_finite(model.state_dict())
     seen = reestimation_batches(len(training), n_batches, batch_size, seed)
     example = to_unit_range(torch.from_numpy(scored.images(np.arange(1)))).to(target)
     units = way.units(model, example, together)
-    told = (way, tuple(levels), units, n_batches, batch_size, seed)
+    told = (way, tuple(levels), units, [len(batch) for batch in seen], seed, BATCH_SIZE)
     job = Job(
         model=model, training=training, scored=scored, n_batches=n_batches, batch_size=batch_size,
-        seed=seed, device=target, key=_key(model, training, scored, repr(told)),
-        state_dir=state_dir, progress=progress,
+        seed=seed, device=target, progress=progress,
+        kept=Unfinished(state_dir, _key(model, training, scored, repr(told))),
     )  # fmt: skip
     steps: Steps | None = None
     whole = None
@@ -101,7 +103,7 @@ def ask_layers(
         steps = job.trace()
     except UntraceableError as error:
         whole = str(error)
-    branches, rows = _laid_out(model, way, levels, units, steps, example, ignore)
+    branches, rows = _laid_out(job, way, levels, units, steps, example, ignore)
     if not branches:
         reasons = dict.fromkeys(f"{row['layer']}: {row['reason']}" for row in rows)
         raise ConfigError(f"no layer can be looked at: {shorten(reasons, 3)}")
@@ -114,7 +116,7 @@ def ask_layers(
 
 
 def _laid_out(
-    model: nn.Module,
+    job: Job,
     way: Way,
     levels: Sequence[float],
     units: Sequence[Unit],
@@ -123,6 +125,7 @@ def _laid_out(
     ignore: str | Sequence[str],
 ) -> tuple[list[Branch], list[dict[str, Any]]]:
     """Return what is run, and a row for each layer and level: what is left, or why it is not."""
+    model = job.model
     used = macs_by_weight(model, example)
     weights = prunable_weights(model)
     kept_in = prunable_weights(model, ignore)
@@ -151,7 +154,7 @@ def _laid_out(
             continue
         for level in levels:
             try:
-                made = way.make(model, unit, level)
+                made = way.make(job, unit, level)
             except ConfigError as error:
                 rows.append({**row, "level": level, "reason": str(error)})
                 continue
@@ -169,18 +172,6 @@ def _reached(unit: Unit, steps: Steps | None, used: dict[str, int]) -> bool:
     if steps is None:
         return any(used[name] for name in unit.weights)
     return bool(steps.meetings(unit.weights))
-
-
-def _check_finite(model: nn.Module) -> None:
-    """Raise where a number of the model is NaN or infinite."""
-    bad = [name for name, tensor in model.state_dict().items()
-           if tensor.is_floating_point() and not tensor.isfinite().all()]  # fmt: skip
-    if bad:
-        raise TrainingError(
-            f"{shorten(map(layer_of, bad), 3)} has numbers that are NaN or infinite, so that no "
-            "answer of the network means anything: train the model again, with a lower learning "
-            "rate"
-        )
 
 
 def _key(model: nn.Module, training: Dataset, scored: Dataset, told: str) -> str:

@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from prunescope.data.dataset import Dataset
 from prunescope.models import to_unit_range
 from prunescope.sensitivity.passes.graph import Norms, Steps
-from prunescope.sensitivity.passes.state import FILE, State, no_errors
-from prunescope.training import infer, reestimate_batch_norm
+from prunescope.sensitivity.passes.state import State, no_errors
+from prunescope.training import Unfinished, infer, reestimate_batch_norm
 from prunescope.training.batch_norm import reestimation_batches
 from prunescope.training.batches import consecutive, feed
 
@@ -80,21 +79,18 @@ class Job:
     n_batches, batch_size, seed : int
         As for `prunescope.training.reestimate_batch_norm`.
     device : torch.device
-    key : str
-        Names all that the answers depend on.
-    state_dir : path, optional
+    kept : Unfinished
     progress : callable (done, total), optional
     """
 
     model: nn.Module
     training: Dataset
     scored: Dataset
-    n_batches: int
-    batch_size: int
+    n_batches: int | None
+    batch_size: int | None
     seed: int
     device: torch.device
-    key: str
-    state_dir: Path | None = None
+    kept: Unfinished
     progress: Callable[[int, int], None] | None = None
 
     def trace(self) -> Steps:
@@ -142,8 +138,7 @@ def _state(job: Job, steps: Steps | None, branches: Sequence[Branch]) -> State:
     if steps is not None:
         plain = {name: norm.fresh() for name, norm in steps.norms.items()}
         own = [{name: norm.fresh() for name, norm in steps.norms.items()} for _ in branches]
-    path = None if job.state_dir is None else job.state_dir / FILE
-    return State(job.key, path, plain, own, no_errors(len(branches)), torch.zeros(shape))
+    return State(job.kept, plain, own, no_errors(len(branches)), torch.zeros(shape))
 
 
 def _run_steps(job: Job, steps: Steps, branches: Sequence[Branch], state: State) -> None:

@@ -1,24 +1,21 @@
-"""What passes have come to so far: kept on disk, so that a killed run goes on where it was."""
+"""What passes have come to so far."""
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from prunescope.files import replacing
-from prunescope.inputs import read_safetensors
-from prunescope.sensitivity.passes.graph import Norm, Norms
+from prunescope.errors import CheckpointError
+from prunescope.sensitivity.passes.graph import Norms
+from prunescope.training import Unfinished
 
 SAVE_EVERY = 20.0
 """Seconds between two saves."""
 
-FILE = "passes.safetensors"
+FILE = "passes"
 
 
 @dataclass
@@ -27,12 +24,7 @@ class State:
 
     Parameters
     ----------
-    key : str
-        What is run; a file of something else is not taken up.
-    path : path, optional
-        The file.
-    calibrated, answered : int
-        Batches that are done, of either kind; without a trace `answered` counts branches.
+    kept : Unfinished
     plain : dict
         Running statistics of the dense network, estimated anew.
     own : list of dict
@@ -41,10 +33,11 @@ class State:
         Sums of squares: of what the outputs differ by, and of the outputs.
     logits : tensor (1 + branches, N, A) of float32
         Of the dense network with its new statistics, and of each branch.
+    calibrated, answered : int
+        Batches that are done, of either kind; without a trace `answered` counts branches.
     """
 
-    key: str
-    path: Path | None
+    kept: Unfinished
     plain: Norms
     own: list[Norms]
     errors: Tensor
@@ -55,50 +48,32 @@ class State:
 
     def save(self, *, now: bool = False) -> None:
         """Write the state, if it is time to."""
-        if self.path is None or not (now or time.monotonic() - self._saved >= SAVE_EVERY):
+        if not (now or time.monotonic() - self._saved >= SAVE_EVERY):
             return
-        tensors = {"errors": self.errors, "logits": self.logits}
+        done = torch.tensor([self.calibrated, self.answered])
+        tensors = {"errors": self.errors, "logits": self.logits, "done": done}
         for name, norm in self._norms().items():
-            tensors[f"{name}.mean"] = norm.mean.cpu().contiguous()
-            tensors[f"{name}.var"] = norm.var.cpu().contiguous()
-        told = {
-            "key": self.key, "calibrated": str(self.calibrated), "answered": str(self.answered),
-            "seen": json.dumps({name: norm.seen for name, norm in self._norms().items()}),
-        }  # fmt: skip
-        with replacing(self.path) as beside:
-            save_file(tensors, beside, told)
+            tensors |= {f"{name}.mean": norm.mean, f"{name}.var": norm.var}
+            tensors[f"{name}.seen"] = torch.tensor(norm.seen)
+        self.kept.write(FILE, tensors)
         self._saved = time.monotonic()
 
     def take_up(self) -> None:
-        """Go on where a run of the same was; of another one, or a damaged file, nothing is taken.
-
-        What is in the file is checked against what is expected before any of it is used.
-        """
-        if self.path is None or not self.path.exists():
-            return
+        """Go on where a run of the same was; what another left, or is damaged, is passed over."""
         try:
-            tensors, told = read_safetensors(self.path, "pt")
-            if told["key"] != self.key:
-                return
-            seen = json.loads(told["seen"])
-            mine = self._norms()
-            calibrated, answered = int(told["calibrated"]), int(told["answered"])
-            fit = seen.keys() == mine.keys() and all(
-                tensors[name].shape == own.shape
-                for name, own in (("errors", self.errors), ("logits", self.logits))
-            )
-        except (OSError, ValueError, KeyError):
+            found = self.kept.read(FILE)
+        except CheckpointError:
             return
-        if not fit:
+        if not found:
             return
-        self.calibrated, self.answered = calibrated, answered
-        self.errors, self.logits = tensors["errors"], tensors["logits"]
-        for name, norm in mine.items():
-            norm.mean.copy_(tensors[f"{name}.mean"])
-            norm.var.copy_(tensors[f"{name}.var"])
-            norm.seen = seen[name]
+        self.calibrated, self.answered = found["done"].tolist()
+        self.errors, self.logits = found["errors"], found["logits"]
+        for name, norm in self._norms().items():
+            norm.mean.copy_(found[f"{name}.mean"])
+            norm.var.copy_(found[f"{name}.var"])
+            norm.seen = int(found[f"{name}.seen"])
 
-    def _norms(self) -> dict[str, Norm]:
+    def _norms(self) -> Norms:
         found = {f"plain.{name}": norm for name, norm in self.plain.items()}
         for i, norms in enumerate(self.own):
             found |= {f"{i}.{name}": norm for name, norm in norms.items()}

@@ -7,11 +7,13 @@ four members, and a line in `WAYS`.
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +21,18 @@ from torch import Tensor, nn
 from prunescope.errors import ConfigError, PrunescopeWarning, one_of
 from prunescope.models.widths import is_depthwise
 from prunescope.pruning import PATTERNS, Criterion, Masks, check_sparsity, prunable_weights
+from prunescope.pruning import methods as pruning
+from prunescope.pruning.calibration import Calibration
 from prunescope.pruning.channels import ChannelGroup, channel_groups
 from prunescope.pruning.layers import answers_of, layer_of, matches, outputs_first
+from prunescope.pruning.methods.reconstruct import RECONSTRUCT, reconstruct
 from prunescope.pruning.patterns import NOfM
 from prunescope.pruning.rounding import check_bits, round_to_bits
 from prunescope.pruning.structured import CHANNEL_SCORES, keep_uniform
+from prunescope.sensitivity.result import LayerMethod
+
+if TYPE_CHECKING:
+    from prunescope.sensitivity.passes.run import Job
 
 FLOAT_BYTES = 4
 
@@ -78,8 +87,8 @@ class Way(Protocol):
     def units(self, model: nn.Module, images: Tensor, together: Sequence[str]) -> list[Unit]:
         """Return the units of a model, in the order in which it registers its layers."""
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
-        """Return a unit at a level, or raise a ConfigError if it cannot be; the model is read."""
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
+        """Return a unit at a level, or raise a ConfigError if it cannot be; the job is read."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ class Sparse:
     """
 
     pattern: str = "unstructured"
+    method: str = "one-shot"
 
     def __post_init__(self) -> None:
         Criterion(pattern=self.pattern)  # knows the names
@@ -112,8 +122,9 @@ class Sparse:
         """Return the units."""
         return layer_units(model, together)
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
         """Return a unit at a level."""
+        model = job.model
         weights = prunable_weights(model)
         made: dict[str, Tensor] = {}
         kept, n_bytes = {}, 0.0
@@ -131,7 +142,10 @@ class Sparse:
             made[name] = weights[name].detach().masked_fill(~mask, 0)
             kept[name] = int(mask.sum())
             n_bytes += FLOAT_BYTES * kept[name] + mask.numel() / 8
-        return Made(made, kept, n_bytes)
+        left = Made(made, kept, n_bytes)
+        if self.method == "one-shot":
+            return left
+        return _reconstructed(job, unit, level, left, self.pattern)
 
 
 @dataclass(frozen=True)
@@ -141,6 +155,7 @@ class Rounded:
     A layer of w numbers and o outputs takes w·b/8 bytes, and 4·o of scales.
     """
 
+    method: str = "one-shot"
     levels: tuple[float, ...] = (8, 4, 3, 2)
 
     def check(self, level: float) -> float:
@@ -151,15 +166,17 @@ class Rounded:
         """Return the units."""
         return layer_units(model, together)
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
         """Return a unit at a level."""
+        model = job.model
         weights = {name: w.detach() for name, w in prunable_weights(model).items()}
         own = {name: weights[name] for name in unit.weights}
         lying = outputs_first(own, model)
         rounded = {name: round_to_bits(weight, int(level)) for name, weight in lying.items()}
         n_bytes = sum(w.numel() * level / 8 + FLOAT_BYTES * len(w) for w in lying.values())
         kept = {name: weight.numel() for name, weight in own.items()}
-        return Made(outputs_first(rounded, model), kept, n_bytes)
+        made = Made(outputs_first(rounded, model), kept, n_bytes)
+        return made if self.method == "one-shot" else _reconstructed(job, unit, level, made, None)
 
 
 @dataclass(frozen=True)
@@ -197,8 +214,9 @@ class Narrow:
             for name, group in self._groups.items()
         ]  # fmt: skip
 
-    def make(self, model: nn.Module, unit: Unit, level: float) -> Made:
+    def make(self, job: Job, unit: Unit, level: float) -> Made:
         """Return a unit at a level."""
+        model = job.model
         group = self._groups[unit.name]
         scores = {group.name: CHANNEL_SCORES["magnitude"](model, group)}
         stay = set(keep_uniform(scores, level)[group.name])
@@ -222,27 +240,57 @@ class Narrow:
         return Made(made, kept, float(FLOAT_BYTES * sum(kept.values())))
 
 
-WAYS: Mapping[str, Callable[[str], Way]] = {
+def _reconstructed(job: Job, unit: Unit, level: float, made: Made, pattern: str | None) -> Made:
+    """Return a unit whose weights that stay make up for the others; without a pattern, in bits.
+
+    As `prune` does by method reconstruct. As much is left, and what is made is kept at once.
+    """
+    model = copy.deepcopy(job.model)
+    dense = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in made.weights.items()}
+    n_images = min(RECONSTRUCT.calibration_images or 0, len(job.training))
+    of = f"{job.kept.key} {unit.name} {level}"
+    folder = hashlib.sha256(of.encode()).hexdigest()[:16]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrunescopeWarning)  # of a layer that vanishes
+        reconstruct(
+            pruning.Job(
+                model=model, dataset=job.training, sparsity=level if pattern else 0.0,
+                masks=Masks(dense), recipe=None, ignore=(), seed=job.seed, device=job.device,
+                criterion=Criterion(distribution="uniform", pattern=pattern or "unstructured"),
+                resume_dir=None if job.kept.folder is None else job.kept.folder / folder,
+                bits={} if pattern else {"*": int(level)}, told=("distribution",),
+                calibration=Calibration(job.training, n_images, seed=job.seed),
+            )
+        )  # fmt: skip
+    return replace(made, weights={name: model.get_parameter(name).detach() for name in dense})
+
+
+WAYS: Mapping[str, Callable[[str, str], Way]] = {
     "sparsity": Sparse,
-    "bits": lambda _: Rounded(),
-    "channels": lambda _: Narrow(),
+    "bits": lambda _, method: Rounded(method),
+    "channels": lambda _, __: Narrow(),
 }
-"""What levels are → the way to make weights, given the pattern of those that are zero."""
+"""What levels are → the way to make weights, given the pattern of zeros, and the method."""
 
 
-def way_of(kind: str, pattern: str = "unstructured") -> Way:
+def way_of(kind: str, pattern: str = "unstructured", method: str = "one-shot") -> Way:
     """Return the way of a kind of level.
 
     Raises
     ------
     ConfigError
-        The kind or the pattern is unknown, or a pattern is given for another kind than sparsity.
+        A name is unknown, a pattern is given for another kind than sparsity, or the method makes
+        no such levels.
     """
     if kind not in WAYS:
         raise ConfigError(one_of("kind of level", kind, WAYS))
     if kind != "sparsity" and pattern != "unstructured":
         raise ConfigError(f"pattern {pattern} is of sparsities: leave it out for {kind}")
-    return WAYS[kind](pattern)
+    if method not in get_args(LayerMethod):
+        raise ConfigError(one_of("method of layers", method, get_args(LayerMethod)))
+    if method == "reconstruct" and "channel" in (pattern, kind.removesuffix("s")):
+        raise ConfigError("reconstruct removes no channels: choose method one-shot")
+    return WAYS[kind](pattern, method)
 
 
 def layer_units(model: nn.Module, together: Sequence[str]) -> list[Unit]:
