@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 import prunescope as ps
 from prunescope.verdict import WORDS, Policy
 
-faces = ps.synthetic_faces(1200, 1, 3000, size=24, groups=["Male"])
+faces = ps.synthetic_faces(800, 1, 2000, size=16, groups=["Male"])
 train, test = faces.split("train"), faces.split("test")
 names = ["Bald", "Beard", "Smiling", "Wearing_Hat"]
 columns = [train.samples.attributes.index(name) for name in names]

@@ -12,9 +12,9 @@ import prunescope as ps
 from prunescope.runtimes import open_model
 from prunescope.training import RECIPES
 
-faces = ps.synthetic_faces(300, 1, 500, size=24, groups=["Male"])
+faces = ps.synthetic_faces(200, 1, 400, size=16, groups=["Male"])
 train, test = faces.split("train"), faces.split("test")
-model = ps.build_model("resnet_small", train.samples.attributes, image_size=24)
+model = ps.build_model("resnet_small", train.samples.attributes, image_size=16)
 ps.train(model, faces, RECIPES["demo"].replace(steps=20, batch_size=32))
 ps.export_onnx(model, "float.onnx")
 

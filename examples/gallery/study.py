@@ -30,8 +30,7 @@ Path("study.yaml").write_text(CONFIG)
 
 # %% [markdown]
 # Two dense networks are trained, one for each seed, and each is pruned in two ways: six runs.
-# `prunescope
-# study run study.yaml -o study` does the same.
+# `prunescope study run study.yaml -o study` does the same.
 
 # %%
 done = run_study(Path("study.yaml"), Path("study"))

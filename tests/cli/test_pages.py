@@ -25,11 +25,12 @@ MAY_FAIL = ("prunescope gate",)
 def folder(tmp_path_factory):
     """Return a folder in which the demo has run, smaller, and two files of one's own lie."""
     folder = tmp_path_factory.mktemp("pages")
-    small = {"n_train": 150, "n_val": 150, "n_test": 400, "size": 16}
+    small = {"n_train": 100, "n_val": 100, "n_test": 300, "size": 16, "groups": ("Male", "Young")}
+    small["attributes"] = ("Bald", "Beard", "Male", "Smiling", "Young")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_module, "DataConfig", lambda **how: DataConfig(**{**how, **small}))
         for name in ("demo", "demo-pt"):
-            patch.setitem(RECIPES, name, RECIPES[name].replace(steps=4, batch_size=16))
+            patch.setitem(RECIPES, name, RECIPES[name].replace(steps=20, batch_size=8))
         run_demo(folder / "demo", seed=0, tell=lambda _: None, show=silent)
     for name, file in {"dense": "dense", "pruned": "gmp-pt-95"}.items():
         shutil.copy(folder / "demo" / f"{file}.parquet", folder / f"{name}.parquet")
