@@ -21,7 +21,7 @@ base:
   sparsities: [0.9]
   seeds: [0, 1]
   recipe: {like: demo, steps: 10, batch_size: 16}
-  recipe_pt: {like: demo-pt, steps: 5, batch_size: 16}
+  recipe_pt: {like: demo-pt, steps: 20, batch_size: 8}
 vary:
   - {}
 audit: {replicates: 100}

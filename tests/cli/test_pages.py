@@ -65,7 +65,7 @@ def test_every_block_runs(page, folder, monkeypatch, prunescope, capsys):
             exec(block, space)
             assert capsys.readouterr().out
         elif kind == "sh":
-            for line in block.splitlines():
+            for line in block.replace("\\\n", " ").splitlines():
                 run(line, prunescope)
         else:
             assert kind == "text", f"a block of {page} that is neither run nor output"

@@ -82,7 +82,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Let links that leave docs/ lead to the pages that show the files."""
     here = page.file.src_uri
     path = config.extra["sources"].get(here)
-    page.meta |= {"hide": ["navigation"]} if here == "index.md" else {}
+    if here == "index.md":
+        page.meta["hide"] = ["navigation"]
+    if here.startswith(("repository/", "results/")):
+        page.meta["search"] = {"boost": 0.3}
     if path is None:
         return markdown
     known = targets(path, markdown)
