@@ -2,9 +2,7 @@
 # # How far may I prune? A sparsity under a bias budget
 #
 # A product may lose one point of accuracy, and its answers may not lean two points further to men
-# or to women than they do now. How many weights may go?
-#
-# The model is as small as can be, so that this takes seconds: a linear one on drawn faces.
+# or to women than they do now. How many weights may go? (The model is linear, to take seconds.)
 
 # %%
 import numpy as np
@@ -39,7 +37,7 @@ def pruned(sparsity):
     return asked @ np.where(np.abs(weights) < cut, 0, weights).T + bias
 
 
-levels = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+levels = (0.3, 0.5, 0.7, 0.9)
 audit = ps.audit(
     dense=pruned(0),
     compressed={f"{level:.0%}": pruned(level) for level in levels},
@@ -56,3 +54,7 @@ audit = ps.audit(
 budget = Policy.of(["accuracy >= -0.01", "bias_amplification[Male] <= +0.02"])
 for model in budget.judge(audit).models:
     print(model.model, WORDS[model.answer], *(one.text for one in model.criteria), sep="\n    ")
+
+# %% [markdown]
+# Half of the weights may go. With 90% gone accuracy still keeps its budget, and no one is called
+# bald, bearded, smiling or hatted any more: accuracy alone would have let that model pass.

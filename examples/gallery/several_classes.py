@@ -6,6 +6,7 @@
 
 # %%
 import numpy as np
+import polars as pl
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
@@ -51,4 +52,5 @@ print(ps.verdict(audit).text)
 
 # %%
 columns = ["model", "attribute", "baseline", "value", "delta_low", "delta_high"]
-print(audit.worst("tpr", n=4).select(columns))
+worst = audit.worst("tpr", n=100).filter(pl.col("group").is_null())
+print(worst.select(columns).head(4))

@@ -39,7 +39,7 @@ print(found)
 # %% [markdown]
 # The rule that was planted is found, to the hour, and the half that was not searched bears it out:
 # the share of answers that went from right to wrong inside and elsewhere, and how much more
-# that is, with a 95% interval.
+# that is, with a 95% interval. (The first condition tells how sure the dense model was.)
 
 # %%
 for row in found.table.rows(named=True):

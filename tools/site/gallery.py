@@ -61,9 +61,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages, and the one that lists them."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     top = [TOP]
-    for path in sorted(SCRIPTS.glob("*.py")):
-        text = page_of(path)
-        name = f"{path.stem}.md"
+    [pages] = [entry["Gallery"] for entry in config.nav or [] if "Gallery" in entry]
+    for name in (Path(page).name for page in pages[1:]):
+        text = page_of((SCRIPTS / name).with_suffix(".py"))
         title, *_ = text.removeprefix("# ").partition("\n")
         top.append(f"- [{title}]({name})")
         files.append(File.generated(config, f"gallery/{name}", content=text))
