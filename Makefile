@@ -8,7 +8,7 @@ TESTS ?= tests/models tests/training tests/pruning tests/forecast tests/mitigate
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test test-anywhere check lint types clean
+.PHONY: help demo smoke site test test-anywhere check lint types clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -26,13 +26,16 @@ smoke: $(VENV)/dev ## make all kinds of runs of a study, small ones, and its rep
 	$(BIN)/prunescope study run studies/smoke.yaml -o out/smoke --processes 2
 	$(BIN)/prunescope study report out/smoke
 
+site: $(VENV)/dev ## build the documentation into site/, links checked, gallery executed
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --quiet
+
 test: $(VENV)/dev ## run the tests and the doctests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-anywhere: $(VENV)/dev ## run the tests that train as other machines would (half an hour)
 	sh tests/anywhere.sh $(BIN)/python $(TESTS)
 
-check: lint types test ## style, types and tests: what CI runs beside demo and smoke
+check: lint types test ## style, types and tests: what CI runs beside demo, smoke and site
 
 lint: $(VENV)/dev ## style
 	$(BIN)/ruff format --check .
@@ -42,4 +45,4 @@ types: $(VENV)/dev ## strict static types
 	$(BIN)/mypy
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
