@@ -67,7 +67,7 @@ def aurocs(weights: Floats, x: Floats, rising: Floats) -> Floats:
 
 def _above(x: Floats) -> Floats:
     """Return for each point which points it lies above, 1, or level with, ½: (n, n)."""
-    return (x[:, None] > x) + (x[:, None] == x) / 2
+    return np.greater.outer(x, x) + np.equal.outer(x, x) / 2.0
 
 
 def lead(mine: Floats, rivals: list[Floats], confidence: float = 0.95) -> Lead:
