@@ -70,7 +70,7 @@ def test_two_processes_do_what_one_does(folder, method):
 def test_only_the_first_writes_what_resuming_needs(folder):
     for file in ("training", "shares", "layer-1"):
         kept = {path.parts[len(folder.parts)] for path in folder.rglob(f"{file}.safetensors")}
-        assert kept == {"resume-rank0", "resume-alone"}
+        assert kept - {"shared"} == {"resume-rank0", "resume-alone"}  # that one is of both
 
 
 @pytest.mark.timeout(240)

@@ -145,8 +145,9 @@ def agreements(forecast: Forecast) -> list[str]:
         if told:
             found.append(
                 f"{METRICS[metric]}: the expected changes have a rank correlation of "
-                f"{' and '.join(told)}, the plainest rules; 'prunescope forecast score' tells "
-                "whether they are worth more"
+                f"{' and '.join(told)}, the plainest rules. On other people's faces forecasts were "
+                "ahead of these, but not beyond chance: go by the plain rule, until 'prunescope "
+                "forecast score' tells that yours is worth more"
             )
     return found
 
