@@ -78,7 +78,7 @@ def dataset(seed):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def images(dataset):
     return torch.from_numpy(dataset.images(np.arange(100))).float() / 255
 

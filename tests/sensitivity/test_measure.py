@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import prunescope as ps
 from prunescope.predictions import Metadata, Predictions
@@ -17,7 +18,13 @@ LAYERS = ["stem", "one.first", "one.second", "two.first", "two.second", "head"]
 QUICK = {"replicates": 32, "n_batches": 3, "batch_size": 30}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def network(residual, images, settled, seed):
+    torch.manual_seed(seed)
+    return settled(residual(), images)
+
+
+@pytest.fixture(scope="module")
 def found(network, dataset):
     return ps.layer_sensitivity(network, dataset, levels=(0.5, 0.75), **QUICK)
 
