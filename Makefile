@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests/models tests/training tests/pruning tests/forecast tests/mitigate tests/study tests/cli tests/test_examples.py src
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+export PYTHONDONTWRITEBYTECODE = # what Python compiles is kept
 
 .DEFAULT_GOAL := help
 .PHONY: help demo smoke site test test-anywhere check lint types clean
@@ -16,7 +17,8 @@ help: ## list the commands
 $(VENV)/train $(VENV)/dev: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing prunescope with torch into $(VENV) (a few minutes the first time) ..."
-	$(PIP) install -c constraints.txt -e '.[$(@F)]'
+	$(PIP) install --no-compile -c constraints.txt -e '.[$(@F)]'
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true # pip would take one processor
 	@touch $(VENV)/train $@ # dev holds train
 
 demo: $(VENV)/train ## tell the whole story on drawn faces, write demo/report.html
@@ -30,7 +32,7 @@ site: $(VENV)/dev ## build the documentation into site/, links checked, gallery 
 	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --quiet
 
 test: $(VENV)/dev ## run the tests and the doctests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-anywhere: $(VENV)/dev ## run the tests that train as other machines would (half an hour)
 	sh tests/anywhere.sh $(BIN)/python $(TESTS)

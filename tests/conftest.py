@@ -22,7 +22,7 @@ from prunescope.predictions import Compression, Metadata, Predictions
 WIDTHS = {"desktop": 1280, "phone": 390}
 
 # The same examples in every run; `--hypothesis-profile explore` looks for others.
-settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=40)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("seeded")
 

@@ -329,9 +329,9 @@ def test_every_replicate_is_the_metric_of_the_other_blocks(draw, seed, clustered
 
 @pytest.mark.parametrize("truth", ["calibrated", "off by 5 points", "off by up to 20 points"])
 def test_intervals_of_calibration_errors_hold_the_truth(build, truth):
-    """Of 200 models at once, of which no more than chance allows may be missed."""
+    """Of 100 models at once, of which no more than chance allows may be missed."""
     rng = np.random.default_rng(0)
-    p = rng.uniform(0.02, 0.98, (400, 200))
+    p = rng.uniform(0.02, 0.98, (400, 100))
     move = {
         "calibrated": lambda p: p,
         "off by 5 points": lambda p: p + np.where(p < 0.5, 0.05, -0.05),
@@ -348,7 +348,7 @@ def test_intervals_of_calibration_errors_hold_the_truth(build, truth):
     true = sum(abs(off[bins == b].sum()) for b in range(10)) / len(grid)
     low, high = (end[0] for end in found["ece"].interval(0.95))
     inside = ((low <= true) & (true <= high)).mean()
-    assert inside >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert inside >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 100)
     if truth == "calibrated":
         assert found["ece"].value[0].min() > 0.01  # chance alone
         assert (low == 0).mean() > 0.5

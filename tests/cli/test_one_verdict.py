@@ -56,7 +56,7 @@ def drawn(seed, n, width, classes, noise, lost, seeds, clustered, groups):
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

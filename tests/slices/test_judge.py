@@ -7,6 +7,12 @@ from scipy.stats import fisher_exact
 from prunescope.slices.damage import STRATA, Target, strata_of
 from prunescope.slices.judge import judge
 
+AUDITS = 100
+"""Simulated here; `benchmarks/slice_cover.py` simulates more."""
+
+CHANCE = 2.5 * np.sqrt(0.05 * 0.95 / AUDITS)
+"""By how much a share of 5% of them may be off."""
+
 
 def target(damage, expected=None, answers=None):
     damage = np.array(damage, np.int16)
@@ -122,33 +128,33 @@ def simulated(n_persons, effect, audits, rng):
 
 
 def test_no_effect_is_seldom_found():
-    rejected, held = simulated(None, 0.0, 200, np.random.default_rng(1))
-    assert rejected <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 200)
-    assert held >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    rejected, held = simulated(None, 0.0, AUDITS, np.random.default_rng(1))
+    assert rejected <= 0.05 + CHANCE
+    assert held >= 0.95 - CHANCE
 
 
 def test_an_effect_is_found_and_its_interval_holds_it():
-    rejected, held = simulated(None, 0.1, 200, np.random.default_rng(2))
+    rejected, held = simulated(None, 0.1, AUDITS, np.random.default_rng(2))
     assert rejected >= 0.8
-    assert held >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    assert held >= 0.95 - CHANCE
 
 
 def test_persons_are_the_units():
-    rejected, held = simulated(150, 0.0, 200, np.random.default_rng(3))
-    assert rejected <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 200)
-    assert held >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    rejected, held = simulated(150, 0.0, AUDITS, np.random.default_rng(3))
+    assert rejected <= 0.05 + CHANCE
+    assert held >= 0.95 - CHANCE
 
 
 def test_intervals_hold_though_few_persons_make_up_the_damage():
     """Most of 20 persons lose next to nothing, some nearly all: those drawn may happen not to."""
     rng, held = np.random.default_rng(4), 0
-    for _ in range(200):
+    for _ in range(AUDITS):
         person = np.repeat(np.arange(2000), rng.geometric(0.1, 2000))[:2000]
         inside = np.isin(person, rng.permutation(person[-1] + 1)[:20])
         flips = rng.binomial(10, rng.beta(0.04, 0.96, person[-1] + 1)[person])
         found = judged(target(flips, answers=[10] * 2000), inside, person)
         held += found.low <= 0 <= found.high
-    assert held / 200 >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    assert held / AUDITS >= 0.95 - CHANCE
 
 
 def test_damage_that_is_a_mean_over_seeds():

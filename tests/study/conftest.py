@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
+from dataclasses import replace
 
 import pytest
 
+from prunescope.study.engine import run_study
 from prunescope.study.sweep import silent
 
 TINY = """
@@ -71,8 +74,34 @@ def write_study(network, seed):
 
 
 @pytest.fixture(scope="session")
+def unbroken(tmp_path_factory, seed):
+    """Make the tiny study once; return where, and how it ended."""
+    home = tmp_path_factory.mktemp("unbroken")
+    (home / "tiny_network.py").write_text(NETWORK)
+    (home / "study.yaml").write_text(TINY.replace("SEED", str(seed)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(home)
+        patch.setenv("PRUNESCOPE_CACHE", str(home / "cache"))
+        return home, run_study(home / "study.yaml", home / "out")
+
+
+@pytest.fixture
+def done(unbroken, network):
+    """Return the file of the tiny study and how it ended, in a copy of its own."""
+    home, outcome = unbroken
+    shutil.copytree(home, network, dirs_exist_ok=True)
+    return network / "study.yaml", replace(outcome, folder=network / "out")
+
+
+@pytest.fixture
+def whole(unbroken, contents):
+    """Return what an unbroken study leaves."""
+    return contents(unbroken[0] / "out")
+
+
+@pytest.fixture(scope="session")
 def contents():
-    """Return a function that digests every file of a study, but for times and locks."""
+    """Return a function that digests every file of a study, but for times, locks and commits."""
     return digests
 
 
@@ -86,6 +115,7 @@ def digests(folder):
         if path.name == "prunescope.json":
             told = json.loads(data)
             del told["created"]
+            told.pop("git_commit", None)  # somebody may commit meanwhile
             data = json.dumps(told).encode()
         if path.name == "log.jsonl":
             lines = [json.loads(line) for line in data.decode().splitlines()]

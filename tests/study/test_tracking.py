@@ -5,7 +5,7 @@ import json
 import pytest
 
 from prunescope.errors import ConfigError
-from prunescope.study.engine import Store, read_log, run_study
+from prunescope.study.engine import Store, read_log
 from prunescope.study.tracking import KEY, key_figures, track_mlflow, track_tensorboard
 
 # the warnings are those of MLflow's own store and of its libraries
@@ -13,9 +13,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def study(write_study, network, show):
-    done = run_study(write_study(), network / "out", tell=print, show=show)
-    return Store(network / "out", done.plan.study.asked), done.plan
+def study(done):
+    _, outcome = done
+    return Store(outcome.folder, outcome.plan.study.asked), outcome.plan
 
 
 def test_mlflow_has_parameters_curves_figures_and_artifacts(study, tmp_path):

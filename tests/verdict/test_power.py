@@ -52,7 +52,7 @@ def test_what_was_foretold_happens():
     policy = Policy.parse(ACCURACY)
     dense, _ = answers(4_000, width=4)
     held, flips = [], []
-    for seed in range(60):
+    for seed in range(30):
         one, other = answers(800, width=4, seed=100 + seed)
         found = audit(one, other, train_rates=one.samples.rates(), replicates=100, n_affected=0)
         held.append(Judge(found, policy).model("m1").answer == "ship")

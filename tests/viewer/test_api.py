@@ -203,7 +203,7 @@ def test_no_request_that_the_openapi_allows_breaks_the_server(
     answered = dict.fromkeys(operations, 0)
     for operation in operations.values():
 
-        @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=30, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def run(case):
             answer = case.call(headers=headers)

@@ -66,7 +66,7 @@ def _chart(curve: Curve, series: list[Series]) -> alt.LayerChart | alt.FacetChar
             line = along.mark_line(
                 color=colour(one.place), strokeWidth=1.8, strokeDash=dash_of(one.place)
             )
-            layers += [band.encode(y=alt.Y("low:Q"), y2="high:Q"), line.encode(y=y)]
+            layers += [band.encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")), line.encode(y=y)]
     return alt.layer(*layers, *_points(every, x, y, series))
 
 
@@ -102,13 +102,13 @@ def _points(
     shape = alt.Shape("kind:N", legend=None, scale=shapes)
     faint = seeds.mark_point(filled=True, opacity=0.5, size=20)
     return [
-        bar.encode(y=alt.Y("low:Q"), y2="high:Q"),
+        bar.encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
         *(
-            [faint.encode(shape=shape, description="tip:N")]
+            [faint.encode(shape=shape, description=alt.Description("tip:N"))]
             if any(r["member"] for r in rows)
             else []
         ),
-        point.encode(shape=shape, description="tip:N"),
+        point.encode(shape=shape, description=alt.Description("tip:N")),
     ]
 
 

@@ -60,13 +60,13 @@ def draw_grid(attributes: list[str], values: Triangle, full: float, what: str) -
         return alt.Y(name, scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
 
     squares = data(cells).mark_rect().encode(
-        x=place("x:Q"), x2="x2:Q", y=drop("y:Q"), y2="y2:Q",
+        x=place("x:Q"), x2=alt.X2("x2:Q"), y=drop("y:Q"), y2=alt.Y2("y2:Q"),
         fill=alt.Fill("colour:N", scale=None), fillOpacity=alt.FillOpacity("level:Q", scale=None),
     )  # fmt: skip
     words = data(names).mark_text(
         align="left", baseline="middle", fontSize=8 if size < 14 else 11, limit=NAMES, color=INK
     )
-    chart = alt.layer(squares, words.encode(x=place("x:Q"), y=drop("y:Q"), text="name:N"))
+    chart = alt.layer(squares, words.encode(x=place("x:Q"), y=drop("y:Q"), text=alt.Text("name:N")))
     padding = {"left": 0, "top": 0, "bottom": 0, "right": WIDTH + NAMES - width}
     label = _described(attributes, values, places, what)
     svg = drawn(chart, (width, height), padding, label, merge_cells)

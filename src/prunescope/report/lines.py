@@ -80,7 +80,7 @@ def draw_lines(
         layers.append(one.mark_line(color=line.colour, strokeWidth=1.8))
         layers.append(
             one.mark_point(filled=True, size=34, opacity=1, color=line.colour).encode(
-                description="tip:N"
+                description=alt.Description("tip:N")
             )
         )
     return Markup(drawn(alt.layer(*layers), (WIDTH, HEIGHT), PADDING, label, shrink_points))

@@ -43,10 +43,10 @@ def draw_points(plot: LinkPlot, colours: dict[str, str]) -> str:
         axis=alt.Axis(tickCount=5, minExtent=34, maxExtent=34),
     )
     layers = [
-        zero.encode(x="x:Q"),
-        zero.encode(y="y:Q"),
+        zero.encode(x=alt.X("x:Q")),
+        zero.encode(y=alt.Y("y:Q")),
         data(rows).mark_point(filled=True, size=26, opacity=1).encode(
-            x=x, y=y, color=alt.Color("colour:N", scale=None), description="tip:N"
+            x=x, y=y, color=alt.Color("colour:N", scale=None), description=alt.Description("tip:N")
         ),
     ]  # fmt: skip
     label = (

@@ -129,7 +129,7 @@ def _points(rows: list[dict[str, Any]], frame: _Frame) -> alt.Chart:
         y=frame.y,
         color=alt.Color("colour:N", scale=None),
         shape=alt.Shape("kind:N", legend=None, scale=shapes),
-        description="tip:N",
+        description=alt.Description("tip:N"),
     )
     return encoded
 
@@ -141,7 +141,7 @@ def _names(rows: list[dict[str, Any]], frame: _Frame) -> list[alt.Chart]:
     for row, where in zip(rows, _beside(places, [row["name"] for row in rows]), strict=True):
         if where:
             align, dx, dy = where
-            label = data([row]).encode(x=frame.x, y=frame.y, text="name:N")
+            label = data([row]).encode(x=frame.x, y=frame.y, text=alt.Text("name:N"))
             layers.append(label.mark_text(align=align, dx=dx, dy=dy, fontSize=11, color=INK))
     return layers
 

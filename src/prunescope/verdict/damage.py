@@ -148,8 +148,8 @@ class Asked:
         names = (
             "value", "low", "high", "baseline", "delta", "delta_low", "delta_high", "p_value"
         )  # fmt: skip
-        found = [self.rows[name].cast(pl.Float64).is_nan().fill_null(value=False) for name in names]
-        return np.asarray(np.any([one.to_numpy() for one in found], axis=0))
+        nan = pl.col(*names).cast(pl.Float64).is_nan().fill_null(value=False)
+        return self.rows.select(pl.any_horizontal(nan)).to_series().to_numpy()
 
     def damage_of(self, at: Floats, slack: Floats | float = 0.0) -> Floats:
         """Return the damage that the quantity means where it is `at`.

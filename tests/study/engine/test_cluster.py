@@ -26,11 +26,10 @@ def drop(contents):
 
 
 def test_a_machine_is_killed_half_way_and_the_study_ends_the_same(
-    machines, write_study, network, contents, show
+    machines, write_study, network, contents, whole, show
 ):
     cluster, second = machines
     study = write_study()
-    run_study(study, network / "here", tell=print, show=show)
     killed = []
 
     def kill():
@@ -47,11 +46,11 @@ def test_a_machine_is_killed_half_way_and_the_study_ends_the_same(
     killer.join()
     assert done.complete
     assert killed[0] < len(done.plan.runs)
-    assert drop(contents(network / "there")) == drop(contents(network / "here"))
+    assert drop(contents(network / "there")) == drop(whole)
 
 
 def test_machines_without_a_shared_folder_leave_runs_at_a_url(
-    machines, write_study, network, contents, show, monkeypatch
+    machines, write_study, network, contents, whole, show
 ):
     cluster, _ = machines
     url = f"file://{network}/shared"
@@ -70,11 +69,10 @@ def test_machines_without_a_shared_folder_leave_runs_at_a_url(
 
     # another folder takes up what is at the URL, and makes the rest
     study = write_study()
-    run_study(study, network / "here", tell=print, show=show)
     before = {path: path.stat().st_mtime_ns for path in (network / "shared").rglob("*.parquet")}
     again = run_study(study, network / "again", engine=engine, tell=print, show=show)
     assert again.complete
-    assert drop(contents(network / "again")) == drop(contents(network / "here"))
+    assert drop(contents(network / "again")) == drop(whole)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
 
 
@@ -89,11 +87,10 @@ def test_bad_places(write_study, network, show):
             run_study(study, network / "there", engine=engine, tell=print, show=show)
 
 
-def test_a_mirror_keeps_a_run_whole(write_study, network, contents, show):
-    study = write_study()
-    done = run_study(study, network / "out", tell=print, show=show)
-    store = Store(network / "out", done.plan.study.asked)
-    run, mirror = done.plan.runs[0], Mirror(f"memory://{network.name}/deep/er")
+def test_a_mirror_keeps_a_run_whole(done, network, contents):
+    _, outcome = done
+    store = Store(outcome.folder, outcome.plan.study.asked)
+    run, mirror = outcome.plan.runs[0], Mirror(f"memory://{network.name}/deep/er")
     assert not mirror.finished(run, store.splits)
     mirror.push(store, run)
     assert mirror.finished(run, store.splits)

@@ -4,21 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from prunescope.study.engine import run_study
-
 KILLING = Path(__file__).with_name("killing.py")
-ROUNDS = 6
+ROUNDS = 2
 """Studies that are killed here; `benchmarks/kills.py` kills each command at all of its steps."""
-
-
-@pytest.fixture
-def whole(write_study, network, show, contents):
-    """What an unbroken study leaves."""
-    folder = network / "whole"
-    run_study(write_study(), folder, tell=print, show=show)
-    return contents(folder)
 
 
 def killed(study, folder, rounds, *, processes=1, longest):

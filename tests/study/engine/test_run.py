@@ -44,13 +44,6 @@ def stamps(folder):
             and path.suffix in (".safetensors", ".parquet")}  # fmt: skip
 
 
-@pytest.fixture
-def done(write_study, network, show):
-    study = write_study()
-    found, _ = run(study, network / "out", show)
-    return study, found
-
-
 def test_a_study_leaves_models_answers_logs_and_an_audit(done, network):
     _, found = done
     store, plan = Store.open(network / "out")
@@ -183,25 +176,23 @@ def test_a_process_that_dies_takes_one_run_with_it(write_study, network, show):
     assert any("the process that made it ended with exit code 9" in line for line in told)
 
 
-def test_two_processes_on_one_folder_share_the_work(write_study, network, contents, show):
+def test_two_processes_on_one_folder_share_the_work(write_study, network, contents, whole):
     study = write_study()
-    run(study, network / "alone", show)
     command = [sys.executable, "-m", "prunescope", "study", "run", str(study), "-o",
                str(network / "both")]  # fmt: skip
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = [process.communicate(timeout=200)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
-    assert contents(network / "both") == contents(network / "alone")
+    assert contents(network / "both") == whole
     made = [line.split(":")[0] for error in errors for line in error.splitlines() if "-s" in line]
     assert sorted(made) == sorted(set(made))
     assert len(made) == len(NAMES)
 
 
 def test_a_full_disk_is_told_and_the_study_goes_on_when_there_is_room(
-    write_study, network, show, contents
+    write_study, network, show, contents, whole
 ):
     study = write_study()
-    run(study, network / "whole", show)
     limited = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
         "from prunescope.cli import main; import sys; sys.argv[0] = 'prunescope'; main()"
@@ -215,7 +206,7 @@ def test_a_full_disk_is_told_and_the_study_goes_on_when_there_is_room(
     assert "Traceback" not in done.stderr
     assert "cannot write" in done.stderr
     assert run(study, network / "out", show)[0].complete
-    assert contents(network / "out") == contents(network / "whole")
+    assert contents(network / "out") == whole
 
 
 def test_a_lock_is_seen_and_falls_with_its_process(done, network):
