@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 import prunescope as ps
 from prunescope.predictions import Metadata, Predictions
