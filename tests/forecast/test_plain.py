@@ -153,6 +153,9 @@ def test_a_forecast_tells_how_far_its_order_is_that_of_the_plainest_rules(world)
     by_dense = spearmanr(rows["change"], rows["dense"])[0]
     [text] = agreements(told)  # there is no group
     assert f"{by_rarity:+.2f} with rarity and {by_dense:+.2f} with the dense" in text
+    assert "go by the plain rule" in text
+    at_b = replace(told, attributes=told.attributes.with_columns(tier=pl.lit("B")))
+    assert "tier B ranked the changes better than these at 95%" in agreements(at_b)[0]
     few = replace(told, attributes=told.attributes.filter(pl.col("attribute").is_in(["a0", "a1"])))
     assert agreements(few) == []
 
