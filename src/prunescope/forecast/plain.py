@@ -156,8 +156,8 @@ def _proven(metric: str, tier: str) -> str:
     if tier in PROVEN.get(metric, ()):
         return f"On other people's faces tier {tier} ranked the changes better than these at 95%;"
     return (
-        f"On other people's faces tier {tier} was ahead of these, but not beyond chance: where they "
-        "differ go by the plain rule;"
+        f"On other people's faces tier {tier} was ahead of these, but not beyond chance: where "
+        "they differ go by the plain rule;"
     )
 
 
