@@ -72,6 +72,7 @@ def test_lean_is_to_the_highest_rate_if_it_differs_by_a_tenth_of_the_lowest(rate
 def test_lean_needs_ten_percent():
     assert lean(np.array([[0.5], [0.45]])).applicable.tolist() == [True]
     assert lean(np.array([[0.5], [0.46]])).applicable.tolist() == [False]
+    assert lean(np.array([[0.6875], [0.625]])).applicable.tolist() == [True]  # exactly ten
     assert lean(np.array([[0.0], [0.0]])).applicable.tolist() == [False]
     assert lean(np.array([[1.0], [np.nan]])).applicable.tolist() == [False]
 

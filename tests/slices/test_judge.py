@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import fisher_exact
+from scipy.stats import fisher_exact, ttest_ind
 
 from prunescope.slices.damage import STRATA, Target, strata_of
 from prunescope.slices.judge import judge
@@ -143,6 +143,18 @@ def test_persons_are_the_units():
     rejected, held = simulated(150, 0.0, AUDITS, np.random.default_rng(3))
     assert rejected <= 0.05 + CHANCE
     assert held >= 0.95 - CHANCE
+
+
+@pytest.mark.parametrize("seed", [0, 3, 4])
+def test_of_persons_the_p_value_is_welchs(seed):
+    """Eighty persons of five images each, half of them in the slice."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(80), 5)
+    rate = np.where(np.arange(80) < 40, 0.32, 0.22) + rng.normal(0, 0.05, 80)
+    hurt = rng.random(400) < np.clip(rate[who], 0, 1)
+    means = np.bincount(who, hurt) / 5
+    want = ttest_ind(means[:40], means[40:], equal_var=False, alternative="greater").pvalue
+    assert judged(target(hurt), who < 40, who).p_value == pytest.approx(want, rel=0.05)
 
 
 def test_intervals_hold_though_few_persons_make_up_the_damage():
