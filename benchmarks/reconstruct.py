@@ -1,7 +1,7 @@
 """How much less than by magnitude pruning changes answers when what stays makes up for what goes.
 
     python examples/slices/models.py PATH/TO/celeba64.parquet -o out/slices/celeba64
-    python benchmarks/reconstruct.py PATH/TO/celeba64.parquet out/slices/celeba64/models --seeds 3
+    python benchmarks/reconstruct.py PATH/TO/celeba64.parquet out/slices/celeba64/models --seeds 0,1,2
 
 Of each dense model: pruned at once by magnitude, by magnitude with what stays fitted by least
 squares to what the dense layers give (as AdaPrune does), and by `reconstruct`; all with batch
@@ -53,7 +53,7 @@ N_DRAWS = 1000
 def main(
     source: Annotated[str, typer.Argument(help="celeba64.parquet")],
     models: Annotated[Path, typer.Argument(help="Folder with dense-seed0 and so on.")],
-    seeds: Annotated[int, typer.Option(help="Of how many dense models.")] = 3,
+    seeds: Annotated[str, typer.Option(help="Of which dense models, by commas.")] = "0,1,2",
     out: Annotated[Path, typer.Option("-o", "--out")] = OUT,
     trained: Annotated[bool, typer.Option(help="Also train: 4 trainings a seed.")] = False,
 ) -> None:
@@ -64,7 +64,7 @@ def main(
         dataset = load_dataset(data, update)
     told, train = Told(dataset.split("test")), dataset.split("train")
     tables: list[list[str]] = [[], [], []]
-    for seed in range(seeds):
+    for seed in map(int, seeds.split(",")):
         dense = load_checkpoint(models / f"dense-seed{seed}").model
         told.begin(dense)
         for name, asked in CONDITIONS.items():
