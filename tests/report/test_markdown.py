@@ -71,7 +71,7 @@ def test_populations_stand_in_the_table_and_seeds_do_not(seeds):
     assert "(churn " in table(text)[1]
     assert "churn not known" not in text
     assert "- Most compressed models answer otherwise" in text
-    assert "## Do uncertainty and entanglement foretell bias?" in text
+    assert "## Does uncertainty go with bias?" in text
 
 
 def test_without_intervals_nothing_is_said_of_brackets(untested):

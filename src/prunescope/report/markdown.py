@@ -22,7 +22,7 @@ def to_markdown(report: Report) -> str:
         f"{how_to_read(report)} {counted(report.n_samples, 'image')}, "
         f"{counted(report.n_attributes, report.noun)}.",
         "",
-        "## Do uncertainty and entanglement foretell bias?",
+        "## Does uncertainty go with bias?",
         "",
         *(f"- {escape(text)}" for text in report.links.texts),
     ]
