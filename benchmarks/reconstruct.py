@@ -1,7 +1,7 @@
 """How much less than by magnitude pruning changes answers when what stays makes up for what goes.
 
     python examples/slices/models.py PATH/TO/celeba64.parquet -o out/slices/celeba64
-    python benchmarks/reconstruct.py PATH/TO/celeba64.parquet out/slices/celeba64/models --seeds 0,1,2
+    python benchmarks/reconstruct.py PATH/TO/celeba64.parquet out/slices/celeba64/models
 
 Of each dense model: pruned at once by magnitude, by magnitude with what stays fitted by least
 squares to what the dense layers give (as AdaPrune does), and by `reconstruct`; all with batch

@@ -250,7 +250,11 @@ def print_forecast(found: Forecast) -> None:
         ("class", "images that leave or join") if of_classes else ("attribute", "answers that flip")
     )
     table = Table(
-        *what, "rarer value in training", "rare-value ratio", "expected", title="Most flips expected"
+        *what,
+        "rarer value in training",
+        "rare-value ratio",
+        "expected",
+        title="Most flips expected",
     )
     for row in flips.head(N_ATTRIBUTES).to_dicts():
         ratio, rare = ratios.get(row["attribute"], {}), rarity.get(row["attribute"])
