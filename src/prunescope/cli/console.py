@@ -93,10 +93,9 @@ def _lines(label: str, stream: TextIO) -> Iterator[Callable[..., None]]:
         now = time.monotonic()
         if now - last >= PLAIN_EVERY and done < total:
             last = now
-            told = [f"{done / total:.0%} {note}".rstrip() if total else f"{done} {note}".rstrip()]
-            if done and total:
-                told.append(f"{(now - start) * (total - done) / done:,.0f} s left")
-            print(f"{label}: {', '.join(told)}", file=stream, flush=True)
+            share = f"{done / total:.0%}" if total else f"{done}"
+            left = f", {(now - start) * (total / done - 1):,.0f} s left" if done and total else ""
+            print(f"{label}: {f'{share} {note}'.rstrip()}{left}", file=stream, flush=True)
 
     yield update
     took = time.monotonic() - start

@@ -299,12 +299,12 @@ def print_score(judged: Score) -> None:
 
     scorer = judged.info.forecast.scorer
     named = set(judged.table["scorer"])
-    columns = [name for name in beside(scorer) if name in named]
-    gap = ["gap closed"] if CEILING in named else []
+    columns = {name: ("average_precision", name) for name in beside(scorer) if name in named}
+    if CEILING in named:
+        columns["gap closed"] = ("gap_closed", scorer)
     table = Table(
         "pruned models",
         *columns,
-        *gap,
         title=f"Average precision of flips [{judged.info.confidence:.0%} interval]",
     )
     rows = {
@@ -312,8 +312,7 @@ def print_score(judged: Score) -> None:
         for row in judged.table.filter(target="flips", average="pooled").to_dicts()
     }
     for population in judged.info.runs:
-        cells = [rows.get((population, "average_precision", column)) for column in columns]
-        cells += [rows.get((population, "gap_closed", scorer)) for _ in gap]
+        cells = [rows.get((population, *figure)) for figure in columns.values()]
         table.add_row(
             escape(population),
             *("–" if cell is None or cell["value"] is None else _cell(cell) for cell in cells),

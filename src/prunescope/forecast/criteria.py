@@ -102,13 +102,12 @@ def expected_rows(
     """
     slices = leanings.slices
     now = expected_counts(samples, slices, decisions.astype(np.float32))
-    likely, counted = (
-        np.stack([expected_counts(samples, slices, yes) for yes in told])
-        for told in (
-            [abs(decisions - chance(look)) for _, look in outlooks],
-            [_answers(samples, decisions, look) for _, look in outlooks],
-        )
+    likely = np.stack(
+        [expected_counts(samples, slices, abs(decisions - chance(look))) for _, look in outlooks]
     )
+    counted = likely
+    if samples.task == "multilabel":
+        counted = np.stack([expected_counts(samples, slices, _answers(o)) for _, o in outlooks])
     found = [leanings.rare_value_ratio(now, counted)]
     found += [leanings.bias_amplification(g, now, likely) for g in slices.group_names()]
     parts = []
@@ -118,12 +117,10 @@ def expected_rows(
     return pl.concat(parts)
 
 
-def _answers(samples: Samples, decisions: NDArray[np.bool_], outlook: Outlook) -> Floats:
-    """Return the answers that the expected margins give, (N, A); of classes how likely each is."""
-    if samples.task == "multiclass":
-        return abs(decisions - chance(outlook))
+def _answers(outlook: Outlook) -> Floats:
+    """Return the answers that the expected margins of attributes give: (N, A), 1 or 0."""
     assert outlook.mean is not None
-    return np.broadcast_to((outlook.mean > 0).astype(np.float32), decisions.shape)
+    return np.broadcast_to((outlook.mean > 0).astype(np.float32), outlook.risk.shape)
 
 
 def chance(outlook: Outlook) -> Floats:
