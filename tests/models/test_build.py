@@ -125,6 +125,25 @@ def test_an_unknown_name_lists_the_choices():
     assert all(arch in message for arch in (*ARCHITECTURES, "hf:NAME_OR_FOLDER", "module:factory"))
 
 
+def test_an_architecture_may_say_at_which_size_it_sees_images():
+    enlarged, as_they_are = (
+        build_model(arch, ATTRIBUTES, image_size=64) for arch in ("resnet18", "resnet18@64")
+    )
+    sizes = [model.spec.preprocessing.input_size for model in (enlarged, as_they_are)]
+    assert sizes == [128, 64]
+    images = torch.rand(2, 3, 64, 64)
+    by_argument = build_model("resnet18", ATTRIBUTES, image_size=64, input_size=64)
+    assert torch.equal(as_they_are.eval()(images), by_argument.eval()(images))
+    again = fresh_copy(as_they_are, seed=1)
+    assert (again.spec.arch, again.spec.preprocessing.input_size) == ("resnet18@64", 64)
+
+
+@pytest.mark.parametrize("pixels", ["", "0", "-64", "64px", "6.4"])
+def test_a_size_that_is_no_number_of_pixels(pixels):
+    with pytest.raises(ConfigError, match=r"expected pixels after @, as in resnet18@64"):
+        build_model(f"resnet18@{pixels}", ATTRIBUTES, image_size=64)
+
+
 def test_no_attribute():
     with pytest.raises(ConfigError, match="at least one attribute"):
         build_model("resnet_small", [], image_size=64)

@@ -51,7 +51,11 @@ AnyModel = Annotated[
 def train(
     out: options.ModelOut = Path("dense"),
     arch: Annotated[
-        str, typer.Option(help="An architecture, hf:NAME_OR_FOLDER, or module:factory.")
+        str,
+        typer.Option(
+            help="An architecture, with the side it sees images at if you like (resnet18@64); "
+            "hf:NAME_OR_FOLDER, or module:factory."
+        ),
     ] = "resnet_small",
     recipe: RecipeName = None,
     epochs: Epochs = None,

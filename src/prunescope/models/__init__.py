@@ -8,8 +8,8 @@ classifier
     A network with its preprocessing. It maps images in [0, 1] to logits, and is what is trained,
     pruned, saved and exported.
 architecture
-    The shape of a network, by name: a key of `ARCHITECTURES`, ``hf:NAME_OR_FOLDER``, or
-    ``module:factory``.
+    The shape of a network, by name: a key of `ARCHITECTURES`, alone or with the side it sees images
+    at (``resnet18@64``), ``hf:NAME_OR_FOLDER``, or ``module:factory``.
 image size, input size
     Side of the images that a classifier is given, and to which its network has them resized.
 checkpoint
@@ -36,7 +36,14 @@ try:
 except ImportError as error:
     raise MissingExtraError("building, training or asking a model", "train") from error
 
-from prunescope.models.build import ARCHITECTURES, Architecture, build_model, fresh_copy, is_factory
+from prunescope.models.build import (
+    ARCHITECTURES,
+    Architecture,
+    architecture_of,
+    build_model,
+    fresh_copy,
+    is_factory,
+)
 from prunescope.models.checkpoints import (
     Checkpoint,
     check_target,
@@ -63,6 +70,7 @@ __all__ = [
     "Preprocessing",
     "Provenance",
     "Quantized",
+    "architecture_of",
     "build_model",
     "check_float",
     "check_target",

@@ -100,8 +100,10 @@ def build_model(
     Parameters
     ----------
     arch : str
-        One of `ARCHITECTURES`, with fresh weights; ``hf:NAME_OR_FOLDER``, pretrained weights of an
-        image classifier that transformers can load, its last layer fresh if it answers something
+        One of `ARCHITECTURES`, with fresh weights; ``NAME@PIXELS``, such a one that sees images at
+        that side: ``resnet18@64`` does not enlarge images of 64 pixels, which is four times as
+        fast and somewhat less accurate; ``hf:NAME_OR_FOLDER``, pretrained weights of an image
+        classifier that transformers can load, its last layer fresh if it answers something
         else; or ``module:factory``, an importable callable that is called as
         ``factory(n_outputs=A)`` and returns a `torch.nn.Module` which maps images (N, 3, S, S),
         normalised to mean and deviation 0.5, to logits (N, A).
@@ -156,11 +158,10 @@ def build_model(
         elif is_factory(arch):
             network = network_from_factory(arch, len(names))
             preprocessing = Preprocessing(input_size=image_size)
-        elif arch in ARCHITECTURES:
-            network, preprocessing = _from_scratch(ARCHITECTURES[arch], names, task, image_size)
         else:
-            choices = [*ARCHITECTURES, f"{HUB_PREFIX}NAME_OR_FOLDER", "module:factory"]
-            raise ConfigError(one_of("architecture", arch, choices))
+            architecture, own_size = architecture_of(arch)
+            network, preprocessing = _from_scratch(architecture, names, task, image_size)
+            input_size = own_size if input_size is None else input_size
     if input_size is not None:
         preprocessing = _resized(preprocessing, image_size, input_size)
     spec = ModelSpec(
@@ -207,6 +208,30 @@ def fresh_copy(model: Classifier, seed: int) -> Classifier:
               if name in wide and width != wide[name]}  # fmt: skip
     reshape_(fresh.network, widths)
     return fresh
+
+
+def architecture_of(arch: str) -> tuple[Architecture, int | None]:
+    """Return one of `ARCHITECTURES` by name, and the side it sees images at where that is told.
+
+    Raises
+    ------
+    ConfigError
+        There is none of that name, or the side is no number of pixels.
+
+    Examples
+    --------
+    >>> architecture_of("resnet18@64")[1]
+    64
+    """
+    name, at, pixels = arch.partition("@")
+    if name not in ARCHITECTURES:
+        choices = [*ARCHITECTURES, f"{HUB_PREFIX}NAME_OR_FOLDER", "module:factory"]
+        raise ConfigError(one_of("architecture", name, choices))
+    if not at:
+        return ARCHITECTURES[name], None
+    if not (pixels.isdecimal() and int(pixels) > 0):
+        raise ConfigError(f"architecture {arch!r}: expected pixels after @, as in {name}@64")
+    return ARCHITECTURES[name], int(pixels)
 
 
 def is_factory(arch: str) -> bool:

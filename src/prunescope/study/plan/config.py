@@ -110,12 +110,14 @@ class Grid(BaseModel):
     @field_validator("architectures")
     @classmethod
     def _check_architectures(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        from prunescope.models import ARCHITECTURES
+        from prunescope.models import architecture_of
 
         for name in names:
-            if ":" not in name and name not in ARCHITECTURES:
-                known = [*ARCHITECTURES, "hf:NAME_OR_FOLDER", "module:factory"]
-                raise ValueError(one_of("architecture", name, known))
+            if ":" not in name:
+                try:
+                    architecture_of(name)
+                except ConfigError as error:
+                    raise ValueError(str(error)) from error
         return names
 
     @field_validator("methods")
