@@ -212,3 +212,16 @@ assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_audit_with_its_report_does_without_what_loads_slowly():
+    """Each of these takes longer to load than a small audit takes to compute."""
+    code = """
+import sys
+import prunescope.audit, prunescope.cli.audit, prunescope.cli.tables, prunescope.report
+libraries = {"torch", "sklearn", "pandas", "scipy.stats", "scipy.optimize"}
+heavy = libraries & sys.modules.keys()
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

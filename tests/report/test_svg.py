@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from prunescope.report.svg import TAGS, inline, merge_cells, shrink_points, text
+from prunescope.report.svg import TAGS, inline, shrink_points, text
 
 DOCUMENT = '<svg xmlns="http://www.w3.org/2000/svg" width="9" viewBox="0 0 9 9">{}</svg>'
 
@@ -42,27 +42,6 @@ def test_a_disc_becomes_a_circle_and_other_shapes_stay():
     )
     assert text(root[0]) == '<circle cx="1.23" cy="-5" r="2.5" fill="red" data-tip="a&lt;b" />'
     assert root[1].tag == "path"
-
-
-def test_cells_of_one_colour_become_one_path():
-    def cell(x, fill, level):
-        return f'<path d="M{x},0h9v9h-9Z" fill="{fill}" fill-opacity="{level}"/>'
-
-    root = merge_cells(
-        parsed(f"<g>{cell(0, 'a', 1)}{cell(9, 'b', 1)}{cell(18, 'a', 1)}{cell(27, 'a', 0.5)}</g>")
-    )
-    assert [(path.get("d"), path.get("fill")) for path in root[0]] == [
-        ("M0,0h9v9h-9ZM18,0h9v9h-9Z", "a"),
-        ("M9,0h9v9h-9Z", "b"),
-        ("M27,0h9v9h-9Z", "a"),
-    ]
-
-
-def test_what_all_texts_share_is_said_once():
-    root = merge_cells(
-        parsed('<g><text fill="a" font-size="1">x</text><text fill="a">y</text></g>')
-    )
-    assert text(root[0]) == '<g fill="a"><text font-size="1">x</text><text>y</text></g>'
 
 
 def test_elements_are_few():

@@ -33,10 +33,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control, rankdata
 
 from prunescope.audit.estimates import INSUFFICIENT, OK, UNDEFINED
+from prunescope.audit.significance import benjamini_hochberg
 from prunescope.audit.verdicts import TARGETS
+from prunescope.metrics.agreement import doubled_ranks
 from prunescope.metrics.statistics import Floats, divide
 
 CAUSES = ("uncertainty", "interdependence")
@@ -242,7 +243,7 @@ def permute(x: Floats, model: Codes, attribute: Codes, y: Floats, seed: int = 0)
     """
     values, codes = np.unique(x, return_inverse=True)
     codes = codes.reshape(x.shape)
-    right = rankdata(y) - (len(y) + 1) / 2
+    right = doubled_ranks(y[None])[0] / 2
     orders = _orders(~np.isnan(x), seed)
     rhos = [
         _rank_correlations(codes[model, some[:, attribute]], len(values), right)
@@ -284,5 +285,5 @@ def _corrected(part: pl.DataFrame) -> pl.DataFrame:
     tested = part["p_value"].is_not_null().to_numpy()
     q = np.full(len(tested), np.nan)
     if tested.any():
-        q[tested] = false_discovery_control(part["p_value"].to_numpy()[tested], method="bh")
+        q[tested] = benjamini_hochberg(part["p_value"].to_numpy()[tested])
     return part.with_columns(pl.Series("q_value", q).fill_nan(None))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from scipy.stats import binom
 
 from prunescope.audit.comparison import Pairs
-from prunescope.metrics.statistics import Floats
+from prunescope.metrics.statistics import Floats, binomial_cdf
 
 
 def mcnemar(one_way: Floats, other_way: Floats) -> Floats:
@@ -21,8 +20,8 @@ def mcnemar(one_way: Floats, other_way: Floats) -> Floats:
     >>> mcnemar(np.array([1, 5, 0]), np.array([9, 5, 0])).round(4).tolist()
     [0.0215, 1.0, 1.0]
     """
-    n = one_way + other_way
-    return np.asarray(np.minimum(2 * binom.cdf(np.minimum(one_way, other_way), n, 0.5), 1.0))
+    fewer, n = np.minimum(one_way, other_way), one_way + other_way
+    return np.minimum(2 * binomial_cdf(fewer, n, 0.5), 1.0)
 
 
 def paired(transitions: Floats) -> dict[str, Pairs]:

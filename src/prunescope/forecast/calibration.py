@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from sklearn.isotonic import IsotonicRegression
 
 from prunescope.errors import DataError
 from prunescope.metrics.statistics import Floats
@@ -55,6 +54,8 @@ class Calibration(BaseModel):
         >>> [round(float(p), 2) for p in fitted(np.array([0.0, 0.5, 9.0]))]
         [0.0, 0.2, 0.4]
         """
+        from sklearn.isotonic import IsotonicRegression
+
         n_flips = int(flips.sum())
         if n_flips < FEWEST_FLIPS:
             raise DataError(

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.stats import spearmanr
 
 from prunescope.forecast.levels import RISING, RULES
 from prunescope.forecast.result import Forecast
@@ -125,6 +124,8 @@ def agreements(forecast: Forecast) -> list[str]:
 
     What agrees with rarity throughout tells no more than rarity does.
     """
+    from scipy.stats import spearmanr
+
     planned = forecast.at().filter(pl.col("group_value").is_null(), pl.col("change").is_not_null())
     rarity = rarities(forecast)
     found = []

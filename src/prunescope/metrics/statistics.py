@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincc
 from threadpoolctl import ThreadpoolController
 
 from prunescope.data.samples import Task
@@ -230,3 +231,17 @@ def divide(numerator: Any, denominator: Any) -> Floats:  # noqa: ANN401 - anythi
     with np.errstate(divide="ignore", invalid="ignore"):
         result = np.asarray(numerator) / bottom
     return result if bottom.all() else np.where(bottom == 0, np.nan, result)
+
+
+def binomial_cdf(k: ArrayLike, n: ArrayLike, p: float) -> Floats:
+    """Return how likely at most k of n independent trials succeed, each with probability p.
+
+    By the incomplete beta function, to which scipy.stats comes as well, half a second later.
+
+    Examples
+    --------
+    >>> binomial_cdf([0, 1, 2, 0], [2, 2, 2, 0], 0.5).tolist()
+    [0.25, 0.75, 1.0, 1.0]
+    """
+    k, n = np.asarray(k), np.asarray(n)
+    return np.asarray(betaincc(k + 1, n - k, p))

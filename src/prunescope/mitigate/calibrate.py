@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
-from sklearn.isotonic import IsotonicRegression
 
 from prunescope.data.samples import UNKNOWN
 from prunescope.forecast.scorers.temperature import class_temperature, temperatures
@@ -77,6 +76,8 @@ def isotonic_curves(validation: Predictions) -> Curves:
 
 def _through_blocks(z: Floats, y: NDArray[np.bool_]) -> Curve:
     """Draw the curve through the blocks of isotonic regression."""
+    from sklearn.isotonic import IsotonicRegression
+
     order = np.argsort(z)
     z, y = z[order], y[order]
     at, rate, n = _blocks(z, IsotonicRegression().fit_transform(z, y), np.ones(len(z)))

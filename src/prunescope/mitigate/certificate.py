@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from prunescope.errors import ConfigError
-from prunescope.metrics.statistics import Floats
+from prunescope.metrics.statistics import Floats, binomial_cdf
 
 _UP = np.geomspace(1e-4, 1e4, 257)
 CUTS = np.concatenate([[np.finfo(np.float32).min], -_UP[::-1], [0.0], _UP])
@@ -88,7 +87,7 @@ def binomial_p_values(losses: Floats, alpha: float) -> Floats:
     >>> binomial_p_values(np.zeros((30, 1)), alpha=0.1).round(4).tolist()
     [0.0424]
     """
-    return np.asarray(binom.cdf(losses.sum(axis=0), len(losses), alpha))
+    return binomial_cdf(losses.sum(axis=0), len(losses), alpha)
 
 
 def betting_p_values(losses: Floats, alpha: float, delta: float) -> Floats:

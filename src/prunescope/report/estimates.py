@@ -120,7 +120,7 @@ def packed(told: Estimates, noun: str = "attribute") -> str:
     units = [_unit(metric, noun) for metric in told.metrics]
     data = {"names": names, "units": units, "runs": places, "numbers": numbers}
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    deflate = zlib.compressobj(6, wbits=-zlib.MAX_WBITS)  # 9: 2% less, five times as long
     return base64.b64encode(deflate.compress(text.encode()) + deflate.flush()).decode("ascii")
 
 

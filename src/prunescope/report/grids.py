@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
-import altair as alt
-
 from prunescope.report.records import Triangle
-from prunescope.report.svg import INK, LESS, MORE, RULE, data, drawn, merge_cells
+from prunescope.report.svg import INK, LESS, MORE, RULE, add, cut, picture, text
 from prunescope.verdict.numbers import CORRELATION
 
 WIDTH, NAMES = 360, 96
@@ -38,40 +36,26 @@ def draw_grid(attributes: list[str], values: Triangle, full: float, what: str) -
     A cell has its `full` colour from that size on: above 0 one, below 0 the other, at 0 none.
     `what` they are is said to those who do not see them.
     """
-    size = max(SMALLEST, min(LARGEST, WIDTH // len(attributes)))
-    places = [(i, j) for i in range(len(attributes)) for j in range(i)]
+    n = len(attributes)
+    size = max(SMALLEST, min(LARGEST, WIDTH // n))
+    places = [(i, j) for i in range(n) for j in range(i)]
     painted = ((place, _paint(value, full)) for place, value in zip(places, values, strict=True))
-    cells = []
-    for (i, (hue, level)), run in groupby(painted, key=lambda cell: (cell[0][0], cell[1])):
+    shapes: dict[tuple[str, float], str] = {}  # cells of one colour are one path
+    for (i, paint), run in groupby(painted, key=lambda cell: (cell[0][0], cell[1])):
         columns = [j for (_, j), _ in run]
-        across = {"x": columns[0] * size, "x2": (columns[-1] + 1) * size}
-        down = {"y": i * size, "y2": (i + 1) * size}
-        cells.append({**across, **down, "colour": hue, "level": level})
-    names = [
-        {"x": i * size + 3, "y": (i + 0.5) * size, "name": name}
-        for i, name in enumerate(attributes)
-    ]
-    width, height = size * len(attributes), size * len(attributes)
-
-    def place(name: str) -> alt.X:
-        return alt.X(name, scale=alt.Scale(domain=[0, width], nice=False), axis=None)
-
-    def drop(name: str) -> alt.Y:
-        return alt.Y(name, scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
-
-    squares = data(cells).mark_rect().encode(
-        x=place("x:Q"), x2=alt.X2("x2:Q"), y=drop("y:Q"), y2=alt.Y2("y2:Q"),
-        fill=alt.Fill("colour:N", scale=None), fillOpacity=alt.FillOpacity("level:Q", scale=None),
-    )  # fmt: skip
-    words = data(names).mark_text(
-        align="left", baseline="middle", fontSize=8 if size < 14 else 11, limit=NAMES, color=INK
-    )
-    chart = alt.layer(squares, words.encode(x=place("x:Q"), y=drop("y:Q"), text=alt.Text("name:N")))
-    padding = {"left": 0, "top": 0, "bottom": 0, "right": WIDTH + NAMES - width}
-    label = _described(attributes, values, places, what)
-    svg = drawn(chart, (width, height), padding, label, merge_cells)
+        x, across = columns[0] * size, len(columns) * size
+        shape = f"M{x},{i * size}h{across}v{size}h{-across}Z"
+        shapes[paint] = shapes.get(paint, "") + shape
+    root = picture(WIDTH + NAMES, n * size, _described(attributes, values, places, what))
+    for (hue, level), path in shapes.items():
+        add(root, "path", d=path, fill=hue, fill_opacity=level)
+    font, letters = (8, 21) if size < 14 else (11, 15)
+    words = add(root, "g", font_size=font, fill=INK)
+    for i, name in enumerate(attributes):
+        middle = (i + 0.5) * size + 0.3 * font
+        add(words, "text", x=i * size + 3, y=f"{middle:.1f}").text = cut(name, letters)
     hundredths = ",".join("" if value is None else str(round(100 * value)) for value in values)
-    return Grid(svg, size, hundredths)
+    return Grid(text(root), size, hundredths)
 
 
 def _paint(value: float | None, full: float) -> tuple[str, float]:

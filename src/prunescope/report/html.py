@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +59,14 @@ def to_html(report: Report) -> str:
         return replace(drawn, svg=Markup(drawn.svg))
 
     told = report.trade_off
-    trades = [
-        (
-            damage,
-            cost,
-            Markup(draw_trade_off(told, damage, cost, colours)),
-            told.without(damage, cost),
-        )
-        for damage in range(len(told.damages))
-        for cost in range(len(told.costs))
-    ]
+    pairs = list(product(range(len(told.damages)), range(len(told.costs))))
+    curves = report.curves if drawable else []
+    # one chart is laid out while another is drawn, by a library that lets go of the interpreter
+    with ThreadPoolExecutor(2) as pool:
+        traded = pool.map(lambda pair: draw_trade_off(told, *pair, colours), pairs)
+        curved = pool.map(lambda curve: draw(curve, series), curves)
+        plotted = pool.map(lambda plot: draw_points(plot, colours), report.links.plots)
+        estimates = packed(report.estimates, report.noun)
     return page(
         "report.html",
         report.title,
@@ -77,14 +77,17 @@ def to_html(report: Report) -> str:
         metric_name=lambda metric: _in_sentence(label_of(metric, report.noun)),
         GLOSSARY=legend(report.noun),
         label_of=partial(label_of, noun=report.noun),
-        trades=trades,
+        trades=[
+            (*pair, Markup(svg), told.without(*pair))
+            for pair, svg in zip(pairs, traded, strict=True)
+        ],
         whole=[model.name for model in report.compressed if not model.sparsity],
-        packed=packed(report.estimates, report.noun),
+        packed=estimates,
         n_shown=min(len(report.estimates), MOST_SHOWN),
         series=series,
-        curves=[(curve, Markup(draw(curve, series))) for curve in report.curves if drawable],
+        curves=list(zip(curves, map(Markup, curved), strict=True)),
         grid=grid,
-        plots=[(plot, Markup(draw_points(plot, colours))) for plot in report.links.plots],
+        plots=list(zip(report.links.plots, map(Markup, plotted), strict=True)),
         colours=colours if len(colours) <= N_COLOURS else {},
     )
 

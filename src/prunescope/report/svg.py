@@ -20,9 +20,6 @@ SPARE = ("role", "aria-roledescription", "aria-hidden", "class", "pointer-events
 """Attributes that the page does without."""
 
 NUMBER = re.compile(r"-?\d+\.\d+")
-SHARED = ("text-anchor", "font-size", "fill")
-"""Attributes that all texts of a map share."""
-
 MOVE = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
 
 
@@ -144,23 +141,4 @@ def shrink_points(root: ElementTree.Element) -> ElementTree.Element:
             element.attrib.clear()
             element.attrib.update({"cx": move[1], "cy": move[2], "r": disc[1]})
             element.attrib.update({name: value for name, value in kept.items() if value})
-    return root
-
-
-def merge_cells(root: ElementTree.Element) -> ElementTree.Element:
-    """Draw all cells of one colour as one path, and say once what texts share."""
-    for parent in root.iter("g"):
-        merged: dict[tuple[str | None, str | None], ElementTree.Element] = {}
-        for element in parent.findall("path"):
-            first = merged.setdefault((element.get("fill"), element.get("fill-opacity")), element)
-            if first is not element:
-                first.set("d", first.get("d", "") + element.get("d", ""))
-                parent.remove(element)
-        texts = parent.findall("text")
-        for name in SHARED:
-            values = {element.get(name) for element in texts}
-            if len(values) == 1 and (value := values.pop()):
-                parent.set(name, value)
-                for element in texts:
-                    element.attrib.pop(name)
     return root

@@ -8,10 +8,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.decomposition import FastICA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from prunescope.slices.standard import Singles, Standard, joined
@@ -86,6 +82,8 @@ def learn(standard: Standard, values: Singles, damage: Floats, seed: int) -> Lea
 
 def principal(z: Singles, rng: np.random.Generator) -> tuple[Singles, Singles]:
     """Return the first principal components (M, D) of samples (n, D), and their variances (M,)."""
+    from sklearn.utils.extmath import randomized_svd
+
     varying = int(z.any(axis=0).sum())
     most = min(COMPONENTS, len(z) // FEWEST, varying)
     if most < 1:
@@ -108,6 +106,9 @@ def independent(white: Floats, rng: np.random.Generator) -> Singles:
     Hyvärinen, "Fast and robust fixed-point algorithms for independent component analysis", IEEE
     Transactions on Neural Networks 10(3), 1999.
     """
+    from sklearn.decomposition import FastICA
+    from sklearn.exceptions import ConvergenceWarning
+
     white = white - white.mean(axis=0)
     state = int(rng.integers(2**31))
     search = FastICA(whiten=False, max_iter=STEPS, tol=EXACT, random_state=state)
@@ -141,6 +142,9 @@ def towards(half: Floats, damage: Floats) -> Singles:
 
 def clusters(places: Floats, rng: np.random.Generator) -> dict[int, Singles]:
     """Return the centroids (k, M) of k-means, for each k that there are enough samples for."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     found = {}
     for k in LEVELS:
         if k * LEAST <= len(places):

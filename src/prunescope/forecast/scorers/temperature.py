@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from prunescope.data.samples import UNKNOWN
@@ -82,6 +81,8 @@ def class_temperature(validation: Predictions) -> float:
 
 def best_temperature(loss: Callable[[float], float]) -> float:
     """Return the T in [0.05, 20] with the least loss, which is a function of 1 / T."""
+    from scipy.optimize import minimize_scalar
+
     best = minimize_scalar(
         lambda t: loss(np.exp(-t)), bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded"
     )
