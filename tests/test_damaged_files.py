@@ -18,7 +18,7 @@ from PIL import Image
 from transformers import ConvNextConfig
 
 from prunescope.audit import Audit, audit
-from prunescope.cli.options import data_config, read_yaml
+from prunescope.cli.options import Data, read_yaml
 from prunescope.data import load_dataset
 from prunescope.data.decode import decode
 from prunescope.errors import PrunescopeError
@@ -200,7 +200,7 @@ def scan(path):
 
 
 def load_data(path):
-    load_dataset(data_config(str(path)))
+    load_dataset(Data(str(path)).config())
 
 
 def load_note(path):
@@ -227,7 +227,7 @@ READERS = {
     "adjustments.json": (read_adjustments,),
     "policy.yaml": (Policy.load,),
     "study.yaml": (open_study,),
-    "data.yaml": (lambda path: read_yaml(path, "data"), lambda path: data_config(str(path))),
+    "data.yaml": (lambda path: read_yaml(path, "data"), lambda path: Data(str(path)).config()),
     "gain.json": (read_gain,),
     "overrides.csv": (Overrides.load,),
     "decisions.jsonl": (Decisions,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
@@ -29,6 +30,7 @@ from prunescope.cli import (
     view,
 )
 from prunescope.cli.arguments import arguments
+from prunescope.cli.bundles import unbundled
 from prunescope.cli.console import flushed, plain_warnings, say
 from prunescope.cli.mitigate import compare, finetune, route, search, thresholds
 from prunescope.cli.output import places
@@ -56,38 +58,42 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("train")(models.train)
-app.command("prune")(models.prune)
-app.command("quantize")(quantize.quantize)
-app.command("predict")(predict.predict)
-app.command("export")(export.export)
-app.command("gain")(gain.gain)
-app.command("audit")(audit.audit)
-app.command("samples")(samples.samples)
-app.command("slices")(slices.slices)
-app.command("groups")(slices.groups)
-app.command("sensitivity")(sensitivity.sensitivity)
-app.command("explain")(explain.explain)
-app.command("forecast")(forecast.forecast)
-app.command("forecast score")(forecast.score)
-app.command("mitigate thresholds")(thresholds.thresholds)
-app.command("mitigate route")(route.route)
-app.command("mitigate compare")(compare.compare)
-app.command("mitigate search")(search.search)
-app.command("mitigate finetune")(finetune.finetune)
-app.command("gate")(gate.gate)
-app.command("policy init")(gate.init)
-app.command("policy power")(power.power)
-app.command("report")(audit.report)
-app.command("view")(view.view)
-app.command("review export")(view.export)
-app.command("study init")(study.init)
-app.command("study plan")(study.plan)
-app.command("study run")(study.run)
-app.command("study status")(study.status)
-app.command("study track")(study.track)
-app.command("study report")(study.report)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo.demo,
+    "train": models.train,
+    "prune": models.prune,
+    "quantize": quantize.quantize,
+    "predict": predict.predict,
+    "export": export.export,
+    "gain": gain.gain,
+    "audit": audit.audit,
+    "samples": samples.samples,
+    "slices": slices.slices,
+    "groups": slices.groups,
+    "sensitivity": sensitivity.sensitivity,
+    "explain": explain.explain,
+    "forecast": forecast.forecast,
+    "forecast score": forecast.score,
+    "mitigate thresholds": thresholds.thresholds,
+    "mitigate route": route.route,
+    "mitigate compare": compare.compare,
+    "mitigate search": search.search,
+    "mitigate finetune": finetune.finetune,
+    "gate": gate.gate,
+    "policy init": gate.init,
+    "policy power": power.power,
+    "report": audit.report,
+    "view": view.view,
+    "review export": view.export,
+    "study init": study.init,
+    "study plan": study.plan,
+    "study run": study.run,
+    "study status": study.status,
+    "study track": study.track,
+    "study report": study.report,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(unbundled(command))
 app.add_typer(data.app, name="data")
 
 

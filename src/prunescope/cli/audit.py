@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,25 +14,7 @@ from prunescope.cli.console import progress, result, say
 
 if TYPE_CHECKING:
     from prunescope.audit import Audit
-    from prunescope.data import Dataset
 
-Formats = Annotated[
-    str,
-    typer.Option("--format", help="Formats of the report, by commas: html, json, md, csv, card."),
-]
-
-Figures = Annotated[
-    str | None,
-    typer.Option(help="Write the charts to --out/figures too: svg, png, or both by a comma."),
-]
-GainFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--gain",
-        metavar="FILE",
-        help="What 'prunescope gain --json' printed: sizes and times for the trade-off.",
-    ),
-]
 PolicyFile = Annotated[
     Path | None,
     typer.Option(
@@ -41,14 +24,41 @@ PolicyFile = Annotated[
         show_default="the shipped policy",
     ),
 ]
-SlicesFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--slices",
-        metavar="FOLDER",
-        help="What 'prunescope slices' found: the report then tells where it hurts most.",
-    ),
-]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the report of an audit shows, and as what it is written."""
+
+    data: Annotated[
+        str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
+    ] = None
+    title: options.Title = None
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format", help="Formats of the report, by commas: html, json, md, csv, card."
+        ),
+    ] = "html"
+    figures: Annotated[
+        str | None,
+        typer.Option(help="Write the charts to --out/figures too: svg, png, or both by a comma."),
+    ] = None
+    gain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What 'prunescope gain --json' printed: sizes and times for the trade-off.",
+        ),
+    ] = None
+    policy: PolicyFile = None
+    slices: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="What 'prunescope slices' found: the report then tells where it hurts most.",
+        ),
+    ] = None
 
 
 def audit(
@@ -65,11 +75,6 @@ def audit(
         typer.Option("--compressed", metavar="FILE...", help="Predictions of compressed models."),
     ],
     out: options.Out = Path("audit"),
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     stream: Annotated[
         bool | None,
@@ -138,15 +143,9 @@ def audit(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed by which many samples share blocks.")] = 0,
-    data: Annotated[
-        str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
-    ] = None,
-    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
-    formats: Formats = "html",
-    figures: Figures = None,
-    gain: GainFile = None,
-    policy: PolicyFile = None,
-    slices: SlicesFolder = None,
+    *,
+    answers: options.Answers,
+    page: Page,
     as_json: options.Json = False,
 ) -> None:
     """Compare compressed models with dense ones: a table, and a report to look at.
@@ -154,11 +153,10 @@ def audit(
     Writes audit.parquet (one row per estimate), audit.json, more tables and report.html to the
     folder --out.
     """
-    from prunescope.cli.files import Files
     from prunescope.predictions import train_rates_from
 
     crossed = [options.names(text) or [] for text in intersect or ()]
-    files = Files.of([*dense, *compressed], scores, mapping, thresholds, about, about_file)
+    files = answers.of([*dense, *compressed])
     rates = None
     if train_labels is not None:
         rates = train_rates_from(train_labels, files.columns, crossed)
@@ -187,7 +185,7 @@ def audit(
     found = found.read_from(out, read)
     output.outdated(out, *output.REPORT)
     found.save(out)
-    _write(found, out, title, data, formats, figures, gain, policy, slices, as_json)
+    _write(found, out, page, as_json)
 
 
 def _effects(texts: Iterable[str]) -> dict[str, float]:
@@ -218,15 +216,8 @@ def report(
         Path | None,
         typer.Option("-o", "--out", help="Folder to write to.", show_default="FOLDER"),
     ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
-    ] = None,
-    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
-    formats: Formats = "html",
-    figures: Figures = None,
-    gain: GainFile = None,
-    policy: PolicyFile = None,
-    slices: SlicesFolder = None,
+    *,
+    page: Page,
     as_json: options.Json = False,
 ) -> None:
     """Write the report of an audit again, with images of a data set, say."""
@@ -234,35 +225,27 @@ def report(
 
     found, target = Audit.load(folder), out or folder
     output.pages(target)
-    _write(found, target, title, data, formats, figures, gain, policy, slices, as_json)
+    _write(found, target, page, as_json)
 
 
-def _write(
-    found: Audit,
-    out: Path,
-    title: str | None,
-    data: str | None,
-    formats: str,
-    figures: str | None,
-    gain: Path | None,
-    policy: Path | None,
-    slices: Path | None,
-    as_json: bool,
-) -> None:
+def _write(found: Audit, out: Path, shown: Page, as_json: bool) -> None:
     """Write the report and print its answer."""
     from prunescope.cli.tables import print_findings
     from prunescope.report import build, read_gain, write_figures, write_report
     from prunescope.slices import Slices
     from prunescope.verdict import Policy
 
-    measured = None if gain is None else read_gain(gain)
-    own = None if policy is None else Policy.load(policy)
-    hurt = None if slices is None else Slices.load(slices)
-    images = _dataset(data)
-    page = build(found, title=title, dataset=images, gain=measured, policy=own, slices=hurt)
-    written = write_report(page, out, formats=options.names(formats) or ())
-    if figures is not None:
-        written += write_figures(page, out, options.names(figures) or ())
+    page = build(
+        found,
+        title=shown.title,
+        gain=None if shown.gain is None else read_gain(shown.gain),
+        policy=None if shown.policy is None else Policy.load(shown.policy),
+        slices=None if shown.slices is None else Slices.load(shown.slices),
+        dataset=None if shown.data is None else options.load(options.Data(shown.data).config()),
+    )
+    written = write_report(page, out, formats=options.names(shown.formats) or ())
+    if shown.figures is not None:
+        written += write_figures(page, out, options.names(shown.figures) or ())
     for text in (*found.info.warnings, *found.info.notes):
         say(f"note: {text}")
 
@@ -275,7 +258,3 @@ def _write(
     verdict = page.verdict.model_dump(mode="json")
     about = {"headline": page.headline, "verdict": verdict, "folder": str(out), "report": files}
     result(as_json, {**about, "findings": findings}, show)
-
-
-def _dataset(data: str | None) -> Dataset | None:
-    return None if data is None else options.load(options.data_config(data))

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from prunescope.cli import options, output
+from prunescope.cli.bundles import Without, unbundled
 from prunescope.cli.console import progress, result
 
 app = typer.Typer(help="Describe a data set; make synthetic faces.", no_args_is_help=True)
 
 
 @app.command("info")
+@unbundled
 def info(
     source: Annotated[
         str,
         typer.Argument(help="As for --data of the other commands.", metavar="DATA"),
     ] = "synthetic",
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    *,
+    data: Annotated[options.Data, Without("source")],
     as_json: options.Json = False,
 ) -> None:
     """Check a data set: read every image once, count labels, rates and their gaps by group."""
     from prunescope.cli.tables import description_data, print_description
-    from prunescope.data import describe, load_dataset
+    from prunescope.data import describe
 
-    config = options.data_config(
-        source,
-        images=images,
-        size=size,
-        attributes=attributes,
-        groups=groups,
-        cluster=cluster,
-        on_bad_image=on_bad_image,
-    )
-    with progress("images") as update:
-        dataset = load_dataset(config, update)
-    description = describe(dataset)
+    description = describe(options.load(replace(data, source=source).config()))
     result(as_json, description_data(description), lambda: print_description(description))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from prunescope.cli import options
+from prunescope.cli.bundles import Without
 from prunescope.cli.console import progress, result, say
 from prunescope.cli.models import Factory, from_elsewhere, open_model
 
@@ -52,10 +53,8 @@ def explain(
     ] = None,
     seed: options.Seed = 0,
     factory: Factory = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
+    *,
+    data: Annotated[options.Data, Without("groups", "cluster", "on_bad_image")],
     as_json: options.Json = False,
 ) -> None:
     """Show where two models look in an image, and what compression moved.
@@ -74,12 +73,11 @@ def explain(
         )
     if len(wanted) > MOST_IMAGES:
         raise ConfigError(f"{len(wanted)} images: at most {MOST_IMAGES} are explained at once")
-    data = {"images": images, "size": size, "attributes": attributes}
-    of_files = source is None and all(Path(one).is_file() for one in wanted)
+    of_files = data.source is None and all(Path(one).is_file() for one in wanted)
     if of_files:
         models, pixels = _from_files(wanted, dense, compressed[0], factory)
     else:
-        models, pixels = _from_data(wanted, dense, compressed[0], factory, source, data)
+        models, pixels = _from_data(wanted, dense, compressed[0], factory, data)
     names = _names(dense, compressed[0])
     with progress("explain") as update:
         found = find(
@@ -97,8 +95,7 @@ def _from_data(
     dense: str,
     compressed: str,
     factory: str | None,
-    source: str | None,
-    data: dict[str, Any],
+    data: options.Data,
 ) -> tuple[tuple[Classifier, Classifier], NDArray[np.uint8]]:
     """Load both models and the images of a data set."""
     import polars as pl
@@ -108,7 +105,7 @@ def _from_data(
     from prunescope.predictions.ids import ABSENT, places_of
     from prunescope.study import adopt_model
 
-    checkpoint, config, dataset = open_model(dense, factory, source, **data)
+    checkpoint, config, dataset = open_model(dense, factory, data)
     places = places_of(pl.Series("id", ids, dtype=pl.String), dataset.samples.ids)
     if lacking := [key for key, place in zip(ids, places, strict=True) if place == ABSENT]:
         raise DataError(

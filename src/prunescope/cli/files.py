@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,9 +19,7 @@ from prunescope.predictions import (
     Scores,
     Told,
     adjust,
-    read_about,
     read_adjustments,
-    read_mapping,
 )
 from prunescope.predictions.shards import Shards, shards_of
 from prunescope.predictions.thresholds import EVERY_MODEL
@@ -54,20 +52,6 @@ class Files:
     columns: Mapping[str, str]
     thresholds: Path | None
     told: Mapping[str, Told] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        sources: Sequence[str],
-        scores: Scores,
-        mapping: Iterable[str] | None,
-        thresholds: Path | None = None,
-        about: Iterable[str] | None = None,
-        about_file: Path | None = None,
-    ) -> Files:
-        """Read the options of a command that reads the files `sources`."""
-        told = read_about(about or (), about_file, sources)
-        return cls(scores, read_mapping(mapping or ()), thresholds, told)
 
     def streamed(self, sources: Sequence[str], asked: bool | None, engine: str) -> bool:
         """Decide whether to read a part of the files at a time.

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from prunescope.cli import models, options, output
+from prunescope.cli.bundles import Without
 from prunescope.cli.console import progress, result, say
 
 MODEL = "Model (tiers B and C)"
@@ -69,13 +70,6 @@ def forecast(
             rich_help_panel=CALIBRATION,
         ),
     ] = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    on_bad_image: options.OnBadImage = None,
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     groups: options.Identity = None,
     min_support: options.MinSupport = 10,
@@ -83,7 +77,10 @@ def forecast(
         int, typer.Option(help="Answers to list in review.csv, the riskiest first.", min=0)
     ] = 1000,
     seed: options.Seed = 0,
-    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    title: options.Title = None,
+    *,
+    data: Annotated[options.Data, Without("size", "attributes", "groups", "cluster")],
+    answers: Annotated[options.Answers, Without("about")],
     as_json: options.Json = False,
 ) -> None:
     """Tell what pruning would break, from the dense model alone.
@@ -91,7 +88,6 @@ def forecast(
     Writes forecast.parquet (a row per sample and attribute), attributes.parquet, forecast.json,
     review.csv and forecast.html to the folder --out.
     """
-    from prunescope.cli.files import Files
     from prunescope.cli.tables import forecast_data, print_forecast
     from prunescope.forecast import forecast as foresee
     from prunescope.predictions import train_rates_from
@@ -99,18 +95,14 @@ def forecast(
 
     about, checkpoint = models.parted(model or ())
     paths = [dense, *([validation] if validation else []), *(pruned_validation or [])]
-    files = Files.of(paths, scores, mapping, thresholds, about, about_file)
+    files = answers.of(paths, about)
     loaded = files.load(paths)
     rates = None if train_labels is None else train_rates_from(train_labels, files.columns, ())
     opened = dataset = None
     if checkpoint is not None:
-        opened, _, dataset = models.open_model(
-            checkpoint, factory, source, images=images, on_bad_image=on_bad_image
-        )
-    elif source is not None:
-        dataset = options.load(
-            options.data_config(source, images=images, on_bad_image=on_bad_image)
-        )
+        opened, _, dataset = models.open_model(checkpoint, factory, data)
+    elif data.source is not None:
+        dataset = options.load(data.config())
     with progress("forecast") as update:
         found = foresee(
             loaded[0],
@@ -162,16 +154,13 @@ def score(
         Path | None,
         typer.Option("-o", "--out", help="Folder to write to.", show_default="FORECAST/score"),
     ] = None,
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
     cluster: options.Clustered = None,
     replicates: options.Replicates = 1000,
     confidence: options.Confidence = 0.95,
     seed: options.Seed = 0,
-    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    title: options.Title = None,
+    *,
+    answers: options.Answers,
     as_json: options.Json = False,
 ) -> None:
     """Judge a forecast by what pruning did.
@@ -179,7 +168,6 @@ def score(
     Writes score.parquet, levels.parquet, reliability.parquet, routing.parquet, score.json and
     score.html to the folder --out.
     """
-    from prunescope.cli.files import Files
     from prunescope.cli.tables import print_score, score_data
     from prunescope.forecast import Forecast
     from prunescope.forecast import score as judge
@@ -188,10 +176,8 @@ def score(
     found = Forecast.load(folder)
     target = out or folder / "score"
     output.result(target)
-    files = Files.of(
-        [*against, *(dense_seeds or [])], scores, mapping, thresholds, about, about_file
-    )
-    loaded = files.load([*against, *(dense_seeds or [])])
+    paths = [*against, *(dense_seeds or [])]
+    loaded = answers.of(paths).load(paths)
     with progress("score") as update:
         judged = judge(
             found,

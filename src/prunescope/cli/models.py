@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,10 +29,34 @@ RecipeName = Annotated[
 Epochs = Annotated[
     float | None, typer.Option(help="Passes over the training data.", rich_help_panel=RECIPE)
 ]
-TrainSeed = Annotated[
-    int | None,
-    typer.Option("--seed", help="Seed of weights and of the order.", rich_help_panel=RECIPE),
-]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train."""
+
+    recipe: RecipeName = None
+    epochs: Epochs = None
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights and of the order.", rich_help_panel=RECIPE)
+    ] = None
+
+    def read(self, default: str) -> Recipe:
+        """Read the recipe that is named, or the one by default, with what was given."""
+        return read_recipe(self.recipe or default, epochs=self.epochs, seed=self.seed)
+
+    def of(self, method: str) -> Recipe | None:
+        """Return the recipe that a method prunes by: the one named, or its own; None: none."""
+        from prunescope.errors import ConfigError, one_of
+        from prunescope.pruning import METHODS
+
+        if method not in METHODS:
+            raise ConfigError(one_of("method", method, METHODS))
+        if not (self.recipe or self.epochs is not None or METHODS[method].recipe):
+            return None
+        return self.read(START[METHODS[method].starts_from])
+
+
 Factory = Annotated[
     str | None,
     typer.Option(help="module:factory, for a model made by one: it is imported and called."),
@@ -57,17 +81,10 @@ def train(
             "hf:NAME_OR_FOLDER, or module:factory."
         ),
     ] = "resnet_small",
-    recipe: RecipeName = None,
-    epochs: Epochs = None,
-    seed: TrainSeed = None,
     device: options.Device = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    *,
+    training: Training,
+    data: options.Data,
     as_json: options.Json = False,
 ) -> None:
     """Train a dense model on the split 'train' and save it as a folder.
@@ -76,12 +93,9 @@ def train(
     """
     from prunescope.study import note_steps, train_model
 
-    config = options.data_config(
-        source, known=_known_of(arch, source), images=images, size=size, attributes=attributes,
-        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
-    )  # fmt: skip
+    config = data.config(known=_known_of(arch, data.source))
     dataset = options.load(config)
-    chosen = read_recipe(recipe or START["random"], epochs=epochs, seed=seed)
+    chosen = training.read(START["random"])
     with progress("train") as update:
         made = train_model(
             dataset.split("train"), arch, chosen, out,
@@ -168,18 +182,11 @@ def prune(
         float | None,
         typer.Option(help="By which --distill divides the logits.", show_default="2"),
     ] = None,
-    recipe: RecipeName = None,
-    epochs: Epochs = None,
-    seed: TrainSeed = None,
     device: options.Device = None,
     factory: Factory = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    *,
+    training: Training,
+    data: options.Data,
     as_json: options.Json = False,
 ) -> None:
     """Prune a model, train it on, and save it with its masks.
@@ -215,27 +222,19 @@ def prune(
             choices["distill"] = options.settings(Distill, weight=distill, temperature=temperature)
     elif temperature is not None:
         raise ConfigError("--temperature without --distill does nothing: give both, or neither")
-    chosen = recipe_of(choices["method"], recipe, epochs=epochs, seed=seed)
+    chosen = training.of(choices["method"])
     check_choices(**choices, recipe=chosen)
-    dense, config, dataset = open_model(
-        model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
-        cluster=cluster, on_bad_image=on_bad_image,
-    )  # fmt: skip
+    dense, config, dataset = open_model(model, factory, data)
     with progress("prune") as update:
         made = prune_model(
             dense, dataset.split("train"), out=out, recipe=chosen, data=config, device=device,
-            on_step=note_steps(update), seed=seed, **choices,
+            on_step=note_steps(update), seed=training.seed, **choices,
         )  # fmt: skip
     report_model(as_json, out, made)
 
 
 def open_model(
-    model: str,
-    factory: str | None,
-    source: str | None,
-    *,
-    dense: str | None = None,
-    **given: Any,  # noqa: ANN401 - data options
+    model: str, factory: str | None, data: options.Data, *, dense: str | None = None
 ) -> tuple[Checkpoint, DataConfig, Dataset]:
     """Load a model, wherever it was trained, and its data; `dense` is what it was pruned from."""
     from prunescope.errors import ConfigError
@@ -243,9 +242,9 @@ def open_model(
     from prunescope.study import adopt_model, match_attributes
 
     if from_elsewhere(model):
-        if source is None:
+        if data.source is None:
             raise ConfigError(f"{model} says nothing of its data: name them with --data")
-        config = options.data_config(source, known=_known_of(model, source), **given)
+        config = data.config(known=_known_of(model, data.source))
         dataset = options.load(config)
         before = None
         if dense is not None:
@@ -260,7 +259,7 @@ def open_model(
             f"--dense is for a model from elsewhere: {model} says itself what is left of it"
         )
     checkpoint = load_checkpoint(model, factory=factory)
-    config = options.data_config(source, checkpoint.provenance, **given)
+    config = data.config(checkpoint.provenance)
     return checkpoint, config, match_attributes(options.load(config), checkpoint)
 
 
@@ -289,22 +288,6 @@ def read_recipe(name: str, **given: Any) -> Recipe:  # noqa: ANN401 - checked by
         raise ConfigError(one_of("recipe", name, [*RECIPES, "FILE.yaml"]))
     with settings_of("recipe"):
         return Recipe(**values).replace(**{k: v for k, v in given.items() if v is not None})
-
-
-def recipe_of(
-    method: str,
-    name: str | None,
-    **given: Any,  # noqa: ANN401 - checked by Recipe
-) -> Recipe | None:
-    """Return the recipe that a method prunes by: the one named, or its own; None: no training."""
-    from prunescope.errors import ConfigError, one_of
-    from prunescope.pruning import METHODS
-
-    if method not in METHODS:
-        raise ConfigError(one_of("method", method, METHODS))
-    if not (name or given.get("epochs") is not None or METHODS[method].recipe):
-        return None
-    return read_recipe(name or START[METHODS[method].starts_from], **given)
 
 
 def _sparsities(given: list[str]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -13,6 +14,7 @@ from prunescope.cli.console import progress
 from prunescope.errors import settings_of
 
 if TYPE_CHECKING:
+    from prunescope.cli.files import Files
     from prunescope.data import DataConfig, Dataset
     from prunescope.models import Provenance
 
@@ -29,86 +31,168 @@ Device = Annotated[
     str | None, typer.Option(help="cpu or cuda.", show_default="cuda where there is one")
 ]
 
-DATA = "Data"
-Source = Annotated[
+Clustered = Annotated[
     str | None,
     typer.Option(
-        "--data",
-        help="'synthetic'; a .csv or .parquet table; CelebA's folder; a folder with labels.csv; "
-        "or a .yaml file with all options of a data set (docs/data.md).",
-        show_default="the data the model was trained on, else 'synthetic'",
-        rich_help_panel=DATA,
+        "--cluster",
+        help="Group whose samples depend on each other: resampled as a whole.",
+        show_default="the one that the files name",
     ),
 ]
-Images = Annotated[
-    Path | None,
-    typer.Option(help="Folder that the table's image paths start from.", rich_help_panel=DATA),
-]
-Size = Annotated[
-    int | None, typer.Option(help="Side of the square images, in pixels.", rich_help_panel=DATA)
-]
-Attributes = Annotated[
-    str | None,
-    typer.Option(help="Columns to predict, by commas.", rich_help_panel=DATA),
-]
-Groups = Annotated[
-    str | None, typer.Option(help="Columns that name groups, by commas.", rich_help_panel=DATA)
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option(help="Column of samples that depend on each other.", rich_help_panel=DATA),
-]
-OnBadImage = Annotated[
-    str | None,
-    typer.Option(help="'error' or 'skip' an image that is damaged.", rich_help_panel=DATA),
-]
+MinSupport = Annotated[int, typer.Option(help="Samples that an estimate needs.", min=1)]
+Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.")]
+Confidence = Annotated[float, typer.Option(help="Level of the intervals.")]
+Seed = Annotated[int, typer.Option(help="Of all that is drawn.", min=0)]
+Title = Annotated[str | None, typer.Option(help="Title of the page.")]
 
-FILES = "Files"
-Scores = Annotated[
-    Literal["logits", "probability"],
-    typer.Option(
-        help="What the columns logit__* hold, of files that --model does not tell it of.",
-        rich_help_panel=FILES,
-    ),
-]
-About = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        metavar="FILE:KEY=VALUE,...",
-        help="What a file does not tell, or not rightly: its model's name, method, sparsity, seed, "
-        "and scores (logits, probability). Repeat for several.",
-        rich_help_panel=FILES,
-    ),
-]
-AboutFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--models",
-        metavar="YAML",
-        help="The same for many: file: {name: ..., sparsity: ...}, seen from the YAML's folder.",
-        rich_help_panel=FILES,
-    ),
-]
-Mapping = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        metavar="NEW=OLD",
-        help="A column has another name: id=filename, or 'logit__*=*_score' for many. "
-        "Repeat for several.",
-        rich_help_panel=FILES,
-    ),
-]
-Thresholds = Annotated[
-    Path | None,
-    typer.Option(
-        help="Above which score an answer is yes, per attribute (and model): .json, .yaml or .csv; "
-        "or what 'mitigate thresholds' wrote.",
-        show_default="logit 0",
-        rich_help_panel=FILES,
-    ),
-]
+DATA, FILES = "Data", "Files"
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set."""
+
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="'synthetic'; a .csv or .parquet table; CelebA's folder; a folder with "
+            "labels.csv; or a .yaml file with all options of a data set (docs/data.md).",
+            show_default="the data the model was trained on, else 'synthetic'",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder that the table's image paths start from.", rich_help_panel=DATA),
+    ] = None
+    size: Annotated[
+        int | None, typer.Option(help="Side of the square images, in pixels.", rich_help_panel=DATA)
+    ] = None
+    attributes: Annotated[
+        str | None, typer.Option(help="Columns to predict, by commas.", rich_help_panel=DATA)
+    ] = None
+    groups: Annotated[
+        str | None, typer.Option(help="Columns that name groups, by commas.", rich_help_panel=DATA)
+    ] = None
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Column of samples that depend on each other.", rich_help_panel=DATA),
+    ] = None
+    on_bad_image: Annotated[
+        str | None,
+        typer.Option(help="'error' or 'skip' an image that is damaged.", rich_help_panel=DATA),
+    ] = None
+
+    def config(
+        self, model: Provenance | None = None, known: dict[str, Any] | None = None
+    ) -> DataConfig:
+        """Put a data set's options together, overridden by what was given.
+
+        Without a source, the data are those that the model was trained on; with one, they are read
+        at the size and with the attributes that the model knows, or that are `known` otherwise.
+        Another size undoes the way to make images that goes with it.
+        """
+        from prunescope.data import DataConfig
+
+        source, given = self.source, asdict(self)
+        del given["source"]
+        for role in ("attributes", "groups"):
+            given[role] = names(given[role])
+        values: dict[str, Any] = {}
+        known = known or {}
+        if model is not None and source is not None:
+            spec = model.model
+            known = {"size": spec.image_size, "frame": spec.frame}
+            if spec.task == "multilabel":
+                known["attributes"] = spec.attributes
+        if source is None:
+            values = model.data.model_dump(exclude_unset=True) if model and model.data else {}
+        elif source.endswith((".yaml", ".yml")):
+            values = read_yaml(Path(source), "a data set's options")
+            _start_paths_at(Path(source).parent, values)
+        else:
+            values = {"source": source}
+        _start_paths_at(Path(), values)
+        for more in (values, {name: value for name, value in given.items() if value is not None}):
+            if more.get("size", known.get("size")) != known.get("size"):
+                known.pop("frame", None)
+            known = known | more
+        with settings_of("data options"):
+            return DataConfig(**known)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How to read files of predictions."""
+
+    scores: Annotated[
+        Literal["logits", "probability"],
+        typer.Option(
+            help="What the columns logit__* hold, of files that --model does not tell it of.",
+            rich_help_panel=FILES,
+        ),
+    ] = "logits"
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="NEW=OLD",
+            help="A column has another name: id=filename, or 'logit__*=*_score' for many. "
+            "Repeat for several.",
+            rich_help_panel=FILES,
+        ),
+    ] = None
+    about: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="FILE:KEY=VALUE,...",
+            help="What a file does not tell, or not rightly: its model's name, method, sparsity, "
+            "seed, and scores (logits, probability). Repeat for several.",
+            rich_help_panel=FILES,
+        ),
+    ] = None
+    about_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--models",
+            metavar="YAML",
+            help="The same for many: file: {name: ..., sparsity: ...}, seen from the YAML's "
+            "folder.",
+            rich_help_panel=FILES,
+        ),
+    ] = None
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Above which score an answer is yes, per attribute (and model): .json, .yaml or "
+            ".csv; or what 'mitigate thresholds' wrote.",
+            show_default="logit 0",
+            rich_help_panel=FILES,
+        ),
+    ] = None
+
+    def of(self, sources: Sequence[str], about: Sequence[str] | None = None) -> Files:
+        """Read what is told of the files `sources`, or what `about` tells instead."""
+        from prunescope.cli.files import Files
+        from prunescope.predictions import read_about, read_mapping
+
+        told = read_about(about or self.about or (), self.about_file, sources)
+        return Files(self.scores, read_mapping(self.mapping or ()), self.thresholds, told)
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How what measures do is judged, as `prunescope.mitigate.judge` takes it."""
+
+    cluster: Clustered = None
+    min_support: MinSupport = 10
+    replicates: Replicates = 1000
+    confidence: Confidence = 0.95
+    seed: Seed = 0
+
+
 TrainLabels = Annotated[
     Path | None,
     typer.Option(
@@ -120,7 +204,6 @@ Identity = Annotated[
     str | None,
     typer.Option("--groups", help="Groups to slice by, by commas.", show_default="every group"),
 ]
-
 Test = Annotated[
     list[str] | None,
     typer.Option(
@@ -137,18 +220,6 @@ Macs = Annotated[
         help="Multiplications for a sample, as 'prunescope gain' prints them.",
     ),
 ]
-Clustered = Annotated[
-    str | None,
-    typer.Option(
-        "--cluster",
-        help="Group whose samples depend on each other: resampled as a whole.",
-        show_default="the one that the files name",
-    ),
-]
-MinSupport = Annotated[int, typer.Option(help="Samples that an estimate needs.", min=1)]
-Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.")]
-Confidence = Annotated[float, typer.Option(help="Level of the intervals.")]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn.", min=0)]
 
 
 def names(text: str | None) -> list[str] | None:
@@ -228,48 +299,6 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected {what} as lines of 'name: value'")
     return values
-
-
-def data_config(
-    source: str | None,
-    model: Provenance | None = None,
-    *,
-    known: dict[str, Any] | None = None,
-    **given: Any,  # noqa: ANN401 - checked by DataConfig
-) -> DataConfig:
-    """Put a data set's options together, overridden by what was given.
-
-    Without a source, the data are those that the model was trained on; with one, they are read at
-    the size and with the attributes that the model knows, or that are `known` otherwise. Another
-    size undoes the way to make images that goes with it.
-    """
-    from prunescope.data import DataConfig
-
-    for role in ("attributes", "groups"):
-        if role in given:
-            given[role] = names(given[role])
-    values: dict[str, Any] = {}
-    known = known or {}
-    if model is not None and source is not None:
-        spec = model.model
-        known = {"size": spec.image_size, "frame": spec.frame}
-        if spec.task == "multilabel":
-            known["attributes"] = spec.attributes
-    if source is None:
-        values = model.data.model_dump(exclude_unset=True) if model and model.data else {}
-    elif source.endswith((".yaml", ".yml")):
-        values = read_yaml(Path(source), "a data set's options")
-        _start_paths_at(Path(source).parent, values)
-    else:
-        values = {"source": source}
-    _start_paths_at(Path(), values)
-    for more in (values, {name: value for name, value in given.items() if value is not None}):
-        if more.get("size", known.get("size")) != known.get("size"):
-            known.pop("frame", None)
-        known = known | more
-    values = known
-    with settings_of("data options"):
-        return DataConfig(**values)
 
 
 def load(config: DataConfig) -> Dataset:

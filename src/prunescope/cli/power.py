@@ -61,16 +61,15 @@ def power(
         ),
     ] = None,
     groups: options.Identity = None,
-    cluster: options.Cluster = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Column of samples that depend on each other.")
+    ] = None,
     confidence: options.Confidence = 0.95,
     min_support: options.MinSupport = 10,
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
     train_labels: options.TrainLabels = None,
     seed: options.Seed = 0,
+    *,
+    answers: options.Answers,
     as_json: options.Json = False,
 ) -> None:
     """Tell how many images a policy needs to be able to say "ship", before compressing.
@@ -78,7 +77,6 @@ def power(
     It is foretold for a model that compression did not harm, from the dense model alone.
     """
     from prunescope.audit import Audit
-    from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
     from prunescope.predictions import align, train_rates_from
     from prunescope.verdict import Policy, shipped
@@ -102,7 +100,7 @@ def power(
             flips = _flips(found)
     else:
         sources = [source, *([second] if second else [])]
-        files = Files.of(sources, scores, mapping, thresholds, about, about_file)
+        files = answers.of(sources)
         models = files.load(sources)
         if train_labels is not None:
             settings["train_rates"] = train_rates_from(train_labels, files.columns, ())

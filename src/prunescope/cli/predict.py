@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,53 +23,81 @@ if TYPE_CHECKING:
     from prunescope.runtimes import FileModel, Function
 
 FILE = "A model's file"
-InputLayout = Annotated[
-    Literal["NCHW", "NHWC"] | None,
-    typer.Option(
-        help="Where the channels of its input stand.",
-        show_default="as the file tells",
-        rich_help_panel=FILE,
-    ),
-]
-InputRange = Annotated[
-    str | None,
-    typer.Option(
-        metavar="LOW,HIGH",
-        help="What black and white are in its input: 0,1 or -1,1 or 0,255.",
-        show_default="as the file tells",
-        rich_help_panel=FILE,
-    ),
-]
-Mean = Annotated[
-    str | None,
-    typer.Option(
-        metavar="R,G,B",
-        help="In place of the range, with --std: its input is (image − mean) / std, for images in "
-        "[0, 1].",
-        rich_help_panel=FILE,
-    ),
-]
-Std = Annotated[str | None, typer.Option(metavar="R,G,B", help="See --mean.", rich_help_panel=FILE)]
-Channels = Annotated[
-    Literal["rgb", "bgr"] | None,
-    typer.Option(help="Their order in its input.", show_default="rgb", rich_help_panel=FILE),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        help="Which of its outputs has the scores.",
-        show_default="the only one",
-        rich_help_panel=FILE,
-    ),
-]
-Scores = Annotated[
-    Literal["logits", "probability"] | None,
-    typer.Option(
-        help="What its outputs are, or those of module:function.",
-        show_default="logits",
-        rich_help_panel=FILE,
-    ),
-]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What a model's file does not tell of its input and output."""
+
+    input_layout: Annotated[
+        Literal["NCHW", "NHWC"] | None,
+        typer.Option(
+            help="Where the channels of its input stand.",
+            show_default="as the file tells",
+            rich_help_panel=FILE,
+        ),
+    ] = None
+    input_range: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW,HIGH",
+            help="What black and white are in its input: 0,1 or -1,1 or 0,255.",
+            show_default="as the file tells",
+            rich_help_panel=FILE,
+        ),
+    ] = None
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="In place of the range, with --std: its input is (image − mean) / std, for images "
+            "in [0, 1].",
+            rich_help_panel=FILE,
+        ),
+    ] = None
+    std: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="See --mean.", rich_help_panel=FILE)
+    ] = None
+    channels: Annotated[
+        Literal["rgb", "bgr"] | None,
+        typer.Option(help="Their order in its input.", show_default="rgb", rich_help_panel=FILE),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            help="Which of its outputs has the scores.",
+            show_default="the only one",
+            rich_help_panel=FILE,
+        ),
+    ] = None
+
+    def given(self) -> list[str]:
+        """Name the options that were given."""
+        told = asdict(self).items()
+        return [f"--{name.replace('_', '-')}" for name, value in told if value is not None]
+
+    def open(self, path: str) -> FileModel:
+        """Open a model's file."""
+        from prunescope.runtimes import open_model as open_file
+
+        return open_file(
+            path,
+            output=self.output,
+            layout=self.input_layout,
+            input_range=_floats("--input-range", self.input_range, 2),
+            mean=_floats("--mean", self.mean, 3),
+            std=_floats("--std", self.std, 3),
+            channels=self.channels or "rgb",
+        )
+
+
+def _floats(option: str, text: str | None, n: int) -> list[float] | None:
+    from prunescope.errors import ConfigError
+
+    found = None if text is None else options.numbers(text)
+    if found is not None and len(found) != n:
+        raise ConfigError(f"{option} {text}: expected {n} numbers by commas")
+    return found
 
 
 def predict(
@@ -112,20 +141,17 @@ def predict(
     ] = None,
     device: options.Device = None,
     factory: Factory = None,
-    input_layout: InputLayout = None,
-    input_range: InputRange = None,
-    mean: Mean = None,
-    std: Std = None,
-    channels: Channels = None,
-    output: Output = None,
-    scores: Scores = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    scores: Annotated[
+        Literal["logits", "probability"] | None,
+        typer.Option(
+            help="What its outputs are, or those of module:function.",
+            show_default="logits",
+            rich_help_panel=FILE,
+        ),
+    ] = None,
+    *,
+    intake: Intake,
+    data: options.Data,
     as_json: options.Json = False,
 ) -> None:
     """Ask a model about every image of a split and write its answers as one Parquet file.
@@ -136,17 +162,9 @@ def predict(
     from prunescope.predictions import check_suffix, read_adjustments
     from prunescope.runtimes import is_model_file
 
-    told = {
-        "--input-layout": input_layout, "--input-range": input_range, "--mean": mean, "--std": std,
-        "--channels": channels, "--output": output,
-    }  # fmt: skip
-    data = {
-        "images": images, "size": size, "attributes": attributes, "groups": groups,
-        "cluster": cluster, "on_bad_image": on_bad_image,
-    }  # fmt: skip
     is_file = is_model_file(model)
     called = None if is_file else _callable(model)
-    surplus = [] if is_file else [option for option, value in told.items() if value is not None]
+    surplus = [] if is_file else intake.given()
     if scores is not None and not is_file and called is None:
         surplus.append("--scores")
     if surplus:
@@ -174,10 +192,10 @@ def predict(
         "adjustments": None if thresholds is None else read_adjustments(thresholds),
     }  # fmt: skip
     if not is_file and called is None:
-        found = _ask_checkpoint(model, dense, factory, source, target, device, data, choice)
+        found = _ask_checkpoint(model, dense, factory, data, target, device, choice)
     else:
-        asked = called if called is not None else _open_file(model, told)
-        found = _ask_elsewhere(model, asked, source, target, device, scores, data, choice)
+        asked = called if called is not None else intake.open(model)
+        found = _ask_elsewhere(model, asked, data, target, device, scores, choice)
     told_back = {"file": str(target), "name": found.name, "n": len(found.samples), "split": split}
     seen = "" if embeddings is None else f", what it sees in {embeddings}"
     told_back["embeddings"] = None if embeddings is None else str(embeddings)
@@ -204,15 +222,14 @@ def _ask_checkpoint(
     model: str,
     dense: str | None,
     factory: str | None,
-    source: str | None,
+    data: options.Data,
     target: Path,
     device: str | None,
-    data: Mapping[str, Any],
     choice: Mapping[str, Any],
 ) -> Predictions:
     from prunescope.study import predict_split
 
-    checkpoint, _, dataset = open_model(model, factory, source, dense=dense, **data)
+    checkpoint, _, dataset = open_model(model, factory, data, dense=dense)
     with progress("predict") as update:
         return predict_split(
             checkpoint, dataset, out=target, device=device, progress=update, **choice
@@ -222,11 +239,10 @@ def _ask_checkpoint(
 def _ask_elsewhere(
     model: str,
     asked: FileModel | Function | nn.Module,
-    source: str | None,
+    data: options.Data,
     target: Path,
     device: str | None,
     scores: Literal["logits", "probability"] | None,
-    data: Mapping[str, Any],
     choice: Mapping[str, Any],
 ) -> Predictions:
     """Ask a file or a function, about data whose size and attributes it tells, or a person."""
@@ -234,7 +250,7 @@ def _ask_elsewhere(
     from prunescope.runtimes import FileModel
     from prunescope.study import predict_elsewhere
 
-    if source is None:
+    if data.source is None:
         raise ConfigError(f"{model} says nothing of its data: name them with --data")
     known: dict[str, Any] = {}
     about = {"function": model}
@@ -246,7 +262,7 @@ def _ask_elsewhere(
             known |= {"size": asked.frame.side, "frame": asked.frame}
         if asked.attributes is not None and asked.task == "multilabel":
             known["attributes"] = asked.attributes
-    config = options.data_config(source, known=known, **data)
+    config = data.config(known=known)
     if "size" not in config.model_fields_set:
         raise ConfigError(f"{model} does not tell how large its images are: say it with --size")
     dataset = options.load(config)
@@ -257,29 +273,6 @@ def _ask_elsewhere(
             asked, dataset, out=target, about=about, scores=scores or "logits",
             device=device, progress=update, **choice,
         )  # fmt: skip
-
-
-def _open_file(path: str, told: Mapping[str, Any]) -> FileModel:
-    from prunescope.errors import ConfigError
-    from prunescope.runtimes import open_model as open_file
-
-    def floats(option: str, n: int) -> list[float] | None:
-        if told[option] is None:
-            return None
-        given = options.numbers(told[option])
-        if len(given) != n:
-            raise ConfigError(f"{option} {told[option]}: expected {n} numbers by commas")
-        return given
-
-    return open_file(
-        path,
-        output=told["--output"],
-        layout=told["--input-layout"],
-        input_range=floats("--input-range", 2),
-        mean=floats("--mean", 3),
-        std=floats("--std", 3),
-        channels=told["--channels"] or "rgb",
-    )
 
 
 def _callable(model: str) -> Function | nn.Module | None:

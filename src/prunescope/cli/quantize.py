@@ -23,13 +23,8 @@ def quantize(
     batch_size: Annotated[int, typer.Option(help="Images in each.")] = 32,
     seed: Annotated[int, typer.Option(help="Of the choice of images.")] = 0,
     factory: Factory = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    *,
+    data: options.Data,
     as_json: options.Json = False,
 ) -> None:
     """Quantise a dense or pruned model to int8, without training, and say what stays float.
@@ -39,10 +34,7 @@ def quantize(
     from prunescope.pruning import what_stays_float
     from prunescope.study import quantize_model
 
-    parent, config, dataset = open_model(
-        str(checkpoint), factory, source, images=images, size=size, attributes=attributes,
-        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
-    )  # fmt: skip
+    parent, config, dataset = open_model(str(checkpoint), factory, data)
     with progress("quantize"):
         made = quantize_model(
             parent, dataset.split("train"), out,
@@ -51,7 +43,7 @@ def quantize(
     compression = made.provenance.compression
     parts = what_stays_float(made.model)
     sizes = {"bytes_before": _weight_bytes(checkpoint), "bytes": _weight_bytes(out)}
-    data: dict[str, Any] = {"folder": str(out), **compression, **sizes}
+    told: dict[str, Any] = {"folder": str(out), **compression, **sizes}
 
     def show() -> None:
         _print_parts(parts)
@@ -60,7 +52,7 @@ def quantize(
             f"{sizes['bytes_before']:,} before"
         )
 
-    result(as_json, {**data, "stays_float": [asdict(part) for part in parts]}, show)
+    result(as_json, {**told, "stays_float": [asdict(part) for part in parts]}, show)
 
 
 def _weight_bytes(folder: Path) -> int:

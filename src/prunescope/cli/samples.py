@@ -34,11 +34,8 @@ def samples(
     band: Annotated[
         tuple[float, float], typer.Option(help="A probability inside is called uncertain.")
     ] = (0.1, 0.9),
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
+    *,
+    answers: options.Answers,
     as_json: options.Json = False,
 ) -> None:
     """Write one row per sample, to sort and filter in pandas, FiftyOne or Spotlight.
@@ -46,15 +43,14 @@ def samples(
     What is true of it, what each model answers and how sure it is, and what compression changed
     (docs/samples.md).
     """
-    from prunescope.cli.files import Files
     from prunescope.forecast import Forecast
     from prunescope.predictions import align
     from prunescope.report import TAGS, sample_table, write_samples
     from prunescope.report.samples import check_samples_path
 
     check_samples_path(out)
-    files = Files.of([*dense, *compressed], scores, mapping, thresholds, about, about_file)
-    models, notes = align(files.load([*dense, *compressed]))
+    paths = [*dense, *compressed]
+    models, notes = align(answers.of(paths).load(paths))
     foretold = None if forecast is None else Forecast.load(forecast)
     table = sample_table(models[: len(dense)], models[len(dense) :], foretold, band=band)
     write_samples(table, out)

@@ -61,18 +61,13 @@ def sensitivity(
     split: Annotated[str, typer.Option(help="Split whose samples are judged on.")] = "val",
     device: options.Device = None,
     factory: models.Factory = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    *,
+    data: options.Data,
     min_support: options.MinSupport = 10,
     replicates: options.Replicates = 512,
     confidence: options.Confidence = 0.95,
     seed: options.Seed = 0,
-    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    title: options.Title = None,
     as_json: options.Json = False,
 ) -> None:
     """Compress each layer alone, and see whom it hurts.
@@ -90,10 +85,7 @@ def sensitivity(
     elif least is not None:
         raise ConfigError("--least without --budget does nothing: give both, or neither")
     asked = None if levels is None else options.numbers(levels)
-    opened, _, dataset = models.open_model(
-        model, factory, source, images=images, size=size, attributes=attributes, groups=groups,
-        cluster=cluster, on_bad_image=on_bad_image,
-    )  # fmt: skip
+    opened, _, dataset = models.open_model(model, factory, data)
     part = match_attributes(dataset.split(split), opened)
     told = metadata_of(opened, part, split, "dense")
     state = state_folder(out)
@@ -114,11 +106,11 @@ def sensitivity(
     shutil.rmtree(state, ignore_errors=True)  # another budget would have gone on from it
     for note in _notes(found):
         say(f"note: {note}")
-    data = {
+    made = {
         "folder": str(out), "report": str(page), "layers": found.layers.to_dicts(),
         "cost": found.cost, "plan": None if plan is None else plan.model_dump(),
     }  # fmt: skip
-    result(as_json, data, lambda: _show(found, plan, page))
+    result(as_json, made, lambda: _show(found, plan, page))
 
 
 def _notes(found: Sensitivity) -> list[str]:

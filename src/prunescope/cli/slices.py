@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from prunescope.cli import models, options, output
+from prunescope.cli.bundles import Without
 from prunescope.cli.console import progress, result, say
 
 if TYPE_CHECKING:
@@ -110,14 +111,10 @@ def slices(
     most: Annotated[int, typer.Option(help="Slices to test, of each model.", min=1)] = 10,
     confidence: options.Confidence = 0.95,
     seed: Annotated[int, typer.Option(help="By which images are halved.", min=0)] = 0,
-    source: options.Source = None,
-    images: options.Images = None,
-    on_bad_image: options.OnBadImage = None,
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
-    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    title: options.Title = None,
+    *,
+    data: Annotated[options.Data, Without("size", "attributes", "groups", "cluster")],
+    answers: Annotated[options.Answers, Without("about")],
     as_json: options.Json = False,
 ) -> None:
     """Find sub-populations that compression hurts, where nobody labelled the groups.
@@ -125,7 +122,6 @@ def slices(
     One half of the images is searched, the other half judges. Writes slices.parquet,
     members.parquet, slices.json and slices.html to the folder --out.
     """
-    from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
     from prunescope.report import write_slices
     from prunescope.slices import find_slices
@@ -135,14 +131,11 @@ def slices(
         raise ConfigError("--model makes embeddings and --embeddings has them: give one of both")
     if checkpoint is None and (factory is not None or device is not None):
         raise ConfigError("--factory and --device are for a model that makes embeddings: --model")
-    if checkpoint is None and source is None and (images is not None or on_bad_image is not None):
+    if checkpoint is None and data.source is None and (data.images or data.on_bad_image):
         raise ConfigError("--images and --on-bad-image are about a data set: name it by --data")
-    files = Files.of([*dense, *compressed], scores, mapping, thresholds, about, about_file)
+    files = answers.of([*dense, *compressed], about)
     loaded = files.load([*dense, *compressed])
-    seen, dataset = _seen(
-        embeddings, checkpoint, factory, device, source, loaded[0].metadata.split,
-        images=images, on_bad_image=on_bad_image,
-    )  # fmt: skip
+    seen, dataset = _seen(embeddings, checkpoint, factory, device, data, loaded[0].metadata.split)
     with progress("slices") as update:
         found = find_slices(
             loaded[: len(dense)], loaded[len(dense) :], seen, _table(metadata, files),
@@ -177,17 +170,16 @@ def _seen(
     checkpoint: str | None,
     factory: str | None,
     device: str | None,
-    source: str | None,
+    data: options.Data,
     split: str,
-    **data: Any,  # noqa: ANN401 - options of a data set
 ) -> tuple[Embeddings | None, Dataset | None]:
     """Read the embeddings, or let the model make them; load the images, where they are named."""
     from prunescope.predictions import Embeddings, embed
 
     if checkpoint is None:
-        dataset = None if source is None else options.load(options.data_config(source, **data))
+        dataset = None if data.source is None else options.load(data.config())
         return None if embeddings is None else Embeddings.load(embeddings), dataset
-    opened, _, dataset = models.open_model(checkpoint, factory, source, **data)
+    opened, _, dataset = models.open_model(checkpoint, factory, data)
     with progress("embeddings") as update:
         seen = embed(opened.model, dataset.split(split), device=device, progress=update)
     return seen, dataset
@@ -219,10 +211,8 @@ def groups(
     ] = Path("grouped"),
     embeddings: EmbeddingsFile = None,
     metadata: Metadata = None,
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
+    *,
+    answers: Annotated[options.Answers, Without("thresholds")],
     as_json: options.Json = False,
 ) -> None:
     """Add slices that were found elsewhere to prediction files, as groups.
@@ -230,13 +220,12 @@ def groups(
     Writes a file for each, under its model's name: 'audit', 'gate', 'mitigate route' and 'view'
     then know the slices as they know any group.
     """
-    from prunescope.cli.files import Files
     from prunescope.errors import ConfigError
     from prunescope.predictions import Embeddings
     from prunescope.slices import SliceRules, add_groups
     from prunescope.verdict.judgement import shown
 
-    read = Files.of(files, scores, mapping, None, about, about_file)
+    read = answers.of(files)
     told = SliceRules.load(rules)
     seen = None if embeddings is None else Embeddings.load(embeddings)
     made = add_groups(told, read.load(files), seen, _table(metadata, read))

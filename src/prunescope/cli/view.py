@@ -94,11 +94,8 @@ def view(
         ),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
+    *,
+    read: options.Answers,
 ) -> None:
     """Look at the images behind an audit, and review answers: a web app on this machine.
 
@@ -106,14 +103,13 @@ def view(
     in the folder or in 'sensitivity' there, is shown too, or alone where there is no audit.
     """
     from prunescope.audit import Audit
-    from prunescope.cli.files import Files
     from prunescope.errors import ConfigError, shorten
     from prunescope.forecast import Forecast
     from prunescope.predictions.embeddings import Embeddings
     from prunescope.verdict import Policy
     from prunescope.verdict.numbers import counted
 
-    if (about or about_file) and not predictions:
+    if (read.about or read.about_file) and not predictions:
         raise ConfigError("--model and --models tell of files that --predictions names: name them")
     viewer = _viewer()
     loopback, token, proxies = viewer.is_loopback(host), viewer.new_token(), proxy_host or ()
@@ -137,12 +133,7 @@ def view(
         serve(viewer.page_app(layers, **guarded))
         return
     audit = Audit.load(folder)
-    if predictions:
-        answers = Files.of(predictions, scores, mapping, thresholds, about, about_file).load(
-            predictions
-        )
-    else:
-        answers = _answers(audit, folder)
+    answers = read.of(predictions).load(predictions) if predictions else _answers(audit, folder)
     default = folder / "forecast"
     if forecast is None and (default / "forecast.json").exists():
         forecast = default
@@ -154,7 +145,7 @@ def view(
         audit,
         answers,
         None if forecast is None else Forecast.load(forecast),
-        None if source is None else options.load(options.data_config(source)),
+        None if source is None else options.load(options.Data(source).config()),
         None if policy is None else Policy.load(policy),
         None if embeddings is None else Embeddings.load(embeddings),
         folder / LAYOUT,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prunescope.cli import models, options, output
+from prunescope.cli.bundles import Without
 from prunescope.cli.console import progress, result, say
 
 if TYPE_CHECKING:
@@ -72,17 +73,14 @@ def compare(
     epochs: models.Epochs = None,
     device: options.Device = None,
     factory: models.Factory = None,
-    source: options.Source = None,
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    thresholds: options.Thresholds = None,
     groups: options.Identity = None,
-    cluster: options.Clustered = None,
-    min_support: options.MinSupport = 10,
-    replicates: options.Replicates = 1000,
-    confidence: options.Confidence = 0.95,
-    seed: options.Seed = 0,
+    *,
+    data: Annotated[
+        options.Data,
+        Without("images", "size", "attributes", "groups", "cluster", "on_bad_image"),
+    ],
+    answers: Annotated[options.Answers, Without("about_file")],
+    judging: options.Judging,
     as_json: options.Json = False,
 ) -> None:
     """Fit measures on a validation split, judge them on a test split, and rank them.
@@ -91,7 +89,6 @@ def compare(
     --models what the models answered and what was trained. Stopped half-way, the same command goes
     on.
     """
-    from prunescope.cli.files import Files
     from prunescope.cli.mitigate import tables
     from prunescope.errors import ConfigError
     from prunescope.mitigate import Candidate, Scene, measures_for
@@ -99,21 +96,19 @@ def compare(
     from prunescope.report import write_comparison
     from prunescope.study import TRAINED, trained_for
 
-    files = Files.of(
-        [*(validation or []), *(test or []), *(also or [])], scores, mapping, thresholds, about
-    )
+    files = answers.of([*(validation or []), *(test or []), *(also or [])])
     choices: dict[str, Any] = {
         "share": share,
         "score": score,
         "macs": options.two_numbers("--macs", macs),
-        "min_support": min_support,
+        "min_support": judging.min_support,
     }
     opened = None
     if checkpoints is not None:
         if validation or test:
             raise ConfigError("--models answer both splits themselves: leave out the predictions")
         beside = files.load(also or [])
-        opened = _open(checkpoints, factory, source, recipe, epochs, out, group, device)
+        opened = _open(checkpoints, factory, data, recipe, epochs, out, group, device)
         scene = opened.scene(progress, **choices)
     else:
         paths = [*options.pair("--fit", validation), *options.pair("--test", test)]
@@ -135,8 +130,7 @@ def compare(
     with progress("measures") as update:
         found = set_beside(
             scene, [name for name in named if name not in TRAINED], others, progress=update,
-            identity=options.names(groups), cluster=cluster, min_support=min_support,
-            replicates=replicates, confidence=confidence, seed=seed,
+            identity=options.names(groups), **vars(judging),
         )  # fmt: skip
     output.outdated(out, "comparison.html")
     found.save(out)
@@ -148,14 +142,14 @@ def compare(
         tables.print_comparison(found)
         typer.echo(f"\nreport: {page}")
 
-    data = {**tables.comparison_data(found), "folder": str(out), "report": str(page)}
-    result(as_json, data, show)
+    told = {**tables.comparison_data(found), "folder": str(out), "report": str(page)}
+    result(as_json, told, show)
 
 
 def _open(
     checkpoints: list[str],
     factory: str | None,
-    source: str | None,
+    data: options.Data,
     recipe: str | None,
     epochs: float | None,
     out: Path,
@@ -167,7 +161,7 @@ def _open(
     from prunescope.study import Models
 
     pruned_folder, dense_folder = options.pair("--models", checkpoints)
-    pruned, config, dataset = models.open_model(pruned_folder, factory, source)
+    pruned, config, dataset = models.open_model(pruned_folder, factory, data)
     return Models(
         pruned,
         load_checkpoint(dense_folder, factory=factory),

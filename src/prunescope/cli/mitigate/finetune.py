@@ -82,18 +82,11 @@ def finetune(
             help="For balance-labels: how much more a rare label counts at most.", show_default="2"
         ),
     ] = None,
-    recipe: models.RecipeName = None,
-    epochs: models.Epochs = None,
-    seed: models.TrainSeed = None,
     device: options.Device = None,
     factory: models.Factory = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    *,
+    training: models.Training,
+    data: options.Data,
     as_json: options.Json = False,
 ) -> None:
     """Train a pruned model again with another aim; its masks stay as they are.
@@ -107,10 +100,7 @@ def finetune(
     from prunescope.study import finetune_model, note_steps
     from prunescope.training import Distill
 
-    parent, config, dataset = models.open_model(
-        str(pruned), factory, source, images=images, size=size, attributes=attributes,
-        groups=groups, cluster=cluster, on_bad_image=on_bad_image,
-    )  # fmt: skip
+    parent, config, dataset = models.open_model(str(pruned), factory, data)
     with settings_of("constraint"):
         constraint = options.settings(
             Constraint, tolerance=tolerance, rate=rate, buffer=buffer, min_support=min_support
@@ -121,7 +111,7 @@ def finetune(
         made, notes = finetune_model(
             parent, None if dense is None else load_checkpoint(dense, factory=factory),
             dataset.split("train"), measure, out,
-            recipe=models.read_recipe(recipe or "small-pt", epochs=epochs, seed=seed), data=config,
+            recipe=training.read(models.START["dense"]), data=config,
             device=device, on_step=note_steps(update), groups=group or (), constraint=constraint,
             distillation=distillation, max_ratio=max_ratio,
         )  # fmt: skip

@@ -97,17 +97,10 @@ def route(
     test: options.Test = None,
     macs: options.Macs = None,
     out: options.Out = Path("route"),
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
-    thresholds: options.Thresholds = None,
     groups: options.Identity = None,
-    cluster: options.Clustered = None,
-    min_support: options.MinSupport = 10,
-    replicates: options.Replicates = 1000,
-    confidence: options.Confidence = 0.95,
-    seed: options.Seed = 0,
+    *,
+    answers: options.Answers,
+    judging: options.Judging,
     as_json: options.Json = False,
 ) -> None:
     """Send the riskiest answers to the dense model or to a person, and tell what that leaves.
@@ -116,7 +109,6 @@ def route(
     does to data that chose nothing; with --overrides, what people did: in comparison.json and
     comparison.parquet, too.
     """
-    from prunescope.cli.files import Files
     from prunescope.cli.mitigate import tables
     from prunescope.errors import ConfigError
     from prunescope.forecast import Forecast
@@ -134,16 +126,13 @@ def route(
     if proof and certify is None:
         raise ConfigError("--alpha, --delta and --certify-groups go with --certify: name a loss")
     tests = [] if test is None else options.pair("--test", test)
-    files = Files.of([pruned, dense, *tests], scores, mapping, thresholds, about, about_file)
-    mine, theirs, *others = files.load([pruned, dense, *tests])
+    paths = [pruned, dense, *tests]
+    mine, theirs, *others = answers.of(paths).load(paths)
     tested = (others[0], others[1]) if others else None
     told = None if forecast is None else Forecast.load(forecast)
     foretold = None if test_forecast is None else Forecast.load(test_forecast)
     said = None if overrides is None else Overrides.load(overrides)
-    settings: dict[str, Any] = {
-        "identity": options.names(groups), "cluster": cluster, "min_support": min_support,
-        "replicates": replicates, "confidence": confidence, "seed": seed,
-    }  # fmt: skip
+    settings: dict[str, Any] = {"identity": options.names(groups), **vars(judging)}
     found = choose(
         mine, theirs, to=to,
         score=score or OWN_MARGIN if told is None else told, whole=whole,

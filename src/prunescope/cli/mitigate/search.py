@@ -56,18 +56,11 @@ def search(
     min_support: Annotated[
         int, typer.Option(help="Samples that an estimate needs.", rich_help_panel=DECISION)
     ] = 10,
-    recipe: models.RecipeName = None,
-    epochs: models.Epochs = None,
-    seed: models.TrainSeed = None,
     device: options.Device = None,
     factory: models.Factory = None,
-    source: options.Source = None,
-    images: options.Images = None,
-    size: options.Size = None,
-    attributes: options.Attributes = None,
-    groups: options.Groups = None,
-    cluster: options.Cluster = None,
-    on_bad_image: options.OnBadImage = None,
+    *,
+    training: models.Training,
+    data: options.Data,
     as_json: options.Json = False,
 ) -> None:
     """Prune as far as a budget, or a policy, allows.
@@ -89,20 +82,14 @@ def search(
     elif policy is not None:
         allowed = Policy.load(policy)
     candidates = options.numbers(sparsities)
-    recipes = {
-        name: models.recipe_of(name, recipe, epochs=epochs, seed=seed)
-        for name in method or ["gmp-pt"]
-    }
-    model, config, dataset = models.open_model(
-        dense, factory, source, images=images, size=size, attributes=attributes, groups=groups,
-        cluster=cluster, on_bad_image=on_bad_image,
-    )  # fmt: skip
+    recipes = {name: training.of(name) for name in method or ["gmp-pt"]}
+    model, config, dataset = models.open_model(dense, factory, data)
     plan = SearchPlan(
         policy=allowed,
         recipes=recipes,
         sparsities=candidates,
         warm=warm,
-        seed=seed,
+        seed=training.seed,
         data=config,
         device=device,
         audit={"replicates": replicates, "confidence": confidence, "min_support": min_support},

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from prunescope.cli import options, output
+from prunescope.cli.bundles import Without
 from prunescope.cli.console import result
 
 
@@ -52,15 +53,9 @@ def thresholds(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="File to write.", callback=output.file)
     ] = Path("adjustments.json"),
-    scores: options.Scores = "logits",
-    mapping: options.Mapping = None,
-    about: options.About = None,
-    about_file: options.AboutFile = None,
-    cluster: options.Clustered = None,
-    min_support: options.MinSupport = 10,
-    replicates: options.Replicates = 1000,
-    confidence: options.Confidence = 0.95,
-    seed: options.Seed = 0,
+    *,
+    answers: Annotated[options.Answers, Without("thresholds")],
+    judging: options.Judging,
     as_json: options.Json = False,
 ) -> None:
     """Choose thresholds, or calibrate, on a validation split: a file for `audit --thresholds`.
@@ -69,21 +64,13 @@ def thresholds(
 
     With --test, tells what that does to data that fitted nothing.
     """
-    from prunescope.cli.files import Files
     from prunescope.cli.mitigate import tables
     from prunescope.errors import ConfigError
     from prunescope.mitigate import Candidate, fit_adjustment, judge
     from prunescope.mitigate.splits import check_apart, side_by_side
     from prunescope.predictions import Adjustments
 
-    files = Files.of(
-        [*pruned, *([dense] if dense else []), *(test or [])],
-        scores,
-        mapping,
-        None,
-        about,
-        about_file,
-    )
+    files = answers.of([*pruned, *([dense] if dense else []), *(test or [])])
     beside = None if dense is None else files.load([dense])[0]
     models = {model.name: model for model in files.load(pruned)}
     if len(models) < len(pruned):
@@ -91,7 +78,7 @@ def thresholds(
     fitted = [
         fit_adjustment(
             model, criterion=criterion, calibration=calibrate, dense=beside, group=group,
-            floors=floor, min_support=min_support,
+            floors=floor, min_support=judging.min_support,
         )
         for model in models.values()
     ]  # fmt: skip
@@ -103,12 +90,7 @@ def thresholds(
         tested, dense_test = side_by_side(check_apart(models[tested.name], tested), dense_test)
         mine = next(one for one in fitted if one.model == tested.name)
         candidate = Candidate("adjusted", mine.apply(tested), mine.adjustment.needs, "nothing")
-        judged.append(
-            judge(
-                dense_test, tested, [candidate], cluster=cluster, replicates=replicates,
-                confidence=confidence, seed=seed, min_support=min_support,
-            )
-        )  # fmt: skip
+        judged.append(judge(dense_test, tested, [candidate], **vars(judging)))
     Adjustments(adjustments={one.model: one.adjustment for one in fitted}).save(out)
 
     def show() -> None:
