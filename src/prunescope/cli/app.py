@@ -58,43 +58,55 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo.demo,
-    "train": models.train,
-    "prune": models.prune,
-    "quantize": quantize.quantize,
-    "predict": predict.predict,
-    "export": export.export,
-    "gain": gain.gain,
-    "audit": audit.audit,
-    "samples": samples.samples,
-    "slices": slices.slices,
-    "groups": slices.groups,
-    "sensitivity": sensitivity.sensitivity,
-    "explain": explain.explain,
-    "forecast": forecast.forecast,
-    "forecast score": forecast.score,
-    "mitigate thresholds": thresholds.thresholds,
-    "mitigate route": route.route,
-    "mitigate compare": compare.compare,
-    "mitigate search": search.search,
-    "mitigate finetune": finetune.finetune,
-    "gate": gate.gate,
-    "policy init": gate.init,
-    "policy power": power.power,
-    "report": audit.report,
-    "view": view.view,
-    "review export": view.export,
-    "study init": study.init,
-    "study plan": study.plan,
-    "study run": study.run,
-    "study status": study.status,
-    "study track": study.track,
-    "study report": study.report,
+COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Start here": {"demo": demo.demo},
+    "Judge": {
+        "audit": audit.audit,
+        "report": audit.report,
+        "gate": gate.gate,
+        "policy init": gate.init,
+        "policy power": power.power,
+    },
+    "Look closer": {
+        "view": view.view,
+        "review export": view.export,
+        "explain": explain.explain,
+        "slices": slices.slices,
+        "groups": slices.groups,
+        "sensitivity": sensitivity.sensitivity,
+        "samples": samples.samples,
+    },
+    "Foretell": {"forecast": forecast.forecast, "forecast score": forecast.score},
+    "Mend": {
+        "mitigate thresholds": thresholds.thresholds,
+        "mitigate route": route.route,
+        "mitigate compare": compare.compare,
+        "mitigate search": search.search,
+        "mitigate finetune": finetune.finetune,
+    },
+    "Make models": {
+        "train": models.train,
+        "prune": models.prune,
+        "quantize": quantize.quantize,
+        "predict": predict.predict,
+        "export": export.export,
+        "gain": gain.gain,
+    },
+    "Study": {
+        "study init": study.init,
+        "study plan": study.plan,
+        "study run": study.run,
+        "study status": study.status,
+        "study track": study.track,
+        "study report": study.report,
+    },
 }
-for name, command in COMMANDS.items():
-    app.command(name)(unbundled(command))
-app.add_typer(data.app, name="data")
+"""Panel of the help → what a person types → what it calls."""
+
+for panel, commands in COMMANDS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(unbundled(command))
+app.add_typer(data.app, name="data", rich_help_panel="Make models")
 
 
 def _version(asked: bool) -> None:

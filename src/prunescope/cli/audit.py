@@ -15,6 +15,8 @@ from prunescope.cli.console import progress, result, say
 if TYPE_CHECKING:
     from prunescope.audit import Audit
 
+REPORT = "Report"
+
 PolicyFile = Annotated[
     Path | None,
     typer.Option(
@@ -33,22 +35,30 @@ class Page:
     data: Annotated[
         str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
     ] = None
-    title: options.Title = None
+    title: Annotated[
+        str | None, typer.Option(help="Title of the page.", rich_help_panel=REPORT)
+    ] = None
     formats: Annotated[
         str,
         typer.Option(
-            "--format", help="Formats of the report, by commas: html, json, md, csv, card."
+            "--format",
+            help="Formats of the report, by commas: html, json, md, csv, card.",
+            rich_help_panel=REPORT,
         ),
     ] = "html"
     figures: Annotated[
         str | None,
-        typer.Option(help="Write the charts to --out/figures too: svg, png, or both by a comma."),
+        typer.Option(
+            help="Write the charts to --out/figures too: svg, png, or both by a comma.",
+            rich_help_panel=REPORT,
+        ),
     ] = None
     gain: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="What 'prunescope gain --json' printed: sizes and times for the trade-off.",
+            rich_help_panel=REPORT,
         ),
     ] = None
     policy: PolicyFile = None
@@ -57,6 +67,7 @@ class Page:
         typer.Option(
             metavar="FOLDER",
             help="What 'prunescope slices' found: the report then tells where it hurts most.",
+            rich_help_panel=REPORT,
         ),
     ] = None
 
@@ -102,26 +113,41 @@ def audit(
     groups: options.Identity = None,
     intersect: Annotated[
         list[str] | None,
-        typer.Option(help="Groups to cross, by commas: Male,Young. Repeat for several."),
+        typer.Option(
+            help="Groups to cross, by commas: Male,Young. Repeat for several.",
+            rich_help_panel=options.STATISTICS,
+        ),
     ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(help="Group whose samples depend on each other: one unit each of its values."),
+        typer.Option(
+            help="Group whose samples depend on each other: one unit each of its values.",
+            rich_help_panel=options.STATISTICS,
+        ),
     ] = None,
     replicates: Annotated[
         int,
-        typer.Option(help="Blocks of samples to leave out in turn, behind intervals; 0 for none."),
+        typer.Option(
+            help="Blocks of samples to leave out in turn, behind intervals; 0 for none.",
+            rich_help_panel=options.STATISTICS,
+        ),
     ] = 512,
-    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(help="Level of the intervals.", rich_help_panel=options.STATISTICS)
+    ] = 0.95,
     min_effect: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[METRIC=]CHANGE",
             help="The least change that matters, for all metrics or one: accuracy=0.005. Smaller "
             "ones get the verdict 'negligible'. Repeat for several.",
+            rich_help_panel=options.STATISTICS,
         ),
     ] = None,
-    min_support: Annotated[int, typer.Option(help="Samples that an estimate needs.")] = 10,
+    min_support: Annotated[
+        int,
+        typer.Option(help="Samples that an estimate needs.", rich_help_panel=options.STATISTICS),
+    ] = 10,
     allow_missing: Annotated[
         bool,
         typer.Option(
@@ -131,18 +157,29 @@ def audit(
             rich_help_panel=options.FILES,
         ),
     ] = False,
-    bins: Annotated[int, typer.Option(help="Bins of the calibration error.")] = 10,
+    bins: Annotated[
+        int, typer.Option(help="Bins of the calibration error.", rich_help_panel=options.STATISTICS)
+    ] = 10,
     band: Annotated[
-        tuple[float, float], typer.Option(help="A probability inside is called uncertain.")
+        tuple[float, float],
+        typer.Option(
+            help="A probability inside is called uncertain.", rich_help_panel=options.STATISTICS
+        ),
     ] = (0.1, 0.9),
     trigger: Annotated[
         str | None,
         typer.Option(
             help="Boolean group that marks a planted backdoor.",
             show_default="the group backdoor, where there is one",
+            rich_help_panel=options.STATISTICS,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed by which many samples share blocks.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Seed by which many samples share blocks.", rich_help_panel=options.STATISTICS
+        ),
+    ] = 0,
     *,
     answers: options.Answers,
     page: Page,

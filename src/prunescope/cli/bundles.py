@@ -53,6 +53,8 @@ def unbundled(command: Callable[..., None]) -> Callable[..., None]:
             given[name] = bundle(**{option: given.pop(option) for option in options})
         command(**given)
 
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    run.__doc__ = "\n\n".join(" ".join(text.split()) for text in paragraphs)  # help wraps it anew
     run.__annotations__ = {}  # what the signature says
     vars(run)["__signature__"] = signature.replace(parameters=laid_out)
     return run

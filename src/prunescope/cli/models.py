@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prunescope.pruning import StaysDense
     from prunescope.training import Recipe
 
-RECIPE = "Recipe"
+RECIPE, WEIGHTS = "Recipe", "Which weights"
 START = {"random": "small", "dense": "small-pt"}
 """The recipe to train by unless told otherwise, by what the training starts from."""
 
@@ -126,6 +126,7 @@ def prune(
         typer.Option(
             help="What makes a weight worth keeping: magnitude, random, taylor, fisher, fairgrape.",
             show_default="the method's",
+            rich_help_panel=WEIGHTS,
         ),
     ] = None,
     distribution: Annotated[
@@ -133,6 +134,7 @@ def prune(
         typer.Option(
             help="How what is kept is shared out among layers: global, uniform or erk.",
             show_default="the method's",
+            rich_help_panel=WEIGHTS,
         ),
     ] = None,
     pattern: Annotated[
@@ -140,6 +142,7 @@ def prune(
         typer.Option(
             help="What goes together: unstructured, 2:4, 1:4, block-1x4 or channel.",
             show_default="unstructured",
+            rich_help_panel=WEIGHTS,
         ),
     ] = None,
     plan: Annotated[
@@ -151,16 +154,23 @@ def prune(
         ),
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="Layers to leave dense: names or patterns.")
+        list[str] | None,
+        typer.Option(help="Layers to leave dense: names or patterns.", rich_help_panel=WEIGHTS),
     ] = None,
     layer_sparsity: Annotated[
         list[str] | None,
-        typer.Option(help="A layer's own sparsity, LAYER=SPARSITY; the others share the rest."),
+        typer.Option(
+            help="A layer's own sparsity, LAYER=SPARSITY; the others share the rest.",
+            rich_help_panel=WEIGHTS,
+        ),
     ] = None,
     bits: Annotated[
         int | None,
         typer.Option(
-            help="Bits of each weight that is left, by one-shot or reconstruct.", min=2, max=8
+            help="Bits of each weight that is left, by one-shot or reconstruct.",
+            min=2,
+            max=8,
+            rich_help_panel=WEIGHTS,
         ),
     ] = None,
     calibration_images: Annotated[
@@ -169,18 +179,24 @@ def prune(
             help="Images that reconstruct looks at, or taylor, fisher and fairgrape.",
             show_default="2048, or all; of scores 512",
             min=1,
+            rich_help_panel=WEIGHTS,
         ),
     ] = None,
     group: Annotated[
-        str | None, typer.Option(help="Group whose values fairgrape treats alike.")
+        str | None,
+        typer.Option(help="Group whose values fairgrape treats alike.", rich_help_panel=WEIGHTS),
     ] = None,
     distill: Annotated[
         float | None,
-        typer.Option(help="Share of the loss that MODEL's answers give, in [0, 1]."),
+        typer.Option(
+            help="Share of the loss that MODEL's answers give, in [0, 1].", rich_help_panel=RECIPE
+        ),
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(help="By which --distill divides the logits.", show_default="2"),
+        typer.Option(
+            help="By which --distill divides the logits.", show_default="2", rich_help_panel=RECIPE
+        ),
     ] = None,
     device: options.Device = None,
     factory: Factory = None,

@@ -31,18 +31,25 @@ Device = Annotated[
     str | None, typer.Option(help="cpu or cuda.", show_default="cuda where there is one")
 ]
 
+STATISTICS = "Statistics"
+
 Clustered = Annotated[
     str | None,
     typer.Option(
         "--cluster",
+        rich_help_panel=STATISTICS,
         help="Group whose samples depend on each other: resampled as a whole.",
         show_default="the one that the files name",
     ),
 ]
-MinSupport = Annotated[int, typer.Option(help="Samples that an estimate needs.", min=1)]
-Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.")]
-Confidence = Annotated[float, typer.Option(help="Level of the intervals.")]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn.", min=0)]
+MinSupport = Annotated[
+    int, typer.Option(rich_help_panel=STATISTICS, help="Samples that an estimate needs.", min=1)
+]
+Replicates = Annotated[int, typer.Option(rich_help_panel=STATISTICS, help="Bootstrap replicates.")]
+Confidence = Annotated[
+    float, typer.Option(rich_help_panel=STATISTICS, help="Level of the intervals.")
+]
+Seed = Annotated[int, typer.Option(rich_help_panel=STATISTICS, help="Of all that is drawn.", min=0)]
 Title = Annotated[str | None, typer.Option(help="Title of the page.")]
 
 DATA, FILES = "Data", "Files"

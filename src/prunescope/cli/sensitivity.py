@@ -30,21 +30,32 @@ def sensitivity(
         typer.Option(help="Levels, by commas, such as 0.5,0.9.", show_default="of the kind"),
     ] = None,
     pattern: Annotated[
-        str, typer.Option(help="Which weights become zero: as for 'prune', with --kind sparsity.")
+        str,
+        typer.Option(
+            help="Which weights become zero: as for 'prune', with --kind sparsity.",
+            rich_help_panel=models.WEIGHTS,
+        ),
     ] = "unstructured",
     method: Annotated[
         Literal["one-shot", "reconstruct"],
         typer.Option(
             help="What makes a layer's weights: the smallest go, or the nearest are "
-            "taken; or those that stay make up for it."
+            "taken; or those that stay make up for it.",
+            rich_help_panel=models.WEIGHTS,
         ),
     ] = "one-shot",
     together: Annotated[
         list[str] | None,
-        typer.Option(help="Layers that are compressed together: a name or pattern. Repeat."),
+        typer.Option(
+            help="Layers that are compressed together: a name or pattern. Repeat.",
+            rich_help_panel=models.WEIGHTS,
+        ),
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="Layers to leave out: names or patterns.")
+        list[str] | None,
+        typer.Option(
+            help="Layers to leave out: names or patterns.", rich_help_panel=models.WEIGHTS
+        ),
     ] = None,
     budget: Annotated[
         str | None,

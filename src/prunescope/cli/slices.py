@@ -105,12 +105,22 @@ def slices(
     min_support: Annotated[
         int,
         typer.Option(
-            help="Independent units (images, or clusters) of a slice in each half, at least.", min=2
+            help="Independent units (images, or clusters) of a slice in each half, at least.",
+            min=2,
+            rich_help_panel=options.STATISTICS,
         ),
     ] = 20,
-    most: Annotated[int, typer.Option(help="Slices to test, of each model.", min=1)] = 10,
+    most: Annotated[
+        int,
+        typer.Option(
+            help="Slices to test, of each model.", min=1, rich_help_panel=options.STATISTICS
+        ),
+    ] = 10,
     confidence: options.Confidence = 0.95,
-    seed: Annotated[int, typer.Option(help="By which images are halved.", min=0)] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(help="By which images are halved.", min=0, rich_help_panel=options.STATISTICS),
+    ] = 0,
     title: options.Title = None,
     *,
     data: Annotated[options.Data, Without("size", "attributes", "groups", "cluster")],

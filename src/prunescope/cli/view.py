@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from prunescope.audit import Audit
     from prunescope.predictions import Predictions
 
+SERVER, REVIEW = "Server", "Review"
+
 DECISIONS = "decisions.jsonl"
 """Name of the file of decisions, in the audit's folder."""
 
@@ -73,27 +75,46 @@ def view(
     policy: PolicyFile = None,
     decisions: Annotated[
         Path | None,
-        typer.Option(help="File to keep decisions in.", show_default=f"FOLDER/{DECISIONS}"),
+        typer.Option(
+            help="File to keep decisions in.",
+            show_default=f"FOLDER/{DECISIONS}",
+            rich_help_panel=REVIEW,
+        ),
     ] = None,
     reviewer: Annotated[
-        str | None, typer.Option(help="Name of who reviews here.", show_default="that of the user")
+        str | None,
+        typer.Option(
+            help="Name of who reviews here.",
+            show_default="that of the user",
+            rich_help_panel=REVIEW,
+        ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to serve; any but loopback takes a token to open.")
+        str,
+        typer.Option(
+            help="Address to serve; any but loopback takes a token to open.", rich_help_panel=SERVER
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Port.", show_default="a free one")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port.", show_default="a free one", rich_help_panel=SERVER)
+    ] = None,
     root_path: Annotated[
         str,
-        typer.Option(help="Path that a proxy serves it under, such as /faces.", show_default="/"),
+        typer.Option(
+            help="Path that a proxy serves it under, such as /faces.",
+            show_default="/",
+            rich_help_panel=SERVER,
+        ),
     ] = "",
     proxy_host: Annotated[
         list[str] | None,
         typer.Option(
             help="Name that a proxy on this machine is reached by; takes a token to open. "
             "Repeat for several.",
+            rich_help_panel=SERVER,
         ),
     ] = None,
-    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the browser.", rich_help_panel=SERVER)] = True,
     *,
     read: options.Answers,
 ) -> None:

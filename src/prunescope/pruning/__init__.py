@@ -29,6 +29,7 @@ method
 """
 
 import prunescope.models  # noqa: F401 - says what to install where torch is missing
+from prunescope.pruning.choices import check_choices
 from prunescope.pruning.distributions import DISTRIBUTIONS
 from prunescope.pruning.elsewhere import pruned_elsewhere
 from prunescope.pruning.export import export_checkpoint, export_onnx, export_weights
@@ -42,7 +43,7 @@ from prunescope.pruning.own_loop import Pruner
 from prunescope.pruning.patterns import PATTERNS
 from prunescope.pruning.pruner import Criterion, PruneOnSchedule
 from prunescope.pruning.quantization import quantize
-from prunescope.pruning.run import Pruned, check_choices, prune
+from prunescope.pruning.run import Pruned, prune
 from prunescope.pruning.schedules import Alternating, Gradual, OneShot, Schedule
 from prunescope.pruning.scores import SCORES
 from prunescope.pruning.sparsity import check_sparsity, count_kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +12,17 @@ import torch
 from torch import nn
 
 from prunescope.data.dataset import Dataset
-from prunescope.errors import ConfigError, PrunescopeWarning, one_of, shorten
 from prunescope.models import check_float, computed_weights, fold, to_unit_range
 from prunescope.pruning.calibration import N_IMAGES, Calibration
+from prunescope.pruning.choices import check_choices, warn_of_no_recovery, warn_of_wrong_start
 from prunescope.pruning.distributions import PerLayer
 from prunescope.pruning.layers import answers_of
 from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks
-from prunescope.pruning.methods import METHODS, Job, Method
+from prunescope.pruning.methods import METHODS, Job, Outcome
 from prunescope.pruning.pruner import Criterion
 from prunescope.pruning.refilled import refilled_weights, stay_dense
-from prunescope.pruning.scores import GRADIENT_SCORES, GROUP_SCORES
+from prunescope.pruning.scores import GRADIENT_SCORES
 from prunescope.training import (
     RECIPES,
     Callback,
@@ -34,9 +33,6 @@ from prunescope.training import (
     Recipe,
     device_for,
 )
-
-NEEDS_RECOVERY = {"one-shot": 0.7, "reconstruct": 0.9}
-"""Sparsity from which `prune` warns if no training follows, by method."""
 
 
 @dataclass(frozen=True)
@@ -202,15 +198,10 @@ def prune(
         recipe = recipe.replace(seed=seed)
     score = score or chosen.score
     folded, model = computed_weights(model), fold(model)
-    n_answers = len(dataset.samples.attributes)
     ignored = [ignore] if isinstance(ignore, str) else list(ignore)
-    if method != "structured":
-        images = to_unit_range(torch.from_numpy(dataset.images(np.arange(1))))
-        images = images.to(next(model.parameters()).device)
-        ignored += stay_dense(refilled_weights(model, images))
-    if pattern == "channel":
-        ignored += answers_of(model, n_answers)
-        distribution = distribution or (None if layers else "uniform")
+    ignored += _dense_anyway(model, dataset, method, pattern)
+    if pattern == "channel" and not layers:
+        distribution = distribution or "uniform"
     calibration = None
     if score in GRADIENT_SCORES or chosen.calibration_images is not None:
         if calibration_images is None:
@@ -227,8 +218,8 @@ def prune(
     )
     masks = Masks.dense(model, ignored)
     criterion.check(masks, sparsity, model)  # tells what is wrong before any training
-    _warn_of_wrong_start(model, method, chosen)
-    _warn_of_no_recovery(method, sparsity, recipe)
+    warn_of_wrong_start(model, method, chosen)
+    warn_of_no_recovery(method, sparsity, recipe)
     if distill is not None:
         callbacks = (Distillation(model if teacher is None else teacher, distill), *callbacks)
     job = Job(
@@ -249,111 +240,45 @@ def prune(
         told=tuple(name for name, value in told.items() if value),
     )
     made = chosen.run(job)
-    by_channel = made.masks is None or criterion.pattern == "channel"
-    answers = answers_of(model, n_answers) if by_channel else None
     compression = {
-        "method": method,
-        "sparsity": float(sparsity),
-        **count_left(model, made.model, made.masks, answers),
-        "score": criterion.score,
-        "distribution": "per-layer" if layers else criterion.distribution,
-        "pattern": criterion.pattern if made.masks is not None else "structured",
-        "ignore": ignored,
-        "seed": seed,
-        **made.told,
+        "method": method, "sparsity": float(sparsity), **_left(job, made), "seed": seed, **made.told
+    }  # fmt: skip
+    more = {
+        "folded": folded,
+        "layer_sparsity": dict(layers or {}),
+        "layer_bits": widths,
+        "calibration_images": None if calibration is None else calibration.n_images,
+        "group": group,
+        "distill": None if distill is None else distill.model_dump(),
     }
-    if folded:
-        compression["folded"] = folded
-    if layers:
-        compression["layer_sparsity"] = dict(layers)
-    if widths:
-        compression["layer_bits"] = widths
-    if calibration is not None:
-        compression["calibration_images"] = calibration_images
-    if group is not None:
-        compression["group"] = group
-    if distill is not None:
-        compression["distill"] = distill.model_dump()
+    compression |= {name: value for name, value in more.items() if value}
     return Pruned(made.model, made.masks, recipe, compression, made.history)
 
 
-def check_choices(method: str, **told: Any) -> None:  # noqa: ANN401 - what `prune` takes
-    """Raise if a method is told what it does not ask, or choices exclude each other.
-
-    Takes what `prune` is told; neither the model nor the data, so it can come before they are read.
-
-    Raises
-    ------
-    ConfigError
-
-    Examples
-    --------
-    >>> check_choices("one-shot", calibration_images=8)
-    Traceback (most recent call last):
-    prunescope.errors.ConfigError: one-shot by score magnitude looks at no calibration images: ...
-    """
-    if method not in METHODS:
-        raise ConfigError(one_of("method", method, METHODS))
-    chosen = METHODS[method]
-    for name in ("score", "distribution", "pattern", "layers"):
-        if (value := told.get(name)) and name not in chosen.options:
-            what = shorten(value) if isinstance(value, Mapping) else repr(value)
-            raise ConfigError(
-                f"{method} has a {name} of its own and cannot be told {what}: leave it out, or "
-                "choose another method"
-            )
-    if told.get("bits") and "bits" not in chosen.options:
-        raise ConfigError(
-            f"{method} leaves weights as floats: leave out bits, or choose method one-shot or "
-            "reconstruct"
-        )
-    if told.get("layers") and (other := told.get("distribution")):
-        raise ConfigError(
-            f"sparsities of single layers and distribution {other!r}: give one or the other"
-        )
-    trains = (told.get("recipe") or chosen.recipe) is not None
-    if told.get("bits") and trains:
-        raise ConfigError("training would not keep weights that are rounded: give bits or a recipe")
-    if told.get("distill") is not None and not trains:
-        raise ConfigError(f"{method} without a recipe does not train: it cannot distil")
-    score, group = told.get("score") or chosen.score, told.get("group")
-    if (group is not None) != (score in GROUP_SCORES):
-        raise ConfigError(
-            f"score {score} and group {group!r}: {' and '.join(GROUP_SCORES)} needs a group of the "
-            "data set, and no other score takes one"
-        )
-    looks = score in GRADIENT_SCORES or chosen.calibration_images is not None
-    if told.get("calibration_images") is not None and not looks:
-        raise ConfigError(
-            f"{method} by score {score} looks at no calibration images: leave out how many, or "
-            f"choose method reconstruct or a score of {', '.join(GRADIENT_SCORES)}"
-        )
+def _dense_anyway(
+    model: nn.Module, dataset: Dataset, method: str, pattern: str | None
+) -> list[str]:
+    """Name the layers that cannot be pruned so: those whose weights others fill, or that answer."""
+    found = []
+    if method != "structured":
+        images = to_unit_range(torch.from_numpy(dataset.images(np.arange(1))))
+        images = images.to(next(model.parameters()).device)
+        found += stay_dense(refilled_weights(model, images))
+    if pattern == "channel":
+        found += answers_of(model, len(dataset.samples.attributes))
+    return found
 
 
-def _warn_of_wrong_start(model: nn.Module, method: str, chosen: Method) -> None:
-    """Warn if the model is not what the method starts from.
-
-    Only batch normalisation tells, where there is any: its means are 0 until it is trained.
-    """
-    means = [mean for name, mean in model.named_buffers() if name.endswith("running_mean")]
-    if not means:
-        return
-    trained = any(mean.any() for mean in means)
-    if trained == (chosen.starts_from == "dense"):
-        return
-    problem = (
-        "random initialisation, but this model has been trained: give a fresh one, or use gmp-pt"
-        if trained
-        else "a trained model, but this one has seen no data: train it first, or use gmp-ri"
-    )
-    warnings.warn(f"{method} starts from {problem}", PrunescopeWarning, stacklevel=3)
-
-
-def _warn_of_no_recovery(method: str, sparsity: float, recipe: Recipe | None) -> None:
-    if recipe is None and sparsity >= NEEDS_RECOVERY[method]:
-        warnings.warn(
-            f"{method} pruning to sparsity {sparsity} without training may ruin the network: "
-            "give a recipe to train what is left, or use gmp-pt",
-            PrunescopeWarning,
-            stacklevel=3,
-        )
+def _left(job: Job, made: Outcome) -> dict[str, Any]:
+    """Tell what is left of the weights or channels, and by which choices."""
+    criterion = job.criterion
+    answers = None
+    if made.masks is None or criterion.pattern == "channel":
+        answers = answers_of(job.model, len(job.dataset.samples.attributes))
+    return {
+        **count_left(job.model, made.model, made.masks, answers),
+        "score": criterion.score,
+        "distribution": "per-layer" if criterion.per_layer else criterion.distribution,
+        "pattern": criterion.pattern if made.masks is not None else "structured",
+        "ignore": list(job.ignore),
+    }

@@ -10,8 +10,6 @@ import typer
 from prunescope.cli import models, options
 from prunescope.cli.console import progress, result
 
-DECISION = "Decision"
-
 
 def search(
     dense: models.AnyModel,
@@ -48,13 +46,14 @@ def search(
     ] = False,
     out: options.Out = Path("search"),
     replicates: Annotated[
-        int, typer.Option(help="Bootstrap replicates.", rich_help_panel=DECISION)
+        int, typer.Option(help="Bootstrap replicates.", rich_help_panel=options.STATISTICS)
     ] = 1000,
     confidence: Annotated[
-        float, typer.Option(help="Level of the intervals.", rich_help_panel=DECISION)
+        float, typer.Option(help="Level of the intervals.", rich_help_panel=options.STATISTICS)
     ] = 0.95,
     min_support: Annotated[
-        int, typer.Option(help="Samples that an estimate needs.", rich_help_panel=DECISION)
+        int,
+        typer.Option(help="Samples that an estimate needs.", rich_help_panel=options.STATISTICS),
     ] = 10,
     device: options.Device = None,
     factory: models.Factory = None,
