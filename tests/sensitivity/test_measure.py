@@ -134,6 +134,27 @@ def test_a_budget_that_makes_no_sense_is_told(found, budget, words):
         ps.plan_layers(found, budget)
 
 
+def test_a_budget_out_of_reach_is_told_before_anything_is_measured(network, dataset, found):
+    least = found.layers.group_by("layer").agg(
+        pl.min_horizontal(pl.col("bytes").min(), pl.col("bytes_dense").first()),
+        pl.col("bytes_dense").first(),
+    )
+    share = least["bytes"].sum() / least["bytes_dense"].sum()
+    with pytest.raises(ps.PrunescopeError, match=f"leave {share:.4g} of the bytes"):
+        ps.layer_sensitivity(
+            network,
+            dataset,
+            levels=(0.5, 0.75),
+            **QUICK,
+            budget=f"bytes <= {0.9 * share}",
+            progress=refused,
+        )
+
+
+def refused(*_):
+    raise AssertionError("something was measured")
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

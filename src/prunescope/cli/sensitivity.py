@@ -104,7 +104,8 @@ def sensitivity(
         found = layer_sensitivity(
             opened.model, match_attributes(dataset, opened), kind=kind, levels=asked,
             pattern=pattern, method=method, together=together or (), ignore=ignore or (),
-            split=split, metadata=told, seed=seed, device=device, state_dir=state, progress=update,
+            budget=budget, split=split, metadata=told, seed=seed, device=device,
+            state_dir=state, progress=update,
             min_support=min_support, replicates=replicates, confidence=confidence,
         )  # fmt: skip
     output.outdated(out, "sensitivity.html", "plan.yaml")

@@ -15,6 +15,7 @@ from prunescope.audit import Audit, audit
 from prunescope.errors import ConfigError
 from prunescope.predictions import Compression, DatasetInfo, Metadata, Predictions
 from prunescope.sensitivity.harm import harm_of
+from prunescope.sensitivity.plan import check_reach
 from prunescope.sensitivity.result import (
     LAYER_SCHEMA,
     MEMBER_SCHEMA,
@@ -54,6 +55,7 @@ def layer_sensitivity(
     method: LayerMethod = "one-shot",
     together: Sequence[str] = (),
     ignore: str | Sequence[str] = (),
+    budget: str | None = None,
     split: str = "val",
     metadata: Metadata | None = None,
     identity: Sequence[str] | None = None,
@@ -93,6 +95,9 @@ def layer_sensitivity(
         level.
     ignore : str or sequence of str
         Layers to leave out.
+    budget : str, optional
+        What `plan_layers` will be asked for: refused before anything is measured if no levels meet
+        it.
     split : str
         Whose samples the audits are of.
     metadata : Metadata, optional
@@ -114,7 +119,8 @@ def layer_sensitivity(
     Raises
     ------
     ConfigError
-        A setting makes no sense, the model is in int8, or no layer is left to look at.
+        A setting makes no sense, the model is in int8, no layer is left to look at, or the budget
+        is below what the strongest levels leave.
     DataError
         A split is missing, or the data set does not fit the model.
     TrainingError
@@ -133,6 +139,7 @@ def layer_sensitivity(
         together=together, ignore=ignore, n_batches=n_batches, batch_size=batch_size, seed=seed,
         device=device, state_dir=None if state_dir is None else Path(state_dir),
         progress=None if progress is None else lambda done, n: progress(done, n, "passes"),
+        check=None if budget is None else lambda rows: check_reach(rows, budget, kind),
     )  # fmt: skip
     told = metadata or _metadata(training, split)
     base = Predictions(scored.samples, asked.dense, told)

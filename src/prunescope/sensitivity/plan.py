@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -146,11 +147,7 @@ def plan_layers(sensitivity: Sensitivity, budget: str, *, least: Least = "harm")
     costs = [[one["cost"] for one in options] for options in rows.values()]
     picked = cheapest(losses, costs, share * dense)
     if picked is None:
-        fewest = sum(min(row) for row in costs) / dense
-        raise ConfigError(
-            f"{budget}: the strongest levels of all layers leave {fewest:.4g} of the {what}: allow "
-            "more, or measure stronger levels"
-        )
+        raise _out_of_reach(budget, what, sum(map(min, costs)) / dense)
     chosen = {
         name: options[place] for (name, options), place in zip(rows.items(), picked, strict=True)
     }
@@ -173,6 +170,40 @@ def plan_layers(sensitivity: Sensitivity, budget: str, *, least: Least = "harm")
             for name, one in chosen.items()
             for member in members[name]
         },
+    )
+
+
+def check_reach(rows: Iterable[Mapping[str, Any]], budget: str, kind: Kind) -> None:
+    """Raise where the strongest levels of all layers leave more than a budget allows.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Those of `Sensitivity.layers`, as far as they are known before anything is measured.
+    budget : str
+        As for `plan_layers`.
+    kind : {"sparsity", "bits", "channels"}
+
+    Raises
+    ------
+    ConfigError
+    """
+    what, share = check_budget(budget, kind)
+    dense: dict[str, float] = {}
+    fewest: dict[str, float] = {}
+    for row in rows:
+        layer, whole = row["layer"], row[f"{what}_dense"]
+        dense[layer] = whole
+        fewest[layer] = min(fewest.get(layer, whole), row.get(what, whole))
+    least = sum(fewest.values()) / sum(dense.values())
+    if least > share:
+        raise _out_of_reach(budget, what, least)
+
+
+def _out_of_reach(budget: str, what: str, least: float) -> ConfigError:
+    return ConfigError(
+        f"{budget}: the strongest levels of all layers leave {least:.4g} of the {what}: allow "
+        "more, or measure stronger levels"
     )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ REFILLED = "it computes with other weights than its own, in which zeros would no
 IGNORED = "left out as asked"
 
 
+Rows: TypeAlias = list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a model answers with each layer compressed alone.
@@ -55,7 +58,7 @@ class Asked:
     dense: NDArray[np.float32]
     branches: list[Branch]
     outcome: Outcome
-    rows: list[dict[str, Any]]
+    rows: Rows
     units: list[Unit]
     n_calibration: int
     seconds_a_pass: float
@@ -76,10 +79,12 @@ def ask_layers(
     device: str | None = None,
     state_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    check: Callable[[Rows], None] | None = None,
 ) -> Asked:
     """Ask a model about samples, with each layer compressed alone, at each level.
 
-    Parameters and errors are those of `prunescope.sensitivity.layer_sensitivity`.
+    Parameters and errors are those of `prunescope.sensitivity.layer_sensitivity`; `check` is given
+    what the levels leave, before anything is asked.
     """
     if not Processes.current().alone:
         raise ConfigError("layers are looked at by one process: start it without a launcher")
@@ -107,6 +112,8 @@ def ask_layers(
     if not branches:
         reasons = dict.fromkeys(f"{row['layer']}: {row['reason']}" for row in rows)
         raise ConfigError(f"no layer can be looked at: {shorten(reasons, 3)}")
+    if check is not None:
+        check(rows)
     outcome = run_branches(job, steps, whole, branches)
     began = time.perf_counter()
     dense = infer(model, scored, device=target)
@@ -123,7 +130,7 @@ def _laid_out(
     steps: Steps | None,
     example: Tensor,
     ignore: str | Sequence[str],
-) -> tuple[list[Branch], list[dict[str, Any]]]:
+) -> tuple[list[Branch], Rows]:
     """Return what is run, and a row for each layer and level: what is left, or why it is not."""
     model = job.model
     used = macs_by_weight(model, example)
@@ -131,7 +138,7 @@ def _laid_out(
     kept_in = prunable_weights(model, ignore)
     refilled = refilled_weights(model, example)
     branches: list[Branch] = []
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for unit in units:
         own = [
             f"{layer}.weight" if f"{layer}.weight" in weights else layer for layer in unit.layers
