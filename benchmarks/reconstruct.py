@@ -55,7 +55,9 @@ def main(
     models: Annotated[Path, typer.Argument(help="Folder with dense-seed0 and so on.")],
     seeds: Annotated[str, typer.Option(help="Of which dense models, by commas.")] = "0,1,2",
     out: Annotated[Path, typer.Option("-o", "--out")] = OUT,
-    trained: Annotated[bool, typer.Option(help="Also train: 4 trainings a seed.")] = False,
+    parts: Annotated[
+        str, typer.Option(help="Which tables: zeros, bits, trained (4 trainings a seed).")
+    ] = "zeros,bits",
 ) -> None:
     """Prune, ask, write."""
     warnings.simplefilter("ignore", PrunescopeWarning)
@@ -67,7 +69,7 @@ def main(
     for seed in map(int, seeds.split(",")):
         dense = load_checkpoint(models / f"dense-seed{seed}").model
         told.begin(dense)
-        for name, asked in CONDITIONS.items():
+        for name, asked in CONDITIONS.items() if "zeros" in parts else ():
             if "pattern" in asked:
                 asked = {**asked, "ignore": first_layers(dense)}
             ways = {
@@ -76,13 +78,13 @@ def main(
                 "reconstruct": partial(pruned, dense, train, "reconstruct", seed=seed, **asked),
             }
             tables[0] += told.lines(f"| {seed} | {name} |", ways)
-        for n in (8, 4, 3):
+        for n in (8, 4, 3) if "bits" in parts else ():
             ways = {
                 name: partial(pruned, dense, train, method, 0.0, bits=n, seed=seed)
                 for name, method in (("nearest", "one-shot"), ("reconstruct", "reconstruct"))
             }
             tables[1] += told.lines(f"| {seed} | {n} bits |", ways)
-        if trained:
+        if "trained" in parts:
             starts = {
                 "dense": dense,
                 "reconstruct": pruned(dense, train, "reconstruct", 0.8, seed=seed),
