@@ -61,7 +61,7 @@ class Finder(ast.NodeVisitor):
     def visit_Raise(self, node):
         """Leave out what is only said."""
 
-    visit_Assert = visit_JoinedStr = visit_AnnAssign = visit_Raise
+    visit_Assert = visit_JoinedStr = visit_AnnAssign = visit_Raise  # noqa: N815
 
     def generic_visit(self, node):
         """Keep what can be changed, and look inside."""
