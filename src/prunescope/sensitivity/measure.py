@@ -138,7 +138,7 @@ def layer_sensitivity(
         model, training, scored, way, chosen,
         together=together, ignore=ignore, n_batches=n_batches, batch_size=batch_size, seed=seed,
         device=device, state_dir=None if state_dir is None else Path(state_dir),
-        progress=None if progress is None else lambda done, n: progress(done, n, "passes"),
+        progress=progress,
         check=None if budget is None else lambda rows: check_reach(rows, budget, kind),
     )  # fmt: skip
     told = metadata or _metadata(training, split)

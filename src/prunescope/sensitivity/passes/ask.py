@@ -78,7 +78,7 @@ def ask_layers(
     seed: int,
     device: str | None = None,
     state_dir: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
     check: Callable[[Rows], None] | None = None,
 ) -> Asked:
     """Ask a model about samples, with each layer compressed alone, at each level.
@@ -139,7 +139,8 @@ def _laid_out(
     refilled = refilled_weights(model, example)
     branches: list[Branch] = []
     rows: Rows = []
-    for unit in units:
+    for number, unit in enumerate(units):
+        job.tell(number, len(units), "weights")
         own = [
             f"{layer}.weight" if f"{layer}.weight" in weights else layer for layer in unit.layers
         ]

@@ -80,7 +80,7 @@ class Job:
         As for `prunescope.training.reestimate_batch_norm`.
     device : torch.device
     kept : Unfinished
-    progress : callable (done, total), optional
+    progress : callable (done, total, note), optional
     """
 
     model: nn.Module
@@ -91,7 +91,7 @@ class Job:
     seed: int
     device: torch.device
     kept: Unfinished
-    progress: Callable[[int, int], None] | None = None
+    progress: Callable[[int, int, str], None] | None = None
 
     def trace(self) -> Steps:
         """Write the network down as steps.
@@ -106,10 +106,10 @@ class Job:
         images = to_unit_range(torch.from_numpy(self.scored.images(positions)))
         return Steps(self.model, images.to(self.device))
 
-    def tell(self, done: int, total: int) -> None:
+    def tell(self, done: int, total: int, note: str = "passes") -> None:
         """Tell how far it is."""
         if self.progress is not None:
-            self.progress(done, total)
+            self.progress(done, total, note)
 
 
 @torch.no_grad()
