@@ -1,6 +1,8 @@
 """What the site adds to the pages in docs/; that all links hold, `make site` checks."""
 
 import importlib.util
+import re
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +15,8 @@ pytest.importorskip("mkdocs")
 
 from mkdocs.exceptions import PluginError
 
-TOOLS = Path(__file__).parents[1] / "tools" / "site"
+ROOT = Path(__file__).parents[1]
+TOOLS = ROOT / "tools" / "site"
 
 
 def hook(name):
@@ -89,3 +92,18 @@ def test_every_command_and_option_is_told():
             assert options
             assert all(option in part for option in options)
             assert one.help.splitlines()[0] in part
+
+
+RESULTS = [
+    path
+    for folder in (ROOT / "docs" / "results", ROOT / "benchmarks" / "results")
+    for path in sorted(folder.rglob("*.md"))
+]
+
+
+@pytest.mark.parametrize("page", RESULTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_results_say_when_they_were_seen_and_with_which_version(page):
+    last = page.read_text(encoding="utf-8").rstrip().splitlines()[-1]
+    told = re.fullmatch(r"Seen on (\d{4}-\d\d-\d\d) with prunescope \d+\.\d+\.\d+\.", last)
+    assert told, f"let {page.name} end with 'Seen on 2026-11-30 with prunescope 0.1.0.'"
+    date.fromisoformat(told[1])
