@@ -47,13 +47,13 @@ from prunescope.models.build import (
 from prunescope.models.checkpoints import (
     Checkpoint,
     check_target,
-    load_checkpoint,
     save_checkpoint,
 )
 from prunescope.models.classifier import Classifier, ModelSpec, logits_of
 from prunescope.models.features import Features, penultimate
 from prunescope.models.folding import TORCH_PRUNE, computed_weights, fold, plain, torch_masks
 from prunescope.models.hub import pretrained_data
+from prunescope.models.loading import load_checkpoint
 from prunescope.models.preprocessing import Preprocessing, to_unit_range
 from prunescope.models.provenance import Provenance, weights_digest
 from prunescope.models.quantized import Quantized, check_float
