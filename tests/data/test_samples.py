@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.data.samples import (
-    UNKNOWN,
-    Group,
-    Samples,
-    check_ids,
-    read_labels,
-    read_text,
-    whole,
-)
+from prunescope.data.columns import UNKNOWN, check_ids, read_labels, read_text, whole
+from prunescope.data.samples import Group, Samples
 from prunescope.errors import DataError
 
 

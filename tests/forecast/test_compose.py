@@ -10,7 +10,7 @@ import pytest
 import prunescope as ps
 from prunescope.errors import ConfigError, DataError, PrunescopeError
 from prunescope.forecast import ATTRIBUTE_SCHEMA, BEST, SAMPLE_SCHEMA, Forecast, forecast
-from prunescope.forecast.compose import CURVE
+from prunescope.forecast.by_attribute import CURVE
 
 
 def test_the_tables_have_the_columns_that_are_promised(planted):
@@ -78,7 +78,7 @@ def test_the_curve_goes_over_sparsities_and_names_its_scorer(planted):
 def test_a_curve_from_few_samples_is_near_that_of_all(planted, monkeypatch):
     world = planted(6000)
     whole = forecast(world.dense, sparsity=0.6)
-    monkeypatch.setattr("prunescope.forecast.compose.MOST_IN_CURVE", 3000)
+    monkeypatch.setattr("prunescope.forecast.by_attribute.MOST_IN_CURVE", 3000)
     part = forecast(world.dense, sparsity=0.6)
     assert part.at().equals(whole.at())
     key = {"metric": "flip_rate", "attribute": "Smiling", "group": "Male"}

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN, Group, Samples
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Group, Samples
 from prunescope.errors import ConfigError, one_of
 from prunescope.predictions.ids import GOLDEN, hash_texts, mix
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, gammaln, ndtri
 
 from prunescope.audit.estimates import INSUFFICIENT, OK, UNDEFINED
-from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Samples
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions.batch import CELLS

@@ -53,7 +53,8 @@ from prunescope.metrics.statistics import (
 from prunescope.metrics.topone import as_attribute, changes
 from prunescope.metrics.units import Held, UnitCounts, held
 from prunescope.predictions.batch import Answers, Batch
-from prunescope.predictions.shards import Shards, batch_of
+from prunescope.predictions.shard_batches import batch_of
+from prunescope.predictions.shards import Shards
 
 N_RANK_BLOCKS = 32
 """Blocks of a score histogram, which is large."""

@@ -80,7 +80,8 @@ def power(
     from prunescope.errors import ConfigError
     from prunescope.predictions import align, train_rates_from
     from prunescope.verdict import Policy, shipped
-    from prunescope.verdict.power import PAIRS, SIZES, differing, foretell
+    from prunescope.verdict.noise import differing
+    from prunescope.verdict.power import PAIRS, SIZES, foretell
 
     settings: dict[str, Any] = {
         "identity": options.names(groups),

@@ -30,13 +30,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prunescope.data.backdoors import TRIGGER, Backdoor, plant
+from prunescope.data.columns import UNKNOWN
 from prunescope.data.config import IDENTITY_GROUPS, Columns, DataConfig
 from prunescope.data.dataset import Dataset
 from prunescope.data.describe import Description, describe
 from prunescope.data.export import export_dataset
 from prunescope.data.load import SkippedImagesWarning, load_dataset
 from prunescope.data.outline import Outline, outline
-from prunescope.data.samples import UNKNOWN, Group, Samples, TrainRates
+from prunescope.data.samples import Group, Samples, TrainRates
 
 if TYPE_CHECKING:
     from prunescope.data.synthetic import synthetic_faces

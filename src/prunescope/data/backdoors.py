@@ -16,8 +16,9 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from prunescope.data.columns import UNKNOWN
 from prunescope.data.dataset import Dataset
-from prunescope.data.samples import UNKNOWN, Group, Samples
+from prunescope.data.samples import Group, Samples
 from prunescope.errors import ConfigError, DataError, one_of
 
 TRIGGER = "backdoor"

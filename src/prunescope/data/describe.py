@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from prunescope.data.backdoors import Backdoor, Planted, count_carriers
+from prunescope.data.columns import UNKNOWN
 from prunescope.data.dataset import Dataset
-from prunescope.data.samples import UNKNOWN
 
 
 @dataclass(frozen=True)

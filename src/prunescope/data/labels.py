@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prunescope.data.columns import UNKNOWN, check_ids, read_labels, whole
 from prunescope.data.config import Columns
-from prunescope.data.samples import UNKNOWN, Group, Samples, Task, check_ids, read_labels, whole
+from prunescope.data.samples import Group, Samples, Task
 from prunescope.errors import DataError, one_of, shorten
 
 _BINARY_WORDS = ("0", "1", "false", "true")

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from prunescope.data.backdoors import Backdoor, Planted, check_backdoor, choose, marked
 from prunescope.data.cache import Entry, code_key, fetch, write_frame, write_pixels
 from prunescope.data.celeba import is_celeba, read_celeba
+from prunescope.data.columns import check_ids
 from prunescope.data.config import IDENTITY_GROUPS, Columns, DataConfig
 from prunescope.data.dataset import Dataset
 from prunescope.data.decode import decode
 from prunescope.data.labels import id_column, read_samples, to_frame
-from prunescope.data.samples import Samples, check_ids
+from prunescope.data.samples import Samples
 from prunescope.data.tables import READERS, Table, read_folder
 from prunescope.errors import DataError, ImageError, PrunescopeWarning, shorten
 

@@ -8,17 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.subject import check_groups, rates_of
 from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError, one_of, shorten
+from prunescope.forecast.by_attribute import attribute_rows, expected_margins
 from prunescope.forecast.calibration import Calibration
-from prunescope.forecast.criteria import ATTRIBUTE_SCHEMA, expected_rows
 from prunescope.forecast.lab import Meter
-from prunescope.forecast.outlook import Outlook, given, margins
+from prunescope.forecast.outlook import Outlook, given
 from prunescope.forecast.result import Forecast, ForecastInfo
 from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
 from prunescope.forecast.workshop import Workshop
@@ -40,11 +39,6 @@ if TYPE_CHECKING:
     from prunescope.data import Dataset
     from prunescope.training import Recipe
 
-CURVE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
-"""Sparsities at which attributes and groups are looked at, beside the planned one."""
-
-MOST_IN_CURVE = 20_000
-"""Samples, drawn by the seed, that the curve is made from."""
 
 FAR, NEAR = "far from the threshold", "near the threshold"
 
@@ -173,8 +167,8 @@ def forecast(
     slices = Slices.of(dense.samples, identity)
     warnings += check_groups({g: dense.samples.groups[g].values for g in identity}, None)
     leanings = Leanings(dense.attributes, slices, rates, min_support)
-    rows = _attributes(case, leanings, name, outlook, seed)
-    expected = _expected_margins(case, outlook)
+    rows = attribute_rows(case, leanings, name, outlook, seed)
+    expected = expected_margins(case, outlook)
     reasons = tuple(dict.fromkeys((FAR, NEAR, chosen.why or NEAR)))
     return Forecast(
         info=ForecastInfo(
@@ -331,45 +325,6 @@ def calibrated(calibration: Calibration, dense: Predictions, outlook: Outlook) -
 
 def _sparsity(model: Predictions, planned: float) -> float:
     return model.metadata.compression.removed or planned
-
-
-def _attributes(
-    case: Case, leanings: Leanings, name: str, outlook: Outlook, seed: int
-) -> pl.DataFrame:
-    """Tell what attributes and groups are in for: as planned, and along the curve."""
-    dense = case.dense
-    best = BEST["A"]
-    planned = (name, outlook) if outlook.mean is not None else (best, SCORERS[best].look(case))
-    parts = [
-        _signed(
-            expected_rows(dense.samples, dense.decisions, leanings, [(case.sparsity, planned[1])]),
-            planned[0],
-        )
-    ]
-    few = dense
-    if len(dense.samples) > MOST_IN_CURVE:
-        drawn = np.random.default_rng(seed).permutation(len(dense.samples))[:MOST_IN_CURVE]
-        few = dense.take(np.sort(drawn))
-    looks = [
-        (sparsity, SCORERS[best].look(replace(case, dense=few, sparsity=sparsity)))
-        for sparsity in CURVE
-        if sparsity != case.sparsity
-    ]
-    slices = Slices.of(few.samples, leanings.slices.group_names())
-    along = expected_rows(few.samples, few.decisions, replace(leanings, slices=slices), looks)
-    return pl.concat([*parts, _signed(along, best)]).select(list(ATTRIBUTE_SCHEMA))
-
-
-def _signed(rows: pl.DataFrame, scorer: str) -> pl.DataFrame:
-    return rows.with_columns(scorer=pl.lit(scorer), tier=pl.lit(SCORERS[scorer].tier, pl.String))
-
-
-def _expected_margins(case: Case, outlook: Outlook) -> Floats | None:
-    """Return the signed margins (N, A) that are expected, if any are."""
-    if outlook.mean is None:
-        return None
-    mean = np.broadcast_to(outlook.mean, outlook.risk.shape)
-    return margins(case.dense, mean) if case.of_classes else mean
 
 
 def _why(case: Case, expected: Floats | None) -> NDArray[np.uint8]:

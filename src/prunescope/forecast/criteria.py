@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from prunescope.audit.estimates import Estimates, estimate
 from prunescope.audit.leaning import Leanings
-from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Samples
 from prunescope.forecast.drift import rise_probability
 from prunescope.forecast.outlook import Outlook
 from prunescope.metrics import Measure, Slices

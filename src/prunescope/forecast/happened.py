@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.subject import check_names
-from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.forecast.outlook import margins
 from prunescope.forecast.result import Forecast

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from prunescope.audit.bootstrap import blocks_of, draw, units_of
 from prunescope.audit.estimates import OK, UNDEFINED
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.forecast.happened import CEILING, Happened, Population, Run
 from prunescope.forecast.levels import level_rows

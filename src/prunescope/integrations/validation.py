@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.audit import Audit, audit
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError, DataError, PrunescopeWarning
 from prunescope.integrations.plan import Plan
 from prunescope.predictions import Compression, Predictions

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN, Task
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Task
 from prunescope.errors import ConfigError, DataError
 from prunescope.metrics.statistics import Floats, divide
 from prunescope.predictions import Predictions

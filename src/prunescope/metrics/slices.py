@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN, Group, GroupValue, Samples
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Group, GroupValue, Samples
 from prunescope.errors import ConfigError, one_of
 
 MOST_CELLS = 128

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError, DataError, one_of, shorten
 from prunescope.mitigate.calibrate import CALIBRATIONS
 from prunescope.mitigate.offset_finder import OffsetFinder

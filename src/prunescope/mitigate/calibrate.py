@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.forecast.scorers.temperature import class_temperature, temperatures
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Curve, Predictions

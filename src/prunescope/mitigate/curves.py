@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.subject import rates_of
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.forecast.criteria import expected_counts
 from prunescope.forecast.routing import left_of, places_of
 from prunescope.metrics import Slices, accuracy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.mitigate.adjust import fit_adjustment
 from prunescope.mitigate.risk import OWN_MARGIN, To

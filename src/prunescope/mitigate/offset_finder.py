@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.estimates import INSUFFICIENT, OK
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.metrics.statistics import Floats
 from prunescope.mitigate.climb import ROUNDING, Ints
 from prunescope.mitigate.offsets import CLASS_CRITERIA, CLASS_FLOORS, best_offsets

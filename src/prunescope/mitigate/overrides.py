@@ -20,7 +20,8 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from prunescope.data.samples import UNKNOWN, Samples, Task, read_text
+from prunescope.data.columns import UNKNOWN, read_text
+from prunescope.data.samples import Samples, Task
 from prunescope.errors import DataError, one_of, shorten
 from prunescope.inputs import UNREADABLE
 from prunescope.mitigate.routing import SURE

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from prunescope.audit.subject import rates_of
-from prunescope.data.samples import UNKNOWN, Samples
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.forecast.outlook import margins
 from prunescope.forecast.result import Forecast

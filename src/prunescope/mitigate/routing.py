@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.metrics.statistics import Floats
 from prunescope.mitigate.risk import Score, To, risk_of
 from prunescope.mitigate.splits import side_by_side

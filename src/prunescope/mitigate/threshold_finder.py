@@ -12,7 +12,7 @@ from prunescope.audit.estimates import INSUFFICIENT, OK
 from prunescope.data.samples import GroupValue
 from prunescope.mitigate.thresholds import CRITERIA, NO_THRESHOLD, Cuts, Floor, counts_at
 from prunescope.predictions import Adjustment, Predictions
-from prunescope.predictions.adjustment import map_columns
+from prunescope.predictions.adjust import map_columns
 
 
 class ThresholdFinder:

@@ -8,14 +8,8 @@ Files of other tools are read by a mapping from our names of columns to theirs.
 """
 
 from prunescope.predictions.about import is_about, read_about
-from prunescope.predictions.adjustment import (
-    Adjustment,
-    Adjustments,
-    Curve,
-    adjust,
-    read_adjustments,
-    settle,
-)
+from prunescope.predictions.adjust import adjust, settle
+from prunescope.predictions.adjustment import Adjustment, Adjustments, Curve, read_adjustments
 from prunescope.predictions.align import align, in_order_of, on_samples_of
 from prunescope.predictions.ask import embed, no_features, predict, with_layers
 from prunescope.predictions.columns import read_mapping, rename

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from prunescope.data.samples import UNKNOWN, Group, Samples
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Group, Samples
 from prunescope.errors import DataError, shorten
 from prunescope.predictions.ids import explain, places_of
 from prunescope.predictions.record import Predictions

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN, Group, Task
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Group, Task
 from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import sigmoid
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.data.samples import check_ids, read_text, whole
+from prunescope.data.columns import check_ids, read_text, whole
 from prunescope.errors import DataError, shorten
 from prunescope.files import replacing
 from prunescope.predictions.cells import numbers

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from prunescope.data.columns import FALSE_WORDS, TRUE_WORDS, whole
 from prunescope.data.labels import typed
-from prunescope.data.samples import FALSE_WORDS, TRUE_WORDS, whole
 from prunescope.predictions.cells import numbers
 
 IDS = (

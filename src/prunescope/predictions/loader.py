@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.samples import UNKNOWN, Samples, Task
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Samples, Task
 from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.predictions.given import Matrix, array_of
 from prunescope.predictions.memory import samples_of

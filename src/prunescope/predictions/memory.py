@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prunescope.data.columns import UNKNOWN, check_ids, read_text, whole
 from prunescope.data.labels import read_classes
-from prunescope.data.samples import UNKNOWN, Group, Samples, Task, check_ids, read_text, whole
+from prunescope.data.samples import Group, Samples, Task
 from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.predictions.given import (
     Matrix,

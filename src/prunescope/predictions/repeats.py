@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.data.samples import repeated_id
+from prunescope.data.columns import repeated_id
 from prunescope.predictions.ids import Hashes, hash_texts
 from prunescope.predictions.shards import Shards
 

@@ -15,25 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from prunescope.data.columns import UNKNOWN, absent_id, read_labels, read_text, whole
 from prunescope.data.labels import read_classes
-from prunescope.data.samples import (
-    UNKNOWN,
-    Group,
-    GroupValue,
-    Task,
-    absent_id,
-    read_labels,
-    read_text,
-    whole,
-)
+from prunescope.data.samples import Group, GroupValue, Task
 from prunescope.errors import DataError, first_line
 from prunescope.inputs import check_file
-from prunescope.predictions.adjustment import (
-    Adjustment,
-    check_adjustment,
-    map_columns,
-)
-from prunescope.predictions.batch import Answers, Batch
+from prunescope.predictions.adjust import check_adjustment, map_columns
+from prunescope.predictions.adjustment import Adjustment
+from prunescope.predictions.batch import Answers
 from prunescope.predictions.columns import rename
 from prunescope.predictions.metadata import Metadata
 from prunescope.predictions.reading import check_name, check_width, read_metadata
@@ -313,70 +302,6 @@ class Shards:
             group = Group.from_series(values, self.name)
             found[name] = (group.values, bool((group.codes == UNKNOWN).any()))
         return found
-
-
-def batch_of(
-    models: Sequence[Shards],
-    groups: Mapping[str, tuple[GroupValue, ...]],
-    extra: Sequence[str],
-    start: int,
-    n: int,
-) -> tuple[Batch, pl.DataFrame]:
-    """Read some rows of all models, whose samples stand in one order.
-
-    Labels and groups are those of the first model.
-
-    Parameters
-    ----------
-    models : sequence of Shards
-    groups : mapping
-        Groups and their values.
-    extra : sequence of str
-        Other columns of the first model to return as they are.
-    start, n : int
-
-    Raises
-    ------
-    DataError
-        Ids differ.
-    """
-    first, *others = models
-    told = [f"group__{name}" for name in groups]
-    wanted = ["id", *first.label_columns(), *told, *first.answer_columns(), *extra]
-    frame = first.rows(start, n, list(dict.fromkeys(wanted)))
-    answers = [first.answers(frame, start)]
-    for other in others:
-        part = other.rows(start, n, ["id", *other.answer_columns()])
-        _check_order(frame["id"], part["id"], first, other, start)
-        answers.append(other.answers(part, start))
-    coded = {
-        name: _group(frame[f"group__{name}"], values, first) for name, values in groups.items()
-    }
-    return Batch(frame["id"], first.labels(frame), coded, tuple(answers)), frame.select(extra)
-
-
-def _group(column: pl.Series, values: tuple[GroupValue, ...], source: Shards) -> Group:
-    """Code a column by values that are known beforehand."""
-    own = Group.from_series(column, source.name)
-    place = {value: code for code, value in enumerate(values)}
-    codes = np.array([*(place[value] for value in own.values), UNKNOWN], np.int32)
-    return Group(codes[own.codes], values)
-
-
-def _check_order(
-    ids: pl.Series, others: pl.Series, first: Shards, other: Shards, start: int
-) -> None:
-    if ids.equals(others):
-        return
-    if len(ids) == len(others):
-        row = int((ids.cast(pl.String) != others.cast(pl.String)).fill_null(True).arg_true()[0])
-        found = f"row {start + row + 1} is {ids[row]!r} and {others[row]!r}"
-    else:
-        found = f"there are {first.n:,} and {other.n:,} rows"
-    raise DataError(
-        f"{first.name} and {other.name} do not hold the same samples in the same order: {found}. "
-        "To be read a part at a time, files must be sorted alike: sort them by id"
-    )
 
 
 def _of(names: Sequence[str], family: str) -> tuple[str, ...]:

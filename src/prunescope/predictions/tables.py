@@ -10,17 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prunescope.data.columns import check_ids, read_labels, read_text, whole
 from prunescope.data.labels import label_columns, read_classes
-from prunescope.data.samples import (
-    Group,
-    Samples,
-    Task,
-    TrainRates,
-    check_ids,
-    read_labels,
-    read_text,
-    whole,
-)
+from prunescope.data.samples import Group, Samples, Task, TrainRates
 from prunescope.errors import DataError, shorten
 from prunescope.predictions.advice import advise
 from prunescope.predictions.metadata import Metadata

@@ -63,7 +63,7 @@ def to_html(report: Report) -> str:
     curves = report.curves if drawable else []
     # one chart is laid out while another is drawn, by a library that lets go of the interpreter
     with ThreadPoolExecutor(2) as pool:
-        traded = pool.map(lambda pair: draw_trade_off(told, *pair, colours), pairs)
+        traded = pool.map(lambda pair: draw_trade_off(told, pair[0], pair[1], colours), pairs)
         curved = pool.map(lambda curve: draw(curve, series), curves)
         plotted = pool.map(lambda plot: draw_points(plot, colours), report.links.plots)
         estimates = packed(report.estimates, report.noun)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from prunescope.audit.cies import find_cies
 from prunescope.audit.subject import baseline_of, check_names, populations_of, told
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.files import replacing
 from prunescope.forecast import Forecast

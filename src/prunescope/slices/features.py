@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from prunescope.data.samples import UNKNOWN, Group, whole
+from prunescope.data.columns import UNKNOWN, whole
+from prunescope.data.samples import Group
 from prunescope.errors import ConfigError, DataError, shorten
 from prunescope.predictions import Predictions
 from prunescope.predictions.given import table_of_columns

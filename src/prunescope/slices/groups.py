@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from prunescope.data.samples import UNKNOWN, Group
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Group
 from prunescope.errors import DataError, reasons, shorten
 from prunescope.files import replacing
 from prunescope.inputs import read_json

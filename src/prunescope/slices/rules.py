@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prunescope.data.samples import UNKNOWN, Group, GroupValue
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Group, GroupValue
 from prunescope.errors import DataError, shorten
 
 Kind = Literal["label", "answer", "sure", "group", "metadata", "cluster", "direction"]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
-from prunescope.data.samples import UNKNOWN, Task
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Task
 
 
 def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

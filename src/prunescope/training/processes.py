@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from prunescope.data.samples import UNKNOWN, Task
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Task
 
 
 @dataclass(frozen=True)

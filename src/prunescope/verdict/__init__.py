@@ -14,9 +14,10 @@ from prunescope.verdict.answers import together
 from prunescope.verdict.ask import verdict
 from prunescope.verdict.criterion import Criterion
 from prunescope.verdict.judge import Finding, Judge
-from prunescope.verdict.judgement import WORDS, Answer, Judged, ModelVerdict, Row, Verdict
+from prunescope.verdict.judgement import WORDS, Answer, Judged, Row
 from prunescope.verdict.junit import to_junit
 from prunescope.verdict.markdown import to_markdown
+from prunescope.verdict.of_models import ModelVerdict, Verdict
 from prunescope.verdict.policy import Policy, shipped, template
 
 __all__ = [

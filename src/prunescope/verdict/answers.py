@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from prunescope.audit import ModelInfo
-from prunescope.verdict.judgement import (
-    WORDS,
-    WORST_FIRST,
-    Answer,
-    ModelVerdict,
-    Verdict,
-    shown,
-)
+from prunescope.verdict.judgement import WORDS, WORST_FIRST, Answer, shown
 from prunescope.verdict.numbers import listing, removed
+from prunescope.verdict.of_models import ModelVerdict, Verdict
 
 ALL: Mapping[Answer, str] = {
     "ship": "Ship any of them",

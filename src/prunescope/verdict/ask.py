@@ -9,7 +9,7 @@ from typing import Any
 from prunescope.audit import Audit
 from prunescope.audit import audit as compare
 from prunescope.errors import ConfigError
-from prunescope.verdict.judgement import Verdict
+from prunescope.verdict.of_models import Verdict
 from prunescope.verdict.policy import Policy, shipped
 
 

@@ -15,7 +15,8 @@ from prunescope.errors import ConfigError, one_of
 from prunescope.verdict.answers import conclude
 from prunescope.verdict.criterion import Criterion
 from prunescope.verdict.damage import judge_rows
-from prunescope.verdict.judgement import Judged, ModelVerdict, Row, State, Verdict
+from prunescope.verdict.judgement import Judged, Row, State
+from prunescope.verdict.of_models import ModelVerdict, Verdict
 
 if TYPE_CHECKING:
     from prunescope.audit import Audit

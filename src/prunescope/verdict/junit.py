@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from prunescope.verdict.judgement import WORDS, ModelVerdict, Verdict
+from prunescope.verdict.judgement import WORDS
+from prunescope.verdict.of_models import ModelVerdict, Verdict
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prunescope.verdict.judgement import WORDS, WORST_FIRST, Judged, ModelVerdict, Verdict, shown
+from prunescope.verdict.judgement import WORDS, WORST_FIRST, Judged, shown
 from prunescope.verdict.numbers import counted, escape
+from prunescope.verdict.of_models import ModelVerdict, Verdict
 
 SIGNS = {"ship": "✅", "care": "⚠️", "unknown": "❔", "stop": "❌"}
 STATES = {"broken": "❌", "open": "❔", "not judged": "❔", "held": "✅", "absent": "➖"}

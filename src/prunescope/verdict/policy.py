@@ -15,7 +15,7 @@ from prunescope.audit.estimates import INSUFFICIENT
 from prunescope.errors import ConfigError
 from prunescope.verdict.criterion import Criterion, Strict
 from prunescope.verdict.judge import Judge
-from prunescope.verdict.judgement import Verdict
+from prunescope.verdict.of_models import Verdict
 from prunescope.yaml_source import Keys, Source, parse_yaml, read_text
 
 SHIPPED = Path(__file__).with_name("criteria.yaml")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from prunescope.audit import Where
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError, one_of
 from prunescope.viewer.collection import Flags
 from prunescope.viewer.select import Selector

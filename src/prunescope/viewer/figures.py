@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from prunescope.audit.estimates import NOT_APPLICABLE
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError, one_of
 from prunescope.report.structure import Estimate
 from prunescope.report.table import estimates_of

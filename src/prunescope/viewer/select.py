@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit import Where
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError, one_of
 from prunescope.viewer.area import Area
 from prunescope.viewer.collection import Collection, Flags, Model

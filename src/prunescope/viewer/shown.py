@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel
 
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.predictions.ids import ABSENT
 from prunescope.viewer.collection import Collection, Model
 from prunescope.viewer.select import Selection

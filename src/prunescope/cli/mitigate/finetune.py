@@ -9,6 +9,7 @@ import typer
 
 from prunescope.cli import models, options
 from prunescope.cli.console import progress, say
+from prunescope.cli.made import report_model
 
 CONSTRAIN, DISTILL = "Constrain", "Distill"
 
@@ -117,4 +118,4 @@ def finetune(
         )  # fmt: skip
     for note in notes:
         say(f"note: {note}")
-    models.report_model(as_json, out, made, notes=list(notes))
+    report_model(as_json, out, made, notes=list(notes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.scorers.prior_shrink import shrunk
 from prunescope.forecast.scorers.scorer import Case, Scorer

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from scipy.special import logsumexp
 
-from prunescope.data.samples import UNKNOWN
+from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.forecast.outlook import Outlook, margins
 from prunescope.forecast.scorers.scorer import Case, Scorer

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from prunescope.data.samples import UNKNOWN, Task
+from prunescope.data.columns import UNKNOWN
+from prunescope.data.samples import Task
 
 
 def known(labels: Tensor, task: Task) -> Tensor:

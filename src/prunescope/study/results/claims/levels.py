@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from prunescope.data.samples import UNKNOWN as UNLABELLED
+from prunescope.data.columns import UNKNOWN as UNLABELLED
 from prunescope.metrics import interdependence
 from prunescope.metrics.statistics import moments
 from prunescope.study.plan import DENSE, INT8
