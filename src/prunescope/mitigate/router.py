@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
@@ -125,8 +125,6 @@ def route(
         )
     if to not in get_args(To):
         raise ConfigError(one_of("destination", to, get_args(To)))
-    if share is not None and not 0 <= share <= 1:
-        raise ConfigError(f"share {share}: expected a number from 0 to 1")
     if certify_groups and certify_loss is None:
         raise ConfigError("groups to certify need a loss to certify: name one")
     name = title_of(score)
@@ -139,12 +137,7 @@ def route(
         overrides.check(pruned, *([] if test is None else test[:1]))
         pruned, dense, review = overrides.correct(pruned, dense)
         if certify_loss == "error" and review.n_corrected:
-            raise ConfigError(
-                f"{overrides.source} corrects labels where people looked ({review.n_corrected:,}), "
-                "and none where they did not, so that errors of these samples are not those of "
-                "others and nothing can be proved of them: certify disagreement, which needs no "
-                "label, or give a validation split that nobody reviewed"
-            )
+            raise _nothing_proved(overrides, review.n_corrected)
         if test is not None:
             test = overrides.correct(*test)[:2]
     arranged = partial(Routed.of, to=to, whole=whole, cluster=cluster)
@@ -152,27 +145,20 @@ def route(
     for group in certify_groups:
         if group not in routed.pruned.samples.groups:
             raise ConfigError(one_of("group", group, routed.pruned.samples.groups))
-    certificates: tuple[Certificate, ...] = ()
-    cut: float | None
     if share is not None:
-        cut, reason = routed.cut_at(share), ""
-        got = float(routed.sent(cut).mean())
-        tied = f" ({got:.1%} are sent: many have one risk)" if abs(got - share) > TIED else ""
-        chosen_by = f"share {share:g}{tied}"
+        chosen = _of_share(routed, share)
     elif target is not None:
         told = {"identity": identity, "min_support": min_support, **settings}
-        cut, reason = _within(routed, target, told)
-        chosen_by = f"target {_constraints(target)}"
+        chosen = _within(routed, target, told)
     elif certify_loss is None:
-        cut, reason, chosen_by = NOTHING, "", "overrides alone"
+        chosen = Chosen("overrides alone", NOTHING)
     else:
         check_alone(score)
         for model in (pruned, dense):
             check_unseen(model, "proved by them")
         prove = partial(certify, loss=certify_loss, alpha=alpha, delta=delta)
-        certificates = _certificates(routed, certify_loss, certify_groups, prove)
-        cut, reason = certificates[-1].cut, certificates[-1].reason
-        chosen_by = f"certificate of {certify_loss}"
+        chosen = _certified(routed, certify_loss, certify_groups, prove)
+    cut = chosen.cut
     info = RouteInfo(
         model=pruned.name,
         dense=dense.name,
@@ -180,11 +166,11 @@ def route(
         score=name,
         whole=whole,
         needs=needs_of(name, to),
-        chosen_by=chosen_by,
+        chosen_by=chosen.by,
         cut=cut,
         sent=None if cut is None else float(routed.sent(cut).mean()),
-        reason=reason,
-        certificates=certificates,
+        reason=chosen.reason,
+        certificates=chosen.certificates,
         macs=macs,
         overrides=None if overrides is None else overrides.info(pruned.samples.task),
     )
@@ -201,25 +187,49 @@ def route(
     return Route(info, pl.concat(curves))
 
 
-def _within(
-    routed: Routed, target: Policy, settings: Mapping[str, Any]
-) -> tuple[float | None, str]:
-    """Return the cut of the least share that a policy allows, or why there is none."""
+def _nothing_proved(overrides: Overrides, n_corrected: int) -> ConfigError:
+    return ConfigError(
+        f"{overrides.source} corrects labels where people looked ({n_corrected:,}), and none where "
+        "they did not, so that errors of these samples are not those of others and nothing can be "
+        "proved of them: certify disagreement, which needs no label, or give a validation split "
+        "that nobody reviewed"
+    )
+
+
+class Chosen(NamedTuple):
+    """A cut, above which answers are sent, or why there is none; and what chose it."""
+
+    by: str
+    cut: float | None
+    reason: str = ""
+    certificates: tuple[Certificate, ...] = ()
+
+
+def _of_share(routed: Routed, share: float) -> Chosen:
+    """Cut so that a share of the answers is sent."""
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share {share}: expected a number from 0 to 1")
+    cut = routed.cut_at(share)
+    got = float(routed.sent(cut).mean())
+    tied = f" ({got:.1%} are sent: many have one risk)" if abs(got - share) > TIED else ""
+    return Chosen(f"share {share:g}{tied}", cut)
+
+
+def _within(routed: Routed, target: Policy, settings: Mapping[str, Any]) -> Chosen:
+    """Cut so that the least share is sent that a policy allows."""
+    constraints = ", ".join(map(str, target.criteria))
     for share in SHARES:
         cut = routed.cut_at(share)
         model = routed.answers(cut, "routed")
         if target.judge(audit(routed.dense, model, **settings)).passed:
-            return cut, ""
-    return None, f"not even with every answer sent is the target met: {_constraints(target)}"
+            return Chosen(f"target {constraints}", cut)
+    reason = f"not even with every answer sent is the target met: {constraints}"
+    return Chosen(f"target {constraints}", None, reason)
 
 
-def _constraints(target: Policy) -> str:
-    return ", ".join(map(str, target.criteria))
-
-
-def _certificates(
+def _certified(
     routed: Routed, loss: Loss, groups: Sequence[str], prove: Callable[..., Certificate]
-) -> tuple[Certificate, ...]:
+) -> Chosen:
     """Certify all samples and, if groups are named, all samples and each value of them at once."""
     samples = routed.pruned.samples
     kept, sent = routed.losses(loss)
@@ -235,4 +245,5 @@ def _certificates(
                 members[f"{name}={value}"] = rows
         who = f"all samples and every value of {', '.join(groups)}"
         found.append(prove(risk, kept, sent, members=members, who=who))
-    return tuple(found)
+    last = found[-1]
+    return Chosen(f"certificate of {loss}", last.cut, last.reason, tuple(found))

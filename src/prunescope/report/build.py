@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import polars as pl
@@ -21,12 +23,12 @@ from prunescope.report.gains import Gain
 from prunescope.report.headline import featured, story, subjects
 from prunescope.report.hurt import MOST_TOLD, build_hurt
 from prunescope.report.links import links
-from prunescope.report.structure import Detail, ModelSummary, Provenance, Report
+from prunescope.report.structure import Detail, Finding, ModelSummary, Provenance, Report
 from prunescope.report.table import Table
 from prunescope.report.thumbnails import MOST_BYTES, thumbnails
 from prunescope.report.tradeoff import trade_off
 from prunescope.slices import Slices
-from prunescope.verdict import Judge, Policy, shipped
+from prunescope.verdict import Judge, Policy, Verdict, shipped
 from prunescope.verdict.judgement import WORST_FIRST
 from prunescope.verdict.numbers import counted
 
@@ -83,77 +85,33 @@ def build(
     """
     if slices is not None:
         _check_of(audit, slices)
-    table, cast = Table(audit), roles(audit.info)
+    told = _Told.of(audit, Judge(audit, policy or shipped()))
+    table, cast, verdict = told.table, told.cast, told.verdict
     metrics = figures.key_metrics(table)
-    judge = Judge(audit, policy or shipped())
-    verdict = judge.verdict()
-    found = tell(judge, table, cast.compressed, cast)
-    of = {m.name: [f for f in found if f.model == m.name] for m in cast.compressed}
-    worst = {name: verdict.worst_of(cast.models_of(name)) for name in of}
-    stories = {
-        name: story(
-            [worst[name], *map(verdict.of, cast.models_of(name))], of[name], table.accuracy(name)
-        )
-        for name in of
-    }
-    names = subjects(cast.compressed)
-    broken = {name: len(one.having("broken")) for name, one in worst.items()}
-    first_told = featured(cast.compressed, verdict, broken)
-
-    def summary(model: ModelInfo) -> ModelSummary:
-        rows = [table.key(model.name, metric) for metric in metrics]
-        name = model.name
-        return ModelSummary(
-            name=name,
-            baseline=model.baseline,
-            method=model.metadata.compression.method,
-            sparsity=model.metadata.compression.removed,
-            channels_kept=model.metadata.compression.channels_kept,
-            bits=model.metadata.compression.bits,
-            seed=model.metadata.seed,
-            figures=[row for row in rows if row is not None],
-            subject=names.get(name),
-            headline=stories.get(name),
-            members=[member.name for member in cast.members.get(name, [])],
-            population=cast.population_of.get(name),
-        )
-
     ordered = sorted(
         [*cast.dense, *cast.compressed],
         key=lambda m: (m.baseline is not None, m.metadata.compression.removed),
     )
     models = [one for model in ordered for one in (model, *cast.members.get(model.name, []))]
     first = sorted(
-        of, key=lambda name: (name != first_told, WORST_FIRST.index(verdict.answers[name]))
+        told.found,
+        key=lambda name: (name != told.featured, WORST_FIRST.index(verdict.answers[name])),
     )
     together = Together(audit, cast)
-
-    def detail(name: str) -> Detail:
-        stands_for = cast.models_of(name)
-        return Detail(
-            model=name,
-            attributes=figures.attribute_figures(table, name),
-            groups=figures.group_figure(table, name),
-            bias=figures.bias_map(table, name),
-            affected=figures.affected(audit, stands_for, max_thumbnails),
-            exemplars=exemplars(audit, table, name),
-            correlations=together.of(name, drawn=name in first[:MOST_MAPS]),
-            confusions=figures.confusions(audit, stands_for),
-        )
-
-    details = [detail(model.name) for model in ordered if model.name in first[:MOST_DETAILS]]
-    ids = [image.id for detail in details for image in detail.affected]
-    ids += [one.id for d in details if d.exemplars for one in d.exemplars.examples]
-    pictures = {} if dataset is None else thumbnails(dataset, ids, MOST_BYTES)
-    left_out = len(set(ids) & set(dataset.samples.ids)) - len(pictures) if dataset else 0
+    detailed = [model.name for model in ordered if model.name in first[:MOST_DETAILS]]
+    details = [
+        _detail(audit, told, name, together, max_thumbnails, drawn=name in first[:MOST_MAPS])
+        for name in detailed
+    ]
+    pictures, n_left_out = _pictures(details, dataset)
     settings = audit.info.settings
     return Report(
         title=title or _title(audit, cast),
-        headline=f"{names[first_told]}: {stories[first_told]}.",
+        headline=f"{told.subjects[told.featured]}: {told.stories[told.featured]}.",
         verdict=verdict,
-        criteria=judge.criteria,
+        criteria=told.judge.criteria,
         n_families=_families(audit),
-        trade_off=trade_off(judge, cast, gain),
+        trade_off=trade_off(told.judge, cast, gain),
         noun=table.noun,
         n_samples=audit.info.n_samples,
         n_attributes=len(audit.info.attributes),
@@ -163,9 +121,9 @@ def build(
         replicates=settings.replicates,
         band=settings.band,
         warnings=audit.info.warnings,
-        featured=first_told,
-        models=[summary(model) for model in models],
-        findings=[f for model in ordered for f in of.get(model.name, [])],
+        featured=told.featured,
+        models=[_summary(told, model, metrics) for model in models],
+        findings=[f for model in ordered for f in told.found.get(model.name, [])],
         curves=figures.curves(audit, table, cast),
         details=details,
         correlations=together.shared(),
@@ -173,10 +131,89 @@ def build(
         gaps=figures.gaps(audit),
         estimates=estimates(audit),
         thumbnails=pictures,
-        n_pictures_left_out=left_out,
+        n_pictures_left_out=n_left_out,
         provenance=_provenance(audit, table.noun),
         hurt=None if slices is None else build_hurt(slices, dataset=dataset, most=MOST_TOLD),
     )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is told of an audit's models: findings and stories by name, and who comes first."""
+
+    table: Table
+    cast: Roles
+    judge: Judge
+    verdict: Verdict
+    found: dict[str, list[Finding]]
+    stories: dict[str, str]
+    subjects: dict[str, str]
+    featured: str
+
+    @classmethod
+    def of(cls, audit: Audit, judge: Judge) -> _Told:
+        table, cast = Table(audit), roles(audit.info)
+        verdict = judge.verdict()
+        every = tell(judge, table, cast.compressed, cast)
+        found = {m.name: [f for f in every if f.model == m.name] for m in cast.compressed}
+        worst = {name: verdict.worst_of(cast.models_of(name)) for name in found}
+        stories = {
+            name: story(
+                [worst[name], *map(verdict.of, cast.models_of(name))], of, table.accuracy(name)
+            )
+            for name, of in found.items()
+        }
+        broken = {name: len(one.having("broken")) for name, one in worst.items()}
+        first = featured(cast.compressed, verdict, broken)
+        names = subjects(cast.compressed)
+        return cls(table, cast, judge, verdict, found, stories, names, first)
+
+
+def _summary(told: _Told, model: ModelInfo, metrics: Sequence[str]) -> ModelSummary:
+    """Sum up one model: where it comes from, and its key figures."""
+    name, compression = model.name, model.metadata.compression
+    rows = [told.table.key(name, metric) for metric in metrics]
+    return ModelSummary(
+        name=name,
+        baseline=model.baseline,
+        method=compression.method,
+        sparsity=compression.removed,
+        channels_kept=compression.channels_kept,
+        bits=compression.bits,
+        seed=model.metadata.seed,
+        figures=[row for row in rows if row is not None],
+        subject=told.subjects.get(name),
+        headline=told.stories.get(name),
+        members=[member.name for member in told.cast.members.get(name, [])],
+        population=told.cast.population_of.get(name),
+    )
+
+
+def _detail(
+    audit: Audit, told: _Told, name: str, together: Together, max_thumbnails: int, *, drawn: bool
+) -> Detail:
+    """Look at one compressed model from near."""
+    table, stands_for = told.table, told.cast.models_of(name)
+    return Detail(
+        model=name,
+        attributes=figures.attribute_figures(table, name),
+        groups=figures.group_figure(table, name),
+        bias=figures.bias_map(table, name),
+        affected=figures.affected(audit, stands_for, max_thumbnails),
+        exemplars=exemplars(audit, table, name),
+        correlations=together.of(name, drawn=drawn),
+        confusions=figures.confusions(audit, stands_for),
+    )
+
+
+def _pictures(details: Sequence[Detail], dataset: Dataset | None) -> tuple[dict[str, str], int]:
+    """Return thumbnails of the images that are shown, by id, and how many there was no room for."""
+    if dataset is None:
+        return {}, 0
+    ids = [image.id for detail in details for image in detail.affected]
+    ids += [one.id for d in details if d.exemplars for one in d.exemplars.examples]
+    pictures = thumbnails(dataset, ids, MOST_BYTES)
+    return pictures, len(set(ids) & set(dataset.samples.ids)) - len(pictures)
 
 
 def _check_of(audit: Audit, slices: Slices) -> None:
