@@ -49,6 +49,14 @@ SlicesFolder = Annotated[
         help="What 'prunescope slices' found: the report then tells where it hurts most.",
     ),
 ]
+BaseModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="OWNER/NAME",
+        help="Model on the Hugging Face hub that all were made of: for the format card.",
+        show_default="that of dense models hf:OWNER/NAME",
+    ),
+]
 
 
 def audit(
@@ -147,6 +155,7 @@ def audit(
     gain: GainFile = None,
     policy: PolicyFile = None,
     slices: SlicesFolder = None,
+    base_model: BaseModel = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare compressed models with dense ones: a table, and a report to look at.
@@ -187,7 +196,7 @@ def audit(
     found = found.read_from(out, read)
     output.outdated(out, *output.REPORT)
     found.save(out)
-    _write(found, out, title, data, formats, figures, gain, policy, slices, as_json)
+    _write(found, out, title, data, formats, figures, gain, policy, slices, base_model, as_json)
 
 
 def _effects(texts: Iterable[str]) -> dict[str, float]:
@@ -227,6 +236,7 @@ def report(
     gain: GainFile = None,
     policy: PolicyFile = None,
     slices: SlicesFolder = None,
+    base_model: BaseModel = None,
     as_json: options.Json = False,
 ) -> None:
     """Write the report of an audit again, with images of a data set, say."""
@@ -234,7 +244,7 @@ def report(
 
     found, target = Audit.load(folder), out or folder
     output.pages(target)
-    _write(found, target, title, data, formats, figures, gain, policy, slices, as_json)
+    _write(found, target, title, data, formats, figures, gain, policy, slices, base_model, as_json)
 
 
 def _write(
@@ -247,6 +257,7 @@ def _write(
     gain: Path | None,
     policy: Path | None,
     slices: Path | None,
+    base_model: str | None,
     as_json: bool,
 ) -> None:
     """Write the report and print its answer."""
@@ -259,7 +270,15 @@ def _write(
     own = None if policy is None else Policy.load(policy)
     hurt = None if slices is None else Slices.load(slices)
     images = _dataset(data)
-    page = build(found, title=title, dataset=images, gain=measured, policy=own, slices=hurt)
+    page = build(
+        found,
+        title=title,
+        dataset=images,
+        gain=measured,
+        policy=own,
+        slices=hurt,
+        base_model=base_model,
+    )
     written = write_report(page, out, formats=options.names(formats) or ())
     if figures is not None:
         written += write_figures(page, out, options.names(figures) or ())
