@@ -126,9 +126,8 @@ def bare(built, metadata, tmp_path_factory):
     assert done.returncode == 0, done.stderr
     [packages] = home.glob("lib/python*/site-packages")
     for name in required(metadata.get_all("Requires-Dist")):
-        for top in {Path(*file.parts[:1]) for file in distribution(name).files or ()} - {
-            Path("..")
-        }:
+        files = distribution(name).files or ()
+        for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
             (packages / top).symlink_to(distribution(name).locate_file(top))
     return home / "bin"
 
