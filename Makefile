@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE = # what Python compiles is kept
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke site test test-anywhere check lint types clean
+.PHONY: help demo smoke site dist test test-anywhere check lint types clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -30,6 +30,11 @@ smoke: $(VENV)/dev ## make all kinds of runs of a study, small ones, and its rep
 
 site: $(VENV)/dev ## build the documentation into site/, links checked, gallery executed
 	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --quiet
+
+dist: $(VENV)/dev ## build the wheel and the source distribution into dist/, checked
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 test: $(VENV)/dev ## run the tests and the doctests
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -30,6 +30,7 @@ except MissingExtraError as error:
         ("torch", "transformers", "train"),
         ("transformers", "transformers", "train"),
         ("lightning", "lightning", "lightning"),
+        ("mlflow", "mlflow", "mlflow"),
     ],
 )
 def test_it_says_what_to_install(library, module, extra):

@@ -1,10 +1,18 @@
 """The sections of a model card: what an audit found, and what it could not tell."""
 
 import re
+from dataclasses import replace
 
+import polars as pl
 import pytest
+import yaml
+from huggingface_hub import ModelCard
+from huggingface_hub.repocard import metadata_eval_result
 
+from prunescope.errors import ConfigError
+from prunescope.predictions import Compression
 from prunescope.report import FORMATS, build, to_model_card, write_report
+from prunescope.report.front_matter import front_matter
 from prunescope.report.model_card import MOST_GAPS, MOST_NAMES
 
 HEADINGS = [
@@ -100,7 +108,9 @@ def test_many_names_are_counted(harmed):
 
 @pytest.mark.parametrize("name", ["hostile", "hostile_seeds", "hostile_classes"])
 def test_hostile_names_add_no_markup(request, name):
-    text = to_model_card(build(request.getfixturevalue(name)))
+    metadata, text = re.split(r"^---\n", to_model_card(build(request.getfixturevalue(name))),
+                              flags=re.M)[1:]  # fmt: skip
+    assert yaml.safe_load(metadata)["model-index"]
     assert not re.search(r"(?<!\\)[<>]", re.sub(r"^> ", "", text, flags=re.M))
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {9}
@@ -114,3 +124,130 @@ def test_it_is_a_format_of_the_report(harmed, tmp_path):
     (path,) = write_report(report, tmp_path, formats=("card",))
     assert path == tmp_path / "model_card.md"
     assert path.read_text(encoding="utf-8") == to_model_card(report) == FORMATS["card"](report)
+
+
+@pytest.fixture(scope="module")
+def card(harmed, tmp_path_factory):
+    """Return a function: settings of the compressed model, and of `build` → the card, as read."""
+
+    def read(how=None, arch=None, audit=harmed, **options):
+        models = [
+            one.model_copy(
+                update={"metadata": one.metadata.model_copy(
+                    update={"compression": how or one.metadata.compression} if one.baseline
+                    else {"model": {"arch": arch}}
+                )}
+            )
+            for one in audit.info.models
+        ]  # fmt: skip
+        told = replace(audit, info=audit.info.model_copy(update={"models": models}))
+        (path,) = write_report(
+            build(told, **options), tmp_path_factory.mktemp("card"), formats=("card",)
+        )
+        return ModelCard.load(path)
+
+    return read
+
+
+def test_the_hub_reads_the_figures_of_the_audit(card, harmed):
+    found = card()
+    assert found.data.model_name == "sparse95"
+    over_all = pl.col("attribute").is_null() & pl.col("group_value").is_null()
+    table = harmed.table.filter(over_all, model="sparse95")
+    rows = {row["metric"]: row["value"] for row in table.iter_rows(named=True)}
+    figures = {one.metric_type: one for one in found.data.eval_results}
+    assert {"accuracy", "rare_value_ratio", "flip_rate"} <= figures.keys()
+    for metric, one in figures.items():
+        assert one.metric_value == pytest.approx(rows[metric], rel=1e-5), metric
+        assert (one.task_type, one.dataset_type) == ("image-classification", "unknown")
+        assert one.dataset_split == "test"
+    one = figures["accuracy"]
+    made = metadata_eval_result(
+        model_pretty_name="sparse95",
+        task_pretty_name="Multi-label Image Classification",
+        task_id="image-classification",
+        metrics_pretty_name="Accuracy",
+        metrics_id="accuracy",
+        metrics_value=one.metric_value,
+        dataset_pretty_name="unknown",
+        dataset_id="unknown",
+        dataset_split="test",
+    )
+    [entry] = yaml.safe_load(re.split(r"^---\n", str(found), flags=re.M)[1])["model-index"]
+    [result] = entry["results"]
+    [accuracy] = [metric for metric in result["metrics"] if metric["type"] == "accuracy"]
+    alone = [{**accuracy, "verified": False}]
+    assert made["model-index"] == [{**entry, "results": [{**result, "metrics": alone}]}]
+    assert found.content == str(ModelCard(found.content))
+    assert found.text.startswith("\n## Bias, Risks, and Limitations")
+
+
+@pytest.mark.parametrize(
+    ("how", "relation"),
+    [
+        (Compression(method="gmp-pt", sparsity=0.9), "finetune"),
+        (Compression(method="distilled"), "finetune"),
+        (Compression(method="int8", bits=8), "quantized"),
+        (Compression(method="gmp-pt", sparsity=0.9, bits=4), "quantized"),
+        (Compression(method="static_uint8"), "quantized"),
+        (Compression(method="Quanto"), "quantized"),
+        (Compression(), None),
+    ],
+)
+def test_what_it_is_to_the_model_it_was_made_of(card, how, relation):
+    data = card(how, base_model="microsoft/resnet-18").data
+    assert data.base_model == "microsoft/resnet-18"
+    assert data.get("base_model_relation") == relation
+    assert data.pipeline_tag == "image-classification"
+    assert "base_model_relation" not in card(how).data
+
+
+@pytest.mark.parametrize(
+    ("arch", "base"),
+    [
+        ("hf:google/vit-base-patch16-224", "google/vit-base-patch16-224"),
+        *((one, None) for one in ("resnet18", "hf:resnet", "hf:./models/vit", "hf:/srv/a/b", None)),
+    ],
+)
+def test_the_base_is_what_dense_models_were_loaded_by(card, arch, base):
+    assert card(arch=arch).data.base_model == base
+    assert card(arch=arch, base_model="a/b").data.base_model == "a/b"
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "../x", "a b", "", "x\ny: 1", "/a"])
+def test_a_base_that_cannot_be_one_is_refused(harmed, name):
+    with pytest.raises(ConfigError, match="no name of a model on the Hugging Face hub"):
+        build(harmed, base_model=name)
+
+
+def test_several_models_have_an_entry_each(seeds, few):
+    told = yaml.safe_load(re.split(r"^---\n", to_model_card(build(seeds)), flags=re.M)[1])
+    assert [one["name"] for one in told["model-index"]] == [
+        "gmp 0.5 (3 seeds)",
+        "gmp 0.9 (3 seeds)",
+    ]
+    assert "model-index" not in yaml.safe_load(
+        re.split(r"^---\n", to_model_card(build(few)), flags=re.M)[1]
+    )
+
+
+def test_no_name_ends_the_metadata(harmed):
+    report = build(harmed)
+    models = [
+        one.model_copy(update={"name": "a\n---\nb: |\n- 'c"}) if one.baseline else one
+        for one in report.models
+    ]
+    text = front_matter(report.model_copy(update={"models": models}))
+    assert ModelCard(text).data.model_name == "a --- b: | - 'c"
+
+
+def test_the_command_takes_the_base(harmed, tmp_path):
+    from typer.testing import CliRunner
+
+    from prunescope.cli.app import app
+
+    harmed.save(tmp_path)
+    words = ["report", str(tmp_path), "--format", "card", "--base-model", "microsoft/resnet-18"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    data = ModelCard.load(tmp_path / "model_card.md").data
+    assert (data.base_model, data.base_model_relation) == ("microsoft/resnet-18", "finetune")

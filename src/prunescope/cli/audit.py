@@ -70,6 +70,15 @@ class Page:
             rich_help_panel=REPORT,
         ),
     ] = None
+    base_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="Model on the Hugging Face hub that all were made of: for the format card.",
+            show_default="that of dense models hf:OWNER/NAME",
+            rich_help_panel=REPORT,
+        ),
+    ] = None
 
 
 def audit(
@@ -279,6 +288,7 @@ def _write(found: Audit, out: Path, shown: Page, as_json: bool) -> None:
         policy=None if shown.policy is None else Policy.load(shown.policy),
         slices=None if shown.slices is None else Slices.load(shown.slices),
         dataset=None if shown.data is None else options.load(options.Data(shown.data).config()),
+        base_model=shown.base_model,
     )
     written = write_report(page, out, formats=options.names(shown.formats) or ())
     if shown.figures is not None:

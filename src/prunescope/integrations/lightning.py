@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import prunescope.models  # isort: skip # noqa: F401 - says what to install where torch is missing
 import torch
 from torch import Tensor, nn
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import prunescope.models  # isort: skip # noqa: F401 - says what to install where torch is missing
 from safetensors.torch import save_file
 
 from prunescope.errors import CheckpointError, ConfigError, MissingExtraError

@@ -101,8 +101,8 @@ def rename(
     present = set(columns)
     for new, old in mapping.items():
         if new in patterns:
-            fits = any(_star(column, old) for column in columns)
-            there = any(_star(column, new) for column in columns)
+            fits = any(star(column, old) for column in columns)
+            there = any(star(column, new) for column in columns)
         else:
             fits, there = old in present, new in present
         if fits and new not in patterns:
@@ -136,7 +136,7 @@ def _check(mapping: Mapping[str, str]) -> None:
         sources[old] = new
 
 
-def _star(name: str, pattern: str) -> str | None:
+def star(name: str, pattern: str) -> str | None:
     """Return what ``*`` stands for in a name, or None where the pattern does not fit."""
     before, _, after = pattern.partition("*")
     if len(name) <= len(before) + len(after):
@@ -152,7 +152,7 @@ def _by_pattern(column: str, patterns: Mapping[str, str], where: str) -> str:
     fits = {
         new: (len(old), new.replace("*", part))
         for new, old in patterns.items()
-        if (part := _star(column, old)) and len(old) > own
+        if (part := star(column, old)) and len(old) > own
     }
     if not fits:
         return column

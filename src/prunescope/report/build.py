@@ -19,6 +19,7 @@ from prunescope.report.correlations import Together
 from prunescope.report.estimates import estimates
 from prunescope.report.exemplars import exemplars
 from prunescope.report.findings import tell
+from prunescope.report.front_matter import base_of, checked_name
 from prunescope.report.gains import Gain
 from prunescope.report.headline import featured, story, subjects
 from prunescope.report.hurt import MOST_TOLD, build_hurt
@@ -51,6 +52,7 @@ def build(
     gain: Gain | None = None,
     policy: Policy | None = None,
     slices: Slices | None = None,
+    base_model: str | None = None,
 ) -> Report:
     """Put together everything that the report of an audit shows.
 
@@ -71,6 +73,9 @@ def build(
         What a model has to keep to be shipped. Default: the shipped one.
     slices : Slices, optional
         Sub-populations that were found, to tell where it hurts most.
+    base_model : str, optional
+        Name on the Hugging Face hub of the model that all were made of, for a model card. Default:
+        what dense models were loaded by, where that is such a name (``hf:OWNER/NAME``).
 
     Returns
     -------
@@ -81,7 +86,8 @@ def build(
     ------
     ConfigError
         The gain tells of none of the audit's models, the slices are of a model that is not among
-        them, or the policy is about what the audit does not have.
+        them, the policy is about what the audit does not have, or the base model's name cannot be
+        one.
     """
     if slices is not None:
         _check_of(audit, slices)
@@ -104,7 +110,7 @@ def build(
         for name in detailed
     ]
     pictures, n_left_out = _pictures(details, dataset)
-    settings = audit.info.settings
+    settings, provenance = audit.info.settings, _provenance(audit, table.noun)
     return Report(
         title=title or _title(audit, cast),
         headline=f"{told.subjects[told.featured]}: {told.stories[told.featured]}.",
@@ -132,7 +138,8 @@ def build(
         estimates=estimates(audit),
         thumbnails=pictures,
         n_pictures_left_out=n_left_out,
-        provenance=_provenance(audit, table.noun),
+        provenance=provenance,
+        base_model=base_of(provenance.models) if base_model is None else checked_name(base_model),
         hurt=None if slices is None else build_hurt(slices, dataset=dataset, most=MOST_TOLD),
     )
 

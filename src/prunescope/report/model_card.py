@@ -1,4 +1,4 @@
-"""`to_model_card`: the sections of a model card that an audit can fill, to be pasted into it.
+"""`to_model_card`: what an audit can fill of a model card, metadata and sections.
 
 Headings are those of Hugging Face's template: *Bias, Risks, and Limitations* and *Evaluation*.
 """
@@ -6,6 +6,7 @@ Headings are those of Hugging Face's template: *Bias, Risks, and Limitations* an
 from __future__ import annotations
 
 from prunescope.predictions import Compression
+from prunescope.report.front_matter import front_matter
 from prunescope.report.markdown import answered, how_to_read, key_figures, told_of_models
 from prunescope.report.structure import Gap, Report
 from prunescope.verdict.glossary import legend
@@ -19,12 +20,13 @@ MOST_GAPS = 8
 
 
 def to_model_card(report: Report) -> str:
-    """Render what a model card should say of bias, as Markdown.
+    """Render what a model card should say of bias, as Markdown, after metadata as YAML.
 
-    Findings in words, recommendations, what could not be estimated; data, factors, metrics and
-    results of the evaluation; and how the figures were made. Names are escaped.
+    The metadata is what `front_matter` tells. Findings in words, recommendations, what could not be
+    estimated; data, factors, metrics and results of the evaluation; and how the figures were made.
+    Names are escaped.
     """
-    lines = ["## Bias, Risks, and Limitations", "", *_bias(report)]
+    lines = [front_matter(report), "## Bias, Risks, and Limitations", "", *_bias(report)]
     lines += ["### Recommendations", "", *_recommendations(report), ""]
     lines += ["## Evaluation", "", "### Testing Data, Factors & Metrics", ""]
     lines += ["#### Testing Data", "", _data(report), ""]

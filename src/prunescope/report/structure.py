@@ -169,6 +169,8 @@ class Report(Frozen):
 
     `hurt` tells of sub-populations that nobody named, where a search for them is given.
 
+    `base_model` is the name on the Hugging Face hub of the model that all were made of, if any.
+
     `n_families` counts the families of figures that were tested on a model: where nothing changed,
     each holds a row called worse or better with a probability of 1 - confidence at most.
     """
@@ -202,6 +204,7 @@ class Report(Frozen):
     n_pictures_left_out: int = 0
     provenance: Provenance
     hurt: Hurt | None = None
+    base_model: str | None = None
 
     @property
     def compressed(self) -> list[ModelSummary]:

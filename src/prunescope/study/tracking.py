@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from prunescope.audit import Audit
+from prunescope.audit.flat import flat_figures
 from prunescope.errors import ConfigError, MissingExtraError
 from prunescope.files import new_folder
 from prunescope.study.engine import Store, read_log
@@ -165,17 +164,8 @@ def key_figures(store: Store, plan: Plan) -> dict[str, dict[str, float]]:
     for setting in plan.settings:
         if not store.audit(setting).exists():
             continue
-        table = Audit.load(store.audit(setting)).table.filter(
-            pl.col("attribute").is_null(), pl.col("group_value").is_null(),
-            pl.col("value").is_not_null(),
-        )  # fmt: skip
-        by_name = table.partition_by("model", as_dict=True)
-        for run in setting.runs:
-            rows = by_name.get((run.name,), table.clear())
-            found[run.key] = {
-                _figure(row["metric"], row["group"]): row["value"]
-                for row in rows.iter_rows(named=True)
-            }
+        table = Audit.load(store.audit(setting)).table
+        found |= {run.key: flat_figures(table, run.name) for run in setting.runs}
     return found
 
 
@@ -189,15 +179,3 @@ def _settings(run: Run) -> Iterator[tuple[str, object]]:
             yield name, value
     if run.parent is not None:
         yield "parent", run.parent.key
-
-
-def _figure(metric: str, group: str | None) -> str:
-    """Name a figure with what MLflow allows in names.
-
-    Examples
-    --------
-    >>> _figure("accuracy", None), _figure("bias_amplification", "a<b")
-    ('accuracy', 'bias_amplification.a_b')
-    """
-    name = metric if group is None else f"{metric}.{group}"
-    return "".join(letter if letter.isalnum() or letter in "_-. /" else "_" for letter in name)
