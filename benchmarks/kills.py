@@ -25,7 +25,10 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+
+import prunescope
 
 RESULTS = Path(__file__).parent / "results"
 EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
@@ -84,6 +87,11 @@ CASES = (
     Case("train", "out", f"train {TRAIN} --seed 1 -o out", f"train {TRAIN} --seed 2 -o out", "model"),  # noqa: E501
     Case("prune", "out", "prune dense --method one-shot --sparsity 0.9 --epochs 2 -o out",
          "prune dense --method one-shot --sparsity 0.5 -o out", "model"),
+    Case("prune, reconstruct", "out",
+         "prune dense --method reconstruct --sparsity 0.8 --calibration-images 32 -o out",
+         "prune dense --method one-shot --sparsity 0.5 -o out", "model"),
+    Case("sensitivity", "out", "sensitivity dense --levels 0.8 --replicates 64 -o out",
+         "sensitivity dense --levels 0.5 --replicates 64 -o out", "sensitivity"),
     Case("quantize", "out", "quantize pruned --batches 2 --batch-size 8 -o out", "quantize dense --batches 2 --batch-size 8 -o out", "model"),  # noqa: E501
     Case("predict", "out.parquet", "predict dense --data faces --split test -o out.parquet",
          "predict dense --data faces --split val -o out.parquet", "predictions"),
@@ -113,6 +121,7 @@ def read(kind, path):
     from prunescope.mitigate.comparison_result import Comparison
     from prunescope.models import load_checkpoint, weights_digest
     from prunescope.predictions import Predictions, read_adjustments
+    from prunescope.sensitivity import Sensitivity
     from prunescope.slices import Slices
 
     if kind == "audit":
@@ -124,6 +133,9 @@ def read(kind, path):
     if kind == "slices":
         found = Slices.load(path)
         return digest(found.info.dense, found.table, found.members)
+    if kind == "sensitivity":
+        found = Sensitivity.load(path)
+        return digest(str(found.info.levels), found.table, found.layers, found.members)
     if kind == "score":
         found = Score.load(path)
         return digest(str(found.info.runs), found.table, found.levels, found.routing)
@@ -376,8 +388,9 @@ def main():
             print(lines[-1], flush=True)
             for one in wrong:
                 print("   ", *one, flush=True)
-            text = HEAD.format(n=total["killed"]) + "\n".join(lines) + "\n"
-            options.o.write_text(text, encoding="utf-8")
+            text = HEAD.format(n=total["killed"]) + "\n".join(lines)
+            seen = f"Seen on {date.today()} with prunescope {prunescope.__version__}."
+            options.o.write_text(f"{text}\n\n{seen}\n", encoding="utf-8")
     sys.exit(bool(total["wrong"] or total["not mended"]))
 
 
@@ -386,7 +399,8 @@ def import_all():
     import importlib
 
     for name in ("audit", "cli", "cli.app", "cli.files", "data", "forecast", "mitigate",
-                 "mitigate.finetune", "models", "predictions", "pruning", "report", "study",
+                 "mitigate.finetune", "models", "predictions", "pruning", "report", "sensitivity",
+                 "sensitivity.passes", "study",
                  "study.engine", "study.results", "training", "verdict"):  # fmt: skip
         importlib.import_module(f"prunescope.{name}")
     multiprocessing.set_start_method("fork", force=True)
