@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 import typer
 
 from prunescope.audit import audit
@@ -60,7 +61,8 @@ def main(
     )
     same = replace(dense, metadata=Metadata(name="the same"))  # an audit is of two models
     found = audit([dense], sparse or [same])
-    for row in found.overall.filter(metric="accuracy").iter_rows(named=True):
+    told = found.overall.filter(pl.col("model").is_in(list(models)), metric="accuracy")
+    for row in told.iter_rows(named=True):
         print("{model}: accuracy {value:.4f} [{low:.4f}, {high:.4f}]".format(**row))
         if row["delta"] is not None:
             print("change {delta:+.4f} [{delta_low:+.4f}, {delta_high:+.4f}]".format(**row))
