@@ -82,8 +82,7 @@ def test_the_group_that_loses_top_1(world):
     audit = world(TRUTH, TRUTH, answers, ANIMALS, indoor)
     found = by_name(findings(audit))["Some groups lose more"]
     assert found.text == (
-        "Some groups lose more: on top of the loss over all images, top-1 accuracy falls by 10.0 "
-        "points for indoor."
+        "Some groups lose more: against all images, top-1 accuracy loses 10.0 points for indoor."
     )
     assert found.metric == "excess_top1_gap"
     report = build(audit)

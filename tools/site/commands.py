@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,16 @@ def commands(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - Typer'
     context = command.context_class(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     yield f"## {name.removeprefix('prunescope ')}\n\n```sh\n{usage}\n```\n\n{command.help}\n"
+    panels: dict[str, list[str]] = {}
     for option in command.get_params(context):
         if record := option.get_help_record(context):
             first, said = record
-            yield f"`{first}`\n:   {said}\n"
+            panel = panels.setdefault(getattr(option, "rich_help_panel", None) or "", [])
+            panel.append(f"`{first}`\n:   {plain(said)}\n")
+    for panel, told in sorted(panels.items(), key=lambda one: one[0] != ""):
+        yield from [f"**{panel}**\n", *told] if panel else told
+
+
+def plain(text: str) -> str:
+    """Keep signs from meaning something in Markdown."""
+    return re.sub(r"([*_<\[])", r"\\\1", text)

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-import subprocess
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-
-import prunescope as ps
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
@@ -96,16 +93,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return match[0]
         return posixpath.relpath(page_of(there), posixpath.dirname(here))
 
-    return LINK.sub(moved, markdown) + (seen_on(path) if path.startswith("docs/results/") else "")
-
-
-def seen_on(path: str) -> str:
-    """Say when a page of results was last made, as far as git knows, and of which version."""
-    command = ["git", "log", "-1", "--format=%cs", "--", path]
-    day = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return f"\n\n*Seen on {day} with version {ps.__version__}.*\n" if day else ""
+    return LINK.sub(moved, markdown)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

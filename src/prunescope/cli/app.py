@@ -92,6 +92,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "export": export.export,
         "gain": gain.gain,
     },
+    "Data": {"data info": data.info, "data make": data.make},
     "Study": {
         "study init": study.init,
         "study plan": study.plan,
@@ -106,7 +107,6 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
 for panel, commands in COMMANDS.items():
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel)(unbundled(command))
-app.add_typer(data.app, name="data", rich_help_panel="Make models")
 
 
 def _version(asked: bool) -> None:

@@ -13,6 +13,8 @@ MANY_OF = {"mitigate compare": ("--models",)}
 """The same for one command."""
 
 TWO_WORDS = (
+    ("data", "info"),
+    ("data", "make"),
     ("forecast", "score"),
     ("mitigate", "compare"),
     ("mitigate", "finetune"),
@@ -39,9 +41,13 @@ def arguments(typed: list[str]) -> list[str]:
     --------
     >>> arguments(["audit", "dense", "--compressed", "a", "b", "-o", "out"])
     ['audit', 'dense', '--compressed', 'a', '--compressed', 'b', '-o', 'out']
+    >>> arguments(["mitigate", "--help"])  # what there is
+    ['--help']
     >>> arguments(["forecast", "score", "folder", "--against=a", "b"])
     ['forecast score', 'folder', '--against=a', '--against', 'b']
     """
+    if typed[:1] == ["help"] or (len(typed) < 3 and _asks_for_list(typed)):
+        return ["--help"]
     if tuple(typed[:2]) in TWO_WORDS:
         typed = [" ".join(typed[:2]), *typed[2:]]
     many = (*MANY, *MANY_OF.get(typed[0] if typed else "", ()))
@@ -57,3 +63,9 @@ def arguments(typed: list[str]) -> list[str]:
                 result.append(option)
         result.append(word)
     return result
+
+
+def _asks_for_list(typed: list[str]) -> bool:
+    """Tell whether the first of two words stands alone: `mitigate`, or `mitigate --help`."""
+    alone = {first for first, _ in TWO_WORDS} - {"forecast"}  # which is a command itself
+    return typed[:1] != [] and typed[0] in alone and typed[1:] in ([], ["-h"], ["--help"])

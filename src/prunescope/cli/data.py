@@ -9,14 +9,10 @@ from typing import Annotated
 import typer
 
 from prunescope.cli import options, output
-from prunescope.cli.bundles import Without, unbundled
+from prunescope.cli.bundles import Without
 from prunescope.cli.console import progress, result
 
-app = typer.Typer(help="Describe a data set; make synthetic faces.", no_args_is_help=True)
 
-
-@app.command("info")
-@unbundled
 def info(
     source: Annotated[
         str,
@@ -34,7 +30,6 @@ def info(
     result(as_json, description_data(description), lambda: print_description(description))
 
 
-@app.command("make")
 def make(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder to write.", callback=output.new)

@@ -216,9 +216,8 @@ class Samples:
         """
         groups = dict(self.groups)
         for names in intersections:
-            groups[check_crossing(names, self.groups)] = Group.cross(
-                {name: self.groups[name] for name in names}
-            )
+            title = check_crossing(names, self.groups)
+            groups[title] = Group.cross({name: self.groups[name] for name in names})
         return replace(self, groups=groups)
 
     def rates(self) -> TrainRates:

@@ -217,8 +217,8 @@ _ACCURACY = _sentence("{moved}, {change}{over}.", "{accuracy} falls by {size}")
 _LOST = "{value} of labelled {answers} went from right to wrong"
 _HARMFUL = _sentence(_LOST + "{beyond}.", _LOST)
 _GROUP_LOSES = _sentence(
-    "on top of the loss over all images, {accuracy} falls by {group_losses}.",
-    "{accuracy} falls {points} more for {side} than for all",
+    "against all images, {accuracy} loses {group_losses}.",
+    "{accuracy} loses {points} for {side} against all images",
 )
 
 SENTENCES: Mapping[Kind, Words] = {

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prunescope.verdict.criterion import Criterion, Severity
 from prunescope.verdict.glossary import size, unit_of
-from prunescope.verdict.numbers import about, decimal
+from prunescope.verdict.numbers import decimal, would_tell
 
 State = Literal["held", "broken", "open", "not judged", "absent"]
 """What can be said of a criterion. ``absent``: the audit has nothing that it is about."""
@@ -200,7 +200,7 @@ class Judged(Frozen):
             reach = size(self.metric, row.reach, self.limit)
             text = f"{row.figure}; {reach} worse cannot be ruled out{self._limit()}"
         if row.more is not None:
-            text += f"; {about(row.more)} more {row.unit} would tell"
+            text += f"; {would_tell(row.more, row.unit)}"
         others = self.n_open - 1 if self.severity is None else self.n_open
         counts = [(others, "more open"), (self.n_untold, "not judged")]
         return text + "".join(f"; {n:,} {what}" for n, what in counts if n > 0)

@@ -169,6 +169,23 @@ def about(n: int) -> str:
     return f"about {round(n, -max(len(str(n)) - 2, 0)):,}"
 
 
+MOST_MORE = 1_000_000
+"""Further images that anybody can be asked for."""
+
+
+def would_tell(more: int, unit: str) -> str:
+    """Say how many more images, or clusters, would tell; of more than can be had, that none do.
+
+    >>> would_tell(1234, "images")
+    'about 1,200 more images would tell'
+    >>> would_tell(13_000_000, "images")
+    'it is so near the limit that no number of images would settle it'
+    """
+    if more > MOST_MORE:
+        return f"it is so near the limit that no number of {unit} would settle it"
+    return f"{about(more)} more {unit} would tell"
+
+
 def escape(text: str) -> str:
     r"""Make a text mean nothing but itself in Markdown, on one line.
 
