@@ -39,7 +39,7 @@ quantization.quantize_static("float.onnx", "int8.onnx", SomeImages())
 
 # %% [markdown]
 # Both files answer the same images. What the file does not tell is asked for, never guessed: its
-# input is scaled to the range from 0 to 1. (400 images are too few for a verdict.)
+# input is scaled to the range from 0 to 1. (400 images are too few for more than *Ship with care*.)
 
 # %%
 answers = {

@@ -40,7 +40,7 @@ audit = ps.audit("large.csv", "small.csv")
 print(ps.verdict(audit).text)
 
 # %% [markdown]
-# Accuracy hides it: it falls by a point or so. Who is found tells: of the bald women one in two or
+# Accuracy over all people tells little of it. Who is found tells: of the bald women one in two or
 # three (`tpr`, the share of true positives that are found), of the bald men as many as before.
 
 # %%

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 __all__ = [
     "CheckpointError",
@@ -174,6 +175,16 @@ def settings_of(what: str) -> Iterator[None]:
 def reasons(error: ValidationError, what: str) -> str:
     """Tell in one line what pydantic finds wrong with the fields of something."""
     return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or what}: {item['msg']} (got {item['input']!r})"
+        f"{'.'.join(map(str, item['loc'])) or what}: {item['msg'].removeprefix('Value error, ')} "
+        f"(got {item['input']!r}{_as_share(item)})"
         for item in error.errors()
     )
+
+
+def _as_share(item: ErrorDetails) -> str:
+    """Say which share a number is, where one was meant and percent were given."""
+    limits = {item.get("ctx", {}).get(name) for name in ("lt", "le")}
+    given = item["input"]
+    if 1.0 in limits and isinstance(given, int | float) and 1 < given < 100:
+        return f"; {given:g} percent is {given / 100:g}"
+    return ""

@@ -100,6 +100,10 @@ def read_text(path: Path, init: str) -> str:
     """
     try:
         return inputs.read_text(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: no such file; '{init} {path}' writes one to start from"
+        ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path} cannot be read: {error}; '{init} {path}' writes one to start from"

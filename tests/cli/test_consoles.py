@@ -232,7 +232,7 @@ def test_ctrl_c_is_one_line_and_130_from_the_first_moment_on(monkeypatch, capsys
         main()
     assert ended.value.code == 130
     assert capsys.readouterr().err.splitlines() == [
-        "stopped; no file is half-written, and a training goes on by the same command"
+        "stopped; no file is half-written; what was trained goes on by the same command"
     ]
 
 

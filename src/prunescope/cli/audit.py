@@ -102,13 +102,13 @@ def audit(
             "--stream/--in-memory",
             help="Read a part of the files at a time.",
             show_default="where they are too large for memory",
-            rich_help_panel=options.FILES,
+            rich_help_panel=options.RUNNING,
         ),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
-            help="Where to count: here, or on a Ray cluster.", rich_help_panel=options.FILES
+            help="Where to count: here, or on a Ray cluster.", rich_help_panel=options.RUNNING
         ),
     ] = "local",
     address: Annotated[
@@ -116,7 +116,7 @@ def audit(
         typer.Option(
             help="Of the Ray cluster: auto, or host:port.",
             show_default="one on this machine",
-            rich_help_panel=options.FILES,
+            rich_help_panel=options.RUNNING,
         ),
     ] = None,
     groups: options.Identity = None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prunescope.models import Checkpoint
     from prunescope.training import Recipe
 
-RECIPE, WEIGHTS = "Recipe", "Which weights"
+RECIPE, WEIGHTS = "Recipe", "How the method prunes"
 START = {"random": "small", "dense": "small-pt"}
 """The recipe to train by unless told otherwise, by what the training starts from."""
 
@@ -59,7 +59,10 @@ class Training:
 
 Factory = Annotated[
     str | None,
-    typer.Option(help="module:factory, for a model made by one: it is imported and called."),
+    typer.Option(
+        help="module:factory, for a model made by one: it is imported and called.",
+        rich_help_panel=options.RUNNING,
+    ),
 ]
 CheckpointFolder = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a model.")]
 AnyModel = Annotated[

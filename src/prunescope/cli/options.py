@@ -26,9 +26,16 @@ Out = Annotated[
 ModelOut = Annotated[
     Path, typer.Option("-o", "--out", help="Folder of the model to write.", callback=output.model)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+RUNNING = "Running"
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=RUNNING),
+]
 Device = Annotated[
-    str | None, typer.Option(help="cpu or cuda.", show_default="cuda where there is one")
+    str | None,
+    typer.Option(
+        help="cpu or cuda.", show_default="cuda where there is one", rich_help_panel=RUNNING
+    ),
 ]
 
 STATISTICS = "Statistics"

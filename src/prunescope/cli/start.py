@@ -7,7 +7,7 @@ import sys
 STOPPED = 130
 """Exit code of a command that Ctrl-C ended."""
 
-TOLD_WHEN_STOPPED = "stopped; no file is half-written, and a training goes on by the same command"
+TOLD_WHEN_STOPPED = "stopped; no file is half-written; what was trained goes on by the same command"
 
 
 def main() -> None:

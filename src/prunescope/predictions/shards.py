@@ -56,8 +56,9 @@ def shards_of(source: str | Path) -> list[Path]:
         root = Path(path.anchor)
         found = sorted(root.glob(str(path.relative_to(root))))
     if not found:
+        what = "a folder without .parquet files" if path.is_dir() else "no such file"
         raise DataError(
-            f"{source}: no such file; expected predictions as .parquet or .csv, a folder of "
+            f"{source}: {what}; expected predictions as .parquet or .csv, a folder of "
             ".parquet files, or a pattern such as 'dense-*.parquet'"
         )
     return found

@@ -36,6 +36,9 @@ FORETOLD = 0.95
 """The sparsity that is forecast from the dense model alone."""
 
 
+THREADS = 2
+"""Of training: another number rounds differently, and the story would be another."""
+
 SLICED = ("gmp-pt-95", "gmp-pt-99")
 """The models whose damage is looked for without groups."""
 
@@ -64,7 +67,7 @@ def run_demo(
     tell, show : callable
         As for `run_sweep`.
     """
-    from prunescope.training import RECIPES
+    from prunescope.training import RECIPES, threads
 
     sweep = Sweep(
         data=DataConfig(source="synthetic", n_train=4000, n_val=500, n_test=2000, seed=seed),
@@ -79,9 +82,10 @@ def run_demo(
     with replacing(folder / "data.yaml") as beside:
         options = sweep.data.model_dump(mode="json", exclude_unset=True)
         beside.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
-    done = run_sweep(
-        sweep, folder, tell=tell, show=show, title="What pruning did to a face classifier"
-    )
+    with threads(THREADS):
+        done = run_sweep(
+            sweep, folder, tell=tell, show=show, title="What pruning did to a face classifier"
+        )
     dense, again, pruned = (
         Predictions.load(folder / f"{name}.parquet") for name in ("dense", "dense-2", "gmp-pt-95")
     )
