@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prunescope.data.columns import UNKNOWN, check_ids, read_labels, read_text, whole
 from prunescope.data.samples import Group, Samples
-from prunescope.errors import DataError
+from prunescope.errors import ConfigError, DataError
 
 
 def make(labels, ids=None, **options):
@@ -223,3 +223,17 @@ def test_floats_that_are_not_all_exact_integers_stay_floats(odd):
 def test_other_columns_are_left_alone():
     for column in (pl.Series([True, None]), pl.Series(["1.0"]), pl.Series([None]), pl.Series([3])):
         assert whole(column) is column
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["Male", "Yung"], "unknown group 'Yung': did you mean Young"),
+        (["Male", "Male"], "expected two or more groups"),
+        (["Male"], "expected two or more groups"),
+    ],
+)
+def test_an_intersection_that_makes_no_sense_is_told(names, words):
+    groups = {name: Group.from_series(pl.Series(name, [True, False])) for name in ("Male", "Young")}
+    with pytest.raises(ConfigError, match=words):
+        make([[0], [1]], groups=groups).crossed([names])

@@ -217,6 +217,12 @@ class Report(Frozen):
         return [model for model in self.models if model.baseline is None and _told(model)]
 
     @property
+    def beside(self) -> list[ModelSummary]:
+        """Single dense models that `compressed` ones are compared with, where seeds are pooled."""
+        names = {model.baseline for model in self.compressed}
+        return [model for model in self.seeds if model.name in names]
+
+    @property
     def seeds(self) -> list[ModelSummary]:
         """The members of populations."""
         return [model for model in self.models if not _told(model)]
