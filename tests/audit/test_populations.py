@@ -9,14 +9,9 @@ from hypothesis import strategies as st
 from prunescope.audit import audit
 from prunescope.audit.estimates import estimate
 from prunescope.audit.jackknife import Spread
-from prunescope.audit.populations import (
-    FREEDOMS,
-    Pooled,
-    SeedMean,
-    fit_prior,
-    means_of,
-    moderate,
-)
+from prunescope.audit.moderation import SeedMean, moderate
+from prunescope.audit.populations import Pooled, means_of
+from prunescope.audit.prior import FREEDOMS, fit_prior
 from prunescope.audit.support import Support
 from prunescope.metrics import Measure
 from prunescope.predictions import Compression
