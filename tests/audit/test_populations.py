@@ -353,19 +353,21 @@ def test_intervals_over_seeds_hold_what_the_recipe_does(m):
         shared = rng.random((n, a))
         mixed = rng.random((m, n, a)) < 0.3
         draws = np.where(mixed, rng.random((m, n, a)), shared) < seeds[:, None]
-        pooled = Pooled()
-        for one in draws.astype(float):
-            value = one.mean(axis=0)
-            made = estimate(
+        seeds = [
+            estimate(
                 "auc",
                 tuple(map(str, range(a))),
-                Measure(value, np.full(a, float(n))),
+                Measure(one.mean(axis=0), np.full(a, float(n))),
                 (one.sum(axis=0) - one) / (n - 1),
                 min_support=1,
                 basis="samples",
                 undefined="no samples",
                 rests=Support.of(np.ones((n, a))),
             )
+            for one in draws.astype(float)
+        ]
+        pooled = Pooled(seeds[0])
+        for made in seeds:
             pooled.add(made, None)
         [(mean, nothing)] = means_of([pooled])
         assert nothing is None

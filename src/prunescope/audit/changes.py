@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero
-from prunescope.audit.estimates import Estimates
+from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates
 from prunescope.audit.extremes import change_of
 from prunescope.audit.flips import flips, top_one_flips
 from prunescope.audit.given import Compared, Given
 from prunescope.audit.ground import Ground
 from prunescope.audit.significance import mcnemar, paired
-from prunescope.audit.slice_metrics import shown
+from prunescope.audit.summary import WithMean
 from prunescope.audit.table import Columns
 from prunescope.metrics import Moments, Transitions
 
@@ -31,19 +31,16 @@ class Measured:
 
     Parameters
     ----------
-    estimates : list of Estimates
+    estimates : list of WithMean
         Every metric of its attributes, or classes.
-    means : list of Estimates
-        Of each, the figure over all attributes that have a value.
-    top_one : list of Estimates
+    top_one : list of WithMean
         Of a multi-class model's one answer.
     predicted : Moments
         Of its decisions.
     """
 
-    estimates: list[Estimates]
-    means: list[Estimates]
-    top_one: list[Estimates]
+    estimates: list[WithMean]
+    top_one: list[WithMean]
     predicted: Moments
 
 
@@ -65,8 +62,7 @@ class Churn:
 
 def churn_between_dense(given: Given) -> Churn:
     """Estimate churn: the mean over pairs of dense models, both ways."""
-    n, ground, evidence = given.subject.n_dense, given.ground, given.evidence
-    pairs = [(first, second) for second in range(n) for first in range(second)]
+    ground, evidence, pairs = given.ground, given.evidence, given.subject.dense_pairs()
     if not pairs:
         reason = "it takes two dense models of different seeds"
         return Churn(columns=[given.row_without_value("churn", reason)])
@@ -76,7 +72,9 @@ def churn_between_dense(given: Given) -> Churn:
     labelled[:] = (labelled + labelled.swapaxes(-1, -2)) / 2  # no seed comes first
     found = (top_one_flips if ground.classes else flips)(ground, Transitions(counts))
     rates = {
-        one.metric: _with_mean(ground, one) for one in found if one.metric.endswith("flip_rate")
+        one.metric: ground.with_mean(one).shown()
+        for one in found
+        if one.metric.endswith("flip_rate")
     }
     churn = rates["top1_flip_rate" if ground.classes else "flip_rate"]
     return Churn(rates, [given.rows(replace(one, metric="churn")) for one in churn])
@@ -96,48 +94,38 @@ def changes(
         What they came to.
     churn : Churn
     """
-    ground, transitions = given.ground, given.evidence.transitions(before, after)
+    ground, evidence = given.ground, given.evidence
+    transitions = evidence.transitions(before, after)
     pairs = paired(transitions.total().counts)
-    found = [*_of_attributes(ground, dense, compressed, pairs)]
+    found = _compared(ground, dense.estimates, compressed.estimates, pairs)
     if not ground.classes:
-        return [*found, *_beside(churn, ground, flips(ground, transitions))]
-    moved = given.evidence.top_one_changes(before, after)
-    found += _of_top_one(ground, dense, compressed, moved)
-    return [*found, *_beside(churn, ground, top_one_flips(ground, moved))]
-
-
-def _of_attributes(
-    ground: Ground, dense: Measured, compressed: Measured, pairs: Mapping[str, Pairs]
-) -> Compared:
-    """Compare the metrics of attributes, or classes, and their means over those of both models."""
-    found: list[tuple[Estimates, Comparison | None]] = []
-    others: dict[str, Comparison] = {}
-    old_ones = zip(dense.estimates, dense.means, strict=True)
-    new_ones = zip(compressed.estimates, compressed.means, strict=True)
-    for (old, old_mean), (new, new_mean) in zip(old_ones, new_ones, strict=True):
-        by_attribute, as_mean = shown(new.metric, classes=ground.classes)
-        if by_attribute:
-            others[new.metric] = _change(ground, old, new, pairs, others)
-            found.append((new, others[new.metric]))
-        if as_mean:
-            usable = old.ok & new.ok
-            mean = _over(ground, new, new_mean, usable)
-            found.append((mean, compare(mean, _over(ground, old, old_mean, usable))))
-    return found
-
-
-def _of_top_one(
-    ground: Ground, dense: Measured, compressed: Measured, transitions: Transitions
-) -> Compared:
-    """Compare the metrics of a multi-class model's one answer."""
-    counts = transitions.total().counts  # of changed answers: right before, right after
+        return found + _beside(churn, ground, flips(ground, transitions))
+    moved = evidence.top_one_changes(before, after)
+    counts = moved.total().counts  # of changed answers: right before, right after
     n = counts[..., :2, :, :].sum(axis=(-3, -2, -1))
     pairs = {"top1_accuracy": Pairs(counts[..., 1, 0, 1], counts[..., 1, 1, 0], n)}
-    found: list[tuple[Estimates, Comparison | None]] = []
+    found += _compared(ground, dense.top_one, compressed.top_one, pairs)
+    return found + _beside(churn, ground, top_one_flips(ground, moved))
+
+
+def _compared(
+    ground: Ground,
+    dense: Sequence[WithMean],
+    compressed: Sequence[WithMean],
+    pairs: Mapping[str, Pairs],
+) -> Compared:
+    """Compare metrics, and their means over the attributes that both models have a value of."""
+    found: Compared = []
     others: dict[str, Comparison] = {}
-    for old, new in zip(dense.top_one, compressed.top_one, strict=True):
-        others[new.metric] = _change(ground, old, new, pairs, others)
-        found.append((new, others[new.metric]))
+    for old, new in zip(dense, compressed, strict=True):
+        metric = new.each.metric
+        if metric != CORRELATION_SHIFT:
+            others[metric] = _change(ground, old.each, new.each, pairs, others)
+            found.append((new.each, others[metric]))
+        if new.mean is not None:
+            usable = old.each.ok & new.each.ok
+            now, was = (_over(ground, side, usable) for side in (new, old))
+            found.append((now, compare(now, was)))
     return found
 
 
@@ -157,24 +145,21 @@ def _change(
     return compare(new, old, exact, of_share)
 
 
-def _over(ground: Ground, one: Estimates, mean: Estimates, usable: NDArray[np.bool_]) -> Estimates:
-    """Return the figure over the usable attributes; `mean` is that over all with a value."""
-    return mean if np.array_equal(usable, one.ok) else ground.mean(one, usable)
+def _over(ground: Ground, one: WithMean, usable: NDArray[np.bool_]) -> Estimates:
+    """Return the figure over the usable attributes, which are often all that have a value."""
+    if one.mean is not None and np.array_equal(usable, one.each.ok):
+        return one.mean
+    return ground.mean(one.each, usable)
 
 
 def _beside(churn: Churn, ground: Ground, found: Sequence[Estimates]) -> Compared:
     """Compare how answers flip with how they do between seeds; what has either sign, with 0."""
-    result: list[tuple[Estimates, Comparison | None]] = []
+    result: Compared = []
     for one in found:
-        parts = _with_mean(ground, one)
+        parts = ground.with_mean(one).shown()
         if one.metric.startswith("excess"):
             result += [(part, from_zero(part)) for part in parts]
             continue
         for part, of_seeds in zip_longest(parts, churn.flips.get(one.metric, [])):
             result.append((part, compare(part, of_seeds) if of_seeds else None))
     return result
-
-
-def _with_mean(ground: Ground, one: Estimates) -> list[Estimates]:
-    """Return estimates and their mean over attributes, where they are by attribute."""
-    return [one] if one.attributes == (None,) else [one, ground.mean(one)]

@@ -35,7 +35,7 @@ def exemplars(
         Rows of the audit's table; and, where samples are held, the list of exemplars as ``cies``.
     """
     rate = share_of_exemplars(given.ground, given.evidence.exemplars(members))
-    counted = [given.rows(one) for one in (rate, given.ground.mean(rate))]
+    counted = [given.rows(one) for one in given.ground.with_mean(rate).shown()]
     if given.samples is None:
         reasons = [given.row_without_value(one, NOT_LISTED) for one in (GROUP_METRIC, RARE_METRIC)]
         return [*counted, *reasons], {}

@@ -24,7 +24,7 @@ from prunescope.data.samples import TrainRates
 from prunescope.metrics import Statistics
 from prunescope.predictions import Metadata
 
-Compared = Sequence[tuple[Estimates, Comparison | None]]
+Compared = list[tuple[Estimates, Comparison | None]]
 """Estimates, each with how it compares with the dense model's, if it does."""
 
 TABLE = "table"

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.estimates import NOT_APPLICABLE, Estimates, estimate
-from prunescope.audit.summary import summarize
+from prunescope.audit.slice_metrics import TOP_ONE_METRICS
+from prunescope.audit.summary import WithMean, summarize
 from prunescope.audit.support import SAMPLES, Support, Supports
 from prunescope.metrics import Measure, Slices
 from prunescope.metrics.statistics import Floats
@@ -94,12 +95,17 @@ class Ground:
         )
         return result.explain(np.ones(len(self.attributes), bool), NOT_APPLICABLE, reason)
 
-    def mean(self, estimates: Estimates, usable: NDArray[np.bool_] | None = None) -> Estimates:
-        """Return the figure over all attributes that are usable, by default all with a value."""
-        return summarize(
-            estimates,
-            estimates.ok if usable is None else usable,
-            self.supports.sizes,
-            self.slice_support,
-            "classes" if self.classes else "attributes",
-        )
+    def mean(self, estimates: Estimates, usable: NDArray[np.bool_]) -> Estimates:
+        """Return the figure over the usable attributes."""
+        columns = "classes" if self.classes else "attributes"
+        return summarize(estimates, usable, self.supports.sizes, self.slice_support, columns)
+
+    def with_mean(self, estimates: Estimates) -> WithMean:
+        """Add the figure over all attributes that have a value.
+
+        What is of the one answer of a multi-class model has none, and stands in its place.
+        """
+        of_one_answer = self.classes and estimates.metric in TOP_ONE_METRICS
+        if of_one_answer or estimates.attributes == (None,):
+            return WithMean(estimates, None)
+        return WithMean(estimates, self.mean(estimates, estimates.ok))

@@ -11,7 +11,6 @@ from prunescope.audit.changes import Churn, Measured, changes
 from prunescope.audit.correlations import correlation_rows
 from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates
 from prunescope.audit.given import TABLE, Compared, Given, Part
-from prunescope.audit.slice_metrics import shown
 
 NO_EXEMPLARS = "it takes several dense and several compressed seeds"
 
@@ -37,12 +36,8 @@ class Outcome:
 def dense_model(given: Given, model: int) -> Outcome:
     """Estimate every metric of a dense model."""
     measured = _measure(given, model)
-    found: list[tuple[Estimates, None]] = []
-    for one, mean in zip(measured.estimates, measured.means, strict=True):
-        by_attribute, as_mean = shown(one.metric, classes=given.ground.classes)
-        found += [(one, None)] if by_attribute else []
-        found += [(mean, None)] if as_mean else []
-    found += [(one, None) for one in measured.top_one]
+    metrics = [*measured.estimates, *measured.top_one]
+    found: Compared = [(part, None) for one in metrics for part in one.shown()]
     metadata = given.subject.models[model]
     tables = {TABLE: given.table(str(metadata.name), metadata, found)}
     return Outcome(measured, found, Part(tables | _correlations(given, model, measured, None)))
@@ -66,12 +61,15 @@ def compressed_model(given: Given, dense: Sequence[Measured], churn: Churn, mode
 def _measure(given: Given, model: int) -> Measured:
     """Estimate every metric of one model."""
     statistics, evidence, measurer = given.statistics(model), given.evidence, given.measurer
-    estimates = measurer.model(statistics, evidence.ranking(model))
-    top_one = []
+    estimates, top_one = measurer.model(statistics, evidence.ranking(model)), []
     if given.ground.classes:
         top_one = measurer.top_one(evidence.top_one(model), statistics)
-    means = [given.ground.mean(one) for one in estimates]
-    return Measured(estimates, means, top_one, statistics.total().predicted)
+    with_mean = given.ground.with_mean
+    return Measured(
+        [with_mean(one) for one in estimates],
+        [with_mean(one) for one in top_one],
+        statistics.total().predicted,
+    )
 
 
 def _correlations(
@@ -94,4 +92,4 @@ def _correlations(
 
 def _shift(measured: Measured) -> Estimates:
     """Return the estimates of the correlation shift."""
-    return next(one for one in measured.estimates if one.metric == CORRELATION_SHIFT)
+    return next(one.each for one in measured.estimates if one.each.metric == CORRELATION_SHIFT)

@@ -28,7 +28,7 @@ class Seeds:
 
     def add(self, outcome: Outcome) -> None:
         """Take another member in."""
-        self.pooled = self.pooled or [Pooled() for _ in outcome.found]
+        self.pooled = self.pooled or [Pooled(estimates) for estimates, _ in outcome.found]
         for one, (estimates, comparison) in zip(self.pooled, outcome.found, strict=True):
             one.add(estimates, comparison)
         self.tables.append(outcome.part.tables[TABLE])

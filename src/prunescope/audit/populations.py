@@ -32,35 +32,35 @@ from prunescope.audit.prior import Prior, fit_prior
 from prunescope.metrics.statistics import Floats
 
 ORDER = (NOT_APPLICABLE, INSUFFICIENT, UNDEFINED)
+"""Statuses of values that may not be used: of several seeds', the first one here is told."""
+
+Judged = tuple[NDArray[Any], NDArray[Any]]
+"""Statuses and reasons."""
 
 BY_SCORES = ("auc", "average_precision")
 """Metrics that large files have from histograms: the prior's freedom must not hang on that."""
 
 
 class Pooled:
-    """One metric over the seeds of a model, and its change from the seeds of another."""
+    """One metric over the seeds of a model, and its change from the seeds of another.
 
-    def __init__(self) -> None:
-        self._first: Estimates | None = None
-        self._statuses: list[NDArray[Any]] = []
-        self._reasons: list[NDArray[Any]] = []
-        self._biases: list[Floats] = []
-        self._excesses: list[Floats] = []
-        self._cleared: list[Floats] = []
+    Parameters
+    ----------
+    first : Estimates
+        Of any seed: what all have in common.
+    """
+
+    def __init__(self, first: Estimates) -> None:
+        self._first = first
+        self._judged: list[Judged] = []
+        self._chance: list[tuple[Floats | None, Floats | None, Floats | None]] = []
         self.means, self.deltas = SeedMean(), SeedMean()
         self._baselines: list[Floats] = []
 
     def add(self, estimates: Estimates, comparison: Comparison | None) -> None:
-        """Take the estimates of another seed in."""
-        self._first = self._first or estimates
-        self._statuses.append(estimates.status)
-        self._reasons.append(estimates.reason)
-        if estimates.bias is not None:
-            self._biases.append(estimates.bias)
-        if estimates.excess is not None:
-            self._excesses.append(estimates.excess)
-        if estimates.cleared is not None:
-            self._cleared.append(estimates.cleared)
+        """Take the estimates of a seed in."""
+        self._judged.append((estimates.status, estimates.reason))
+        self._chance.append((estimates.bias, estimates.excess, estimates.cleared))
         self.means.add(estimates.value, estimates.replicates, estimates.spread.variance)
         if comparison is not None:
             spread = comparison.spread.variance
@@ -70,16 +70,14 @@ class Pooled:
     @property
     def metric(self) -> str:
         """The metric."""
-        assert self._first is not None
         return self._first.metric
 
     @property
     def resampled(self) -> bool:
         """Whether there are replicates."""
-        return self._first is not None and self._first.resampled
+        return self._first.resampled
 
     def _sampling(self, mean: SeedMean) -> Spread:
-        assert self._first is not None
         return self._first.spread_of(mean.mean_replicates, mean.value)
 
     def over_seeds(self, mean: SeedMean) -> tuple[Floats, Floats]:
@@ -88,22 +86,11 @@ class Pooled:
 
     def estimates(self, prior: Floats, df: float) -> Estimates:
         """Return the means over seeds."""
-        assert self._first is not None
-        m = len(self._statuses)
-        lacking = sum((status != OK).astype(int) for status in self._statuses)
-        status, reason = self._first.status.copy(), self._first.reason.copy()
-        for kind in ORDER[::-1]:
-            for of_seed, why in zip(self._statuses, self._reasons, strict=True):
-                here = of_seed == kind
-                status[here], reason[here] = kind, why[here]
-        some = (lacking > 0) & (lacking < m)
-        reason[some] = [f"{m - k} of {m} seeds have a value: {why}" for k, why in
-                        zip(lacking[some], reason[some], strict=True)]  # fmt: skip
-        sampling = self._sampling(self.means)
-        found = moderate(self.means, sampling, prior, df)
+        status, reason = _judge(self._judged)
+        found = moderate(self.means, self._sampling(self.means), prior, df)
         bias, excess, cleared = (
-            np.mean(some, axis=0) if some else None
-            for some in (self._biases, self._excesses, self._cleared)
+            None if seeds[0] is None else np.mean(seeds, axis=0)
+            for seeds in zip(*self._chance, strict=True)
         )
         result = replace(
             self._first,
@@ -182,6 +169,22 @@ def means_of(pooled: Sequence[Pooled]) -> list[tuple[Estimates, Comparison | Non
         estimates = one.estimates(level, of_values.df)
         result.append((estimates, one.comparison(estimates, change, of_deltas.df)))
     return result
+
+
+def _judge(seeds: Sequence[Judged]) -> Judged:
+    """Return the status of means, which are ok where all seeds are, and how many seeds are not."""
+    m, (status, reason) = len(seeds), (part.copy() for part in seeds[0])
+    lacking = sum((of_seed != OK).astype(int) for of_seed, _ in seeds)
+    for kind in ORDER[::-1]:
+        for of_seed, why in seeds:
+            here = of_seed == kind
+            status[here], reason[here] = kind, why[here]
+    some = (lacking > 0) & (lacking < m)
+    reason[some] = [
+        f"{m - k} of {m} seeds have a value: {why}"
+        for k, why in zip(lacking[some], reason[some], strict=True)
+    ]
+    return status, reason
 
 
 def _about(mean: Estimates, found: Moderated, confidence: float) -> Ends:

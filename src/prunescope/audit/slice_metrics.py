@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from prunescope.audit.estimates import CORRELATION_SHIFT
 from prunescope.audit.support import LABELLED, NEGATIVES, POSITIVES, RARER, SAMPLES
 from prunescope.metrics import (
     accuracy,
@@ -77,17 +76,3 @@ TOP_ONE_METRICS: Mapping[str, Metric] = {
 
 CALIBRATION = ("ece", "top_label_ece")
 """Metrics that noise raises, whatever its sign."""
-
-
-def shown(metric: str, *, classes: bool) -> tuple[bool, bool]:
-    """Tell whether the table holds a metric by attribute, and whether its mean over attributes.
-
-    Of pairs of attributes it holds the norm alone; and where a multi-class model's one answer has a
-    metric, that stands in the place of the mean over classes.
-
-    Examples
-    --------
-    >>> shown("tpr", classes=True), shown("uncertainty", classes=True)
-    ((True, True), (True, False))
-    """
-    return metric != CORRELATION_SHIFT, not (classes and metric in TOP_ONE_METRICS)

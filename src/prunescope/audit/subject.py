@@ -44,10 +44,12 @@ class Subject:
 
     def changes(self) -> tuple[tuple[int, int], ...]:
         """Return the pairs of models whose answers are compared."""
-        dense = range(self.n_dense)
-        churn = [(first, second) for second in dense for first in range(second)]
         compressed = range(self.n_dense, len(self.models))
-        return (*churn, *((self.baseline(model), model) for model in compressed))
+        return (*self.dense_pairs(), *((self.baseline(model), model) for model in compressed))
+
+    def dense_pairs(self) -> list[tuple[int, int]]:
+        """Return each pair of dense models once."""
+        return [(first, second) for second in range(self.n_dense) for first in range(second)]
 
     def rivals(self) -> tuple[tuple[int, ...], ...]:
         """Return the populations whose commonest answers are compared with those of dense."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,18 @@ from prunescope.audit.estimates import CORRELATION_SHIFT, OK, UNDEFINED, Estimat
 from prunescope.audit.support import Support
 from prunescope.metrics import frobenius_norm
 from prunescope.metrics.statistics import Floats, divide
+
+
+class WithMean(NamedTuple):
+    """Estimates, and the figure over all attributes where they have one."""
+
+    each: Estimates
+    mean: Estimates | None
+
+    def shown(self) -> list[Estimates]:
+        """Return what the audit's table holds: of pairs of attributes, the norm over them alone."""
+        parts = (None if self.each.metric == CORRELATION_SHIFT else self.each, self.mean)
+        return [part for part in parts if part is not None]
 
 
 def summarize(
