@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python benchmarks/kernel.py
 
 Draws 262,144 rows × 40 of two models with 4 groups, as streaming.py does, and times, on one thread,
-the best of five of each step of what `prunescope.audit.tally` does to them. Then the same counts of
+the best of five of each step of what `prunescope.audit.counting` does to them. Then the same counts of
 one model by numba: labels, decisions, bands, bins and gaps in one loop, into the same tables, which
 are compared. Numba comes with umap-learn, of the extra `map`.
 """
@@ -21,7 +21,8 @@ from streaming import draw
 sys.path.remove(str(Path(__file__).resolve().parent))  # whose coverage.py numba would take
 import numba
 
-from prunescope.audit import tally
+from prunescope.audit import counting
+from prunescope.audit.bootstrap import deal, number_units
 from prunescope.audit.streaming import audit_files
 from prunescope.metrics import Counter
 from prunescope.predictions.shards import Shards
@@ -60,7 +61,7 @@ def main():
     """Draw, time, compare, write."""
     plan, part = one_part()
     batch, layout = part[0], plan.layout
-    blocks = tally.deal(tally.number_units(batch.ids, None), layout.n_blocks, 0)
+    blocks = deal(number_units(batch.ids, None), layout.n_blocks, 0)
     counter, (first, second) = Counter(batch, layout, blocks), batch.models
     n_attributes = len(batch.labels)
     [(partition, cells)] = counter._partitions
@@ -83,11 +84,11 @@ def main():
         return counts, gaps
 
     steps = {
-        "a whole part, two models": lambda: tally.count_part(plan, 0, part),
+        "a whole part, two models": lambda: counting.count_part(plan, 0, part),
         "counts of one model, numpy": lambda: counter.statistics(first),
         "counts of one model, numba": by_loop,
         "counts of one model, numpy's exponential and numba": by_numpy_and_loop,
-        "ranking of one model": lambda: tally._histogram(batch, first, layout.slices, blocks),
+        "ranking of one model": lambda: counting._histogram(batch, first, layout.slices, blocks),
         "what changes between two": lambda: counter.transitions(first, second),
         "labels": counter.labels,
         "probabilities of one model": lambda: [first.probabilities(a) for a in range(n_attributes)],
@@ -118,10 +119,10 @@ def one_part():
 
     def engine(plan, progress):
         plans.append(plan)
-        return tally.count_all(plan, progress)
+        return counting.count_all(plan, progress)
 
     audit_files(models[:1], models[1:], engine=engine)
-    return plans[0], tally.read_part(plans[0], 0)
+    return plans[0], counting.read_part(plans[0], 0)
 
 
 def best_of(step, n=5):

@@ -12,8 +12,8 @@ from prunescope.audit.estimates import (
     OK,
     UNDEFINED,
     estimate,
-    summarize,
 )
+from prunescope.audit.summary import summarize
 from prunescope.audit.support import Support
 from prunescope.metrics import Measure
 

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from scipy.special import logit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prunescope.audit import audit
+from prunescope.audit import Settings, audit
 from prunescope.audit.bootstrap import blocks_of
 from prunescope.audit.evidence import InMemory
+from prunescope.audit.flips import flips
+from prunescope.audit.ground import Ground
 from prunescope.audit.measure import Measurer
+from prunescope.audit.subject import Subject
 from prunescope.audit.support import Supports
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Layout, Slices
+from prunescope.predictions.batch import Batch
 
 SEEDS = st.integers(0, 2**32 - 1)
 LEAST = 3
@@ -275,18 +279,14 @@ def test_summaries_are_means_over_what_both_models_tell(draw, seed):
 
 def measured(models, rates, slices, blocks, n_blocks, units=None):
     """Every estimate of the second model, and of the change to it."""
-    evidence = InMemory(models, Layout(slices, n_blocks), blocks, units)
-    measurer = Measurer(
-        attributes=models[0].attributes,
-        slices=slices,
-        train=rates,
-        labels=evidence.labels(),
-        supports=Supports(evidence.statistics(0).counts, evidence.units()),
-        min_support=1,
-        trigger="Male",
-    )
+    attributes, infos = models[0].attributes, [model.metadata for model in models]
+    subject = Subject(infos, 1, attributes, Layout(slices, n_blocks), Settings())
+    evidence = InMemory(subject, Batch.of(models), blocks, units)
+    supports = Supports(evidence.statistics(0).counts, evidence.units())
+    ground = Ground(attributes, slices, supports, min_support=1)
+    measurer = Measurer(ground, rates, evidence.labels(), trigger="Male")
     model = measurer.model(evidence.statistics(1), evidence.ranking(1))
-    return [*model, *measurer.pair(evidence.transitions(0, 1))]
+    return [*model, *flips(ground, evidence.transitions(0, 1))]
 
 
 FIRST_ORDER = {"auc", "average_precision", "interdependence"}

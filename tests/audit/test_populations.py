@@ -9,14 +9,9 @@ from hypothesis import strategies as st
 from prunescope.audit import audit
 from prunescope.audit.estimates import estimate
 from prunescope.audit.jackknife import Spread
-from prunescope.audit.populations import (
-    FREEDOMS,
-    Pooled,
-    SeedMean,
-    fit_prior,
-    means_of,
-    moderate,
-)
+from prunescope.audit.moderation import SeedMean, moderate
+from prunescope.audit.populations import Pooled, means_of
+from prunescope.audit.prior import FREEDOMS, fit_prior
 from prunescope.audit.support import Support
 from prunescope.metrics import Measure
 from prunescope.predictions import Compression
@@ -358,19 +353,21 @@ def test_intervals_over_seeds_hold_what_the_recipe_does(m):
         shared = rng.random((n, a))
         mixed = rng.random((m, n, a)) < 0.3
         draws = np.where(mixed, rng.random((m, n, a)), shared) < seeds[:, None]
-        pooled = Pooled()
-        for one in draws.astype(float):
-            value = one.mean(axis=0)
-            made = estimate(
+        seeds = [
+            estimate(
                 "auc",
                 tuple(map(str, range(a))),
-                Measure(value, np.full(a, float(n))),
+                Measure(one.mean(axis=0), np.full(a, float(n))),
                 (one.sum(axis=0) - one) / (n - 1),
                 min_support=1,
                 basis="samples",
                 undefined="no samples",
                 rests=Support.of(np.ones((n, a))),
             )
+            for one in draws.astype(float)
+        ]
+        pooled = Pooled(seeds[0])
+        for made in seeds:
             pooled.add(made, None)
         [(mean, nothing)] = means_of([pooled])
         assert nothing is None

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from safetensors.numpy import save_file
 
-from prunescope.audit import SCHEMA, Settings, audit, subject, tally
+from prunescope.audit import SCHEMA, Settings, audit, counting, setup
+from prunescope.audit.counting import count_part
 from prunescope.audit.streaming import audit_files
-from prunescope.audit.tally import Tally, count_part
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Compression, Predictions
 from prunescope.predictions.shards import Shards
@@ -181,7 +180,7 @@ def test_ids_that_repeat_are_refused(build, tmp_path):
 
 
 def test_fewer_blocks_than_asked_for_are_told(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(subject, "MOST_BYTES", 1)
+    monkeypatch.setattr(setup, "MOST_BYTES", 1)
     labels = np.ones((200, 1), int)
     models = [build(labels, labels * 1.0, name=name) for name in "ds"]
     files = scans(models, tmp_path)
@@ -194,7 +193,7 @@ def test_fewer_blocks_than_asked_for_are_told(build, tmp_path, monkeypatch):
 
 
 def test_as_many_units_as_blocks_are_not_dealt(build, monkeypatch):
-    monkeypatch.setattr(subject, "MOST_BYTES", 1)
+    monkeypatch.setattr(setup, "MOST_BYTES", 1)
     labels = np.ones((64, 1), int)
     models = [build(labels, labels * 1.0, name=name) for name in "ds"]
     assert not [note for note in audit(*models, **FAST).info.notes if "blocks" in note]
@@ -213,7 +212,7 @@ def test_files_read_at_once_or_in_parts_have_as_many_blocks(build, tmp_path, mon
         for name in ("d", "s")
     ]
     per_block = 8 * 2 * (3 * 3 * (7 + 10 + 12) + 3**2)  # 2 models, 3 slices, 3 attributes, 10 bins
-    monkeypatch.setattr(subject, "MOST_BYTES", 100 * per_block)
+    monkeypatch.setattr(setup, "MOST_BYTES", 100 * per_block)
     files = scans(models, tmp_path, parts=2)
     every = FAST | {"replicates": 512}
     wanted = audit(*models, **every)
@@ -226,7 +225,7 @@ def test_files_read_at_once_or_in_parts_have_as_many_blocks(build, tmp_path, mon
 
 
 def test_pairs_of_classes_take_no_memory():
-    most = subject.most_blocks
+    most = setup.most_blocks
     assert most(Settings(), 9, 1000, 2, "multiclass") == 2**29 // (8 * 2 * 9 * 1000 * 29) == 128
     assert most(Settings(), 9, 256, 9, "multiclass") == 2**29 // (8 * 9 * 9 * 256 * 29) == 111
     assert most(Settings(), 9, 256, 9, "multilabel") == 64  # the pairs leave 56: the fewest
@@ -293,37 +292,13 @@ def test_probabilities_read_as_logits_are_told_by_the_audit(build, tmp_path):
         assert [text.split(":")[0] for text in told] == ["odd"]
 
 
-def test_a_tally_is_kept_in_a_file(draw, tmp_path):
-    files = scans(draw(5, n=40, models=2), tmp_path)
-    plan = plan_of(files)
-    made = count_part(plan, 0)
-    made.save(tmp_path / "some.tally")
-    again = Tally.load(tmp_path / "some.tally")
-    assert np.array_equal(made.slice_sizes, again.slice_sizes)
-    assert made.worst == again.worst
-    assert made.sums.keys() == again.sums.keys()
-    for name, part in made.sums.items():
-        assert type(part) is type(again.sums[name])
-        for mine, other in zip(part.arrays(), again.sums[name].arrays(), strict=True):
-            assert np.array_equal(mine, other)
-    (tmp_path / "no.tally").write_text("nonsense")
-    for name in ("no.tally", "absent.tally"):
-        with pytest.raises(DataError, match="not a tally"):
-            Tally.load(tmp_path / name)
-    for worst, told in (("[" * 100 + "]" * 100, "50 deep"), ("[]", "'items'")):
-        arrays = {"sizes": made.slice_sizes}
-        save_file(arrays, tmp_path / "odd.tally", {"worst": worst, "n_worst": "1"})
-        with pytest.raises(DataError, match=f"not a tally.*{told}"):
-            Tally.load(tmp_path / "odd.tally")
-
-
 def plan_of(files, **options):
     """Return the plan that an audit makes of some files."""
     made = []
 
     def engine(plan, progress):
         made.append(plan)
-        return tally.count_all(plan, progress)
+        return counting.count_all(plan, progress)
 
     audit_files(files[:1], files[1:], engine=engine, **options, **FAST)
     return made[0]
@@ -332,8 +307,8 @@ def plan_of(files, **options):
 def test_a_plan_counts_the_same_wherever_its_parts_are_counted(draw, tmp_path):
     plan = plan_of(scans(draw(5, n=40, models=2), tmp_path), rows=9)
     parts = [count_part(plan, start) for start in plan.parts()]
-    here = tally.count_all(plan)
-    there = tally.add_up(iter(parts), len(parts), None)
+    here = counting.count_all(plan)
+    there = counting.add_up(iter(parts), len(parts), None)
     for name, part in here.sums.items():
         for mine, other in zip(part.arrays(), there.sums[name].arrays(), strict=True):
             assert np.array_equal(mine, other)

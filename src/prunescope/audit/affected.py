@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from pydantic import BaseModel
@@ -43,7 +43,7 @@ def worst_first(images: Iterable[Affected]) -> list[Affected]:
 
 
 def most_affected(
-    batch: Batch, attributes: tuple[str, ...], before: int, after: int, name: str, limit: int
+    batch: Batch, attributes: Sequence[str], before: int, after: int, name: str, limit: int
 ) -> list[Affected]:
     """Return the images whose changed answers moved most, at most `limit` of them, worst first.
 
@@ -51,7 +51,7 @@ def most_affected(
     ----------
     batch : Batch
         n samples.
-    attributes : tuple of str
+    attributes : sequence of str
     before, after : int
         Models of the batch.
     name : str
@@ -81,7 +81,7 @@ def most_affected(
 
 def _image(
     batch: Batch,
-    attributes: tuple[str, ...],
+    attributes: Sequence[str],
     before: int,
     after: int,
     name: str,

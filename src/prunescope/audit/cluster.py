@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from prunescope.audit.counting import Plan, add_up, count_part
 from prunescope.audit.streaming import Engine
-from prunescope.audit.tally import Plan, Tally, add_up, count_part
+from prunescope.audit.tally import Tally
 from prunescope.errors import ConfigError, DataError, MissingExtraError, PrunescopeError
 
 RETRIES = 5

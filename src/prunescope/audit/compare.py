@@ -13,21 +13,19 @@ from prunescope.audit.bootstrap import blocks_of, units_of
 from prunescope.audit.conclude import conclude
 from prunescope.audit.evidence import InMemory
 from prunescope.audit.result import Audit
-from prunescope.audit.subject import (
-    Subject,
-    check_groups,
+from prunescope.audit.sample_answers import SampleAnswers
+from prunescope.audit.setup import (
+    Setup,
     check_names,
     chosen_settings,
-    fewer_blocks,
     groups_of,
-    most_blocks,
     rates_of,
     told,
-    with_trigger,
 )
+from prunescope.data.columns import UNKNOWN
 from prunescope.data.samples import TrainRates
-from prunescope.metrics import Layout, Slices
-from prunescope.predictions import Scores, Truth, align, each, read_models
+from prunescope.predictions import Predictions, Scores, Truth, align, each, read_models
+from prunescope.predictions.batch import Batch
 from prunescope.predictions.scores import odd
 from prunescope.predictions.sketch import share_among
 
@@ -104,35 +102,46 @@ def audit(
     models, notes = read_models(given, truth, scores=scores)
     names = [model.name for model in models]
     check_names(names[:n_dense], names[n_dense:])
-    aligned, more_notes = align(models)
-    notes += more_notes
+    aligned, of_alignment = align(models)
     samples = aligned[0].samples.crossed(chosen.intersect)
     aligned = [replace(model, samples=samples) for model in aligned]
     task = {"task": samples.task}
-    infos, more_notes = told([m.metadata.model_copy(update=task) for m in aligned], n_dense)
-    train, warnings = rates_of(infos, train_rates, samples.rates)
+    infos, of_methods = told([one.metadata.model_copy(update=task) for one in aligned], n_dense)
     chosen = chosen.model_copy(update={"cluster": chosen.cluster or samples.cluster})
-    sliced = groups_of(samples.groups, chosen)
-    slices = Slices.of(samples, sliced)
-    values = {name: samples.groups[name].values for name in sliced}
-    chosen = with_trigger(chosen, values)
-    warnings += check_groups(values, chosen.trigger)
-    warnings += [
+    sliced = {
+        name: (samples.groups[name].values, bool((samples.groups[name].codes == UNKNOWN).any()))
+        for name in groups_of(samples.groups, chosen)
+    }
+    setup = Setup.of(infos, n_dense, samples.attributes, sliced, chosen)
+    train, warnings = rates_of(infos, train_rates, samples.rates)
+    warnings += [*setup.warnings, *_doubts(aligned)]
+
+    units = units_of(samples, setup.settings.cluster)
+    blocks, n_blocks = blocks_of(units, setup.n_blocks, setup.settings.seed)
+    fewer = setup.fewer_blocks()
+    if fewer and len(np.unique(units)) <= setup.n_blocks:  # as many as there are units
+        fewer = []
+    subject, batch = setup.subject(n_blocks), Batch.of(aligned)
+    clusters = None if setup.settings.cluster is None else units
+    found = conclude(
+        subject,
+        InMemory(subject, batch, blocks, clusters),
+        train,
+        [*notes, *of_alignment, *of_methods, *fewer],
+        warnings,
+        SampleAnswers(aligned, n_dense, batch, setup.slices),
+        progress,
+    )
+    answered = pl.concat([one.samples.ids for one in models]).n_unique()
+    return replace(found, info=found.info.model_copy(update={"shared": len(samples) / answered}))
+
+
+def _doubts(models: Sequence[Predictions]) -> list[str]:
+    """Warn of models that were fitted to the samples that judge them, and of odd scores."""
+    fitted = [
         f"{model.name}: its thresholds or calibration were fitted to these samples, whose figures "
         "flatter it; judge it by others"
-        for model in aligned
-        if share_among(model.metadata.fitted_on, samples.ids)
+        for model in models
+        if share_among(model.metadata.fitted_on, model.samples.ids)
     ]
-    warnings += [f"{model.name}: {text}" for model in aligned for text in odd(model.logits)]
-
-    most = most_blocks(chosen, len(slices), len(samples.attributes), len(aligned), samples.task)
-    units = units_of(samples, chosen.cluster)
-    blocks, n_blocks = blocks_of(units, most, chosen.seed)
-    if most < chosen.replicates and len(np.unique(units)) > most:
-        more_notes += fewer_blocks(chosen, most)
-    layout = Layout(slices, n_blocks, chosen.n_bins, chosen.band)
-    subject = Subject(infos, n_dense, samples.attributes, layout, train, chosen)
-    evidence = InMemory(aligned, layout, blocks, None if chosen.cluster is None else units)
-    answered = pl.concat([one.samples.ids for one in models]).n_unique()
-    found = conclude(subject, evidence, len(samples), [*notes, *more_notes], warnings, progress)
-    return replace(found, info=found.info.model_copy(update={"shared": len(samples) / answered}))
+    return [*fitted, *(f"{one.name}: {text}" for one in models for text in odd(one.logits))]

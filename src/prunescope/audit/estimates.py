@@ -14,29 +14,8 @@ from numpy.typing import NDArray
 from prunescope.audit.intervals import Ends, Scale, of_change, of_value
 from prunescope.audit.jackknife import Spread, hinged, spread
 from prunescope.audit.norms import Norm
-from prunescope.audit.support import (
-    LABELLED,
-    NEGATIVES,
-    POSITIVES,
-    RARER,
-    SAMPLES,
-    Support,
-)
-from prunescope.metrics import (
-    accuracy,
-    balanced_accuracy,
-    expected_calibration_error,
-    false_negative_rate,
-    false_positive_rate,
-    frobenius_norm,
-    precision,
-    selection_rate,
-    true_negative_rate,
-    true_positive_rate,
-    uncertainty,
-)
-from prunescope.metrics.statistics import Floats, Measure, Statistics, divide
-from prunescope.metrics.topone import top_one_accuracy
+from prunescope.audit.support import Support
+from prunescope.metrics.statistics import Floats, Measure, divide
 
 OK = "ok"
 INSUFFICIENT = "insufficient_support"
@@ -61,62 +40,6 @@ SCALES: Mapping[str, Scale] = {
 def scale_of(metric: str) -> Scale:
     """Return the range of a metric's values."""
     return SCALES.get(metric, "share")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What the audit knows of a metric beside its formula.
-
-    Parameters
-    ----------
-    compute : callable
-        `Statistics` → `Measure` over slices and attributes.
-    basis : str
-        What its support counts, in words (`prunescope.audit.support`).
-    undefined : str
-        Why its value can be undefined although the data suffice, in words.
-    trials : callable, optional
-        Counts → of how many samples it is the share; of shares of samples alone. Default: of
-        those that it rests on.
-    share : bool
-        It is a share of samples, so that independent ones give it a binomial distribution.
-    """
-
-    compute: Callable[[Statistics], Measure]
-    basis: str
-    undefined: str = "no samples"
-    trials: Callable[[Floats], Floats] | None = None
-    share: bool = True
-
-
-SLICE_METRICS: Mapping[str, Metric] = {
-    "accuracy": Metric(lambda s: accuracy(s.counts), LABELLED),
-    "balanced_accuracy": Metric(lambda s: balanced_accuracy(s.counts), RARER, share=False),
-    "tpr": Metric(lambda s: true_positive_rate(s.counts), POSITIVES),
-    "fpr": Metric(lambda s: false_positive_rate(s.counts), NEGATIVES),
-    "tnr": Metric(lambda s: true_negative_rate(s.counts), NEGATIVES),
-    "fnr": Metric(lambda s: false_negative_rate(s.counts), POSITIVES),
-    "precision": Metric(
-        lambda s: precision(s.counts),
-        LABELLED,
-        "nothing was predicted positive",
-        trials=lambda counts: counts[..., :2, 1].sum(axis=-1),
-    ),
-    "selection_rate": Metric(lambda s: selection_rate(s.counts), SAMPLES),
-    "uncertainty": Metric(uncertainty, SAMPLES),
-    "ece": Metric(expected_calibration_error, LABELLED, share=False),
-}
-"""Metrics of one model per slice × attribute."""
-
-TOP_ONE_METRICS: Mapping[str, Metric] = {
-    "top1_accuracy": Metric(lambda s: top_one_accuracy(s.counts), LABELLED),
-    "top_label_ece": SLICE_METRICS["ece"],
-    "uncertainty": SLICE_METRICS["uncertainty"],
-}
-"""Metrics of a multi-class model's one answer."""
-
-CALIBRATION = ("ece", "top_label_ece")
-"""Metrics that noise raises, whatever its sign."""
 
 
 @dataclass(frozen=True)
@@ -350,86 +273,3 @@ def number_of(n: int, things: str) -> str:
 
 def _whence(n: int, clusters: int) -> str:
     return f", which come{'s' if n == 1 else ''} from {number_of(clusters, 'clusters')}"
-
-
-def summarize(
-    estimates: Estimates,
-    usable: NDArray[np.bool_],
-    sizes: NDArray[Any],
-    rests: Support,
-    columns: str = "attributes",
-) -> Estimates:
-    """Return the figure over all attributes, under the name None: the mean over the usable ones.
-
-    For the correlation shift, it is the norm over the usable pairs.
-
-    Parameters
-    ----------
-    estimates : Estimates
-    usable : array of bool, of the shape of the values
-        In a comparison, the cells that both models have a value of: then both summaries are over
-        the same attributes.
-    sizes : array (S,)
-        Samples in each slice, which the summary rests on.
-    rests : Support
-        The units behind them: (S, 1).
-    columns : str
-        What the columns are, in the plural.
-    """
-    of_pairs = estimates.metric == CORRELATION_SHIFT
-    reduce = frobenius_norm if of_pairs else _mean
-    cells = estimates.value, estimates.replicates, estimates.cleared, estimates.bias
-    value, replicates, cleared, bias, excess = (
-        None
-        if of_cells is None
-        else reduce(of_cells if usable.all() else np.where(usable, of_cells, np.nan))[..., None]
-        for of_cells in (*cells, estimates.excess)
-    )
-    assert value is not None
-    assert replicates is not None
-
-    total, n_usable = usable.shape[-1], usable.sum(axis=-1, keepdims=True)
-    over = ("norm", "pairs") if of_pairs else ("mean", columns)
-    texts = [f"{over[0]} over {k} of {total} {over[1]}" for k in range(total)] + [None]
-    texts[0] = f"none of the {total} {over[1]} has a value"
-    status = np.full((*value.shape[:-1], 1), OK, object)
-    reason = np.array(texts, object)[n_usable]
-    for row in map(tuple, np.argwhere(n_usable[..., 0] == 0)):
-        status[row] = _commonest(estimates.status[row])
-        why = estimates.reason[row][estimates.status[row] == status[row][0]]
-        if len(why) and why[0] is not None:
-            reason[row] = f"{texts[0]}: {why[0]}"
-    n = sizes[:, None] if value.ndim == 2 else sizes[:1]
-    return replace(
-        estimates,
-        attributes=(None,),
-        value=value,
-        replicates=replicates,
-        support=np.broadcast_to(n, value.shape).astype(np.int64),
-        rests=rests if value.ndim == 2 else rests.take(0),
-        status=status,
-        reason=reason,
-        group_value=None if estimates.group_value is None else np.array([-1]),
-        trials=None,
-        bounds=None,
-        bias=bias,
-        excess=excess,
-        cleared=cleared,
-        extreme=None,
-    )
-
-
-def _commonest(statuses: NDArray[Any]) -> str:
-    """Return the commonest status other than ok."""
-    others = [str(status) for status in statuses if status != OK]
-    return max(sorted(set(others)), key=others.count, default=UNDEFINED)
-
-
-def _mean(values: Floats) -> Floats:
-    """Average over the last axis, leaving out NaN; NaN where nothing is left."""
-    defined = ~np.isnan(values)
-    if defined.all():
-        total, n = values.sum(axis=-1), np.int64(values.shape[-1])
-    else:
-        total, n = np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)
-    return divide(total, n).astype(values.dtype)

@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
-from prunescope.audit.estimates import summarize
-from prunescope.audit.evidence import Evidence
-from prunescope.audit.measure import Measurer
-from prunescope.audit.subject import Subject
-from prunescope.audit.table import SCHEMA, Columns, rows
+from prunescope.audit.enrichment import GROUP_METRIC, RARE_METRIC
+from prunescope.audit.flips import share_of_exemplars
+from prunescope.audit.given import Given
+from prunescope.audit.table import SCHEMA, Columns
+
+NOT_LISTED = (
+    "files were read a part at a time, so that exemplars are counted but not kept: read them at "
+    "once to see whom they gather in"
+)
 
 
 def exemplars(
-    subject: Subject, evidence: Evidence, measurer: Measurer, members: list[int], name: str
-) -> tuple[list[Columns], pl.DataFrame]:
+    given: Given, members: Sequence[int]
+) -> tuple[list[Columns], dict[str, pl.DataFrame]]:
     """Compare a compressed population with the dense models, answer by answer.
 
     Parameters
     ----------
-    subject : Subject
-    evidence : Evidence
-    measurer : Measurer
-    members : list of int
+    given : Given
+    members : sequence of int
         The compressed models.
-    name : str
-        What to call them.
 
     Returns
     -------
-    list of Columns, polars.DataFrame
-        Rows of the audit's table, and the list of exemplars.
+    list of Columns, dict
+        Rows of the audit's table; and, where samples are held, the list of exemplars as ``cies``.
     """
-    settings, dense = subject.settings, list(range(subject.n_dense))
-    counted = measurer.exemplars(evidence.exemplars(dense, members))
-    mean = summarize(counted, counted.ok, evidence.sizes(), measurer.slice_support)
-    listed = evidence.listed(
-        dense,
+    rate = share_of_exemplars(given.ground, given.evidence.exemplars(members))
+    counted = [given.rows(one) for one in given.ground.with_mean(rate).shown()]
+    if given.samples is None:
+        reasons = [given.row_without_value(one, NOT_LISTED) for one in (GROUP_METRIC, RARE_METRIC)]
+        return [*counted, *reasons], {}
+    found = given.samples.exemplars(
         members,
-        name,
-        measurer.leanings.prevalence,
-        settings.min_support,
-        settings.confidence,
+        given.subject.population_name(members),
+        given.measurer.leanings.prevalence,
+        given.subject.settings,
     )
-    parts = [
-        *(rows(one, subject.layout.slices, settings.confidence) for one in (counted, mean)),
-        _odds_ratio_rows(listed.gathered),
-    ]
-    return parts, listed.cies
+    return [*counted, _odds_ratio_rows(found.gathered)], {"cies": found.listed}
 
 
 def _odds_ratio_rows(table: pl.DataFrame) -> Columns:

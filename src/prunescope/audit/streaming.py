@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.bootstrap import count_units, number_units
 from prunescope.audit.conclude import conclude
+from prunescope.audit.counting import ROWS, Plan, clusters_of, count_all
 from prunescope.audit.result import Audit, Settings
-from prunescope.audit.subject import (
-    Subject,
-    check_groups,
+from prunescope.audit.setup import (
+    Setup,
     check_names,
     chosen_settings,
-    fewer_blocks,
     groups_of,
-    most_blocks,
     rates_of,
     told,
-    with_trigger,
 )
-from prunescope.audit.tally import ROWS, Plan, Tally, clusters_of, count_all
-from prunescope.data.samples import Group, TrainRates, check_crossing
+from prunescope.audit.tally import Tally
+from prunescope.data.samples import Group, GroupValue, TrainRates, check_crossing
 from prunescope.errors import ConfigError, DataError, one_of
-from prunescope.metrics import Layout, Slices
 from prunescope.predictions.repeats import check_unique
 from prunescope.predictions.scores import odd
 from prunescope.predictions.shards import Shards
@@ -91,57 +88,53 @@ def audit_files(
     _check_alike(models)
     metadata, notes = told([model.metadata for model in models], len(dense))
     chosen = chosen.model_copy(update={"cluster": _cluster(first, chosen)})
-    crossed = {check_crossing(names, first.groups): names for names in chosen.intersect}
-    names = groups_of([*first.groups, *crossed], chosen)
-    read = [name for name in first.groups if name in names or name in sum(crossed.values(), ())]
-    found = first.group_values(read)
-    known = {name: Group(np.zeros(0, np.int32), values) for name, (values, _) in found.items()}
-    incomplete = {name for name, (_, some) in found.items() if some}
-    for title, parts in crossed.items():
-        known[title] = Group.cross({name: known[name] for name in parts})
-        incomplete |= {title} if incomplete & set(parts) else set()
-    values = {name: known[name].values for name in names}
-    chosen = with_trigger(chosen, values)
-    warnings = check_groups(values, chosen.trigger)
-    warnings += [f"{model.name}: {text}" for model in models for text in odd(_some(model))]
-    slices = Slices.of_values(values, frozenset(incomplete & set(names)))
+    crossed = {check_crossing(parts, first.groups): parts for parts in chosen.intersect}
+    groups = _Groups.of(first, groups_of([*first.groups, *crossed], chosen), crossed)
+    setup = Setup.of(metadata, len(dense), first.attributes, groups.sliced, chosen)
+    warnings = [*setup.warnings, *_odd_scores(models)]
 
-    n_blocks = most_blocks(chosen, len(slices), len(first.attributes), len(models), first.task)
     check_unique(first)
-    units = _units(first, chosen.cluster, n_blocks)
-    layout = Layout(slices, n_blocks if units is None else len(units), chosen.n_bins, chosen.band)
-    subject = Subject(
-        metadata,
-        len(dense),
-        first.attributes,
-        layout,
-        TrainRates({}, {}),
-        chosen,
-    )
-    plan = Plan(
-        models,
-        layout,
-        {name: known[name].values for name in read},
-        crossed,
-        subject.changes(),
-        subject.rivals(),
-        len(dense),
-        chosen.cluster,
-        chosen.seed,
-        units,
-        chosen.n_affected,
-        rows,
-    )
-    tally = engine(plan, progress)
-    train, more = rates_of(metadata, train_rates, lambda: tally.rates(first.attributes, slices))
+    units = _units(first, setup.settings.cluster, setup.n_blocks)
+    subject = setup.subject(setup.n_blocks if units is None else len(units))
+    tally = engine(Plan(models, subject, groups.read, crossed, units, rows), progress)
+    rates = partial(tally.rates, first.attributes, setup.slices)
+    train, of_rates = rates_of(metadata, train_rates, rates)
     notes.append(
         f"The {first.n:,} rows were read {min(rows, first.n):,} at a time: AUC and average "
         "precision come from a histogram of the scores; exemplars, and which class became which, "
         "are not listed."
     )
     if units is None:
-        notes += fewer_blocks(chosen, n_blocks)
-    return conclude(subject.with_rates(train), tally, first.n, notes, [*warnings, *more])
+        notes += setup.fewer_blocks()
+    return conclude(subject, tally, train, notes, [*warnings, *of_rates])
+
+
+class _Groups(NamedTuple):
+    """Groups of files: the values of those to `read`; and of those to be `sliced` by.
+
+    Of the latter also whether some samples have none.
+    """
+
+    read: dict[str, tuple[GroupValue, ...]]
+    sliced: dict[str, tuple[tuple[GroupValue, ...], bool]]
+
+    @classmethod
+    def of(
+        cls, first: Shards, names: Sequence[str], crossed: Mapping[str, tuple[str, ...]]
+    ) -> _Groups:
+        """Look at the groups named, and at those that intersections cross."""
+        parts = {part for of in crossed.values() for part in of}
+        found = first.group_values([name for name in first.groups if name in {*names, *parts}])
+        read = {name: values for name, (values, _) in found.items()}
+        for title, of in crossed.items():
+            known = {name: Group(np.zeros(0, np.int32), read[name]) for name in of}
+            found[title] = (Group.cross(known).values, any(found[name][1] for name in of))
+        return cls(read, {name: found[name] for name in names})
+
+
+def _odd_scores(models: Sequence[Shards]) -> list[str]:
+    """Say what is odd about the scores of models' first samples."""
+    return [f"{model.name}: {text}" for model in models for text in odd(_some(model))]
 
 
 def _some(model: Shards) -> NDArray[np.floating[Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,11 @@ class Supports:
     def __init__(self, counts: Floats, units: UnitCounts | None = None) -> None:
         self._labels, self._units = counts.sum(axis=-1), units
         self._known: dict[str, Support] = {}
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Samples in each slice: (S,)."""
+        return np.asarray(self._labels[:, :, 0].sum(axis=(0, -1)), np.int64)
 
     def of(self, basis: str) -> Support:
         """Return what estimates rest on that rest on `basis`."""

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from prunescope.audit import Audit, Sources
 from prunescope.audit import audit as audit_in_memory
+from prunescope.audit.counting import count_all
 from prunescope.audit.streaming import Engine, audit_files
-from prunescope.audit.tally import count_all
 from prunescope.cli.console import say
 from prunescope.errors import ConfigError, shorten
 from prunescope.predictions import (

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.leaning import Leanings
-from prunescope.audit.subject import check_groups, rates_of
+from prunescope.audit.setup import check_groups, rates_of
 from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError, one_of, shorten
 from prunescope.forecast.by_attribute import attribute_rows, expected_margins

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.subject import check_names
+from prunescope.audit.setup import check_names
 from prunescope.data.columns import UNKNOWN
 from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, shorten

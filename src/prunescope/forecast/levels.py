@@ -19,7 +19,7 @@ from scipy.special import logit
 from prunescope.audit import audit
 from prunescope.audit.estimates import INSUFFICIENT, OK, UNDEFINED
 from prunescope.audit.links import FEWEST, permute
-from prunescope.audit.subject import rates_of
+from prunescope.audit.setup import rates_of
 from prunescope.forecast.happened import Happened, Population
 from prunescope.forecast.result import Forecast
 from prunescope.forecast.rivals import aurocs, draws_of, lead, rank_correlations

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit.leaning import Leanings
-from prunescope.audit.subject import rates_of
+from prunescope.audit.setup import rates_of
 from prunescope.forecast.criteria import expected_counts
 from prunescope.forecast.happened import Happened
 from prunescope.forecast.outlook import given

@@ -68,16 +68,6 @@ class Counter:
         """Whether models choose one class."""
         return self.batch.models[0].task == "multiclass"
 
-    def sizes(self) -> NDArray[np.int64]:
-        """Count the samples in each slice: (S,)."""
-        return sum(
-            (
-                partition.membership @ np.bincount(cells, minlength=partition.membership.shape[1])
-                for partition, cells in self._partitions
-            ),
-            start=np.zeros(len(self.layout.slices), np.int64),
-        )
-
     @on_one_thread
     def statistics(self, answers: Answers) -> Statistics:
         """Count what one model's answers add up to."""

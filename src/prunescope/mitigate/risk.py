@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from prunescope.audit.subject import rates_of
+from prunescope.audit.setup import rates_of
 from prunescope.data.columns import UNKNOWN
 from prunescope.data.samples import Samples
 from prunescope.errors import ConfigError, DataError, one_of

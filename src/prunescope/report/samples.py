@@ -12,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit.cies import find_cies
-from prunescope.audit.subject import baseline_of, check_names, populations_of, told
+from prunescope.audit.setup import check_names, told
+from prunescope.audit.subject import baseline_of, populations_of
 from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.files import replacing
