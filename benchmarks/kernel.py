@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python benchmarks/kernel.py
 
 Draws 262,144 rows × 40 of two models with 4 groups, as streaming.py does, and times, on one thread,
-the best of five of each step of what `prunescope.audit.counting` does to them. Then the same counts of
-one model by numba: labels, decisions, bands, bins and gaps in one loop, into the same tables, which
-are compared. Numba comes with umap-learn, of the extra `map`.
+the best of five of each step of what `prunescope.audit.counting` does to them. Then the same counts
+of one model by numba: labels, decisions, bands, bins and gaps in one loop, into the same tables,
+which are compared. Numba comes with umap-learn, of the extra `map`.
 """
 
 from __future__ import annotations

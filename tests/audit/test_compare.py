@@ -647,7 +647,7 @@ def test_the_most_affected_images_are_kept(draw):
             {"replicates": 5},
             r"^audit settings: replicates: .*expected 0, for no intervals, or at least 16 \(got 5",
         ),
-        ({"confidence": 95}, r"confidence: .*less than 1 \(got 95\)"),
+        ({"confidence": 95}, r"confidence: .*less than 1 \(got 95; 95 percent is 0.95\)"),
         ({"bins": 10}, r"bins: Extra inputs are not permitted \(got 10\)"),
         ({"band": (0.9, 0.1)}, "band: .*expected two probabilities, the lower one first"),
         ({"identity": "Male"}, r"groups: .*\(got 'Male'\)"),
