@@ -93,7 +93,9 @@ def test_what_is_told_of_the_model_is_kept():
     found = of(**told).metadata
     assert (found.name, found.compression.method) == ("small", "gmp")
     assert (found.compression.sparsity, found.seed) == (0.9, 2)
-    with pytest.raises(ConfigError, match=r"sparsity: Input should be less than 1 \(got 95; 95 percent is 0.95\)"):
+    with pytest.raises(
+        ConfigError, match=r"sparsity: Input should be less than 1 \(got 95; 95 percent is 0.95\)"
+    ):
         of(sparsity=95)
 
 
