@@ -79,6 +79,7 @@ def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
     judge = load("forecast/score.py")
     monkeypatch.setattr(judge, "POPULATIONS", {0.95: ("gmp-pt-95", "gmp-ri-95")})
     monkeypatch.setattr(judge, "TRIALS", ())
+    monkeypatch.setattr("prunescope.forecast.scorers.reconstruction.N_DRAWS", 1)
     judge.main(out, results, replicates=100)
     figures = pl.read_csv(results / "figures.csv")
     assert {"spectral-shrink", "ensemble", "probe", "ceiling", "another training"} <= set(

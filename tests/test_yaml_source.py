@@ -64,7 +64,7 @@ def test_nodes_of_several_names_are_looked_at_once():
 
 def test_a_file_that_cannot_be_read_says_how_to_make_one(tmp_path):
     path = tmp_path / "settings.yaml"
-    with pytest.raises(ConfigError, match=r"No such file.*; 'init .*settings.yaml' writes one"):
+    with pytest.raises(ConfigError, match=r"no such file; 'init .*settings.yaml' writes one"):
         read_text(path, "init")
     for content, told in ((b"\xff\xfe", "the text is UTF-16"), (b"\x80", "the text is no UTF-8")):
         path.write_bytes(content)

@@ -28,8 +28,14 @@ def world(seed):
     return faces, model, answers
 
 
+@pytest.fixture
+def one_draw(monkeypatch):
+    """Reconstruct one network, not five: that takes as long for few images as for many."""
+    monkeypatch.setattr("prunescope.forecast.scorers.reconstruction.N_DRAWS", 1)
+
+
 @pytest.mark.parametrize("scorer", ["augmentation", "one-shot", "probe"])
-def test_the_model_is_asked_about_the_samples_in_their_order(world, scorer):
+def test_the_model_is_asked_about_the_samples_in_their_order(world, scorer, one_draw):
     faces, model, answers = world
     settings = {"scorer": scorer, "model": model, "dataset": faces, "recipe": FAST}
     found = forecast(answers["test"], **settings)

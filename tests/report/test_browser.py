@@ -334,7 +334,7 @@ def test_links_of_the_page_unfold_what_they_lead_to_and_keep_the_view(visit, pat
     page.get_by_role("button", name="Fold all", exact=True).click()
     assert not page.locator("#bias .panel:not([hidden])").first.is_visible()
     page.go_back()
-    assert page.url.endswith("#metric=accuracy")
+    page.wait_for_url("**#metric=accuracy")
     assert page.locator("#bias .panel:not([hidden])").first.is_visible()
 
 

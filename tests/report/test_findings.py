@@ -45,7 +45,7 @@ def test_the_group_that_loses_more_is_found(harmed):
     finding = only(findings(harmed), "excess_accuracy_gap", "Some groups lose more")
     rows = [(row.group, row.group_value) for row in finding.rows]
     assert rows == [("Male", "False")]
-    assert finding.clause.endswith("more for not Male than for all")
+    assert finding.clause.endswith("points for not Male against all images")
 
 
 def test_accuracy_and_flips_are_told_in_numbers(harmed):

@@ -162,7 +162,7 @@ def test_what_would_settle_it_begins_with_the_deciding_one_that_lacks_most(plant
     first = words_of(to_html(report).split('id="settle">')[1].split("</li>")[0])
     n = found[0][1].more
     rounded = float(f"{n:.2g}")
-    assert first.endswith(f"{found[0][0].criterion} : about {rounded:,.0f} more images")
+    assert first.endswith(f"{found[0][0].criterion} : about {rounded:,.0f} more images would tell")
 
 
 def test_the_worst_seed_speaks_for_its_population(seeds):
