@@ -60,7 +60,7 @@ def count_all(labels, logits, cells, blocks, band, counts, gaps):
 def main():
     """Draw, time, compare, write."""
     plan, part = one_part()
-    batch, layout = part[0], plan.layout
+    batch, layout = part[0], plan.subject.layout
     blocks = deal(number_units(batch.ids, None), layout.n_blocks, 0)
     counter, (first, second) = Counter(batch, layout, blocks), batch.models
     n_attributes = len(batch.labels)

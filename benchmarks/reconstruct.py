@@ -9,7 +9,8 @@ normalisation re-estimated, none trained. Then flips, harmful flips and the rare
 split test, whose persons are in no other split. The quotients of flips have intervals over 1,000
 draws of persons with replacement. The second table is of weights of few bits: rounded to nearest,
 and by `reconstruct`. The third is of training, by the same steps: gmp-pt from the dense model, and
-from one that `reconstruct` pruned to 80%; and what `reconstruct` leaves at once, trained on.
+from one that `reconstruct` pruned to 80%; and what `reconstruct` and magnitude leave at
+once, trained on.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def main(
     seeds: Annotated[str, typer.Option(help="Of which dense models, by commas.")] = "0,1,2",
     out: Annotated[Path, typer.Option("-o", "--out")] = OUT,
     parts: Annotated[
-        str, typer.Option(help="Which tables: zeros, bits, trained (6 trainings a seed).")
+        str, typer.Option(help="Which tables: zeros, bits, trained (8 trainings a seed).")
     ] = "zeros,bits",
 ) -> None:
     """Prune, ask, write."""
@@ -92,9 +93,12 @@ def main(
                 "reconstruct to 80%, gmp-pt": partial(
                     after, start, train, "gmp-pt", sparsity, recipe=recipe
                 ),
-                "reconstruct, trained": partial(
-                    pruned, dense, train, "reconstruct", sparsity, recipe=recipe
-                ),
+                **{
+                    f"{method}, trained": partial(
+                        pruned, dense, train, method, sparsity, recipe=recipe
+                    )
+                    for method in ("reconstruct", "one-shot")
+                },
             }
             tables[2] += told.lines(f"| {seed} | {sparsity:.0%} |", ways)
         head = [(__doc__ or "").split("\n\n")[2].replace("\n", " "), "", *told.about(train)]

@@ -64,7 +64,8 @@ def cell(rows: list[dict[str, float | None]], scale: int) -> str:
     if row["delta"] is None:
         return text
     change, low, high = (scale * row[name] for name in ("delta", "delta_low", "delta_high"))
-    return f"{text}, {change:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    told = f"{text}, {change:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    return told.replace("-", "−")
 
 
 if __name__ == "__main__":

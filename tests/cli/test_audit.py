@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from prunescope.audit import Audit
+from prunescope.cli.app import NAMES
 from prunescope.cli.arguments import arguments
 
 FAST = ("--replicates", 100)
@@ -145,7 +146,7 @@ def test_figures_and_gains_are_asked_for(tmp_path, answers, prunescope):
     ],
 )
 def test_arguments(given, want):
-    assert arguments(given) == want
+    assert arguments(given, NAMES) == want
 
 
 def test_report_is_written_again_elsewhere(tmp_path, answers, prunescope):

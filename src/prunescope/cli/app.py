@@ -104,6 +104,9 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
 }
 """Panel of the help → what a person types → what it calls."""
 
+NAMES = frozenset(name for commands in COMMANDS.values() for name in commands)
+"""What a person can type."""
+
 for panel, commands in COMMANDS.items():
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel)(unbundled(command))
@@ -137,7 +140,7 @@ def _run() -> NoReturn:
     """Run the command line, and leave by `SystemExit`."""
     try:
         with plain_warnings(), flushed(), places():
-            app(args=arguments(sys.argv[1:]))
+            app(args=arguments(sys.argv[1:], NAMES))
             sys.exit()
     except SystemExit as ended:
         if ended.code == STOPPED:

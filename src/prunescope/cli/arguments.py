@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 MANY = (
     "--compressed", "--against", "--dense-seeds", "--pruned-validation", "--test", "--fit",
     "--also",
@@ -12,43 +14,23 @@ MANY = (
 MANY_OF = {"mitigate compare": ("--models",)}
 """The same for one command."""
 
-TWO_WORDS = (
-    ("data", "info"),
-    ("data", "make"),
-    ("forecast", "score"),
-    ("mitigate", "compare"),
-    ("mitigate", "finetune"),
-    ("mitigate", "route"),
-    ("mitigate", "search"),
-    ("mitigate", "thresholds"),
-    ("policy", "init"),
-    ("policy", "power"),
-    ("review", "export"),
-    ("study", "init"),
-    ("study", "plan"),
-    ("study", "report"),
-    ("study", "run"),
-    ("study", "status"),
-    ("study", "track"),
-)
-"""Commands of two words, which the parser takes as one."""
 
-
-def arguments(typed: list[str]) -> list[str]:
+def arguments(typed: list[str], commands: Collection[str]) -> list[str]:
     """Join the words of a command, and repeat an option before each of its values.
 
     Examples
     --------
-    >>> arguments(["audit", "dense", "--compressed", "a", "b", "-o", "out"])
+    >>> known = ["audit", "forecast", "forecast score", "mitigate route"]
+    >>> arguments(["audit", "dense", "--compressed", "a", "b", "-o", "out"], known)
     ['audit', 'dense', '--compressed', 'a', '--compressed', 'b', '-o', 'out']
-    >>> arguments(["mitigate", "--help"])  # what there is
+    >>> arguments(["mitigate", "--help"], known)  # what there is
     ['--help']
-    >>> arguments(["forecast", "score", "folder", "--against=a", "b"])
+    >>> arguments(["forecast", "score", "folder", "--against=a", "b"], known)
     ['forecast score', 'folder', '--against=a', '--against', 'b']
     """
-    if typed[:1] == ["help"] or (len(typed) < 3 and _asks_for_list(typed)):
+    if _asks_for_list(typed, commands):
         return ["--help"]
-    if tuple(typed[:2]) in TWO_WORDS:
+    if " ".join(typed[:2]) in commands:
         typed = [" ".join(typed[:2]), *typed[2:]]
     many = (*MANY, *MANY_OF.get(typed[0] if typed else "", ()))
     result: list[str] = []
@@ -65,7 +47,9 @@ def arguments(typed: list[str]) -> list[str]:
     return result
 
 
-def _asks_for_list(typed: list[str]) -> bool:
-    """Tell whether the first of two words stands alone: `mitigate`, or `mitigate --help`."""
-    alone = {first for first, _ in TWO_WORDS} - {"forecast"}  # which is a command itself
-    return typed[:1] != [] and typed[0] in alone and typed[1:] in ([], ["-h"], ["--help"])
+def _asks_for_list(typed: list[str], commands: Collection[str]) -> bool:
+    """Tell whether `help`, or the first of two words, stands alone or before --help."""
+    if not typed or typed[1:] not in ([], ["-h"], ["--help"]):
+        return typed[:1] == ["help"]
+    firsts = {name.partition(" ")[0] for name in commands}
+    return typed[0] == "help" or typed[0] in firsts.difference(commands)

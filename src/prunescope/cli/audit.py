@@ -141,9 +141,7 @@ def audit(
             rich_help_panel=options.STATISTICS,
         ),
     ] = 512,
-    confidence: Annotated[
-        float, typer.Option(help="Level of the intervals.", rich_help_panel=options.STATISTICS)
-    ] = 0.95,
+    confidence: options.Confidence = 0.95,
     min_effect: Annotated[
         list[str] | None,
         typer.Option(

@@ -141,7 +141,8 @@ def slices(
         raise ConfigError("--model makes embeddings and --embeddings has them: give one of both")
     if checkpoint is None and (factory is not None or device is not None):
         raise ConfigError("--factory and --device are for a model that makes embeddings: --model")
-    if checkpoint is None and data.source is None and (data.images or data.on_bad_image):
+    of_data = data.images is not None or data.on_bad_image is not None
+    if checkpoint is None and data.source is None and of_data:
         raise ConfigError("--images and --on-bad-image are about a data set: name it by --data")
     files = answers.of([*dense, *compressed], about)
     loaded = files.load([*dense, *compressed])

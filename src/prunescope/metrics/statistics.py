@@ -236,7 +236,7 @@ def divide(numerator: Any, denominator: Any) -> Floats:  # noqa: ANN401 - anythi
 def binomial_cdf(k: ArrayLike, n: ArrayLike, p: float) -> Floats:
     """Return how likely at most k of n independent trials succeed, each with probability p.
 
-    By the incomplete beta function, to which scipy.stats comes as well, half a second later.
+    By the incomplete beta function, to which scipy.stats comes as well, which loads slowly.
 
     Examples
     --------

@@ -101,8 +101,8 @@ def build_model(
     ----------
     arch : str
         One of `ARCHITECTURES`, with fresh weights; ``NAME@PIXELS``, such a one that sees images at
-        that side: ``resnet18@64`` does not enlarge images of 64 pixels, which is four times as
-        fast and somewhat less accurate; ``hf:NAME_OR_FOLDER``, pretrained weights of an image
+        that side: ``resnet18@64`` does not enlarge images of 64 pixels, a quarter of the work;
+        ``hf:NAME_OR_FOLDER``, pretrained weights of an image
         classifier that transformers can load, its last layer fresh if it answers something
         else; or ``module:factory``, an importable callable that is called as
         ``factory(n_outputs=A)`` and returns a `torch.nn.Module` which maps images (N, 3, S, S),
