@@ -288,11 +288,27 @@ def test_progress(dots, network):
 
 
 @pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"compile": True}])
-def test_what_needs_a_gpu_has_no_effect_without(dots, network, settings):
+def test_what_needs_other_hardware_has_no_effect_without(dots, network, settings, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
     plain, other = network(), network()
     run(plain, dots())
     run(other, dots(), RECIPE.replace(**settings))
     assert same(plain, other)
+
+
+def test_bfloat16_on_a_processor_with_units_for_it(dots, network, monkeypatch):
+    told = {"amx_bf16": True}  # where there are none, torch computes the same more slowly
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    logits = []
+    for precision in ("float32", "bf16"):
+        model = network(dropout=0.0)
+        before = model[3].weight.detach().clone()
+        run(model, dots(), RECIPE.replace(precision=precision))
+        assert model[3].weight.dtype == torch.float32
+        assert not torch.equal(model[3].weight, before)
+        logits.append(infer(model, dots(), device="cpu"))
+    assert not np.array_equal(*logits)
+    np.testing.assert_allclose(*logits, atol=0.05)
 
 
 def test_memory_layout_is_a_matter_of_speed(dots, network):

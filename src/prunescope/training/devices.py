@@ -41,10 +41,17 @@ def device_for(name: str | torch.device | None = None) -> torch.device:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """Return the context in which models compute as the recipe wants: bfloat16 where there is."""
-    mixed = recipe.precision == "bf16" and device.type == "cuda"
-    mixed = mixed and torch.cuda.is_bf16_supported()
+    """Return the context in which models compute as the recipe wants: bfloat16 where it is faster."""
+    mixed = recipe.precision == "bf16" and multiplies_bfloat16(device)
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device has units for products in bfloat16: most GPUs, processors with AMX."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    told = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not say
+    return bool(told.get("amx_bf16"))
 
 
 @contextmanager
