@@ -41,7 +41,7 @@ def device_for(name: str | torch.device | None = None) -> torch.device:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """Return the context in which models compute as the recipe wants: bfloat16 where it is faster."""
+    """Return the context in which models compute as the recipe wants: bfloat16 where it pays."""
     mixed = recipe.precision == "bf16" and multiplies_bfloat16(device)
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
 
