@@ -114,7 +114,7 @@ def cutter(
         return _one_by_one(weights, moments)
     factors = [inverse_factor(h) for h in moments]
     alone = [
-        _costs(w, torch.linalg.cholesky(_blocks(u.t() @ u, size), upper=True))
+        _costs(w, torch.linalg.cholesky(_squares(u, size), upper=True))
         for w, u in zip(weights, factors, strict=True)
     ]
 
@@ -158,14 +158,14 @@ def fit(best: Tensor, moments: Tensor, keep: Tensor) -> Tensor:
     for row, mask in enumerate(keep):
         stay, go = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
         if len(stay) <= len(go):
-            own = torch.linalg.cholesky(moments[stay][:, stay])
+            own = torch.linalg.cholesky(moments[stay[:, None], stay])
             fitted[row, stay] = torch.cholesky_solve(wanted[row, stay, None], own)[:, 0]
             continue
         if inverse is None:
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments))
-        lost = torch.linalg.cholesky(inverse[go][:, go])
+        lost = torch.linalg.cholesky(inverse[go[:, None], go])
         moved = torch.cholesky_solve(best[row, go, None], lost)
-        fitted[row, stay] = best[row, stay] - (inverse[stay][:, go] @ moved)[:, 0]
+        fitted[row, stay] = best[row, stay] - (inverse[stay[:, None], go] @ moved)[:, 0]
     return fitted
 
 
@@ -218,7 +218,7 @@ def _sweep(
     `enter` is told of each block of columns before its first is settled. What the columns of a
     block change further right is done at its end, in one product.
     """
-    left = weights.clone()
+    left = weights.t().clone(memory_format=torch.contiguous_format).t()  # a column lies together
     for start in range(0, left.shape[1], BLOCK):
         end = min(start + BLOCK, left.shape[1])
         enter(left, start, end)
@@ -229,7 +229,7 @@ def _sweep(
             left[:, column] = settled
             left[:, column + 1 : end] -= change[:, None] * factor[column, column + 1 : end]
             changes[:, column - start] = change
-        left[:, end:] -= changes @ factor[start:end, end:]
+        left[:, end:].addmm_(changes, factor[start:end, end:], alpha=-1)
     return left
 
 
@@ -306,6 +306,12 @@ def _blocks(square: Tensor, size: int) -> Tensor:
     n = len(square) // size
     at = torch.arange(n, device=square.device)
     return square.view(n, size, n, size)[at, :, at, :]
+
+
+def _squares(factor: Tensor, size: int) -> Tensor:
+    """Return the blocks (C / size, size, size) along the diagonal of Uᵀ U, and no others."""
+    columns = factor.view(len(factor), -1, size).transpose(0, 1)
+    return columns.transpose(1, 2) @ columns
 
 
 def _costs(weights: Tensor, factors: Tensor) -> Tensor:

@@ -193,7 +193,7 @@ class _Work:
 
         `beside`: with the inputs x of the model that is being pruned; else x = y.
         """
-        sums: list[list[Tensor]] = []
+        sums: list[tuple[Tensor, Tensor]] = []
         n = 0
         for _, pixels, _ in feed(self.job.dataset, self.batches, self.job.device):
             images = to_unit_range(pixels)
@@ -206,11 +206,13 @@ class _Work:
                 for group, (y, x) in enumerate(zip(ys, xs, strict=True)):
                     if x.dtype in (torch.float16, torch.bfloat16):  # whose products overflow
                         y, x = y.float(), x.float()
-                    found = [(x @ x.t()).double(), (y @ x.t()).double()]
                     if group == len(sums):
-                        sums.append(found)
-                    else:
-                        sums[group] = [a + b for a, b in zip(sums[group], found, strict=True)]
+                        none = torch.zeros(len(x), len(x), dtype=torch.float64, device=x.device)
+                        sums.append((none, none.clone() if beside else none))
+                    own, other = sums[group]
+                    own += x @ x.t()  # in place: these are large, and there are many batches
+                    if beside:
+                        other += y @ x.t()
         if not all(total.isfinite().all() for both in sums for total in both):
             raise TrainingError(
                 f"{layer_of(name)} sees inputs that are NaN or infinite: expected a model that "
