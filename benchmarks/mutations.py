@@ -5,9 +5,9 @@
 In each package of src/prunescope as many places are drawn as asked for, of all those where a small
 change can be made inside a function: a comparison (< for <=, == for !=), + for -, * for /, and for
 or, a condition for its opposite, a number for the next. The change is made in a copy of the tree;
-then the package's doctests and its folder of tests are run until the first failure. Errors,
-assertions and what only type checkers read are left out. Who survives is shown with its line: some
-mean the same.
+then the package's doctests and its folder of tests are run until the first failure, the tests that
+are named as the file first. Errors, assertions and what only type checkers read are left out. Who
+survives is shown with its line: some mean the same.
 """
 
 from __future__ import annotations
@@ -125,18 +125,21 @@ def mutate(text, place):
     return (whole[:start] + f"({after})".encode() + whole[end:]).decode(), before, after
 
 
-def tests_of(package):
-    """Return what is run for a package."""
-    return [str(SOURCE / package), f"tests/{package}"]
+def tests_of(package, path):
+    """Return what is run for a file of a package, in order."""
+    named = sorted((ROOT / "tests" / package).rglob(f"test_*{path.stem.strip('_')}*.py"))
+    return [str(path), *(str(one.relative_to(ROOT)) for one in named), str(SOURCE / package),
+            f"tests/{package}"]  # fmt: skip
 
 
-def run(tree, package):
-    """Run a package's tests until one fails; return whether one did, and the seconds."""
+def run(tree, package, path):
+    """Run the tests for a file until one fails; return whether one did, and the seconds."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     began = time.perf_counter()
     try:
         done = subprocess.run(
-            [*command, *tests_of(package)], cwd=tree, capture_output=True, text=True, check=False,
+            [*command, *tests_of(package, path)],
+            cwd=tree, capture_output=True, text=True, check=False,
             env={**os.environ, "PYTHONPATH": str(tree / "src"), "OMP_NUM_THREADS": "1"},
             timeout=MOST_SECONDS,
         )  # fmt: skip
@@ -167,7 +170,7 @@ def main():
                 text = target.read_text(encoding="utf-8")
                 mutant, before, after = mutate(text, place)
                 target.write_text(mutant, encoding="utf-8")
-                killed, seconds = run(tree, package)
+                killed, seconds = run(tree, package, place.path)
                 target.write_text(text, encoding="utf-8")
                 n, n_killed = n + 1, n_killed + killed
                 where = f"{place.path.relative_to(SOURCE)}:{place.line}"
