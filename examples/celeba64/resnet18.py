@@ -28,7 +28,7 @@ from prunescope.models import build_model
 from prunescope.predictions import Compression, Metadata, predict
 from prunescope.pruning import prune
 from prunescope.study import note_steps
-from prunescope.training import Recipe, train
+from prunescope.training import RECIPES, Recipe, train
 
 
 def main(
@@ -42,14 +42,18 @@ def main(
     dataset = load_dataset(DataConfig(source=str(source), cluster="identity"))
     training, test = dataset.split("train"), dataset.split("test")
     model = build_model(arch, dataset.samples.attributes, image_size=64, seed=seed)
-    recipe = Recipe(
-        epochs=epochs, learning_rate=1.0, nesterov=True, weight_decay=5e-5, warmup=0.1, seed=seed
-    )
+    recipe = RECIPES["small"].replace(epochs=epochs, precision="bf16", seed=seed)
     with progress("dense") as update:
         train(model, training, recipe, progress=note_steps(update))
     models = {"dense": (model, Compression())}
     if epochs_pruned:
-        after = Recipe(epochs=epochs_pruned, optimizer="adam", learning_rate=1e-3, warmup=0.1)
+        after = Recipe(
+            epochs=epochs_pruned,
+            optimizer="adam",
+            learning_rate=1e-3,
+            warmup=0.1,
+            precision="bf16",
+        )
         with progress("gmp-pt at 90%") as update:
             pruned = prune(
                 model, training, "gmp-pt", 0.9, recipe=after, progress=note_steps(update)
