@@ -26,6 +26,7 @@ from prunescope.audit.bootstrap import deal, number_units
 from prunescope.audit.streaming import audit_files
 from prunescope.metrics import Counter
 from prunescope.predictions.shards import Shards
+from seen import write_page
 
 N = 1 << 18
 OUT = Path(__file__).resolve().parent / "results" / "kernel.md"
@@ -108,7 +109,7 @@ def main():
         for name, step in steps.items()
     ]
     print("\n".join(lines))
-    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(OUT, "\n".join(lines))
 
 
 def one_part():

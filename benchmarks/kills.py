@@ -25,10 +25,9 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
-import prunescope
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
@@ -389,8 +388,7 @@ def main():
             for one in wrong:
                 print("   ", *one, flush=True)
             text = HEAD.format(n=total["killed"]) + "\n".join(lines)
-            seen = f"Seen on {date.today()} with prunescope {prunescope.__version__}."
-            options.o.write_text(f"{text}\n\n{seen}\n", encoding="utf-8")
+            write_page(options.o, text)
     sys.exit(bool(total["wrong"] or total["not mended"]))
 
 
