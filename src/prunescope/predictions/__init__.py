@@ -19,11 +19,7 @@ from prunescope.predictions.record import Predictions, check_suffix
 from prunescope.predictions.scores import Scores
 from prunescope.predictions.several import Truth, each, read_models
 from prunescope.predictions.tables import train_rates_from
-from prunescope.predictions.thresholds import (
-    check_thresholds,
-    read_thresholds,
-    with_thresholds,
-)
+from prunescope.predictions.thresholds import check_thresholds, read_thresholds
 from prunescope.predictions.told import Told
 
 __all__ = [
@@ -59,5 +55,4 @@ __all__ = [
     "settle",
     "train_rates_from",
     "with_layers",
-    "with_thresholds",
 ]
