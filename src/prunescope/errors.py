@@ -42,6 +42,7 @@ __all__ = [
     "TrainingError",
     "first_line",
     "one_of",
+    "outside_share",
     "percent_as_share",
     "reasons",
     "settings_of",
@@ -195,6 +196,18 @@ def percent_as_share(given: object) -> str:
         number = Decimal(str(given)).normalize()
         return f"{number:f} percent is {number / 100:f}"
     return ""
+
+
+def outside_share(what: str, value: float) -> str:
+    """Word the message for a number that should lie in (0, 1).
+
+    Examples
+    --------
+    >>> outside_share("sparsity", 95.0), outside_share("sparsity", 1.0)
+    ('sparsity 95 is outside (0, 1): 95 percent is 0.95', 'sparsity 1 is outside (0, 1)')
+    """
+    share = percent_as_share(value)
+    return f"{what} {value:g} is outside (0, 1){': ' if share else ''}{share}"
 
 
 def _meant_as_share(item: ErrorDetails) -> str:

@@ -57,7 +57,7 @@ def test_a_good_file(plan):
         ("name: a study", "name: a study\nthread: 2", 2, "unknown key 'thread': did you mean thr"),
         ("    sparsities: [0.9]", "    sparcities: [0.9]", 14, "unknown key in vary 'sparcities'"),
         ("[0.8, 0.95]", "[0.8, 95]", 8, r"sparsity 95 is outside \(0, 1\): 95 percent is 0.95"),
-        ("[0.8, 0.95]", "[0.8, 1.0]", 8, r"sparsity 1 is outside \(0, 1\): expected a share"),
+        ("[0.8, 0.95]", "[0.8, 1.0]", 8, r"sparsity 1 is outside \(0, 1\)"),
         ("    sparsities: [0.9]", "    sparsities: [0]", 14, r"sparsity 0 is outside \(0, 1\)"),
         ("[0.8, 0.95]", "[0.8, high]", 8, r"base.sparsities.1: .*valid number.*\(got 'high'\)"),
         ("[0.8, 0.95]", "[0.8, 0.8]", 8, "0.8 is named twice, which gives two runs with one key"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from prunescope.data import DataConfig
 from prunescope.data.backdoors import Backdoor
-from prunescope.errors import ConfigError, one_of, percent_as_share, reasons
+from prunescope.errors import ConfigError, one_of, outside_share, reasons
 
 if TYPE_CHECKING:
     from prunescope.training import Recipe
@@ -135,8 +135,7 @@ class Grid(BaseModel):
     def _check_sparsities(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         for value in values:
             if not 0 < value < 1:
-                advice = percent_as_share(value) or "expected a share of the weights"
-                raise ValueError(f"sparsity {value:g} is outside (0, 1): {advice}")
+                raise ValueError(outside_share("sparsity", value))
         return values
 
     @field_validator("seeds")
