@@ -160,7 +160,7 @@ def read(kind, path):
             raise FileNotFoundError(path)
         return digest(*(file.read_bytes() for file in files))
     if kind == "study":
-        from prunescope.study.engine import Store
+        from prunescope.study.running import Store
 
         store, plan = Store.open(path)
         runs = [run for run in plan.runs if store.finished(run)]
@@ -398,8 +398,8 @@ def import_all():
 
     for name in ("audit", "cli", "cli.app", "cli.files", "data", "forecast", "mitigate",
                  "mitigate.finetune", "models", "predictions", "pruning", "report", "sensitivity",
-                 "sensitivity.passes", "study",
-                 "study.engine", "study.results", "training", "verdict"):  # fmt: skip
+                 "sensitivity.one_layer", "study",
+                 "study.running", "study.results", "training", "verdict"):  # fmt: skip
         importlib.import_module(f"prunescope.{name}")
     multiprocessing.set_start_method("fork", force=True)
 

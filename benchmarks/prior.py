@@ -17,9 +17,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 import seeds
-from prunescope.audit import populations
-from prunescope.audit.intervals import two_sided
-from prunescope.audit.significance import benjamini_hochberg
+from prunescope.audit.intervals.ends import two_sided
+from prunescope.audit.intervals.significance import benjamini_hochberg
+from prunescope.audit.seeds import populations
 from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"

@@ -131,8 +131,8 @@ def read(folder, rows):
 
 def audit(folder, rows, replicates=1000):
     """Audit the first shards of both models."""
-    from prunescope.audit import streaming
-    from prunescope.audit.streaming import audit_files
+    from prunescope.audit.large_files import streaming
+    from prunescope.audit.large_files.streaming import audit_files
     from prunescope.predictions.shards import Shards
 
     if rows > DIFFERENT * SHARD:

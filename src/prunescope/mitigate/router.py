@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit import audit
-from prunescope.audit.bootstrap import units_of
+from prunescope.audit.intervals.bootstrap import units_of
 from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.curves import SHARES, curve_rows

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.audit.bootstrap import deal, units_of
+from prunescope.audit.intervals.bootstrap import deal, units_of
 from prunescope.audit.subject import baseline_of
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Predictions, Scores, Truth, align, each, read_models
