@@ -27,6 +27,7 @@ import polars as pl
 from prunescope.audit import audit
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Compression, Metadata, Predictions
+from seen import write_page
 
 N, A, MODELS, DENSE = 19_962, 40, 22, 4
 GROUPS = ("Male", "Young", "Chubby", "Pale_Skin")
@@ -163,8 +164,7 @@ def main():
     )
     print(text)
     if chosen.out:
-        chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(text + "\n", encoding="utf-8")
+        write_page(chosen.out, text)
 
 
 if __name__ == "__main__":

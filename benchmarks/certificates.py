@@ -18,6 +18,7 @@ from scipy.stats import binom
 
 from prunescope.mitigate import certificate
 from prunescope.mitigate.certificate import CUTS, certify, sample_losses
+from seen import write_page
 
 SIMULATIONS, SEED = 1000, 0
 ALPHA, DELTA = 0.05, 0.1
@@ -127,8 +128,7 @@ def main():
             f"{other / SIMULATIONS:.1%} | {more:.1%} |"
         )
         print(lines[-1], flush=True)
-    out = Path(__file__).parent / "results" / "certificates.md"
-    out.write_text("\n".join(lines) + "\n")
+    write_page(Path(__file__).parent / "results" / "certificates.md", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
+from seen import write_page
+
 N, CLASSES = 50_000, 1_000
 HERE = Path(__file__).parent.parent / "src"
 COLUMNS = ("seconds", "user", "system", "gib")
@@ -78,8 +80,7 @@ def main():
     text = "\n".join(lines)
     print(text)
     if chosen.out:
-        chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(text + "\n", encoding="utf-8")
+        write_page(chosen.out, text)
 
 
 def draw(folder, n, k, n_values):

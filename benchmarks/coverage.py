@@ -37,6 +37,7 @@ from scipy.stats import norm
 from prunescope.audit import audit
 from prunescope.data.samples import Group, Samples, TrainRates
 from prunescope.predictions import Compression, Metadata, Predictions
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -403,7 +404,7 @@ def main():
         )
     options.output.mkdir(parents=True, exist_ok=True)
     table.write_csv(options.output / "coverage.csv", float_precision=5)
-    (options.output / "coverage.md").write_text(markdown(table, command, options), encoding="utf-8")
+    write_page(options.output / "coverage.md", markdown(table, command, options))
 
 
 if __name__ == "__main__":

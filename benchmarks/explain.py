@@ -41,6 +41,7 @@ from prunescope.models import build_model, to_unit_range
 from prunescope.pruning import prune
 from prunescope.training import RECIPES, train
 from prunescope.training.inference import infer
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 ATTRIBUTE, SIZE, BATCH = "Smiling", 64, 64
@@ -236,7 +237,7 @@ def main():
         ]
         pl.DataFrame(rows).write_csv(measured)
     text = report(pl.read_csv(measured))
-    (RESULTS / "explain.md").write_text(text, encoding="utf-8")
+    write_page(RESULTS / "explain.md", text)
     print(text)
 
 

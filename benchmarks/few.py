@@ -29,6 +29,7 @@ from scipy.stats import norm
 from prunescope.audit import audit
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Metadata, Predictions
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 ATTRIBUTES = ("rare", "tenth", "third", "half")
@@ -208,7 +209,7 @@ def main():
             parts.append(summarize(name, found, truths, options.audits))
             print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
     text = markdown(pl.concat(parts), options.audits)
-    options.o.write_text(text, encoding="utf-8")
+    write_page(options.o, text)
     print(text)
 
 

@@ -23,6 +23,7 @@ from prunescope.mitigate.finetune import Constrain, Constraint
 from prunescope.models import build_model
 from prunescope.training import Batch
 from prunescope.training.losses import LOSSES
+from seen import write_page
 
 N, A, BATCH, STEPS = 4096, 40, 128, 20
 
@@ -62,7 +63,7 @@ def main():
         f"| constraints | {more:.1f} | {more / whole:.3f} |",
     ]
     out = Path(__file__).parent / "results" / "finetune.md"
-    out.write_text("\n".join(lines) + "\n")
+    write_page(out, "\n".join(lines))
     print(out.read_text())
 
 

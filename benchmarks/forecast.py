@@ -22,6 +22,7 @@ import polars as pl
 from prunescope.data.samples import Group, Samples
 from prunescope.forecast import SCORERS, forecast
 from prunescope.predictions import Metadata, Predictions
+from seen import write_page
 
 N, A = 200_000, 40
 GROUPS = ("Male", "Young", "Chubby", "Pale_Skin")
@@ -115,7 +116,7 @@ def main():
     lines += table(
         f"Tiers B and C, resnet_small, {N_IMAGES:,} faces of 64 pixels", "one pass", heavy
     )
-    arguments.out.write_text("\n".join(lines), encoding="utf-8")
+    write_page(arguments.out, "\n".join(lines))
     print("\n".join(lines))
 
 

@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python benchmarks/kernel.py
 
 Draws 262,144 rows × 40 of two models with 4 groups, as streaming.py does, and times, on one thread,
-the best of five of each step of what `prunescope.audit.counting` does to them. Then the same counts
-of one model by numba: labels, decisions, bands, bins and gaps in one loop, into the same tables,
-which are compared. Numba comes with umap-learn, of the extra `map`.
+the best of five of each step of what `prunescope.audit.large_files.counting` does to them. Then the
+same counts of one model by numba: labels, decisions, bands, bins and gaps in one loop, into the
+same tables, which are compared. Numba comes with umap-learn, of the extra `map`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from streaming import draw
 sys.path.remove(str(Path(__file__).resolve().parent))  # whose coverage.py numba would take
 import numba
 
-from prunescope.audit import counting
-from prunescope.audit.bootstrap import deal, number_units
-from prunescope.audit.streaming import audit_files
+from prunescope.audit.intervals.bootstrap import deal, number_units
+from prunescope.audit.large_files import counting
+from prunescope.audit.large_files.streaming import audit_files
 from prunescope.metrics import Counter
 from prunescope.predictions.shards import Shards
+from seen import write_page
 
 N = 1 << 18
 OUT = Path(__file__).resolve().parent / "results" / "kernel.md"
@@ -108,7 +109,7 @@ def main():
         for name, step in steps.items()
     ]
     print("\n".join(lines))
-    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(OUT, "\n".join(lines))
 
 
 def one_part():

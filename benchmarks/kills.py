@@ -25,10 +25,9 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
-import prunescope
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
@@ -161,7 +160,7 @@ def read(kind, path):
             raise FileNotFoundError(path)
         return digest(*(file.read_bytes() for file in files))
     if kind == "study":
-        from prunescope.study.engine import Store
+        from prunescope.study.running import Store
 
         store, plan = Store.open(path)
         runs = [run for run in plan.runs if store.finished(run)]
@@ -389,8 +388,7 @@ def main():
             for one in wrong:
                 print("   ", *one, flush=True)
             text = HEAD.format(n=total["killed"]) + "\n".join(lines)
-            seen = f"Seen on {date.today()} with prunescope {prunescope.__version__}."
-            options.o.write_text(f"{text}\n\n{seen}\n", encoding="utf-8")
+            write_page(options.o, text)
     sys.exit(bool(total["wrong"] or total["not mended"]))
 
 
@@ -400,8 +398,8 @@ def import_all():
 
     for name in ("audit", "cli", "cli.app", "cli.files", "data", "forecast", "mitigate",
                  "mitigate.finetune", "models", "predictions", "pruning", "report", "sensitivity",
-                 "sensitivity.passes", "study",
-                 "study.engine", "study.results", "training", "verdict"):  # fmt: skip
+                 "sensitivity.one_layer", "study",
+                 "study.running", "study.results", "training", "verdict"):  # fmt: skip
         importlib.import_module(f"prunescope.{name}")
     multiprocessing.set_start_method("fork", force=True)
 

@@ -21,6 +21,7 @@ import polars as pl
 from prunescope.audit import audit
 from prunescope.data.samples import Samples
 from prunescope.predictions import Metadata, Predictions
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 WORLDS = ((20, 2_000), (200, 5_000), (1_000, 50_000))
@@ -83,7 +84,7 @@ def main():
         told = ["" if share is None else f"{share:.1%}" for share in (rate, *power)]
         lines.append("| " + " | ".join([f"{n_classes:,}", f"{n:,}", *told]) + " |")
         print(lines[-1], flush=True)
-    options.o.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    write_page(options.o, "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from prunescope.viewer import Decisions, bind, create_app
 from prunescope.viewer.layouts import REDUCED, principal
 from prunescope.viewer.serve import Server
 from prunescope.viewer.unfold import apart
+from seen import write_page
 from viewer import draw
 
 D, CLUSTERS = 512, 40
@@ -151,10 +152,10 @@ def main():
         start = time.perf_counter()
         apart(principal(values, REDUCED))
         table.append(f"\nUMAP, beside the viewer: {(time.perf_counter() - start) / 60:.0f} minutes")
-    text = "\n".join(table) + "\n"
+    text = "\n".join(table)
     print(text)
     if args.out:
-        args.out.write_text(text)
+        write_page(args.out, text)
 
 
 if __name__ == "__main__":

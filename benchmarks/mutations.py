@@ -24,6 +24,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from seen import write_page
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "benchmarks" / "results" / "mutations.md"
 SOURCE = Path("src") / "prunescope"
@@ -179,7 +181,7 @@ def main():
                 lines.append(f"| {package} | {where} | {forms} | {found} | {seconds:.0f} |")
                 print(lines[-1], flush=True)
                 about = f"{n_killed} of {n} changes were found; seed {chosen.seed}."
-                OUT.write_text("\n".join([about, "", *lines]) + "\n", encoding="utf-8")
+                write_page(OUT, "\n".join([about, "", *lines]))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 import seeds
-from prunescope.audit import populations
-from prunescope.audit.intervals import two_sided
-from prunescope.audit.significance import benjamini_hochberg
+from prunescope.audit.intervals.ends import two_sided
+from prunescope.audit.intervals.significance import benjamini_hochberg
+from prunescope.audit.seeds import populations
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = 2
@@ -137,7 +138,7 @@ def main():
             records = collect(kind, shifts, options.audits)
             collected[kind, world] = records, seeds.truth(spread, shifts)
             print(kind, world, flush=True)
-    options.o.write_text(table(collected, options.audits), encoding="utf-8")
+    write_page(options.o, table(collected, options.audits))
 
 
 if __name__ == "__main__":

@@ -32,13 +32,13 @@ from torch import Tensor, nn
 from prunescope.cli.console import progress, say
 from prunescope.data import DataConfig, Dataset, load_dataset
 from prunescope.errors import PrunescopeWarning
-from prunescope.files import replacing
 from prunescope.models import load_checkpoint
 from prunescope.pruning import Masks, prune
 from prunescope.pruning.methods import reconstruct
 from prunescope.pruning.patterns import NOfM, Pattern
 from prunescope.pruning.reconstruction import Cut
 from prunescope.training import Recipe, infer
+from seen import write_page
 
 OUT = Path(__file__).parent / "results" / "reconstruct.md"
 CONDITIONS: dict[str, dict[str, Any]] = {
@@ -103,8 +103,7 @@ def main(
             tables[2] += told.lines(f"| {seed} | {sparsity:.0%} |", ways)
         head = [(__doc__ or "").split("\n\n")[2].replace("\n", " "), "", *told.about(train)]
         lines = [*head, *(line for table in tables if table for line in (*TABLE, *table))]
-        with replacing(out) as beside:
-            beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_page(out, "\n".join(lines))
 
 
 def pruned(

@@ -33,6 +33,7 @@ from scipy.stats import multivariate_normal, norm
 from prunescope.audit import audit
 from prunescope.data.samples import Samples, TrainRates
 from prunescope.predictions import Compression, Metadata, Predictions
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 ATTRIBUTES = tuple(f"a{i:02d}" for i in range(20))
@@ -201,7 +202,7 @@ def main():
     parser.add_argument("-o", type=Path, default=RESULTS / "seeds.md")
     options = parser.parse_args()
     text = markdown(run(options), options.audits)
-    options.o.write_text(text, encoding="utf-8")
+    write_page(options.o, text)
     print(text)
 
 

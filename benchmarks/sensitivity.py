@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 import prunescope as ps
+from seen import write_page
 
 TRAIN, VAL, LEVELS = 512, 512, (0.5, 0.9)
 
@@ -39,7 +40,7 @@ def main():
         f"| all else (tracing, audits), seconds | {(whole - info.seconds) / n:.2f} |",
     ]
     out = Path(__file__).parent / "results" / "sensitivity.md"
-    out.write_text("\n".join(lines) + "\n")
+    write_page(out, "\n".join(lines))
     print(out.read_text())
 
 

@@ -23,6 +23,7 @@ from scipy.stats import multivariate_normal, norm
 from prunescope.audit import audit
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Metadata, Predictions
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 OF_LABELS = 0.3
@@ -143,7 +144,7 @@ def main():
                 text += f"| {name} | {size} | {row['model']} | {row['true']:.3f} | "
                 text += f"{value} | {below} | {row['width']:.3f} | {change} | {found} |\n"
             print(f"{name}, {size}: {time.perf_counter() - started:.0f} s", flush=True)
-    options.o.write_text(text, encoding="utf-8")
+    write_page(options.o, text)
     print(text)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from prunescope.slices.damage import Target
 from prunescope.slices.judge import judge
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results" / "slice_cover.md"
 N, BASE, ANSWERS, IMAGES = 2_500, 0.04, 10, 10
@@ -112,7 +113,7 @@ def main():
     for half in HALVES:
         text += row(half, options.draws)
         print(text.splitlines()[-1], flush=True)
-    options.o.write_text(text, encoding="utf-8")
+    write_page(options.o, text)
 
 
 if __name__ == "__main__":

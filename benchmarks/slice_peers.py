@@ -16,8 +16,8 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.tree import DecisionTreeRegressor
 
-from prunescope.audit.bootstrap import deal, units_of
-from prunescope.audit.significance import benjamini_hochberg
+from prunescope.audit.intervals.bootstrap import deal, units_of
+from prunescope.audit.intervals.significance import benjamini_hochberg
 from prunescope.slices.damage import losses_of
 from prunescope.slices.judge import judge
 

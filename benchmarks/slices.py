@@ -25,6 +25,7 @@ from prunescope.predictions import Predictions
 from prunescope.predictions.embeddings import Embeddings
 from prunescope.slices import find_slices
 from prunescope.slices.groups import SliceRules
+from seen import write_page
 from slice_peers import ALPHA, PEERS, Candidate, as_used, held_out
 from slice_tables import markdown
 from slice_worlds import Setting, world
@@ -240,7 +241,7 @@ def main():
     parser.add_argument("-o", type=Path, default=RESULTS / "slices.md")
     options = parser.parse_args()
     if options.speed:
-        options.o.with_name("slices_speed.md").write_text(speeds(), encoding="utf-8")
+        write_page(options.o.with_name("slices_speed.md"), speeds())
         return
     options.kept.mkdir(parents=True, exist_ok=True)
     held = ["find_slices", *(f"{name}, held out" for name in PEERS)]
@@ -259,7 +260,7 @@ def main():
     nulls += run(NULLS[:1], options.nulls, held[1:])
     peers = run(COMPARED, options.audits, list(METHODS))
     text = markdown(nulls, planted, peers, options.audits, options.nulls, LIFT)
-    options.o.write_text(text, encoding="utf-8")
+    write_page(options.o, text)
     print(text)
 
 

@@ -28,6 +28,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from seen import write_page
+
 N_ATTRIBUTES = 40
 SHARD, DIFFERENT = 1_000_000, 10
 A_NAME = "face-{:09d}.png"
@@ -65,8 +67,7 @@ def main():
     text = "\n".join([f"{chosen.rows:,} rows × {N_ATTRIBUTES}, 2 models, 4 groups", "", *lines])
     print(text)
     if chosen.out:
-        chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(text + "\n", encoding="utf-8")
+        write_page(chosen.out, text)
 
 
 def measure(task, chosen):
@@ -130,8 +131,8 @@ def read(folder, rows):
 
 def audit(folder, rows, replicates=1000):
     """Audit the first shards of both models."""
-    from prunescope.audit import streaming
-    from prunescope.audit.streaming import audit_files
+    from prunescope.audit.large_files import streaming
+    from prunescope.audit.large_files.streaming import audit_files
     from prunescope.predictions.shards import Shards
 
     if rows > DIFFERENT * SHARD:

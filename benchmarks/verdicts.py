@@ -34,6 +34,7 @@ from prunescope.predictions import Compression, Metadata, Predictions
 from prunescope.verdict import Judge, Policy, shipped
 from prunescope.verdict.damage import judge_rows
 from prunescope.verdict.power import foretell
+from seen import write_page
 
 RESULTS = Path(__file__).parent / "results"
 POPULATION, POPULATIONS = 100_000, 4
@@ -446,7 +447,7 @@ def main() -> None:
             made[title] = "\n".join(lines) + "\n"
             parts = [made[title] for title, _ in PARTS.values() if title in made]
             text = "\n".join([head, *(part.strip() + "\n" for part in parts)])
-            given.out.write_text(text, encoding="utf-8")
+            write_page(given.out, text)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from prunescope.data.samples import Group, Samples
 from prunescope.forecast import forecast
 from prunescope.predictions import Compression, Metadata, Predictions
 from prunescope.viewer import Collection, Decisions, View, create_app
+from seen import write_page
 
 N, A = 200_000, 40
 
@@ -128,10 +129,10 @@ def main():
         "",
         f"polars, one attribute filtered and sorted: {least:.1f} ms; peak memory {memory:.1f} GiB",
     ]
-    text = "\n".join(table) + "\n"
+    text = "\n".join(table)
     print(text)
     if args.out:
-        args.out.write_text(text)
+        write_page(args.out, text)
 
 
 if __name__ == "__main__":

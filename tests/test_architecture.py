@@ -35,7 +35,7 @@ ARROWS = (
 RANK = dict.fromkeys(BASE, 0) | {name: rank for rank, name in enumerate(ARROWS, start=1)}
 TENSORS = ("torch", "transformers", "accelerate", "safetensors.torch", "lightning")
 WITH_TENSORS = (
-    *("models", "training", "pruning", "sensitivity/passes", "mitigate/finetune", "explain"),
+    *("models", "training", "pruning", "sensitivity/one_layer", "mitigate/finetune", "explain"),
     "integrations",
 )
 """Packages that import these libraries at once, as others do only when asked to."""

@@ -16,8 +16,8 @@ import polars as pl
 import typer
 
 from prunescope.audit import audit
-from prunescope.study.engine.store import Store
 from prunescope.study.plan import DENSE
+from prunescope.study.running.store import Store
 
 METRICS = {
     "accuracy": 100,

@@ -23,6 +23,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ __all__ = [
     "TrainingError",
     "first_line",
     "one_of",
+    "outside_share",
+    "percent_as_share",
     "reasons",
     "settings_of",
     "shorten",
@@ -176,15 +179,38 @@ def reasons(error: ValidationError, what: str) -> str:
     """Tell in one line what pydantic finds wrong with the fields of something."""
     return "; ".join(
         f"{'.'.join(map(str, item['loc'])) or what}: {item['msg'].removeprefix('Value error, ')} "
-        f"(got {item['input']!r}{_as_share(item)})"
+        f"(got {item['input']!r}{_meant_as_share(item)})"
         for item in error.errors()
     )
 
 
-def _as_share(item: ErrorDetails) -> str:
-    """Say which share a number is, where one was meant and percent were given."""
-    limits = {item.get("ctx", {}).get(name) for name in ("lt", "le")}
-    given = item["input"]
-    if 1.0 in limits and isinstance(given, int | float) and 1 < given < 100:
-        return f"; {given:g} percent is {given / 100:g}"
+def percent_as_share(given: object) -> str:
+    """Say which share a number is, if it is one that looks like percent; else nothing.
+
+    Examples
+    --------
+    >>> percent_as_share(95.0), percent_as_share(0.95)
+    ('95 percent is 0.95', '')
+    """
+    if isinstance(given, int | float) and 1 < given < 100:
+        number = Decimal(str(given)).normalize()
+        return f"{number:f} percent is {number / 100:f}"
     return ""
+
+
+def outside_share(what: str, value: float) -> str:
+    """Word the message for a number that should lie in (0, 1).
+
+    Examples
+    --------
+    >>> outside_share("sparsity", 95.0), outside_share("sparsity", 1.0)
+    ('sparsity 95 is outside (0, 1): 95 percent is 0.95', 'sparsity 1 is outside (0, 1)')
+    """
+    share = percent_as_share(value)
+    return f"{what} {value:g} is outside (0, 1){': ' if share else ''}{share}"
+
+
+def _meant_as_share(item: ErrorDetails) -> str:
+    limits = {item.get("ctx", {}).get(name) for name in ("lt", "le")}
+    share = percent_as_share(item["input"]) if 1.0 in limits else ""
+    return f"; {share}" if share else ""

@@ -10,7 +10,7 @@ from scipy.special import logit
 from scipy.stats import binomtest, norm
 
 from prunescope.audit import SCHEMA, audit
-from prunescope.audit.intervals import of_paired
+from prunescope.audit.intervals.ends import of_paired
 from prunescope.data.samples import TrainRates
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Compression

@@ -11,7 +11,7 @@ from scipy.stats import binomtest, norm, skew, t, ttest_rel
 
 from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero
 from prunescope.audit.estimates import OK, UNDEFINED, estimate
-from prunescope.audit.intervals import of_paired
+from prunescope.audit.intervals.ends import of_paired
 from prunescope.audit.support import Support
 from prunescope.metrics import Measure
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from prunescope.audit import audit, compare, streaming
+from prunescope.audit import audit, compare
 from prunescope.audit.conclude import conclude
 from prunescope.audit.evidence import Evidence, InMemory
-from prunescope.audit.streaming import audit_files
-from prunescope.audit.tally import Tally
+from prunescope.audit.large_files import streaming
+from prunescope.audit.large_files.streaming import audit_files
+from prunescope.audit.large_files.tally import Tally
 from prunescope.predictions import Compression, Predictions
 
 ADDITIVE = {

@@ -6,7 +6,7 @@ import pytest
 
 from prunescope.audit import SCHEMA, audit
 from prunescope.audit.inverted import inverted
-from prunescope.audit.streaming import audit_files
+from prunescope.audit.large_files.streaming import audit_files
 from prunescope.predictions import Predictions
 from prunescope.predictions.shards import Shards
 

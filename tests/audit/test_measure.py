@@ -11,10 +11,10 @@ from scipy.special import logit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from prunescope.audit import Settings, audit
-from prunescope.audit.bootstrap import blocks_of
 from prunescope.audit.evidence import InMemory
 from prunescope.audit.flips import flips
 from prunescope.audit.ground import Ground
+from prunescope.audit.intervals.bootstrap import blocks_of
 from prunescope.audit.measure import Measurer
 from prunescope.audit.subject import Subject
 from prunescope.audit.support import Supports

@@ -117,7 +117,7 @@ def test_probabilities_are_calibrated_on_a_pruned_model(files, tmp_path, prunesc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--sparsity", "95"), "did you mean 0.95"),
+        (("--sparsity", "95"), "95 percent is 0.95"),
         (("--scorer", "margins"), "did you mean margin"),
         (("--tier", "B"), "give the model and its data"),
         (("--scorer", "temperature"), "validation split"),

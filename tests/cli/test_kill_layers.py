@@ -29,7 +29,8 @@ from pathlib import Path
 import torch
 import prunescope.report, prunescope.study
 from prunescope.cli import main
-from prunescope.sensitivity.passes import run, state
+from prunescope.sensitivity.one_layer import run
+from prunescope.sensitivity.one_layer import state
 from prunescope.training import batch_norm
 
 torch.set_num_threads(1)

@@ -121,7 +121,7 @@ def test_bits_in_json(prunescope, dense, tmp_path):
     ("option", "words"),
     [
         (("--levels", "half"), "expected numbers by commas"),
-        (("--levels", "2"), "percent, did you mean 0.02"),
+        (("--levels", "2"), "2 percent is 0.02"),
         (("--split", "nowhere"), "no sample in split 'nowhere'"),
         (("--pattern", "3:4"), "unknown pattern"),
     ],

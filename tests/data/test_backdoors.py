@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from prunescope.audit import audit
-from prunescope.audit.streaming import audit_files
+from prunescope.audit.large_files.streaming import audit_files
 from prunescope.data import (
     Backdoor,
     DataConfig,

@@ -304,9 +304,9 @@ def test_without_labels_probabilities_stand_in_for_base_rates(planted):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"sparsity": 1.0}, "in \\(0, 1\\)"),
-        ({"sparsity": 95}, "did you mean 0.95"),
-        ({"sparsity": 0.0}, "in \\(0, 1\\)"),
+        ({"sparsity": 1.0}, "outside \\(0, 1\\)"),
+        ({"sparsity": 95}, "95 percent is 0.95"),
+        ({"sparsity": 0.0}, "outside \\(0, 1\\)"),
         ({"scorer": "spectral"}, "did you mean spectral-shrink"),
         ({"tier": "D"}, "unknown tier 'D'"),
         ({"tier": "B", "scorer": "margin"}, "is of tier A"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prunescope.audit.bootstrap import draw
+from prunescope.audit.intervals.bootstrap import draw
 from prunescope.forecast.ranking import BUDGETS, Figure, Resampling, grade, recall
 
 N, A, R = 400, 3, 300

@@ -18,7 +18,6 @@ from prunescope.metrics import (
     macro_recall,
     precision,
     present,
-    rate_ratio,
     true_positive_rate,
 )
 from prunescope.metrics.topone import (
@@ -151,18 +150,6 @@ def test_figures_over_classes_agree_with_scikit_learn(build, seed, at_least):
         ]
         wanted = np.mean(shares) if shares else np.nan
         assert recall[k, s].item() == pytest.approx(wanted, nan_ok=True)
-
-
-def test_classes_are_given_as_often_as_they_occur_or_not(build):
-    drawn = Drawn(build, 3)
-    found = rate_ratio(drawn.statistics(0).total().counts)
-    for s, rows in enumerate(drawn.members):
-        rows = rows[drawn.truth[rows] >= 0]
-        for c in range(K):
-            n_true, n_given = ((one[rows] == c).sum() for one in (drawn.truth, drawn.answers[0]))
-            wanted = n_given / n_true if n_true else np.nan
-            assert found.value[s, c] == pytest.approx(wanted, nan_ok=True)
-            assert found.support[s, c] == n_true
 
 
 @settings(max_examples=15)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
 from prunescope.audit import audit
-from prunescope.audit.streaming import audit_files
+from prunescope.audit.large_files.streaming import audit_files
 from prunescope.errors import ConfigError, DataError, PrunescopeWarning
 from prunescope.predictions import (
     Adjustment,

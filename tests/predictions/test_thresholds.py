@@ -1,7 +1,5 @@
 import json
-import math
 
-import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from prunescope.errors import ConfigError, DataError
-from prunescope.predictions import check_thresholds, read_thresholds, with_thresholds
+from prunescope.predictions import check_thresholds, read_thresholds
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6)
 NUMBERS = st.floats(-1e6, 1e6)
@@ -125,57 +123,14 @@ def test_a_file_that_is_absent_or_a_folder(tmp_path):
             read_thresholds(path)
 
 
-def test_attributes_that_are_not_named_keep_0(build):
-    model = build([[1, 1, 1]], [[0.5, 0.5, 0.5]], names=("a", "b", "c"), name="sparse")
-    found = with_thresholds(model, {"*": {"b": 1.0}})
-    assert found.thresholds.tolist() == [0.0, 1.0, 0.0]
-    assert found.decisions.tolist() == [[True, False, True]]
-    assert found.logits is model.logits
-    assert model.thresholds is None
-
-
-def test_a_model_that_is_named_has_the_last_word(build):
-    thresholds = {"*": {"a": 1.0, "b": 2.0}, "sparse": {"b": 3.0}, "dense": {"a": 9.0}}
-    model = build([[1, 1]], [[0.0, 0.0]], names=("a", "b"), name="sparse")
-    assert with_thresholds(model, thresholds).thresholds.tolist() == [1.0, 3.0]
-    assert with_thresholds(model, {"dense": {"a": 9.0}}).thresholds.tolist() == [0.0, 0.0]
-    assert with_thresholds(model, {}).thresholds.tolist() == [0.0, 0.0]
-    assert with_thresholds(model, {"b": 4}).thresholds.tolist() == [0.0, 4.0]
-
-
 def test_names_that_nobody_has_are_refused(build):
     model = build([[1, 1]], [[0.0, 0.0]], names=("Bald", "Male"), name="sparse")
     message = (
         r"^thresholds: unknown attribute 'Blad': did you mean Bald\? choose one of Bald, Male$"
     )
-    for thresholds in ({"*": {"Blad": 1.0}}, {"sparse": {"Blad": 1.0}}, {"Blad": 1.0}):
+    for thresholds in ({"*": {"Blad": 1.0}}, {"dense": {"Blad": 1.0}}):
         with pytest.raises(DataError, match=message):
-            with_thresholds(model, thresholds)
-    with pytest.raises(DataError, match=message):
-        check_thresholds({"dense": {"Blad": 1.0}}, ["dense"], model.attributes)
+            check_thresholds(thresholds, ["dense"], model.attributes)
     with pytest.raises(DataError, match=r"^thresholds: unknown model 'spars': did you mean sparse"):
         check_thresholds({"spars": {"Bald": 1.0}}, ["dense", "sparse"], model.attributes)
     check_thresholds({"*": {"Bald": 1.0}, "dense": {}}, ["dense", "sparse"], model.attributes)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_threshold_that_is_not_finite_is_refused(build, value):
-    with pytest.raises(DataError, match=f"the threshold of 'a0' is {value}: expected a finite"):
-        with_thresholds(build([[1]], [[1.0]]), {"*": {"a0": value}})
-
-
-def test_classes_have_no_thresholds(build):
-    model = build([[1, 0]], [[1.0, 0.0]], task="multiclass", name="pets")
-    with pytest.raises(
-        DataError, match=r"^pets is multiclass: its answer is the class with the hi"
-    ):
-        with_thresholds(model, {"*": {"a0": 0.0}})
-
-
-@given(seed=st.integers(0, 2**32 - 1))
-def test_a_threshold_for_probabilities_decides_as_probabilities_do(build, seed):
-    rng = np.random.default_rng(seed)
-    logits, limit = rng.normal(0, 3, (20, 1)), float(rng.uniform(0.01, 0.99))
-    thresholds = {"*": {"a0": math.log(limit / (1 - limit))}}
-    model = with_thresholds(build(np.ones((20, 1)), logits), thresholds)
-    assert model.decisions.tolist() == (model.probabilities > limit).tolist()

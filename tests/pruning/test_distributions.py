@@ -117,7 +117,7 @@ def test_the_first_pattern_counts():
         ({"d": 0.5}, 0.5, "unknown layer with a sparsity 'd'"),
         ({"c": 0.0}, 0.6, "leave 0 to 0.5 for the whole, and 0.6 was asked for"),
         ({"*": 0.5}, 0.6, "leave 0.5 to 0.5 for the whole"),
-        ({"a": 50}, 0.6, "did you mean 0.5"),
+        ({"a": 50}, 0.6, "50 percent is 0.5"),
     ],
 )
 def test_sparsities_that_do_not_add_up(sparsities, target, message):

@@ -205,7 +205,7 @@ def test_folder_of_a_run_to_another_sparsity(models, dataset, tmp_path):
     ("arguments", "error", "message"),
     [
         ({"method": "gmp"}, ConfigError, "unknown method 'gmp': did you mean imp, gmp-ri"),
-        ({"sparsity": 95}, ConfigError, "did you mean 0.95"),
+        ({"sparsity": 95}, ConfigError, "95 percent is 0.95"),
         ({"sparsity": 1.0}, ConfigError, "would remove every weight"),
         ({"sparsity": 0.999}, ConfigError, "of 336 weights keeps none"),
         ({"score": "size"}, ConfigError, "unknown score 'size'"),

@@ -37,8 +37,8 @@ def test_count_is_the_nearest_to_the_decimal_share(n_weights, ten_thousandths):
 @pytest.mark.parametrize(
     ("sparsity", "message"),
     [
-        (95, "95 is outside .* looks like percent, did you mean 0.95\\?"),
-        (99.5, "did you mean 0.995\\?"),
+        (95, "95 is outside .*: 95 percent is 0.95"),
+        (99.5, "99.5 percent is 0.995"),
         (1, "1 would remove every weight"),
         (-0.1, "share of weights to remove"),
         (float("nan"), "nan is outside"),

@@ -486,7 +486,7 @@ def test_channels_can_be_removed_again():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"share": 50}, "did you mean 0.5"),
+        ({"share": 50}, "50 percent is 0.5"),
         ({"share": 1.0}, r"outside \[0, 1\)"),
         ({"share": -0.1}, r"outside \[0, 1\)"),
         ({"score": "magnitud"}, "unknown channel score 'magnitud': did you mean magnitude"),

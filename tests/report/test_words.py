@@ -1,6 +1,6 @@
 import pytest
 
-from prunescope.report import words
+from prunescope.report import notes, words
 from prunescope.report.structure import Estimate
 
 
@@ -73,13 +73,13 @@ def test_gaps_between_groups():
 def test_flips_without_labels():
     flips = row(0.5, metric="flip_rate", attribute=None).model_copy(update={"delta": None})
     harmful = flips.model_copy(update={"value": None})
-    text, _ = words.flips(flips, harmful, harmful)
+    text, _ = notes.flips(flips, harmful, harmful)
     assert text.startswith("50.0% of answers differ from those of the dense model. How many would")
 
 
 def flipping(**more):
     flips = row(0.07, 0.05, metric="flip_rate", attribute=None, baseline=0.05, **more)
-    return words.flips(flips, None, None)[0]
+    return notes.flips(flips, None, None)[0]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_fewer_flips_than_churn_are_told_so():
     flips = row(0.03, 0.05, metric="flip_rate", attribute=None, q_value=0.01, supported=True)
     assert (
         "so compression changes less than a new seed does: −2.0"
-        in words.flips(flips, None, None)[0]
+        in notes.flips(flips, None, None)[0]
     )
 
 

@@ -160,7 +160,7 @@ def refused(_done, _total, note):
     [
         ({"kind": "ranks"}, "kind of level"),
         ({"levels": (0.0,)}, "changes nothing"),
-        ({"levels": (90,)}, "looks like percent"),
+        ({"levels": (90,)}, "90 percent is 0.9"),
         ({"levels": ()}, "at least one"),
         ({"kind": "bits", "levels": (2.5,)}, "whole number from 2 to 8"),
         ({"kind": "bits", "pattern": "2:4"}, "leave it out for bits"),

@@ -69,7 +69,7 @@ def test_persons_stay_together(world):
     )
     assert found.info.n_search < 3000
     # Of a person either all images judge or none.
-    from prunescope.audit.bootstrap import deal, units_of
+    from prunescope.audit.intervals.bootstrap import deal, units_of
 
     half = deal(units_of(told.dense.samples, "who"), 2, 0)
     assert who.with_columns(half=half).group_by("who").agg(

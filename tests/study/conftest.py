@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from prunescope.study.engine import run_study
+from prunescope.study.running import run_study
 from prunescope.study.sweep import silent
 
 TINY = """

@@ -200,7 +200,7 @@ def test_a_budget_that_cannot_be_judged_settles_nothing(home, tmp_path):
         ({"recipes": {"snip": TINY}, "warm": True}, "which snip cannot: choose gmp-pt or"),
         ({"recipes": {"structured": TINY}, "warm": True}, "which structured cannot"),
         ({"audit": {"replicates": 0}}, "expected at least 16"),
-        ({"sparsities": (95,)}, "did you mean 0.95"),
+        ({"sparsities": (95,)}, "95 percent is 0.95"),
         ({"audit": {"confidence": 95}}, "confidence"),
     ],
 )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from prunescope.errors import ConfigError
-from prunescope.study.engine import Store, read_log
+from prunescope.study.running import Store, read_log
 from prunescope.study.tracking import KEY, key_figures, track_mlflow, track_tensorboard
 
 # the warnings are those of MLflow's own store and of its libraries

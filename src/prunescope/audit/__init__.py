@@ -12,8 +12,8 @@ from types import ModuleType
 
 from prunescope.audit.affected import Affected, Flip
 from prunescope.audit.compare import audit
+from prunescope.audit.large_files.streaming import audit_files
 from prunescope.audit.result import Audit, AuditInfo, ModelInfo, PopulationInfo, Settings, Sources
-from prunescope.audit.streaming import audit_files
 from prunescope.audit.table import SCHEMA
 from prunescope.audit.where import Where
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from prunescope.audit.comparison import Comparison, Pairs, compare, from_zero
 from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates
-from prunescope.audit.extremes import change_of
 from prunescope.audit.flips import flips, top_one_flips
 from prunescope.audit.given import Compared, Given
 from prunescope.audit.ground import Ground
-from prunescope.audit.significance import mcnemar, paired
+from prunescope.audit.intervals.extremes import change_of
+from prunescope.audit.intervals.significance import mcnemar, paired
 from prunescope.audit.summary import WithMean
 from prunescope.audit.table import Columns
 from prunescope.metrics import Moments, Transitions

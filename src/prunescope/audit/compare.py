@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from prunescope.audit.bootstrap import blocks_of, units_of
 from prunescope.audit.conclude import conclude
 from prunescope.audit.evidence import InMemory
+from prunescope.audit.intervals.bootstrap import blocks_of, units_of
 from prunescope.audit.result import Audit
 from prunescope.audit.sample_answers import SampleAnswers
 from prunescope.audit.setup import (

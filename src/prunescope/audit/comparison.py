@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates, scale_of
-from prunescope.audit.intervals import REACH, Ends, of_change, of_paired, student, two_sided
-from prunescope.audit.jackknife import Spread
-from prunescope.audit.norms import Norm, norms_apart
+from prunescope.audit.intervals.ends import REACH, Ends, of_change, of_paired, student, two_sided
+from prunescope.audit.intervals.jackknife import Spread
+from prunescope.audit.intervals.norms import Norm, norms_apart
 from prunescope.metrics.statistics import Floats, divide
 
 

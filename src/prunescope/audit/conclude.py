@@ -16,9 +16,9 @@ from prunescope.audit.exemplars import exemplars
 from prunescope.audit.given import TABLE, Given, Part
 from prunescope.audit.inverted import inverted
 from prunescope.audit.models import Outcome, compressed_model, dense_model
-from prunescope.audit.over_seeds import with_means
 from prunescope.audit.result import TABLES, Audit, AuditInfo
 from prunescope.audit.sample_answers import SampleAnswers
+from prunescope.audit.seeds.over_seeds import with_means
 from prunescope.audit.subject import Subject
 from prunescope.data.samples import TrainRates
 from prunescope.metrics.statistics import on_one_thread

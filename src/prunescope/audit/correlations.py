@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from prunescope.audit.estimates import Estimates
-from prunescope.audit.intervals import Ends, of_change
-from prunescope.audit.jackknife import Spread
+from prunescope.audit.intervals.ends import Ends, of_change
+from prunescope.audit.intervals.jackknife import Spread
 from prunescope.metrics import Moments, correlation
 from prunescope.metrics.statistics import Floats
 

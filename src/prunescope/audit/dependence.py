@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from prunescope.audit.chance import in_interdependence
 from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates, estimate
 from prunescope.audit.ground import Ground
-from prunescope.audit.jackknife import without_each
+from prunescope.audit.intervals.chance import in_interdependence
+from prunescope.audit.intervals.jackknife import without_each
 from prunescope.audit.support import LABELLED, SAMPLES
 from prunescope.metrics import (
     Labels,

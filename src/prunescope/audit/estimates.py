@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.intervals import Ends, Scale, of_change, of_value
-from prunescope.audit.jackknife import Spread, hinged, spread
-from prunescope.audit.norms import Norm
+from prunescope.audit.intervals.ends import Ends, Scale, of_change, of_value
+from prunescope.audit.intervals.jackknife import Spread, hinged, spread
+from prunescope.audit.intervals.norms import Norm
 from prunescope.audit.support import Support
 from prunescope.metrics.statistics import Floats, Measure, divide
 
@@ -54,7 +54,7 @@ class Estimates:
     value : array (S, A) or (A,)
         NaN unless the status is ok.
     replicates : array (K, S, A) or (K, A)
-        The value without each block of samples (`prunescope.audit.jackknife`).
+        The value without each block of samples (`prunescope.audit.intervals.jackknife`).
     support, rests, status, reason : arrays of the same shape as `value`
         `support` counts the samples that the value rests on, `rests` the units.
     group : str, optional
@@ -72,7 +72,7 @@ class Estimates:
     cleared : array (K, ...), optional
         Replicates from which that is taken off, where it varies with them.
     extreme : object, optional
-        What the value is the largest of (`prunescope.audit.extremes.Extreme`).
+        What the value is the largest of (`prunescope.audit.intervals.extremes.Extreme`).
     """
 
     metric: str

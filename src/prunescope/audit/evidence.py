@@ -1,7 +1,8 @@
 """What an audit rests on: the statistics of each model and of each pair of models.
 
 `Evidence` is what the estimates ask for, however it was collected: `InMemory` counts samples when
-asked; `prunescope.audit.tally.Tally` is the sum of what was counted of each part of larger files.
+asked; `prunescope.audit.large_files.tally.Tally` is the sum of what was counted of each part of
+larger files.
 All of it adds up over samples; what does not is `prunescope.audit.sample_answers`.
 """
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from prunescope.audit.estimates import NOT_APPLICABLE, Estimates
 from prunescope.audit.ground import Ground
-from prunescope.audit.jackknife import without_each
+from prunescope.audit.intervals.jackknife import without_each
 from prunescope.audit.support import LABELLED, SAMPLES
 from prunescope.metrics import (
     Measure,

@@ -13,9 +13,9 @@ from prunescope.audit.comparison import Comparison
 from prunescope.audit.estimates import UNDEFINED, Estimates
 from prunescope.audit.evidence import Evidence
 from prunescope.audit.ground import Ground
+from prunescope.audit.intervals.significance import add_q_values
 from prunescope.audit.measure import Measurer
 from prunescope.audit.sample_answers import SampleAnswers
-from prunescope.audit.significance import add_q_values
 from prunescope.audit.subject import Subject
 from prunescope.audit.support import Supports
 from prunescope.audit.table import Columns, rows, to_frame

@@ -35,7 +35,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit.estimates import INSUFFICIENT, OK, UNDEFINED
-from prunescope.audit.significance import benjamini_hochberg
+from prunescope.audit.intervals.significance import benjamini_hochberg
 from prunescope.audit.verdicts import TARGETS
 from prunescope.metrics.agreement import doubled_ranks
 from prunescope.metrics.statistics import Floats, divide

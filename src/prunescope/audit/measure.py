@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from prunescope.audit import chance
 from prunescope.audit.dependence import Dependence
 from prunescope.audit.estimates import Estimates, estimate
-from prunescope.audit.extremes import GAPS, gap, worst
 from prunescope.audit.ground import Ground
-from prunescope.audit.jackknife import without_each
+from prunescope.audit.intervals import chance
+from prunescope.audit.intervals.extremes import GAPS, gap, worst
+from prunescope.audit.intervals.jackknife import without_each
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.slice_metrics import CALIBRATION, SLICE_METRICS, TOP_ONE_METRICS, Metric
 from prunescope.audit.support import LABELLED, POSITIVES, RARER

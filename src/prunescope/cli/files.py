@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from prunescope.audit import Audit, Sources
 from prunescope.audit import audit as audit_in_memory
-from prunescope.audit.counting import count_all
-from prunescope.audit.streaming import Engine, audit_files
+from prunescope.audit.large_files.counting import count_all
+from prunescope.audit.large_files.streaming import Engine, audit_files
 from prunescope.cli.console import say
 from prunescope.errors import ConfigError, shorten
 from prunescope.predictions import (
@@ -124,7 +124,7 @@ class Files:
         )
         counted: Engine = count_all
         if engine == "ray":
-            from prunescope.audit.cluster import on_ray
+            from prunescope.audit.large_files.cluster import on_ray
 
             counted = on_ray(address)
         sides = models[: len(dense)], models[len(dense) :]

@@ -87,20 +87,20 @@ def run(
     """
     from prunescope.cli.study_tables import status_data
     from prunescope.errors import ConfigError
-    from prunescope.study import engine as engines
+    from prunescope.study import running
 
     if engine == "local" and (address or results):
         raise ConfigError("--address and --results belong to --engine ray: give that, too")
     if engine == "ray" and processes > 1:
         raise ConfigError("--processes belongs to --engine local: a cluster has its own number")
     chosen = (
-        engines.ray_cluster(address, results=results)
+        running.ray_cluster(address, results=results)
         if engine == "ray"
-        else engines.processes(processes)
+        else running.processes(processes)
     )
     folder = out or default_folder(config)
     output.shared(folder)
-    done = engines.run_study(config, folder, engine=chosen, device=device, tell=say, show=progress)
+    done = running.run_study(config, folder, engine=chosen, device=device, tell=say, show=progress)
     told = {"folder": str(folder)} | status_data(done.statuses)
     line = f"{folder}: {told['finished']} of {told['runs']} runs finished"
     result(as_json, told, line)
@@ -123,7 +123,7 @@ def track(
 ) -> None:
     """Tell MLflow or TensorBoard of the runs that are finished and that it does not know yet."""
     from prunescope.errors import ConfigError
-    from prunescope.study.engine import Store
+    from prunescope.study.running import Store
     from prunescope.study.tracking import track_mlflow, track_tensorboard
 
     if mlflow is None and tensorboard is None:
@@ -141,7 +141,7 @@ def track(
 def status(study: Study, out: Folder = None, as_json: options.Json = False) -> None:
     """Say which runs of a study are finished, running, waiting or failed, and why."""
     from prunescope.cli.study_tables import print_status, status_data
-    from prunescope.study.engine import Store
+    from prunescope.study.running import Store
 
     folder = folder_of(study, out)
     store, made = Store.open(folder)

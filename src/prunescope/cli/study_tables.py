@@ -14,10 +14,10 @@ from prunescope.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from prunescope.data import Outline
-    from prunescope.study.engine import Status
     from prunescope.study.plan import Plan
     from prunescope.study.plan.estimate import Kind
     from prunescope.study.results import Claim
+    from prunescope.study.running import Status
 
 
 def plan_data(plan: Plan, labels: Outline, times: Mapping[Kind, float] | None) -> dict[str, Any]:

@@ -155,18 +155,15 @@ def view(
         return
     audit = Audit.load(folder)
     answers = read.of(predictions).load(predictions) if predictions else _answers(audit, folder)
-    default = folder / "forecast"
-    if forecast is None and (default / "forecast.json").exists():
-        forecast = default
-    seen = folder / "embeddings.parquet"
-    if embeddings is None and seen.exists():
-        embeddings = seen
+    if forecast is None and (folder / "forecast" / "forecast.json").exists():
+        forecast = folder / "forecast"
+    embeddings = embeddings or _if_there(folder / "embeddings.parquet")
     source = data or _if_there(folder / "data.yaml")
     collection = viewer.Collection.of(
         audit,
         answers,
         None if forecast is None else Forecast.load(forecast),
-        None if source is None else options.load(options.Data(source).config()),
+        None if source is None else options.load(options.Data(str(source)).config()),
         None if policy is None else Policy.load(policy),
         None if embeddings is None else Embeddings.load(embeddings),
         folder / LAYOUT,
@@ -286,8 +283,8 @@ def _folders(given: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _if_there(path: Path) -> str | None:
-    return str(path) if path.exists() else None
+def _if_there(path: Path) -> Path | None:
+    return path if path.exists() else None
 
 
 def _user() -> str:

@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.setup import check_groups, rates_of
 from prunescope.data.samples import TrainRates
-from prunescope.errors import ConfigError, one_of, shorten
+from prunescope.errors import ConfigError, one_of, outside_share, shorten
 from prunescope.forecast.by_attribute import attribute_rows, expected_margins
+from prunescope.forecast.calibrate import calibrate, calibrated, sparsity_of
 from prunescope.forecast.calibration import Calibration
 from prunescope.forecast.lab import Meter
-from prunescope.forecast.outlook import Outlook, given
+from prunescope.forecast.outlook import Outlook
 from prunescope.forecast.result import Forecast, ForecastInfo
 from prunescope.forecast.scorers import BEST, SCORERS, Case, Scorer, Tier
 from prunescope.forecast.workshop import Workshop
 from prunescope.metrics import Slices
 from prunescope.metrics.statistics import BAND, Floats
 from prunescope.predictions import (
+    Metadata,
     Predictions,
     Scores,
     Truth,
-    align,
     each,
     in_order_of,
     read_models,
@@ -129,77 +130,58 @@ def forecast(
     ('Smiling', True, 'near the threshold')
     """
     start = time.monotonic()
-    _check_sparsity(sparsity)
-    name, chosen = _choose(scorer, tier, model)
+    if not 0 < sparsity < 1:
+        raise ConfigError(outside_share("sparsity", sparsity))
     if (model is None) != (dataset is None):
         raise ConfigError("a model and its data go together: give both, or neither")
+    name, chosen = _choose(scorer, tier, model)
     truth = Truth(labels, groups, attributes, classes, ids)
-    dense = _one("dense", dense, scores, truth)
-    if validation is not None:
-        validation = in_order_of(_one("validation", validation, scores, Truth()), dense)
-    pruned, read_notes = read_models(
-        each("pruned_validation", pruned_validation),
-        scores=scores,
-        beside=None if validation is None else validation.samples,
-    )
+    dense, validation, pruned, notes = _read(dense, validation, pruned_validation, truth, scores)
     workshop = None
     if model is not None and dataset is not None:
-        planned = {_sparsity(one, sparsity) for one in pruned}
-        passes = chosen.passes * (1 + len(planned))
+        passes = chosen.passes * (1 + len({sparsity_of(one, sparsity) for one in pruned}))
         meter = None if progress is None or not passes else Meter(passes, progress)
         workshop = Workshop(model, dataset, recipe, seed, device, meter)
-    if dense.samples.task == "multiclass" and len(dense.attributes) == 1:
-        raise ConfigError(f"{dense.name} knows one class alone: no answer can flip")
     rates, warnings = rates_of([dense.metadata], train_rates, dense.samples.rates)
-    known, notes = _base_rates(dense, train_rates)
-    notes += read_notes
+    known, of_rates = _base_rates(dense, train_rates)
     if validation is not None:
         warnings += _overlap(validation, dense)
     lab = workshop.lab(dense) if workshop and chosen.tier != "A" else None
     case = Case(dense, known, sparsity, validation, lab)
     outlook = chosen.look(case)
-    calibration = _calibrate(chosen, case, workshop, pruned, notes)
-    probability, source = outlook.flip_probability, "the scorer's own"
-    if calibration is not None:
-        probability = calibrated(calibration, dense, outlook)
-        source = f"calibrated on {shorten(calibration.names)}"
+    calibration, of_calibration = calibrate(chosen, case, workshop, pruned)
+    probability, source = _probability(calibration, dense, outlook)
     identity = list(identity) if identity is not None else _groups(dense)
     slices = Slices.of(dense.samples, identity)
     warnings += check_groups({g: dense.samples.groups[g].values for g in identity}, None)
     leanings = Leanings(dense.attributes, slices, rates, min_support)
     rows = attribute_rows(case, leanings, name, outlook, seed)
     expected = expected_margins(case, outlook)
-    reasons = tuple(dict.fromkeys((FAR, NEAR, chosen.why or NEAR)))
     return Forecast(
         info=ForecastInfo(
             model=dense.name,
-            metadata=dense.metadata.model_copy(
-                update={
-                    "train_prevalence": dict(rates.prevalence),
-                    "train_group_rates": {g: dict(of) for g, of in rates.group_rates.items()},
-                }
-            ),
+            metadata=_told(dense.metadata, rates),
             thresholds=_thresholds(dense),
             task=dense.samples.task,
             sparsity=sparsity,
             scorer=name,
             tier=chosen.tier,
             summary=chosen.summary,
-            probabilities=None if probability is None else source,
+            probabilities=source,
             calibration=calibration,
             attributes=dense.attributes,
             groups=tuple(identity),
             n_samples=len(dense.samples),
-            reasons=reasons,
+            reasons=tuple(dict.fromkeys((FAR, NEAR, chosen.why or NEAR))),
             min_support=min_support,
             seed=seed,
             seconds=round(time.monotonic() - start, 2),
             warnings=warnings,
-            notes=notes,
+            notes=[*of_rates, *notes, *of_calibration],
         ),
         ids=dense.samples.ids,
         risk=outlook.risk,
-        probability=None if probability is None else probability.astype(np.float32, copy=False),
+        probability=probability,
         margin=case.margins,
         answer=dense.decisions,
         expected=expected,
@@ -208,18 +190,27 @@ def forecast(
     )
 
 
+def _read(
+    dense: object, validation: object | None, pruned: object, truth: Truth, scores: Scores
+) -> tuple[Predictions, Predictions | None, list[Predictions], list[str]]:
+    """Read the dense model on both splits, and the pruned ones on the validation split."""
+    model = _one("dense", dense, scores, truth)
+    if model.samples.task == "multiclass" and len(model.attributes) == 1:
+        raise ConfigError(f"{model.name} knows one class alone: no answer can flip")
+    beside = None
+    if validation is not None:
+        beside = in_order_of(_one("validation", validation, scores, Truth()), model)
+    given = each("pruned_validation", pruned)
+    samples = None if beside is None else beside.samples
+    return model, beside, *read_models(given, scores=scores, beside=samples)
+
+
 def _one(argument: str, given: object, scores: Scores, truth: Truth) -> Predictions:
     """Read one model, in whatever form it is given."""
     listed = each(argument, given)
     if len(listed) != 1:
         raise ConfigError(f"{argument} holds {len(listed)} models: expected one")
     return read_models(listed, truth, scores=scores)[0][0]
-
-
-def _check_sparsity(sparsity: float) -> None:
-    if not 0 < sparsity < 1:
-        hint = f"; did you mean {sparsity / 100:g}?" if 1 < sparsity < 100 else ""
-        raise ConfigError(f"sparsity {sparsity:g}: expected a share of the weights in (0, 1){hint}")
 
 
 def _choose(scorer: str | None, tier: Tier | None, model: object) -> tuple[str, Scorer]:
@@ -271,60 +262,26 @@ def _thresholds(dense: Predictions) -> dict[str, float] | None:
     return dict(zip(dense.attributes, map(float, dense.thresholds), strict=True))
 
 
+def _probability(
+    calibration: Calibration | None, dense: Predictions, outlook: Outlook
+) -> tuple[Floats | None, str | None]:
+    """Return the probability of flipping (N, A) and where it comes from, if there is one."""
+    found, source = outlook.flip_probability, "the scorer's own"
+    if calibration is not None:
+        found = calibrated(calibration, dense, outlook)
+        source = f"calibrated on {shorten(calibration.names)}"
+    return (None, None) if found is None else (found.astype(np.float32, copy=False), source)
+
+
+def _told(metadata: Metadata, rates: TrainRates) -> Metadata:
+    """Return the metadata with the rates that the forecast rests on."""
+    by_group = {group: dict(of) for group, of in rates.group_rates.items()}
+    told = {"train_prevalence": dict(rates.prevalence), "train_group_rates": by_group}
+    return metadata.model_copy(update=told)
+
+
 def _groups(dense: Predictions) -> list[str]:
     return [name for name in dense.samples.groups if name != dense.samples.cluster]
-
-
-def _calibrate(
-    scorer: Scorer,
-    case: Case,
-    workshop: Workshop | None,
-    pruned: Sequence[Predictions],
-    notes: list[str],
-) -> Calibration | None:
-    """Fit risks to the flips of pruned models, if there are any, on the validation split.
-
-    Each model is forecast at its own sparsity, where its file tells it.
-    """
-    if not pruned:
-        return None
-    if case.validation is None:
-        raise ConfigError(
-            "to calibrate on a pruned model's validation answers takes the dense model's as well: "
-            "give both"
-        )
-    (dense, *others), more = align([case.validation, *pruned])
-    notes += more
-    lab = workshop.lab(dense) if workshop and scorer.tier != "A" else None
-    risks = {
-        sparsity: scorer.look(replace(case, dense=dense, sparsity=sparsity, lab=lab)).risk
-        for sparsity in {_sparsity(model, case.sparsity) for model in others}
-    }
-    return Calibration.fit(
-        np.concatenate([given(risks[_sparsity(model, case.sparsity)], dense) for model in others]),
-        np.concatenate([given(model.decisions != dense.decisions, dense) for model in others]),
-        [model.name for model in others],
-    )
-
-
-def calibrated(calibration: Calibration, dense: Predictions, outlook: Outlook) -> Floats:
-    """Return calibrated probabilities of a flip (N, A).
-
-    Of classes that of the class that is named; the others share it as the scorer sees their
-    chances, or as the dense model does where the scorer has none.
-    """
-    found = calibration(outlook.risk)
-    if dense.samples.task == "multilabel":
-        return found
-    named, own = dense.decisions, outlook.flip_probability
-    others = np.where(named, 0, dense.probabilities if own is None else own)
-    total = others.sum(axis=1, keepdims=True)
-    share = np.divide(others, total, out=np.full(others.shape, 0.0), where=total > 0)
-    return np.where(named, found, share * given(found, dense))
-
-
-def _sparsity(model: Predictions, planned: float) -> float:
-    return model.metadata.compression.removed or planned
 
 
 def _why(case: Case, expected: Floats | None) -> NDArray[np.uint8]:

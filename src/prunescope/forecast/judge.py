@@ -26,8 +26,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.audit.bootstrap import blocks_of, draw, units_of
 from prunescope.audit.estimates import OK, UNDEFINED
+from prunescope.audit.intervals.bootstrap import blocks_of, draw, units_of
 from prunescope.data.columns import UNKNOWN
 from prunescope.errors import ConfigError
 from prunescope.forecast.happened import CEILING, Happened, Population, Run

@@ -164,7 +164,7 @@ class Lab:
             return logits
         return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
-    def moments(self, models: Iterable[nn.Module], *, shift: int = 0) -> tuple[Floats, Floats]:
+    def moments(self, models: Iterable[nn.Module]) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of the logits over models: (N, A) each.
 
         Logits are added up as they come (Welford), so that memory does not grow with the models.
@@ -173,7 +173,7 @@ class Lab:
         squares = np.zeros_like(mean)
         done = 0
         for done, model in enumerate(models, start=1):
-            before = self.ask(model, shift=shift, note="trials") - mean
+            before = self.ask(model, note="trials") - mean
             mean += before / done
             squares += before * (before - before / done)
         return mean, np.sqrt(squares / max(done - 1, 1))

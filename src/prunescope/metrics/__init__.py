@@ -7,7 +7,7 @@ metrics (AUC, average precision) need all scores at once and live in `ranking`, 
 (`histogram`).
 """
 
-from prunescope.metrics.bias import Lean, bias_amplification, largest_difference, lean
+from prunescope.metrics.bias import Lean, bias_amplification, lean
 from prunescope.metrics.calibration import (
     chance_in_calibration_error,
     expected_calibration_error,
@@ -31,7 +31,6 @@ from prunescope.metrics.rates import (
     false_positive_rate,
     precision,
     rare_value_ratio,
-    rate_ratio,
     selection_rate,
     true_negative_rate,
     true_positive_rate,
@@ -83,7 +82,6 @@ __all__ = [
     "helpful_flip_rate",
     "interdependence",
     "interdependence_replicates",
-    "largest_difference",
     "lean",
     "macro_f1",
     "macro_recall",
@@ -92,7 +90,6 @@ __all__ = [
     "rank",
     "rank_histogram",
     "rare_value_ratio",
-    "rate_ratio",
     "selection_rate",
     "true_negative_rate",
     "true_positive_rate",

@@ -77,19 +77,3 @@ def bias_amplification(counts: Floats, side: NDArray[np.intp]) -> Measure:
     true_all = true.sum(axis=-2)
     value = divide(called[..., side, column], called.sum(axis=-2)) - divide(true_inside, true_all)
     return Measure(value, np.minimum(true_inside, true_all - true_inside))
-
-
-def largest_difference(by_value: Floats, supported: NDArray[np.bool_]) -> Floats:
-    """Highest minus lowest value over a group's supported values: (..., V, A) → (..., A), >= 0.
-
-    NaN where fewer than two values are supported (``supported`` is (V, A)).
-
-    Examples
-    --------
-    >>> rates = np.array([[0.2], [0.5], [0.9]])
-    >>> largest_difference(rates, np.array([[True], [True], [False]])).round(3).tolist()
-    [0.3]
-    """
-    values = np.where(supported, by_value, np.nan)
-    gap = np.fmax.reduce(values, axis=-2) - np.fmin.reduce(values, axis=-2)
-    return np.where(supported.sum(axis=0) >= 2, gap, np.nan)

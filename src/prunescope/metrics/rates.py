@@ -82,21 +82,6 @@ def f1(counts: Floats) -> Measure:
     return Measure(divide(2 * counts[..., 1, 1], positives + called), positives)
 
 
-def rate_ratio(counts: Floats) -> Measure:
-    """How often "true" is answered for each time that it is true, over labelled samples.
-
-    (TP + FP) / (TP + FN), at least 0. 1: as often as it occurs; 0: never. For a class, the share
-    of its answers by the share of its labels.
-
-    Examples
-    --------
-    >>> rate_ratio(np.array([[50, 10], [5, 15], [0, 0]])).value.item()
-    1.25
-    """
-    positives = counts[..., 1, :].sum(axis=-1)
-    return Measure(divide(counts[..., :2, 1].sum(axis=-1), positives), positives)
-
-
 def selection_rate(counts: Floats) -> Measure:
     """Share of all samples, labelled or not, that are called positive."""
     n = counts.sum(axis=(-2, -1))

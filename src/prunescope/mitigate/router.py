@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prunescope.audit import audit
-from prunescope.audit.bootstrap import units_of
+from prunescope.audit.intervals.bootstrap import units_of
 from prunescope.errors import ConfigError, one_of
 from prunescope.mitigate.certificate import Certificate, certify
 from prunescope.mitigate.curves import SHARES, curve_rows
@@ -118,15 +118,9 @@ def route(
         Predictions do not fit together, the test split shares samples with the other, or overrides
         are about samples of neither.
     """
-    n_choices = sum(choice is not None for choice in (share, target, certify_loss))
-    if n_choices > 1 or (n_choices == 0 and overrides is None):
-        raise ConfigError(
-            "expected exactly one of a share, a target and a loss to certify, or overrides alone"
-        )
+    _check_choice(share, target, certify_loss, certify_groups, overrides)
     if to not in get_args(To):
         raise ConfigError(one_of("destination", to, get_args(To)))
-    if certify_groups and certify_loss is None:
-        raise ConfigError("groups to certify need a loss to certify: name one")
     name = title_of(score)
     if test is not None:
         test = check_apart(pruned, test[0]), check_apart(dense, test[1])
@@ -142,9 +136,6 @@ def route(
             test = overrides.correct(*test)[:2]
     arranged = partial(Routed.of, to=to, whole=whole, cluster=cluster)
     routed = arranged(pruned, dense, score)
-    for group in certify_groups:
-        if group not in routed.pruned.samples.groups:
-            raise ConfigError(one_of("group", group, routed.pruned.samples.groups))
     if share is not None:
         chosen = _of_share(routed, share)
     elif target is not None:
@@ -185,6 +176,23 @@ def route(
         for split, on_split in splits.items()
     ]  # fmt: skip
     return Route(info, pl.concat(curves))
+
+
+def _check_choice(
+    share: float | None,
+    target: Policy | None,
+    loss: Loss | None,
+    groups: Sequence[str],
+    overrides: Overrides | None,
+) -> None:
+    """See that one thing chooses the cut, or overrides stand alone."""
+    n_choices = sum(choice is not None for choice in (share, target, loss))
+    if n_choices > 1 or (n_choices == 0 and overrides is None):
+        raise ConfigError(
+            "expected exactly one of a share, a target and a loss to certify, or overrides alone"
+        )
+    if groups and loss is None:
+        raise ConfigError("groups to certify need a loss to certify: name one")
 
 
 def _nothing_proved(overrides: Overrides, n_corrected: int) -> ConfigError:
@@ -240,6 +248,8 @@ def _certified(
     if groups:
         members: dict[str, NDArray[np.intp]] = {"all samples": np.arange(len(samples))}
         for name in groups:
+            if name not in samples.groups:
+                raise ConfigError(one_of("group", name, samples.groups))
             for code, value in enumerate(samples.groups[name].values):
                 rows = np.flatnonzero(samples.groups[name].codes == code)
                 members[f"{name}={value}"] = rows

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import polars as pl
 
 from prunescope.audit import Audit
-from prunescope.errors import ConfigError, one_of, shorten
+from prunescope.errors import ConfigError, one_of, outside_share, shorten
 from prunescope.mitigate.search_result import (
     CONFIRMATIONS,
     TRIAL_SCHEMA,
@@ -263,5 +263,4 @@ def _check(methods: Sequence[str], candidates: Sequence[float], order: str) -> N
         raise ConfigError("a search needs at least one method and one sparsity")
     for sparsity in candidates:
         if not 0 < sparsity < 1:
-            hint = f"; did you mean {sparsity / 100:g}?" if 1 < sparsity < 100 else ""
-            raise ConfigError(f"sparsity {sparsity:g}: expected a share between 0 and 1{hint}")
+            raise ConfigError(outside_share("sparsity", sparsity))

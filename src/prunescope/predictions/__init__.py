@@ -15,15 +15,12 @@ from prunescope.predictions.ask import embed, no_features, predict, with_layers
 from prunescope.predictions.columns import read_mapping, rename
 from prunescope.predictions.embeddings import Embeddings, check_parquet
 from prunescope.predictions.metadata import Compression, DatasetInfo, Metadata
-from prunescope.predictions.record import Predictions, check_suffix
+from prunescope.predictions.reading import check_suffix
+from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import Scores
 from prunescope.predictions.several import Truth, each, read_models
 from prunescope.predictions.tables import train_rates_from
-from prunescope.predictions.thresholds import (
-    check_thresholds,
-    read_thresholds,
-    with_thresholds,
-)
+from prunescope.predictions.thresholds import check_thresholds, read_thresholds
 from prunescope.predictions.told import Told
 
 __all__ = [
@@ -59,5 +56,4 @@ __all__ = [
     "settle",
     "train_rates_from",
     "with_layers",
-    "with_thresholds",
 ]

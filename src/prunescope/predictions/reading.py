@@ -32,6 +32,14 @@ SEPARATORS = (",", ";", "\t")
 """What may separate the cells of a CSV file: the first that its header holds."""
 
 
+def check_suffix(path: str | Path) -> Path:
+    """Return the path if predictions can be kept under that name, else raise a `DataError`."""
+    path = Path(path)
+    if path.suffix not in (".parquet", ".csv"):
+        raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
+    return path
+
+
 def read_table(
     path: Path,
     columns: Mapping[str, str] | None = None,

@@ -19,7 +19,7 @@ from prunescope.files import replacing
 from prunescope.predictions.given import Matrix
 from prunescope.predictions.memory import logits_in, samples_of
 from prunescope.predictions.metadata import Metadata
-from prunescope.predictions.reading import KEY, read_table
+from prunescope.predictions.reading import KEY, check_suffix, read_table
 from prunescope.predictions.scores import (
     Scores,
     check_scores,
@@ -30,14 +30,6 @@ from prunescope.predictions.scores import (
 )
 from prunescope.predictions.tables import samples_from, table_of
 from prunescope.predictions.told import Told
-
-
-def check_suffix(path: str | Path) -> Path:
-    """Return the path if predictions can be kept under that name, else raise a `DataError`."""
-    path = Path(path)
-    if path.suffix not in (".parquet", ".csv"):
-        raise DataError(f"{path}: expected a file that ends in .parquet or .csv")
-    return path
 
 
 @dataclass(frozen=True, repr=False)

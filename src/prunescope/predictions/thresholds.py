@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
-import numpy as np
 import polars as pl
 
 from prunescope.errors import ConfigError, DataError, one_of
 from prunescope.inputs import UNREADABLE, parse_yaml, read_json, read_text
 from prunescope.predictions.reading import read_cells
-from prunescope.predictions.record import Predictions
 from prunescope.predictions.scores import Scores
 
 EVERY_MODEL = "*"
@@ -98,40 +95,6 @@ def check_thresholds(
         for attribute in named:
             if attribute not in attributes:
                 raise DataError(f"thresholds: {one_of('attribute', attribute, attributes)}")
-
-
-def with_thresholds(
-    predictions: Predictions, thresholds: Thresholds | Mapping[str, float]
-) -> Predictions:
-    """Return the predictions of one model with its thresholds; 0 where none is named.
-
-    Parameters
-    ----------
-    predictions : Predictions
-    thresholds : dict
-        Model or ``*`` → attribute → threshold, or attribute → threshold. Logits. What is there for
-        models of other names is left aside: `check_thresholds` checks it.
-
-    Raises
-    ------
-    DataError
-        An attribute is not among the model's, a threshold is not finite, or the task is
-        multi-class.
-
-    Examples
-    --------
-    >>> from prunescope.data.samples import Samples
-    >>> from prunescope.predictions import Metadata
-    >>> samples = Samples(pl.Series(["a", "b"]), ("Bald",), np.array([[1], [0]], np.int8))
-    >>> model = Predictions(samples, np.array([[2.0], [0.5]]), Metadata(name="sparse"))
-    >>> with_thresholds(model, {"Bald": 1.0}).decisions[:, 0].tolist()
-    [True, False]
-    """
-    models = _checked(thresholds, "logits", "thresholds")
-    mine = {**models.get(EVERY_MODEL, {}), **models.get(predictions.name, {})}
-    check_thresholds({EVERY_MODEL: mine}, (), predictions.attributes)
-    limits = np.array([mine.get(a, 0.0) for a in predictions.attributes], np.float64)
-    return replace(predictions, thresholds=limits)
 
 
 def _checked(

@@ -19,7 +19,7 @@ from prunescope.pruning.distributions import PerLayer
 from prunescope.pruning.layers import answers_of
 from prunescope.pruning.left import count_left
 from prunescope.pruning.masks import Masks
-from prunescope.pruning.methods import METHODS, Job, Outcome
+from prunescope.pruning.methods import METHODS, Job, Method, Outcome
 from prunescope.pruning.pruner import Criterion
 from prunescope.pruning.refilled import refilled_weights, stay_dense
 from prunescope.pruning.scores import GRADIENT_SCORES
@@ -190,24 +190,14 @@ def prune(
     )  # fmt: skip
     check_float(model, "to prune")
     chosen = METHODS[method]
-    if recipe is None and chosen.recipe is not None:
-        recipe = RECIPES[chosen.recipe]
-    if seed is None:
-        seed = recipe.seed if recipe else 0
-    if recipe is not None:
-        recipe = recipe.replace(seed=seed)
+    recipe, seed = _seeded(chosen, recipe, seed)
     score = score or chosen.score
     folded, model = computed_weights(model), fold(model)
-    ignored = [ignore] if isinstance(ignore, str) else list(ignore)
+    ignored = [ignore] if isinstance(ignore, str) else [*ignore]
     ignored += _dense_anyway(model, dataset, method, pattern)
     if pattern == "channel" and not layers:
         distribution = distribution or "uniform"
-    calibration = None
-    if score in GRADIENT_SCORES or chosen.calibration_images is not None:
-        if calibration_images is None:
-            usual = chosen.calibration_images
-            calibration_images = N_IMAGES if usual is None else min(usual, len(dataset))
-        calibration = Calibration(dataset, calibration_images, seed=seed, group=group)
+    calibration = _calibration(chosen, score, dataset, calibration_images, group, seed)
     criterion = Criterion(
         score,
         distribution or chosen.distribution,
@@ -240,10 +230,7 @@ def prune(
         told=tuple(name for name, value in told.items() if value),
     )
     made = chosen.run(job)
-    compression = {
-        "method": method, "sparsity": float(sparsity), **_left(job, made), "seed": seed, **made.told
-    }  # fmt: skip
-    more = {
+    asked = {
         "folded": folded,
         "layer_sparsity": dict(layers or {}),
         "layer_bits": widths,
@@ -251,8 +238,35 @@ def prune(
         "group": group,
         "distill": None if distill is None else distill.model_dump(),
     }
-    compression |= {name: value for name, value in more.items() if value}
+    compression = {"method": method, **_left(job, made)}
+    compression |= {name: value for name, value in asked.items() if value}
     return Pruned(made.model, made.masks, recipe, compression, made.history)
+
+
+def _seeded(method: Method, recipe: Recipe | None, seed: int | None) -> tuple[Recipe | None, int]:
+    """Return the recipe, by default the method's, and the seed, by default the recipe's."""
+    if recipe is None and method.recipe is not None:
+        recipe = RECIPES[method.recipe]
+    if seed is None:
+        seed = recipe.seed if recipe else 0
+    return None if recipe is None else recipe.replace(seed=seed), seed
+
+
+def _calibration(
+    method: Method,
+    score: str,
+    dataset: Dataset,
+    n_images: int | None,
+    group: str | None,
+    seed: int,
+) -> Calibration | None:
+    """Return the images to calibrate on, if the method or the score looks at any."""
+    usual = method.calibration_images
+    if score not in GRADIENT_SCORES and usual is None:
+        return None
+    if n_images is None:
+        n_images = N_IMAGES if usual is None else min(usual, len(dataset))
+    return Calibration(dataset, n_images, seed=seed, group=group)
 
 
 def _dense_anyway(
@@ -270,15 +284,18 @@ def _dense_anyway(
 
 
 def _left(job: Job, made: Outcome) -> dict[str, Any]:
-    """Tell what is left of the weights or channels, and by which choices."""
+    """Tell what is left of the weights or channels, by which choices, and what the method told."""
     criterion = job.criterion
     answers = None
     if made.masks is None or criterion.pattern == "channel":
         answers = answers_of(job.model, len(job.dataset.samples.attributes))
     return {
+        "sparsity": float(job.sparsity),
         **count_left(job.model, made.model, made.masks, answers),
         "score": criterion.score,
         "distribution": "per-layer" if criterion.per_layer else criterion.distribution,
         "pattern": criterion.pattern if made.masks is not None else "structured",
         "ignore": list(job.ignore),
+        "seed": job.seed,
+        **made.told,
     }

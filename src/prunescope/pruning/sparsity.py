@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from prunescope.errors import ConfigError
+from prunescope.errors import ConfigError, percent_as_share
 
 
 def check_sparsity(sparsity: float) -> float:
@@ -19,8 +19,7 @@ def check_sparsity(sparsity: float) -> float:
     --------
     >>> check_sparsity(95)
     Traceback (most recent call last):
-    prunescope.errors.ConfigError: sparsity 95 is outside [0, 1): 95 looks like percent, did you
-    mean 0.95?
+    prunescope.errors.ConfigError: sparsity 95 is outside [0, 1): 95 percent is 0.95
     """
     try:
         value = float(sparsity)
@@ -30,11 +29,9 @@ def check_sparsity(sparsity: float) -> float:
         ) from None
     if 0 <= value < 1:
         return value
-    advice = "it is the share of weights to remove"
+    advice = percent_as_share(sparsity) or "it is the share of weights to remove"
     if value == 1:
         advice = "1 would remove every weight"
-    elif 1 < value < 100:
-        advice = f"{value:g} looks like percent, did you mean {Decimal(str(value)) / 100:f}?"
     raise ConfigError(f"sparsity {sparsity} is outside [0, 1): {advice}")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from prunescope.audit import Audit
-from prunescope.audit.significance import benjamini_hochberg, mcnemar
+from prunescope.audit.intervals.significance import benjamini_hochberg, mcnemar
 from prunescope.report.structure import Finding
 from prunescope.report.words import confusions_gained
 

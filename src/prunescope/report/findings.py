@@ -14,7 +14,7 @@ import polars as pl
 
 from prunescope.audit import Audit, ModelInfo
 from prunescope.audit.roles import Roles, roles
-from prunescope.report import words
+from prunescope.report import notes, words
 from prunescope.report.confusions import gained
 from prunescope.report.structure import Estimate, Finding, Severity
 from prunescope.report.table import Table, estimates_of
@@ -172,10 +172,10 @@ def _notes(table: Table, model: str) -> list[Finding]:
     linked = table.overall(model, "interdependence")
     told = []
     if flips[0] is not None and flips[0].value is not None:
-        text = words.flips(*flips)
+        text = notes.flips(*flips)
         told.append((flips[0].metric, text, [row for row in flips if row is not None]))
     if linked is not None and linked.supported:
-        told.append(("interdependence", words.hangs_together(linked), [linked]))
+        told.append(("interdependence", notes.hangs_together(linked), [linked]))
     return [
         Finding(model=model, severity="note", metric=metric, text=text, clause=clause, rows=rows)
         for metric, (text, clause), rows in told

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from prunescope.data import Dataset
-    from prunescope.sensitivity.passes.ask import Asked
+    from prunescope.sensitivity.one_layer.ask import Asked
 
 METRICS = (
     "flip_rate", "harmful_flip_rate", "helpful_flip_rate", "top1_flip_rate",
@@ -126,7 +126,7 @@ def layer_sensitivity(
     TrainingError
         A weight is NaN or infinite.
     """
-    from prunescope.sensitivity.passes import ask_layers, way_of
+    from prunescope.sensitivity.one_layer import ask_layers, way_of
 
     way = way_of(kind, pattern, method)
     asked_for = way.levels if levels is None else tuple(levels)

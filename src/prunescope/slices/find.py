@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.audit.bootstrap import deal, units_of
+from prunescope.audit.intervals.bootstrap import deal, units_of
 from prunescope.audit.subject import baseline_of
 from prunescope.errors import ConfigError, DataError
 from prunescope.predictions import Predictions, Scores, Truth, align, each, read_models
@@ -106,12 +106,7 @@ def find_slices(
     ('hat', 212)
     """
     began = time.perf_counter()
-    whole = all(isinstance(one, int) for one in (min_support, most, seed))
-    if not whole or min_support < 2 or most < 1 or not 0 < confidence < 1 or seed < 0:
-        raise ConfigError(
-            f"min_support {min_support}, most {most}, confidence {confidence}, seed {seed}: "
-            "expected whole numbers of at least 2, 1 and, the seed, 0, and a share in (0, 1)"
-        )
+    _check_settings(min_support, most, confidence, seed)
     truth = Truth(labels, groups, attributes, classes, ids)
     models, n_dense, notes = _read(dense, compressed, truth, scores)
     samples = models[0].samples
@@ -139,19 +134,11 @@ def find_slices(
     subject = Subject(
         samples.ids, columns, units, searched, ~half, values, min_support, most, confidence, seed
     )
-    tested: list[tuple[str, Losses, Tested]] = []
-    for done, (model, losses) in enumerate(zip(pruned, lost, strict=True), start=1):
-        tested += [(model.name, losses, one) for one in slices_of(subject, losses)]
-        if progress is not None:
-            progress(done, len(lost))
-    tested.sort(key=lambda one: one[2].place)
-    found = [
-        (name, one, told_of(subject, losses, one, number))
-        for number, (name, losses, one) in enumerate(tested, start=1)
-    ]
+    names = tuple(model.name for model in pruned)
+    found = _searched(subject, [*zip(names, lost, strict=True)], progress)
     info = SlicesInfo(
         dense=models[0].name,
-        models=tuple(model.name for model in pruned),
+        models=names,
         compared_with=tuple(models[baseline].name for baseline in first),
         task=samples.task,
         damage=damage,
@@ -173,6 +160,15 @@ def find_slices(
     )
     rows = [one.row(name, told.slice, min_support) for name, one, told in found]
     return Slices(info, pl.DataFrame(rows, schema=SCHEMA), _members(samples.ids, found))
+
+
+def _check_settings(min_support: int, most: int, confidence: float, seed: int) -> None:
+    whole = all(isinstance(one, int) for one in (min_support, most, seed))
+    if not whole or min_support < 2 or most < 1 or not 0 < confidence < 1 or seed < 0:
+        raise ConfigError(
+            f"min_support {min_support}, most {most}, confidence {confidence}, seed {seed}: "
+            "expected whole numbers of at least 2, 1 and, the seed, 0, and a share in (0, 1)"
+        )
 
 
 def _read(
@@ -230,6 +226,24 @@ def _losses(
             f"no answer of {compressed.name} can be damaged: expected labels, of {damage}"
         )
     return losses
+
+
+def _searched(
+    subject: Subject,
+    lost: Sequence[tuple[str, Losses]],
+    progress: Callable[[int, int], None] | None,
+) -> list[tuple[str, Tested, SliceInfo]]:
+    """Find and test the slices of each model; number those of all in the order of the table."""
+    tested: list[tuple[str, Losses, Tested]] = []
+    for done, (name, losses) in enumerate(lost, start=1):
+        tested += [(name, losses, one) for one in slices_of(subject, losses)]
+        if progress is not None:
+            progress(done, len(lost))
+    tested.sort(key=lambda one: one[2].place)
+    return [
+        (name, one, told_of(subject, losses, one, number))
+        for number, (name, losses, one) in enumerate(tested, start=1)
+    ]
 
 
 def _embeddings(given: Embeddings | str | Path, ids: pl.Series) -> NDArray[np.float32]:

@@ -9,9 +9,9 @@ come in clusters it is Student's t over them, by the jackknife.
 A slice has few units, and where a few of them make up the damage, those that were drawn may happen
 to show little of it, and little variance with it. So the interval of a slice's mean is as wide as
 two say, each a score interval: one of the units' own variance, with as many degrees of freedom as
-it has (`prunescope.audit.jackknife.spread`), and one by the correlation ρ of the damage to answers
-of one unit, which all units of the half tell: A answers, of units with a_u of them, are worth those
-of 1/f independent ones, f = ρ Σ a_u² / A² + (1 - ρ) / A.
+it has (`prunescope.audit.intervals.jackknife.spread`), and one by the correlation ρ of the damage
+to answers of one unit, which all units of the half tell: A answers, of units with a_u of them, are
+worth those of 1/f independent ones, f = ρ Σ a_u² / A² + (1 - ρ) / A.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from prunescope.audit.intervals import Scale, of_value
-from prunescope.audit.jackknife import Spread, spread
+from prunescope.audit.intervals.ends import Scale, of_value
+from prunescope.audit.intervals.jackknife import Spread, spread
 from prunescope.metrics.statistics import Floats
 from prunescope.slices.damage import Target, strata_of
 from prunescope.slices.rules import Flags

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prunescope.audit.significance import benjamini_hochberg
+from prunescope.audit.intervals.significance import benjamini_hochberg
 from prunescope.slices.damage import Losses, Target
 from prunescope.slices.features import shares_within
 from prunescope.slices.judge import Judged, judge

@@ -4,16 +4,16 @@ A *stage* makes one artifact (a checkpoint, a predictions file) from others. A *
 dense model to several sparsities and audits them together; the demo is a sweep on drawn faces. A
 *search* prunes as far as a policy allows; *measures* are set side by side.
 
-A *study* is many runs from one file: `plan` says which, `engine` makes them once each, here or on a
-cluster, and `results` judges claims by them and draws the figures.
+A *study* is many runs from one file: `plan` says which, `running` makes them once each, here or on
+a cluster, and `results` judges claims by them and draws the figures.
 """
 
 from prunescope.study.demo import DemoResult, run_demo
-from prunescope.study.engine import StudyOutcome, processes, ray_cluster, run_study
 from prunescope.study.measures import TRAINED, Models, trained_for
 from prunescope.study.plan import Plan, plan_study
 from prunescope.study.results import StudyResults, write_study_report
 from prunescope.study.results.judge import judge_claims
+from prunescope.study.running import StudyOutcome, processes, ray_cluster, run_study
 from prunescope.study.search import SearchPlan, chosen_model, run_search
 from prunescope.study.stages import (
     adopt_model,

@@ -15,8 +15,8 @@ from prunescope.audit import Audit
 from prunescope.audit.flat import flat_figures
 from prunescope.errors import ConfigError, MissingExtraError
 from prunescope.files import new_folder
-from prunescope.study.engine import Store, read_log
 from prunescope.study.plan import Plan, Run
+from prunescope.study.running import Store, read_log
 
 KEY, FOLDER = "prunescope.key", "prunescope.folder"
 """Tags of a run in MLflow: its key, and where its model and answers lie."""

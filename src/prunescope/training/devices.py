@@ -49,8 +49,8 @@ def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Tell whether a device has units for products in bfloat16: most GPUs, processors with AMX."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    told = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not say
+        return bool(torch.cuda.is_bf16_supported())
+    told: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # old ones lack it
     return bool(told.get("amx_bf16"))
 
 

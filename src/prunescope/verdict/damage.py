@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from prunescope.audit.estimates import NOT_APPLICABLE, OK
-from prunescope.audit.intervals import student
-from prunescope.audit.significance import benjamini_hochberg
+from prunescope.audit.intervals.ends import student
+from prunescope.audit.intervals.significance import benjamini_hochberg
 from prunescope.audit.verdicts import HIGHER, TARGETS
 from prunescope.metrics.statistics import Floats
 from prunescope.verdict.criterion import Criterion

@@ -20,7 +20,7 @@ from scipy.special import ndtri
 
 from prunescope.audit import Audit, audit
 from prunescope.audit.estimates import NOT_APPLICABLE
-from prunescope.audit.intervals import student
+from prunescope.audit.intervals.ends import student
 from prunescope.errors import ConfigError
 from prunescope.metrics.statistics import Floats
 from prunescope.predictions import Predictions

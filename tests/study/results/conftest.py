@@ -11,9 +11,9 @@ from prunescope.audit.table import SCHEMA
 from prunescope.data import TRIGGER, Outline
 from prunescope.data.samples import Group, Samples
 from prunescope.predictions import Compression, Metadata, Predictions
-from prunescope.study.engine import Store, audit_setting
 from prunescope.study.plan import make_plan, parse_study
 from prunescope.study.results import StudyResults
+from prunescope.study.running import Store, audit_setting
 from prunescope.study.sweep import silent
 
 RARE = tuple(f"rare-{i}" for i in range(14))

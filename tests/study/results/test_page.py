@@ -163,7 +163,7 @@ def test_quantised_models_are_no_points_of_a_link(tables):
 
 
 def test_failed_runs_are_counted_with_their_reasons(visit, full, tmp_path):
-    from prunescope.study.engine import Failure
+    from prunescope.study.running import Failure
 
     run = full.plan.runs[-1]
     full.store.begin(run)

@@ -124,7 +124,7 @@ class Person:
 
     def spread(self, name: str, low: float, high: float) -> Array:
         """Return a nuisance stretched to [low, high]."""
-        return low + (high - low) * self.u[name]
+        return _spread(self.u, name, low, high)
 
     def face(self, start: float, stop: float, n: int = 40, grow: Array | float = 0.0) -> Array:
         """Return the outline of the face between two angles in degrees: (N, n, 2).
@@ -151,23 +151,12 @@ def person(level: Mapping[str, Array], u: Mapping[str, Array]) -> Person:
     """
 
     def cue(name: str, attribute: str) -> Array:
-        return np.asarray(0.8 * level[attribute] + 0.6 * ndtri(u[name] * 0.998 + 0.001))
+        return _cue(level[attribute], u[name])
 
     def between(name: str, low: float, high: float) -> Array:
-        return low + (high - low) * u[name]
+        return _spread(u, name, low, high)
 
-    pale, blond, chubby = level["Pale_Skin"], level["Blond_Hair"], level["Chubby"]
-    skin = ramp(SKIN, np.clip((7.1 + 1.7 * pale) / 8, 0, 1))
-    skin = skin + between("undertone", -7, 7)[:, None] * np.array([0.3, -0.4, -1.0])
-    shade = mix(skin * np.array([0.80, 0.72, 0.70]), (120, 52, 44), 0.12)
-
-    dark = 1 - np.clip((7.1 + 1.7 * pale) / 5, 0, 1)
-    grey = 0.9 * smoothstep(-0.5, 1.6, -cue("grey", "Young"))
-    hair = ramp(HAIR, np.clip((5.0 + 1.75 * blond) / 8, 0, 1))
-    hair = mix(hair, GINGER, 0.75 * smoothstep(0.88, 0.97, u["ginger"]) * (1 - dark))
-    whiskers = mix(mix(hair, HAIR[2], 0.25 + 0.6 * dark), GREY, grey)
-    hair = mix(hair, GREY, grey)
-
+    chubby = level["Chubby"]
     bald = smoothstep(-1.6, 0.35, level["Bald"])
     bald = np.maximum(bald, 0.45 * smoothstep(0.2, 1.8, -cue("hairline", "Young")))
     length = -cue("hair_length", "Male")
@@ -191,13 +180,7 @@ def person(level: Mapping[str, Array], u: Mapping[str, Array]) -> Person:
             dy=between("dy", 0.02, 0.11),
             scale=between("scale", 1.0, 1.18),
         ),
-        skin=skin,
-        shade=shade,
-        hair=hair,
-        hair_shade=mix(hair * 0.70, (34, 22, 34), 0.18),
-        hair_light=mix(hair, (255, 240, 214), 0.20),
-        whiskers=whiskers,
-        iris=choose(IRIS, u["iris"]),
+        **_colours(level, u),
         width=width,
         chin_y=CHIN_Y + between("face_length", -0.03, 0.02) + 0.012 * chubby.clip(-1, 2),
         jaw=(2.25 + 0.24 * cue("jaw", "Male")).clip(1.85, 2.9),
@@ -217,3 +200,34 @@ def person(level: Mapping[str, Array], u: Mapping[str, Array]) -> Person:
         tied=(u["tied"] < 0.22) & (hair_end > 0.35),
         shadow=np.where(np.cos(2 * np.pi * u["light_angle"]) > 0, -1.0, 1.0),
     )
+
+
+def _colours(level: Mapping[str, Array], u: Mapping[str, Array]) -> dict[str, Array]:
+    """Work out the colours of skin, hair and eyes."""
+    pale = 7.1 + 1.7 * level["Pale_Skin"]
+    skin = ramp(SKIN, np.clip(pale / 8, 0, 1))
+    skin = skin + _spread(u, "undertone", -7, 7)[:, None] * np.array([0.3, -0.4, -1.0])
+    dark = 1 - np.clip(pale / 5, 0, 1)
+    grey = 0.9 * smoothstep(-0.5, 1.6, -_cue(level["Young"], u["grey"]))
+    hair = ramp(HAIR, np.clip((5.0 + 1.75 * level["Blond_Hair"]) / 8, 0, 1))
+    hair = mix(hair, GINGER, 0.75 * smoothstep(0.88, 0.97, u["ginger"]) * (1 - dark))
+    whiskers = mix(mix(hair, HAIR[2], 0.25 + 0.6 * dark), GREY, grey)
+    hair = mix(hair, GREY, grey)
+    return {
+        "skin": skin,
+        "shade": mix(skin * np.array([0.80, 0.72, 0.70]), (120, 52, 44), 0.12),
+        "hair": hair,
+        "hair_shade": mix(hair * 0.70, (34, 22, 34), 0.18),
+        "hair_light": mix(hair, (255, 240, 214), 0.20),
+        "whiskers": whiskers,
+        "iris": choose(IRIS, u["iris"]),
+    }
+
+
+def _cue(level: Array, nuisance: Array) -> Array:
+    """Return what an attribute shows of itself in one cue, which a nuisance blurs."""
+    return np.asarray(0.8 * level + 0.6 * ndtri(nuisance * 0.998 + 0.001))
+
+
+def _spread(u: Mapping[str, Array], name: str, low: float, high: float) -> Array:
+    return low + (high - low) * u[name]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from prunescope.data import DataConfig
 from prunescope.data.backdoors import Backdoor
-from prunescope.errors import ConfigError, one_of, reasons
+from prunescope.errors import ConfigError, one_of, outside_share, reasons
 
 if TYPE_CHECKING:
     from prunescope.training import Recipe
@@ -135,11 +135,7 @@ class Grid(BaseModel):
     def _check_sparsities(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         for value in values:
             if not 0 < value < 1:
-                hint = f": {value:g} percent is {value / 100:g}" if 1 <= value < 100 else ""
-                raise ValueError(
-                    f"sparsity {value:g} is impossible: expected a share of the weights above 0 "
-                    f"and below 1{hint}"
-                )
+                raise ValueError(outside_share("sparsity", value))
         return values
 
     @field_validator("seeds")

@@ -12,8 +12,8 @@ import polars as pl
 from prunescope.audit import Audit
 from prunescope.errors import DataError
 from prunescope.predictions import Predictions
-from prunescope.study.engine import Status, Store
 from prunescope.study.plan import Plan, Run, Setting
+from prunescope.study.running import Status, Store
 
 
 @dataclass(frozen=True)
