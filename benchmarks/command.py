@@ -26,7 +26,7 @@ import numpy as np
 from audit import draw
 
 HERE = Path(__file__).resolve().parent.parent / "src"
-COLUMNS = ("seconds", "processor seconds", "MB")
+COLUMNS = ("seconds", "processor seconds", "MiB")
 TABLES = ("audit.parquet", "cies.parquet", "confusions.parquet", "correlations.parquet")
 
 
@@ -81,7 +81,7 @@ def run(tree, command, out):
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
     seconds = time.perf_counter() - start
-    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6
+    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def alike(one, other):
@@ -112,8 +112,8 @@ def table(found, n_models, replicates, same):
     ]
     yield f"| ratio, pair by pair | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |"
     yield ""
-    yield f"Of what both wrote, {same[0]} are the same, byte by byte; the pages, pictures apart, "
-    yield "are the same." if same[1] else "are not."
+    pages = "are the same" if same[1] else "differ"
+    yield f"Of what both wrote, {same[0]} are the same; pages, but for pictures, {pages}."
 
 
 if __name__ == "__main__":
