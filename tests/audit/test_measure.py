@@ -15,6 +15,7 @@ from prunescope.audit.evidence import InMemory
 from prunescope.audit.flips import flips
 from prunescope.audit.ground import Ground
 from prunescope.audit.intervals.bootstrap import blocks_of
+from prunescope.audit.intervals.jackknife import jackknife
 from prunescope.audit.measure import Measurer
 from prunescope.audit.subject import Subject
 from prunescope.audit.support import Supports
@@ -285,8 +286,8 @@ def measured(models, rates, slices, blocks, n_blocks, units=None):
     supports = Supports(evidence.statistics(0).counts, evidence.units())
     ground = Ground(attributes, slices, supports, min_support=1)
     measurer = Measurer(ground, rates, evidence.labels(), trigger="Male")
-    model = measurer.model(evidence.statistics(1), evidence.ranking(1))
-    return [*model, *flips(ground, evidence.transitions(0, 1))]
+    model = measurer.model(jackknife(evidence.statistics(1)), evidence.ranking(1))
+    return [*model, *flips(ground, jackknife(evidence.transitions(0, 1)))]
 
 
 FIRST_ORDER = {"auc", "average_precision", "interdependence"}

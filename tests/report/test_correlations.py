@@ -1,11 +1,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 
 from prunescope.audit import Audit
 from prunescope.audit.roles import roles
 from prunescope.report import build, correlations
-from prunescope.report.correlations import Together
+from prunescope.report.correlations import Together, neighbours
 
 EARLY, LATE = "gmp 0.5 (3 seeds)", "gmp 0.9 (3 seeds)"
 
@@ -142,3 +144,10 @@ def test_a_page_draws_the_maps_of_the_most_damaged(many, monkeypatch):
     report = build(many)
     drawn = [d.model for d in report.details if d.correlations.answers is not None]
     assert drawn == [report.featured]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 12, 40])
+def test_neighbours_stand_as_the_leaves_of_scipys_tree(n):
+    apart = np.atleast_2d(1 - np.corrcoef(np.random.default_rng(n).normal(size=(n, 30))))
+    tree = linkage(squareform(apart, checks=False), "average") if n > 1 else None
+    assert neighbours(apart) == ([0] if tree is None else list(leaves_list(tree)))

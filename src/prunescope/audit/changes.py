@@ -19,6 +19,7 @@ from prunescope.audit.flips import flips, top_one_flips
 from prunescope.audit.given import Compared, Given
 from prunescope.audit.ground import Ground
 from prunescope.audit.intervals.extremes import change_of
+from prunescope.audit.intervals.jackknife import jackknife
 from prunescope.audit.intervals.significance import mcnemar, paired
 from prunescope.audit.summary import WithMean
 from prunescope.audit.table import Columns
@@ -70,7 +71,7 @@ def churn_between_dense(given: Given) -> Churn:
     counts = np.asarray(sum(of(*pair).counts for pair in pairs)) / len(pairs)
     labelled = counts[..., :2, :, :]
     labelled[:] = (labelled + labelled.swapaxes(-1, -2)) / 2  # no seed comes first
-    found = (top_one_flips if ground.classes else flips)(ground, Transitions(counts))
+    found = (top_one_flips if ground.classes else flips)(ground, jackknife(Transitions(counts)))
     rates = {
         one.metric: ground.with_mean(one).shown()
         for one in found
@@ -95,13 +96,13 @@ def changes(
     churn : Churn
     """
     ground, evidence = given.ground, given.evidence
-    transitions = evidence.transitions(before, after)
-    pairs = paired(transitions.total().counts)
+    transitions = jackknife(evidence.transitions(before, after))
+    pairs = paired(transitions[0].counts)
     found = _compared(ground, dense.estimates, compressed.estimates, pairs)
     if not ground.classes:
         return found + _beside(churn, ground, flips(ground, transitions))
-    moved = evidence.top_one_changes(before, after)
-    counts = moved.total().counts  # of changed answers: right before, right after
+    moved = jackknife(evidence.top_one_changes(before, after))
+    counts = moved[0].counts  # of changed answers: right before, right after
     n = counts[..., :2, :, :].sum(axis=(-3, -2, -1))
     pairs = {"top1_accuracy": Pairs(counts[..., 1, 0, 1], counts[..., 1, 1, 0], n)}
     found += _compared(ground, dense.top_one, compressed.top_one, pairs)

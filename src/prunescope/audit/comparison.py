@@ -35,8 +35,8 @@ class Comparison:
         Of the model that is compared.
     baseline, delta : arrays, of the shape of the values
         The baseline's value and how far above it the estimate lies; NaN where not comparable.
-    replicates : array (K, ...)
-        The delta without each block.
+    moved : callable
+        Gives the replicates, which are worked out only where they are asked for.
     exact : array, optional
         p-values of an exact test; NaN where there is none.
     pairs : Pairs, optional
@@ -52,12 +52,17 @@ class Comparison:
     estimates: Estimates
     baseline: Floats
     delta: Floats
-    replicates: Floats
+    moved: Callable[[], Floats]
     exact: Floats | None = None
     pairs: Pairs | None = None
     missing: NDArray[Any] | None = None
     bounds: Callable[[float], Ends] | None = None
     bias: Floats | None = None
+
+    @property
+    def replicates(self) -> Floats:
+        """The delta without each block: (K, ...)."""
+        return self.moved()
 
     @property
     def told(self) -> NDArray[np.bool_]:
@@ -166,7 +171,7 @@ def compare(
         estimates,
         baseline.value,
         np.where(both, estimates.value - baseline.value, np.nan),
-        estimates.replicates - baseline.replicates,
+        lambda: estimates.replicates - baseline.replicates,
         exact,
         pairs,
         missing=np.where(estimates.ok & ~baseline.ok, baseline.reason, np.array(None)),
@@ -186,4 +191,4 @@ def of_norms(found: Comparison, baseline: Norm) -> Comparison:
 def from_zero(estimates: Estimates) -> Comparison:
     """Compare estimates of a change, which may have either sign, with no change."""
     nothing = np.full(estimates.value.shape, np.nan)
-    return Comparison(estimates, nothing, estimates.value, estimates.replicates)
+    return Comparison(estimates, nothing, estimates.value, lambda: estimates.replicates)

@@ -10,6 +10,7 @@ import polars as pl
 from prunescope.audit.enrichment import GROUP_METRIC, RARE_METRIC
 from prunescope.audit.flips import share_of_exemplars
 from prunescope.audit.given import Given
+from prunescope.audit.intervals.jackknife import jackknife
 from prunescope.audit.table import SCHEMA, Columns
 
 NOT_LISTED = (
@@ -34,7 +35,7 @@ def exemplars(
     list of Columns, dict
         Rows of the audit's table; and, where samples are held, the list of exemplars as ``cies``.
     """
-    rate = share_of_exemplars(given.ground, given.evidence.exemplars(members))
+    rate = share_of_exemplars(given.ground, jackknife(given.evidence.exemplars(members)))
     counted = [given.rows(one) for one in given.ground.with_mean(rate).shown()]
     if given.samples is None:
         reasons = [given.row_without_value(one, NOT_LISTED) for one in (GROUP_METRIC, RARE_METRIC)]

@@ -6,7 +6,6 @@ import numpy as np
 
 from prunescope.audit.estimates import NOT_APPLICABLE, Estimates
 from prunescope.audit.ground import Ground
-from prunescope.audit.intervals.jackknife import without_each
 from prunescope.audit.support import LABELLED, SAMPLES
 from prunescope.metrics import (
     Measure,
@@ -24,13 +23,16 @@ from prunescope.metrics.topone import (
     top_one_helpful_flip_rate,
 )
 
+Resampled = tuple[Transitions, Transitions]
+"""Of all samples, and of all but those of each block (`jackknife`)."""
+
 BeforeAfter = tuple[Measure, Measure]
 """How often the answer was right before, and how often after."""
 
 
-def flips(ground: Ground, transitions: Transitions) -> list[Estimates]:
+def flips(ground: Ground, transitions: Resampled) -> list[Estimates]:
     """Estimate every metric of how the answers to each attribute change between two models."""
-    point, replicates = transitions.total().counts, without_each(transitions).counts
+    point, replicates = (sums.counts for sums in transitions)
     rates = [
         _share(ground, name, metric(point), metric(replicates), basis)
         for name, metric, basis in (
@@ -46,9 +48,9 @@ def flips(ground: Ground, transitions: Transitions) -> list[Estimates]:
     return [*rates, _excess(ground, "excess_accuracy_gap", right(point), right(replicates))]
 
 
-def top_one_flips(ground: Ground, transitions: Transitions) -> list[Estimates]:
+def top_one_flips(ground: Ground, transitions: Resampled) -> list[Estimates]:
     """Estimate how the one answer of multi-class models changes, from `topone.changes`."""
-    point, replicates = transitions.total().counts, without_each(transitions).counts
+    point, replicates = (sums.counts for sums in transitions)
     rates = [
         _share(ground, name, metric(point), metric(replicates), basis, total=True)
         for name, metric, basis in (
@@ -69,10 +71,9 @@ def top_one_flips(ground: Ground, transitions: Transitions) -> list[Estimates]:
     return [*rates, excess]
 
 
-def share_of_exemplars(ground: Ground, transitions: Transitions) -> Estimates:
+def share_of_exemplars(ground: Ground, transitions: Resampled) -> Estimates:
     """Estimate the share of samples whose commonest answer differs between two populations."""
-    point = exemplar_rate(transitions.total().counts)
-    replicates = exemplar_rate(without_each(transitions).counts)
+    point, replicates = (exemplar_rate(sums.counts) for sums in transitions)
     things = "samples without a tie of votes"
     return _share(ground, "cie_rate", point, replicates, SAMPLES, things=things)
 

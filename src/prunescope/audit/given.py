@@ -54,18 +54,18 @@ class Given:
     ----------
     subject : Subject
     evidence : Evidence
-    first : Statistics
-        Of the first model.
     measurer : Measurer
     samples : SampleAnswers, optional
         The answers to every sample, where they are held.
+    counted : dict
+        Model → its statistics, where they were counted already; kept until they are asked for.
     """
 
     subject: Subject
     evidence: Evidence
-    first: Statistics
     measurer: Measurer
     samples: SampleAnswers | None = None
+    counted: dict[int, Statistics] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -85,7 +85,7 @@ class Given:
             subject.multiclass,
         )
         measurer = Measurer(ground, train, evidence.labels(), settings.trigger)
-        return cls(subject, evidence, first, measurer, samples)
+        return cls(subject, evidence, measurer, samples, {0: first})
 
     @property
     def ground(self) -> Ground:
@@ -99,7 +99,8 @@ class Given:
 
     def statistics(self, model: int) -> Statistics:
         """Return what one model's answers add up to."""
-        return self.evidence.statistics(model) if model else self.first
+        found = self.counted.pop(model, None)
+        return self.evidence.statistics(model) if found is None else found
 
     def rows(self, estimates: Estimates, comparison: Comparison | None = None) -> Columns:
         """Lay out estimates as rows of the audit's table."""

@@ -13,7 +13,6 @@ from prunescope.audit.estimates import Estimates, estimate
 from prunescope.audit.ground import Ground
 from prunescope.audit.intervals import chance
 from prunescope.audit.intervals.extremes import GAPS, gap, worst
-from prunescope.audit.intervals.jackknife import without_each
 from prunescope.audit.leaning import Leanings
 from prunescope.audit.slice_metrics import CALIBRATION, SLICE_METRICS, TOP_ONE_METRICS, Metric
 from prunescope.audit.support import LABELLED, POSITIVES, RARER
@@ -22,6 +21,9 @@ from prunescope.metrics import Labels, Measure, Ranking, Statistics, bias_amplif
 from prunescope.metrics.classes import macro_f1, macro_recall, present
 
 WORST = "worst_group_accuracy"
+
+Resampled = tuple[Statistics, Statistics]
+"""Of all samples, and of all but those of each block (`jackknife`)."""
 
 OF_ATTRIBUTES: Mapping[str, str] = {
     "accuracy": "top1_accuracy",
@@ -68,9 +70,9 @@ class Measurer:
         """How attributes hang together."""
         return Dependence(self.ground, self.labels)
 
-    def model(self, statistics: Statistics, ranking: Ranking) -> list[Estimates]:
+    def model(self, statistics: Resampled, ranking: Ranking) -> list[Estimates]:
         """Estimate every metric of one model's attributes, or classes."""
-        point, replicates = statistics.total(), without_each(statistics)
+        point, replicates = statistics
         says_nothing = OF_ATTRIBUTES if self.ground.classes else ()
         by_slice = {
             name: self._of_slices(name, metric, point, replicates)
@@ -94,17 +96,17 @@ class Measurer:
             estimates.append(self.ground.no_estimate(name, n, reason))
         return estimates
 
-    def top_one(self, top: Statistics, classes: Statistics) -> list[Estimates]:
+    def top_one(self, top: Resampled, classes: Resampled) -> list[Estimates]:
         """Estimate the metrics of a multi-class model's one answer.
 
         Parameters
         ----------
-        top : Statistics
+        top : pair of Statistics
             From `topone.as_attribute`: whether the answer is right.
-        classes : Statistics
+        classes : pair of Statistics
             Of each class against all others.
         """
-        point, replicates = top.total(), without_each(top)
+        point, replicates = top
         found = {
             name: self._of_slices(name, metric, point, replicates, total=True)
             for name, metric in TOP_ONE_METRICS.items()
@@ -157,9 +159,9 @@ class Measurer:
             found.append(worst(WORST, by_slice["accuracy"], group, rows))
         return found
 
-    def _macro(self, classes: Statistics) -> list[Estimates]:
+    def _macro(self, classes: Resampled) -> list[Estimates]:
         """Estimate the means over the classes that a slice has samples of."""
-        counts, without = classes.total().counts, without_each(classes).counts
+        counts, without = (sums.counts for sums in classes)
         held = present(counts)
         return [
             self.ground.estimate(

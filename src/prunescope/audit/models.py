@@ -11,6 +11,7 @@ from prunescope.audit.changes import Churn, Measured, changes
 from prunescope.audit.correlations import correlation_rows
 from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates
 from prunescope.audit.given import TABLE, Compared, Given, Part
+from prunescope.audit.intervals.jackknife import jackknife
 
 NO_EXEMPLARS = "it takes several dense and several compressed seeds"
 
@@ -60,15 +61,15 @@ def compressed_model(given: Given, dense: Sequence[Measured], churn: Churn, mode
 
 def _measure(given: Given, model: int) -> Measured:
     """Estimate every metric of one model."""
-    statistics, evidence, measurer = given.statistics(model), given.evidence, given.measurer
-    estimates, top_one = measurer.model(statistics, evidence.ranking(model)), []
+    found, evidence, measurer = jackknife(given.statistics(model)), given.evidence, given.measurer
+    estimates, top_one = measurer.model(found, evidence.ranking(model)), []
     if given.ground.classes:
-        top_one = measurer.top_one(evidence.top_one(model), statistics)
+        top_one = measurer.top_one(jackknife(evidence.top_one(model)), found)
     with_mean = given.ground.with_mean
     return Measured(
         [with_mean(one) for one in estimates],
         [with_mean(one) for one in top_one],
-        statistics.total().predicted,
+        found[0].predicted,
     )
 
 

@@ -51,5 +51,10 @@ def chance_in_calibration_error(gaps: Floats, variance: Floats) -> Floats:
     """
     error = np.sqrt(variance)
     far = np.abs(divide(gaps, error))
-    density = np.exp(-far * far / 2) / np.sqrt(2 * np.pi)
-    return np.asarray(np.nansum(2 * error * (density - far * ndtr(-far)), axis=-1))
+    density = far * far  # in place: gaps of all replicates are many
+    np.exp(np.multiply(density, -0.5, out=density), out=density)
+    density /= np.sqrt(2 * np.pi)
+    np.negative(far, out=far)
+    density += far * ndtr(far)
+    density *= 2 * error
+    return np.asarray(np.nansum(density, axis=-1))

@@ -76,22 +76,19 @@ class Counter:
             best = answers.top.best
             counts = self._by_class.counts([best], lambda of: best == of, 2)
             return Statistics(counts, *self._by_class.calibration(answers), pairs)
-        n_bins, shape = self.layout.n_bins, (self.n_attributes, len(self.layout.slices))
-        counts = np.empty((*shape, 12, self.layout.n_blocks))
-        gaps = np.empty((*shape, n_bins, self.layout.n_blocks))
+        n_bins, n_blocks = self.layout.n_bins, self.layout.n_blocks
+        shape = self.n_attributes, len(self.layout.slices)
+        counts = np.empty((*shape, 3, 2, n_blocks))
+        in_band = np.empty((*shape, n_blocks))
+        gaps = np.empty((*shape, n_bins, n_blocks))
 
         for a in range(self.n_attributes):
             code, place, gap = self._codes(answers, a)
-            counts[a] = self._tabulate(code, 12)
+            cells = self._tabulate(code, 12).reshape(-1, 3, 2, 2, n_blocks)
+            cells.sum(axis=-2, out=counts[a])
+            cells[..., 1, :].sum(axis=(1, 2), out=in_band[a])
             gaps[a] = self._tabulate(place, n_bins, gap)
-        by = _blocks_first(counts)
-        cells = by.reshape(*by.shape[:3], 3, 2, 2)
-        return Statistics(
-            cells.sum(axis=-1),
-            cells[..., 1].sum(axis=(-2, -1)),
-            _blocks_first(gaps),
-            pairs,
-        )
+        return Statistics(*map(_blocks_first, (counts, in_band, gaps)), pairs)
 
     @on_one_thread
     def transitions(self, before: Answers, after: Answers) -> Transitions:
@@ -157,8 +154,7 @@ class Counter:
         if known.all():
             sizes = np.bincount(self.blocks, minlength=self.layout.n_blocks).astype(np.float64)
             first = np.diagonal(second, axis1=-2, axis2=-1)[..., :, None]
-            everyone = np.broadcast_to(sizes[:, None, None], second.shape)
-            return Labels(everyone, np.broadcast_to(first, second.shape), second)
+            return Labels(sizes[:, None, None], first, second)
         return Labels(self._pairs(known, known), self._pairs(true, known), second)
 
     def _codes(

@@ -139,7 +139,7 @@ class Statistics(Additive):
 
 @dataclass(frozen=True)
 class Labels(Additive):
-    """What the labels add up to, pair by pair of attributes: (..., A, A), as in `Moments`."""
+    """What the labels add up to, pair by pair of attributes, as in `Moments`."""
 
     known: Floats
     first: Floats
@@ -229,8 +229,10 @@ def divide(numerator: Any, denominator: Any) -> Floats:  # noqa: ANN401 - anythi
     """
     bottom = np.asarray(denominator)
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = np.asarray(numerator) / bottom
-    return result if bottom.all() else np.where(bottom == 0, np.nan, result)
+        result = np.asarray(np.asarray(numerator) / bottom)
+    if not bottom.all():
+        np.copyto(result, np.nan, where=bottom == 0)
+    return result
 
 
 def binomial_cdf(k: ArrayLike, n: ArrayLike, p: float) -> Floats:

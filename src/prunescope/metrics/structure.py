@@ -22,10 +22,11 @@ def correlation(moments: Moments) -> Floats:
     """
     mean = divide(moments.first, moments.n)
     mean_of_other = np.swapaxes(mean, -1, -2)
-    covariance = divide(moments.second, moments.n) - mean * mean_of_other
+    covariance = divide(moments.second, moments.n)
+    covariance -= mean * mean_of_other
     variance = mean * (1 - mean)
-    scale = np.sqrt(variance * np.swapaxes(variance, -1, -2))
-    return divide(covariance, scale)
+    scale = variance * np.swapaxes(variance, -1, -2)
+    return divide(covariance, np.sqrt(scale, out=scale))
 
 
 def correlation_shift(predicted: Floats, labelled: Floats) -> Floats:

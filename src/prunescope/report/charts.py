@@ -1,29 +1,29 @@
-"""The curves: Altair charts, drawn once as SVG that needs no script; the page colours them."""
+"""The curves: key figures against sparsity, drawn as SVG that needs no script."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
 from prunescope.report.panels import Series
+from prunescope.report.plot import Axis, Plot, by_factors, fitted
 from prunescope.report.structure import Curve, CurvePoint
-from prunescope.report.svg import INK, MUTED, N_COLOURS, PAPER, colour, data, drawn
+from prunescope.report.svg import INK, N_COLOURS, colour
 from prunescope.verdict.glossary import GLOSSARY
 from prunescope.verdict.numbers import removed
 
 WIDTH, HEIGHT = 280, 150
+RADIUS, FAINT = 4.0, 2.24
 FLAT = 96
 """Height where no method has a line to draw."""
 
 PADDING = {"left": 44, "right": 8, "top": 8, "bottom": 26}
 """Room for labels, the same in every chart so that they line up."""
 
-DASHES = ([1, 0], [5, 3], [2, 2])
+DASHES = ("1,0", "5,3", "2,2")
 DENSE = "dense"
 
 
-def dash_of(place: int) -> list[int]:
+def dash_of(place: int) -> str:
     """Return the dashes of a series: others, when colours repeat."""
     return DASHES[place // N_COLOURS % len(DASHES)]
 
@@ -42,96 +42,73 @@ def draw(curve: Curve, series: list[Series]) -> str:
     """
     steps = {(point.method, point.sparsity) for point in curve.points if not point.dense}
     height = HEIGHT if len(steps) > len({method for method, _ in steps}) else FLAT
-    label = f"{GLOSSARY[curve.metric].label} against sparsity"
-    return drawn(_chart(curve, series), (WIDTH, height), PADDING, label)
+    every = [_row(curve, point) for point in curve.points]
+    rows = [row for row in every if not row["member"]]
+    dense = [row for row in rows if row["method"] is None]
+    level = _level(curve, dense)
+    values = [row["value"] for row in every] + ([] if level is None else [level])
+    ends = [row[end] for row in rows for end in ("low", "high") if row[end] is not None]
+    unit = GLOSSARY[curve.metric].unit
+    suffix = "%" if unit.suffix == "%" else ""
+    y = fitted([*values, *ends], height, about=4, suffix=suffix)
+    plot = Plot(_across(curve), y, PADDING, f"{GLOSSARY[curve.metric].label} against sparsity")
+    _draw_level(plot, curve, level)
+    for one in series:
+        path = _path(dense, [row for row in rows if row["method"] == one.name])
+        if len(path) > 1 + bool(dense):
+            _draw_path(plot, one, path)
+    _draw_points(plot, every, {None: INK} | {one.name: colour(one.place) for one in series})
+    return plot.text()
 
 
 def _left(point: CurvePoint) -> float:
     return 1 - point.sparsity
 
 
-def _chart(curve: Curve, series: list[Series]) -> alt.LayerChart | alt.FacetChart:
-    """Layer the level of dense, then bands and lines of each method, then a point per model."""
-    codes = {one.name: f"m{i}" for i, one in enumerate(series)}
-    every = [_row(curve, point, codes) for point in curve.points]
-    rows = [row for row in every if not row["member"]]
-    dense = [row for row in rows if row["method"] == DENSE]
-    x, y = _axes(curve)
-    layers = _level(curve, dense)
-    for one in series:
-        path = _path(dense, [row for row in rows if row["method"] == codes[one.name]])
-        if len(path) > 1 + bool(dense):
-            along = data(path).encode(x=x)
-            band = along.mark_area(color=colour(one.place), opacity=0.16)
-            line = along.mark_line(
-                color=colour(one.place), strokeWidth=1.8, strokeDash=dash_of(one.place)
-            )
-            layers += [band.encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")), line.encode(y=y)]
-    return alt.layer(*layers, *_points(every, x, y, series))
-
-
-def _level(curve: Curve, dense: list[dict[str, Any]]) -> list[alt.Chart]:
-    """Draw the level of dense or, of flips, the churn."""
-    churn = curve.churn is not None
+def _level(curve: Curve, dense: list[dict[str, Any]]) -> float | None:
+    """Return the level of dense or, of flips, the churn."""
     if curve.churn is not None:
-        value = curve.churn * GLOSSARY[curve.metric].unit.scale
-    elif dense:
-        value = sum(row["value"] for row in dense) / len(dense)
-    else:
-        return []
-    level = data([{"value": value}]).encode(y=alt.Y("value:Q"))
-    line = level.mark_rule(color=MUTED, strokeDash=[2, 3], opacity=0.7)
-    word = level.mark_text(text="churn", align="left", x=2, dy=-6, fontSize=11, color=MUTED)
-    return [line, word] if churn else [line]
+        return curve.churn * GLOSSARY[curve.metric].unit.scale
+    return sum(row["value"] for row in dense) / len(dense) if dense else None
 
 
-def _points(
-    rows: list[dict[str, Any]], x: alt.X, y: alt.Y, series: list[Series]
-) -> list[alt.Chart]:
+def _across(curve: Curve) -> Axis:
+    """Return the axis of the weights that are left, by factors; words say what was removed."""
+    kept = sorted({_left(point) for point in curve.points} | {1.0}, reverse=True)
+    ticks = [(left, DENSE if left == 1 else removed(1 - left)) for left in kept]
+    return by_factors((1.0, min(*kept, 0.8)), WIDTH, ticks, room=10)
+
+
+def _draw_level(plot: Plot, curve: Curve, level: float | None) -> None:
+    if level is not None:
+        plot.level(level)
+        if curve.churn is not None:
+            plot.words("churn", 2, plot.at((1, level))[1] - 6)
+
+
+def _draw_path(plot: Plot, one: Series, path: list[dict[str, float]]) -> None:
+    """Draw the band and the line of one method."""
+    lower, line, upper = (
+        [(row["left"], row[of]) for row in path] for of in ("low", "value", "high")
+    )
+    plot.area(lower, upper, colour(one.place))
+    dashes = dash_of(one.place)
+    plot.line(line, stroke=colour(one.place), stroke_width=1.8, stroke_dasharray=dashes)
+
+
+def _draw_points(plot: Plot, rows: list[dict[str, Any]], tones: dict[str | None, str]) -> None:
     """Draw a point with its interval per model, faint and small for single seeds behind a mean."""
-    domain = [DENSE, *(f"m{i}" for i in range(len(series)))]
-    scale = alt.Scale(domain=domain, range=[INK, *(colour(one.place) for one in series)])
-    paint = alt.Color("method:N", legend=None, scale=scale)
-    seeds, base = (
-        data([row for row in rows if row["member"] == member]).encode(x=x, y=y, color=paint)
-        for member in (True, False)
-    )
-    bar = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.4, opacity=0.8)
-    shapes = alt.Scale(domain=["dense", "compressed"], range=["diamond", "circle"])
-    point = base.mark_point(filled=True, opacity=1, size=64, stroke=PAPER, strokeWidth=1)
-    shape = alt.Shape("kind:N", legend=None, scale=shapes)
-    faint = seeds.mark_point(filled=True, opacity=0.5, size=20)
-    return [
-        bar.encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
-        *(
-            [faint.encode(shape=shape, description=alt.Description("tip:N"))]
-            if any(r["member"] for r in rows)
-            else []
-        ),
-        point.encode(shape=shape, description=alt.Description("tip:N")),
-    ]
+    for row in rows:
+        if not row["member"] and row["low"] is not None:
+            plot.range(row["left"], row["low"], row["high"], tones[row["method"]])
+    for row in sorted(rows, key=lambda row: not row["member"]):
+        faint, dense = row["member"], row["method"] is None
+        place, tone = (row["left"], row["value"]), tones[row["method"]]
+        r = FAINT if faint else RADIUS
+        plot.mark(place, r, tone, row["tip"], square=dense, faint=faint)
 
 
-def _axes(curve: Curve) -> tuple[alt.X, alt.Y]:
-    """Make the axes: what is left of the weights, by factors, and the metric."""
-    kept = sorted({_left(point) for point in curve.points} | {1.0})
-    x = alt.X(
-        "left:Q",
-        title=None,
-        scale=alt.Scale(type="log", domain=[1, min(*kept, 0.8)], padding=10),
-        axis=alt.Axis(values=kept[::-1], labelExpr=_tick_words(kept), labelOverlap="greedy"),
-    )
-    suffix = "%" if GLOSSARY[curve.metric].unit.suffix == "%" else ""
-    y = alt.Y(
-        "value:Q",
-        title=None,
-        scale=alt.Scale(zero=False, nice=True),
-        axis=alt.Axis(labelExpr=f"datum.label + '{suffix}'", tickCount=4),
-    )
-    return x, y
-
-
-def _row(curve: Curve, point: CurvePoint, codes: dict[str, str]) -> dict[str, Any]:
+def _row(curve: Curve, point: CurvePoint) -> dict[str, Any]:
     """Return what is drawn of one model."""
     row, unit = point.estimate, GLOSSARY[curve.metric].unit
     value = row.value or 0.0
@@ -140,17 +117,16 @@ def _row(curve: Curve, point: CurvePoint, codes: dict[str, str]) -> dict[str, An
         "value": value * unit.scale,
         "low": None if row.low is None else row.low * unit.scale,
         "high": None if row.high is None else row.high * unit.scale,
-        "kind": "dense" if point.dense else "compressed",
         "tip": f"{row.model}: {unit.whole(value, row.low, row.high)}",
         "member": point.member,
-        "method": DENSE if point.dense else codes[point.method],
+        "method": None if point.dense else point.method,
     }
 
 
 def _path(dense: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, float]]:
     """Return the line of one method, from dense on: mean over seeds, envelope of intervals."""
     path = []
-    for left in sorted({row["left"] for row in [*dense, *rows]}):
+    for left in sorted({row["left"] for row in [*dense, *rows]}, reverse=True):
         here = [row for row in [*dense, *rows] if row["left"] == left]
         values = [row["value"] for row in here]
         path.append(
@@ -162,11 +138,3 @@ def _path(dense: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[
             }
         )
     return path
-
-
-def _tick_words(kept: list[float]) -> str:
-    """Write the Vega expression that labels a share of weights left with the share removed."""
-    pairs = ", ".join(
-        f"'{left:.9f}': '{'dense' if left == 1 else removed(1 - left)}'" for left in kept
-    )
-    return f"{{{pairs}}}[format(datum.value, '.9f')]"

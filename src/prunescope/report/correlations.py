@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from prunescope.audit import Audit
 from prunescope.audit.roles import Roles
@@ -62,9 +60,7 @@ class Together:
             kept = np.sort(np.argsort(-moved, kind="stable")[:MOST_DRAWN])
             names = [names[i] for i in kept]
         apart = 1 - np.nan_to_num(_square(names, self._dense, "labels"))
-        np.fill_diagonal(apart, 0)
-        order = leaves_list(linkage(squareform(apart, checks=False), "average"))
-        return [names[i] for i in order]
+        return [names[i] for i in neighbours(apart)]
 
     def shared(self) -> Correlations | None:
         """Return what all models share; None where nothing was correlated."""
@@ -96,6 +92,29 @@ class Together:
         square = _square(self._drawn, rows, column)
         lower = square[np.tril_indices(len(square), k=-1)]
         return [None if np.isnan(value) else round(float(value), DIGITS) for value in lower]
+
+
+def neighbours(apart: Floats) -> list[int]:
+    """Order things so that those near to each other stand together: the leaves of a tree.
+
+    The two clusters that are nearest on average become one, until one is left (average linkage);
+    of the two, the one that was there first stands first. `apart` (n, n) is symmetric; its
+    diagonal says nothing.
+
+    >>> neighbours(np.array([[0, 9, 1.0], [9, 0, 8], [1, 8, 0]]))
+    [1, 0, 2]
+    """
+    apart, n = apart.copy(), len(apart)
+    np.fill_diagonal(apart, np.inf)
+    born, leaves = np.arange(n), [[i] for i in range(n)]
+    for k in range(n, 2 * n - 1):
+        first, last = sorted(divmod(int(apart.argmin()), n), key=born.__getitem__)
+        sizes = len(leaves[first]), len(leaves[last])
+        apart[last] = np.average(apart[[first, last]], axis=0, weights=sizes)
+        apart[:, last] = apart[last]
+        apart[last, last] = apart[first] = apart[:, first] = np.inf
+        born[last], leaves[last] = k, leaves[first] + leaves[last]
+    return max(leaves, key=len)
 
 
 def _square(names: Sequence[str], rows: pl.DataFrame, column: str) -> Floats:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from itertools import product
@@ -59,14 +58,7 @@ def to_html(report: Report) -> str:
         return replace(drawn, svg=Markup(drawn.svg))
 
     told = report.trade_off
-    pairs = list(product(range(len(told.damages)), range(len(told.costs))))
     curves = report.curves if drawable else []
-    # one chart is laid out while another is drawn, by a library that lets go of the interpreter
-    with ThreadPoolExecutor(2) as pool:
-        traded = pool.map(lambda pair: draw_trade_off(told, pair[0], pair[1], colours), pairs)
-        curved = pool.map(lambda curve: draw(curve, series), curves)
-        plotted = pool.map(lambda plot: draw_points(plot, colours), report.links.plots)
-        estimates = packed(report.estimates, report.noun)
     return page(
         "report.html",
         report.title,
@@ -78,16 +70,16 @@ def to_html(report: Report) -> str:
         GLOSSARY=legend(report.noun),
         label_of=partial(label_of, noun=report.noun),
         trades=[
-            (*pair, Markup(svg), told.without(*pair))
-            for pair, svg in zip(pairs, traded, strict=True)
+            (*pair, Markup(draw_trade_off(told, *pair, colours)), told.without(*pair))
+            for pair in product(range(len(told.damages)), range(len(told.costs)))
         ],
         whole=[model.name for model in report.compressed if not model.sparsity],
-        packed=estimates,
+        packed=packed(report.estimates, report.noun),
         n_shown=min(len(report.estimates), MOST_SHOWN),
         series=series,
-        curves=list(zip(curves, map(Markup, curved), strict=True)),
+        curves=[(curve, Markup(draw(curve, series))) for curve in curves],
         grid=grid,
-        plots=list(zip(report.links.plots, map(Markup, plotted), strict=True)),
+        plots=[(plot, Markup(draw_points(plot, colours))) for plot in report.links.plots],
         colours=colours if len(colours) <= N_COLOURS else {},
     )
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import altair as alt
 from markupsafe import Markup
 
-from prunescope.report.svg import MUTED, colour, data, drawn, shrink_points
+from prunescope.report.plot import Axis, Plot, by_factors, fitted
+from prunescope.report.svg import MUTED, colour
 
-WIDTH, HEIGHT = 280, 170
+WIDTH, HEIGHT, RADIUS = 280, 170, 2.92
 PADDING = {"left": 46, "right": 10, "top": 8, "bottom": 40}
 
 
@@ -43,44 +42,31 @@ class Scale:
     zero: bool = False
     reverse: bool = False
 
-    def channel(self, kind: Any, field: str) -> Any:  # noqa: ANN401 - alt.X or alt.Y
-        """Return the axis for Altair."""
-        axis = {"tickCount": 5} if not self.ticks else {"values": list(self.ticks)}
-        scale = alt.Scale(
-            type="log" if self.log else "linear",
-            zero=self.zero,
-            nice=not self.log,
-            reverse=self.reverse,
-        )
-        return kind(f"{field}:Q", title=self.title, scale=scale, axis=alt.Axis(**axis))
+    def axis(self, values: Sequence[float], length: float) -> Axis:
+        """Return the axis that holds some values."""
+        if not self.log:
+            return fitted(values, length, self.title, zero=self.zero)
+        ends = (max(values), min(values)) if self.reverse else (min(values), max(values))
+        ticks = [(tick, f"{tick:g}") for tick in self.ticks]
+        return by_factors(ends, length, ticks, self.title)
 
 
 def draw_lines(
     lines: Sequence[Line], x: Scale, y: Scale, label: str, *, diagonal: bool = False
 ) -> Markup:
     """Draw lines with a point at each value, as an ``<svg>`` element."""
-    across, up = x.channel(alt.X, "x"), y.channel(alt.Y, "y")
-    layers: list[alt.Chart] = []
+    scaled = [[(a * x.factor, b * y.factor) for a, b in line.points] for line in lines]
+    across, up = ([point[i] for points in scaled for point in points] for i in (0, 1))
+    ends = (min([*across, *up]), max([*across, *up]))
     if diagonal:
-        ends = [value * x.factor for line in lines for point in line.points for value in point]
-        rows = [{"x": end, "y": end} for end in (min(ends), max(ends))]
-        layers.append(
-            data(rows).mark_line(color=MUTED, strokeDash=[2, 3], opacity=0.7).encode(x=across, y=up)
-        )
-    for line in lines:
-        values: list[dict[str, Any]] = [
-            {
-                "x": a * x.factor,
-                "y": b * y.factor,
-                "tip": f"{line.name}: {a * x.factor:.3g}, {b * y.factor:.3g}",
-            }
-            for a, b in line.points
-        ]
-        one = data(values).encode(x=across, y=up)
-        layers.append(one.mark_line(color=line.colour, strokeWidth=1.8))
-        layers.append(
-            one.mark_point(filled=True, size=34, opacity=1, color=line.colour).encode(
-                description=alt.Description("tip:N")
-            )
-        )
-    return Markup(drawn(alt.layer(*layers), (WIDTH, HEIGHT), PADDING, label, shrink_points))
+        across, up = [*across, *ends], [*up, *ends]
+    drawn = Plot(x.axis(across, WIDTH), y.axis(up, HEIGHT), PADDING, label)
+    if diagonal:
+        same = [(end, end) for end in ends]
+        drawn.line(same, stroke=MUTED, stroke_dasharray="2,3", opacity=0.7)
+    for line, points in zip(lines, scaled, strict=True):
+        drawn.line(points, stroke=line.colour, stroke_width=1.8)
+        for place in points:
+            tip = f"{line.name}: {place[0]:.3g}, {place[1]:.3g}"
+            drawn.dot(place, RADIUS, line.colour, tip)
+    return Markup(drawn.text())

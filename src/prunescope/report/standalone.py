@@ -9,8 +9,6 @@ from functools import cache
 from importlib.resources import files
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
-import vl_convert
-
 from prunescope.report.panel_chart import marker
 from prunescope.report.panels import Series
 
@@ -112,5 +110,7 @@ def colours() -> dict[str, str]:
 
 def to_png(svg: str) -> bytes:
     """Return a document of `sheet` as PNG."""
+    import vl_convert
+
     drawn: bytes = vl_convert.svg_to_png(svg, scale=SCALE)
     return drawn

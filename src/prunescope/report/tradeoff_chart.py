@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-import altair as alt
-
+from prunescope.report.plot import Axis, Plot, by_factors, round_ticks
 from prunescope.report.records import Damage, TradeOff
-from prunescope.report.svg import INK, MUTED, PAPER, cut, data, drawn
+from prunescope.report.svg import INK, cut
 from prunescope.report.tradeoff import KEPT
 from prunescope.verdict.glossary import unit_of
 
-WIDTH, HEIGHT = 310, 220
+WIDTH, HEIGHT, RADIUS, TICKS = 310, 220, 4.74, 5
 PADDING = {"left": 50, "right": 52, "top": 12, "bottom": 40}
 LETTER, LINE = 6.0, 11.0
 """Pixels that a letter of a name takes in the picture, about, and a line."""
@@ -21,15 +18,15 @@ LETTER, LINE = 6.0, 11.0
 LONGEST = 22
 """Letters of a name in the picture."""
 
-Align: TypeAlias = Literal["left", "center", "right"]
+Align: TypeAlias = Literal["start", "middle", "end"]
 AROUND: tuple[tuple[Align, int, int], ...] = (
-    ("left", 9, 0),
-    ("right", -9, 0),
-    ("center", 0, -14),
-    ("center", 0, -27),
-    ("left", 9, -20),
-    ("right", -9, -20),
-    ("center", 0, -40),
+    ("start", 9, 0),
+    ("end", -9, 0),
+    ("middle", 0, -14),
+    ("middle", 0, -27),
+    ("start", 9, -20),
+    ("end", -9, -20),
+    ("middle", 0, -40),
 )
 """Where a name may stand beside its point: its alignment, how far right, how far down."""
 
@@ -41,10 +38,19 @@ def draw_trade_off(told: TradeOff, damage: int, cost: int, colours: dict[str, st
     """
     measure, name = told.damages[damage], told.costs[cost]
     rows = _rows(told, damage, cost, colours)
-    frame = _Frame.of(measure, name, rows)
-    layers = [*frame.limits(measure), _points(rows, frame), *_names(rows, frame)]
-    label = f"{measure.label} against {name}, model by model"
-    return drawn(alt.layer(*layers), (WIDTH, HEIGHT), PADDING, label)
+    x, y = _axes(measure, name, rows)
+    plot = Plot(x, y, PADDING, f"{measure.label} against {name}, model by model", grid=False)
+    _draw_limits(plot, measure)
+    places = [(row["x"], row["y"]) for row in rows]
+    for row, place in zip(rows, places, strict=True):
+        plot.mark(place, RADIUS, row["colour"], row["tip"], square=row["dense"])
+    pixels = [plot.at(place) for place in places]
+    names = [row["name"] for row in rows]
+    for (left, top), words, where in zip(pixels, names, _beside(pixels, names), strict=True):
+        if where:  # the tip has every name
+            align, dx, dy = where
+            plot.words(words, left + dx, top + dy, align, fill=INK)
+    return plot.text()
 
 
 def _rows(told: TradeOff, damage: int, cost: int, colours: dict[str, str]) -> list[dict[str, Any]]:
@@ -55,7 +61,7 @@ def _rows(told: TradeOff, damage: int, cost: int, colours: dict[str, str]) -> li
         {
             "x": value,
             "y": size * unit.scale,
-            "kind": "dense" if point.dense else "compressed",
+            "dense": point.dense,
             "colour": INK if point.dense else colours.get(point.model, "var(--s2)"),
             "name": cut(point.model, LONGEST),
             "tip": f"{point.model}: {value:.3g} {suffix}, "
@@ -66,84 +72,30 @@ def _rows(told: TradeOff, damage: int, cost: int, colours: dict[str, str]) -> li
     ]
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """The axes, and where a value lies on them, in pixels."""
-
-    x: alt.X
-    y: alt.Y
-    low: float
-    high: float
-    top: float
-    log: bool
-
-    @classmethod
-    def of(cls, measure: Damage, cost: str, rows: list[dict[str, Any]]) -> _Frame:
-        """Fit the axes to rows and limits; weights stand by factors, as in the whole report."""
-        ends, log, unit = [row["x"] for row in rows], cost == KEPT, unit_of(measure.metric)
-        low, high = (0.8 * min([*ends, 100.0]), 115.0) if log else (0.0, 1.1 * max(ends, default=1))
-        limits = [1.25 * limit * unit.scale for _, limit in measure.limits]
-        top = max([*limits, *(1.08 * row["y"] for row in rows)])
-        ticks: dict[str, Any] = {"tickCount": 5}
-        if log:
-            ticks = {"values": sorted(set(ends)), "labelOverlap": "greedy", "format": "~g"}
-        scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False)
-        points = ", points" if unit.scale == 100 else ""
-        x = alt.X("x:Q", title=cost, scale=scale, axis=alt.Axis(**ticks))
-        y = alt.Y(
-            "y:Q",
-            title=f"{measure.label.lower()}{points}",
-            scale=alt.Scale(domain=[0, top]),
-            axis=alt.Axis(tickCount=5, grid=False),
-        )
-        return cls(x, y, low, high, top, log)
-
-    def place(self, row: dict[str, Any]) -> tuple[float, float]:
-        """Return where a row lies, from the left and from the top."""
-        share = row["x"] / self.high
-        if self.log:
-            share = math.log(row["x"] / self.low) / math.log(self.high / self.low)
-        return WIDTH * share, HEIGHT * (1 - row["y"] / self.top)
-
-    def limits(self, measure: Damage) -> list[alt.Chart]:
-        """Draw from where a damage is called moderate and severe; words that would meet, one."""
-        scale = unit_of(measure.metric).scale
-        first, last = measure.limits[0][1], measure.limits[-1][1]
-        apart = HEIGHT * (last - first) * scale / self.top > LINE
-        layers: list[alt.Chart] = []
-        for word, limit in measure.limits:
-            level = data([{"y": limit * scale}]).encode(y=self.y)
-            layers.append(level.mark_rule(color=MUTED, strokeDash=[2, 3], opacity=0.8))
-            if apart or limit == last:
-                layers.append(
-                    level.mark_text(align="left", x=WIDTH + 4, fontSize=10, color=MUTED, text=word)
-                )
-        return layers
+def _axes(measure: Damage, cost: str, rows: list[dict[str, Any]]) -> tuple[Axis, Axis]:
+    """Fit the axes to rows and limits; weights stand by factors, as in the whole report."""
+    ends, unit = sorted({row["x"] for row in rows}), unit_of(measure.metric)
+    if cost == KEPT:
+        ticks = [(end, f"{end:g}") for end in ends]
+        x = by_factors((0.8 * min([*ends, 100.0]), 115.0), WIDTH, ticks, cost)
+    else:
+        high = 1.1 * max(ends, default=1)
+        x = Axis(0, high, WIDTH, round_ticks(0, high, TICKS), cost)
+    limits = [1.25 * limit * unit.scale for _, limit in measure.limits]
+    top = max([*limits, *(1.08 * row["y"] for row in rows)])
+    title = f"{measure.label.lower()}{', points' if unit.scale == 100 else ''}"
+    return x, Axis(0, top, HEIGHT, round_ticks(0, top, TICKS), title)
 
 
-def _points(rows: list[dict[str, Any]], frame: _Frame) -> alt.Chart:
-    shapes = alt.Scale(domain=["dense", "compressed"], range=["diamond", "circle"])
-    points = data(rows).mark_point(filled=True, opacity=1, size=90, stroke=PAPER, strokeWidth=1)
-    encoded: alt.Chart = points.encode(
-        x=frame.x,
-        y=frame.y,
-        color=alt.Color("colour:N", scale=None),
-        shape=alt.Shape("kind:N", legend=None, scale=shapes),
-        description=alt.Description("tip:N"),
-    )
-    return encoded
-
-
-def _names(rows: list[dict[str, Any]], frame: _Frame) -> list[alt.Chart]:
-    """Write names beside their points where there is room; the tip has them all."""
-    layers = []
-    places = [frame.place(row) for row in rows]
-    for row, where in zip(rows, _beside(places, [row["name"] for row in rows]), strict=True):
-        if where:
-            align, dx, dy = where
-            label = data([row]).encode(x=frame.x, y=frame.y, text=alt.Text("name:N"))
-            layers.append(label.mark_text(align=align, dx=dx, dy=dy, fontSize=11, color=INK))
-    return layers
+def _draw_limits(plot: Plot, measure: Damage) -> None:
+    """Draw from where a damage is called moderate and severe; words that would meet, one."""
+    levels = [(word, limit * unit_of(measure.metric).scale) for word, limit in measure.limits]
+    first, last = (plot.y.place(levels[end][1]) for end in (0, -1))
+    for word, level in levels:
+        plot.level(level, opacity=0.8)
+        if last - first > LINE or level == levels[-1][1]:
+            top = HEIGHT - plot.y.place(level)
+            plot.words(word, WIDTH + 4, top, font_size="10px")
 
 
 def _beside(
@@ -156,7 +108,7 @@ def _beside(
     for (x, y), name in zip(places, names, strict=True):
         width = LETTER * len(name)
         for align, dx, dy in AROUND:
-            left = x + dx - {"left": 0.0, "center": width / 2, "right": width}[align]
+            left = x + dx - {"start": 0.0, "middle": width / 2, "end": width}[align]
             box = (left, y + dy - LINE / 2, width, LINE)
             inside = left > -PADDING["left"] / 4 and left + width < WIDTH
             if inside and box[1] > -PADDING["top"] and not any(_meet(box, one) for one in taken):

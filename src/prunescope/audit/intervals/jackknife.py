@@ -57,6 +57,11 @@ def without_each(sums: Sum) -> Sum:
     return type(sums)(*(total - array for total, array in pairs))
 
 
+def jackknife(sums: Sum) -> tuple[Sum, Sum]:
+    """Return the sums over all samples, and over all but those of each block."""
+    return sums.total(), without_each(sums)
+
+
 def hinged(value: Floats, replicates: Floats) -> Floats:
     """Fill the replicates that have no value, where the estimate has one: it hinges on a block.
 

@@ -121,7 +121,7 @@ class Pooled:
             estimates,
             np.asarray(np.mean(self._baselines, axis=0)),
             deltas.value,
-            deltas.mean_replicates,
+            lambda: deltas.mean_replicates,
         )
         if not estimates.resampled:
             return result
