@@ -197,7 +197,7 @@ def test_the_page_bars_nobody(visit, barriers, path_of, name, width, scheme):
 def test_the_first_screen_answers(visit, path_of):
     page = visit(path_of("many"))
     assert page.locator("h1 .answer").inner_text() == (
-        "Ship with care up to 80% of weights removed; not beyond."
+        "Ship with care: at most 80% of weights removed. Do not ship: more than 80% removed."
     )
     for part in ("h1", "#verdict .answers", "#verdict .broken", "#trade-off svg >> visible=true"):
         box = page.locator(part).first.bounding_box()

@@ -111,7 +111,8 @@ def test_a_row_in_words(told, place, figure):
 
 TEXTS = {
     "broken": ({"n_broken": 3, "n_rows": 18}, {"attribute": "Bald"},
-        "Bald: 95.0 → 90.0% (−6.0 to −4.0 points), limit 2.0 points; and 2 more of 18"),
+        "Bald: 95.0 → 90.0% (−6.0 to −4.0 points), limit 2.0 points; and 2 more of 18 at "
+        "or beyond a limit"),
     "broken alone": ({"n_broken": 1}, {}, "95.0 → 90.0% (−6.0 to −4.0 points), limit 2.0 points"),
     "open": ({"n_open": 1}, {"more": 1234, "state": "open"},
         "95.0 → 90.0% (−6.0 to −4.0 points); 5.8 points worse cannot be ruled out, limit 2.0 "

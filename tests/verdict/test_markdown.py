@@ -66,7 +66,7 @@ def test_seeds_that_disagree_are_told(made, row):
     rows[1] |= {"value": 0.5, "low": 0.4, "high": 0.6}
     audit = made(*rows, models=("s-0", "s-1"), populations=[("s", ["s-0", "s-1"])])
     text = to_markdown(judged(audit, {"gte": 0.8}))
-    assert "\nThe seeds of s disagree: ship s-0; do not ship s-1.\n" in text
+    assert "\nThe seeds of s disagree. Ship: s-0. Do not ship: s-1.\n" in text
 
 
 def test_hostile_names_break_neither_table_nor_markup_nor_mention_anybody(hostile):

@@ -34,6 +34,9 @@ MOST_SHOWN = 40
 LONGEST = 80
 """Letters of a name that are shown."""
 
+AT_A_LIMIT = "at or beyond a limit"
+"""What is said of broken rows where they are counted."""
+
 
 class Frozen(BaseModel):
     """A record that does not change."""
@@ -186,7 +189,7 @@ class Judged(Frozen):
 
     def _broken(self, row: Row) -> str:
         others = self.n_broken - 1
-        more = f"; and {others:,} more of {self.n_rows:,}" if others else ""
+        more = f"; and {others:,} more of {self.n_rows:,} {AT_A_LIMIT}" if others else ""
         return f"{row.figure}{self._limit()}{more}"
 
     def _open(self, row: Row) -> str:
