@@ -150,13 +150,17 @@ def test_a_criterion_in_words(request, counts, row, text):
 @pytest.mark.parametrize(
     ("told", "state", "text"),
     [
-        ({"gte": 0.89}, "open", "90.0% (88.0 to 92.0%), limit >= 0.89; about"),
-        ({"gte": 0.95}, "broken", "90.0% (88.0 to 92.0%), limit >= 0.95"),
-        ({"gte": 0.1, "lte": 0.99}, "held", "90.0% (88.0 to 92.0%), limit >= 0.1 and <= 0.99"),
+        ({"gte": 0.89}, "open", "90.0% (88.0 to 92.0%), limit at least 89.0%; about"),
+        ({"gte": 0.95}, "broken", "90.0% (88.0 to 92.0%), limit at least 95.0%"),
+        (
+            {"gte": 0.1, "lte": 0.99},
+            "held",
+            "90.0% (88.0 to 92.0%), limit at least 10.0% and at most 99.0%",
+        ),
         (
             {"gte": -0.03, "relative": True},
             "held",
-            "91.0 → 90.0% (−2.0 to ±0 points), limit >= -0.03",
+            "91.0 → 90.0% (−2.0 to ±0 points), limit at least −3.0 points from dense",
         ),
     ],
 )

@@ -19,6 +19,9 @@ FLAT = 96
 PADDING = {"left": 44, "right": 8, "top": 8, "bottom": 26}
 """Room for labels, the same in every chart so that they line up."""
 
+SIDE = 20
+"""Room beside the outermost points, so that the word "dense" is clear of the vertical axis."""
+
 DASHES = ([1, 0], [5, 3], [2, 2])
 DENSE = "dense"
 
@@ -118,7 +121,7 @@ def _axes(curve: Curve) -> tuple[alt.X, alt.Y]:
     x = alt.X(
         "left:Q",
         title=None,
-        scale=alt.Scale(type="log", domain=[1, min(*kept, 0.8)], padding=10),
+        scale=alt.Scale(type="log", domain=[1, min(*kept, 0.8)], padding=SIDE),
         axis=alt.Axis(values=kept[::-1], labelExpr=_tick_words(kept), labelOverlap="greedy"),
     )
     suffix = "%" if GLOSSARY[curve.metric].unit.suffix == "%" else ""

@@ -27,6 +27,8 @@ AROUND: tuple[tuple[Align, int, int], ...] = (
     ("right", -9, 0),
     ("center", 0, -14),
     ("center", 0, -27),
+    ("left", 9, -13),
+    ("right", -9, -13),
     ("left", 9, -20),
     ("right", -9, -20),
     ("center", 0, -40),
@@ -42,7 +44,7 @@ def draw_trade_off(told: TradeOff, damage: int, cost: int, colours: dict[str, st
     measure, name = told.damages[damage], told.costs[cost]
     rows = _rows(told, damage, cost, colours)
     frame = _Frame.of(measure, name, rows)
-    layers = [*frame.limits(measure), _points(rows, frame), *_names(rows, frame)]
+    layers = [*frame.limits(measure), _points(rows, frame), *_names(rows, frame, measure)]
     label = f"{measure.label} against {name}, model by model"
     return drawn(alt.layer(*layers), (WIDTH, HEIGHT), PADDING, label)
 
@@ -105,6 +107,11 @@ class _Frame:
             share = math.log(row["x"] / self.low) / math.log(self.high / self.low)
         return WIDTH * share, HEIGHT * (1 - row["y"] / self.top)
 
+    def lines(self, measure: Damage) -> list[float]:
+        """Return how far from the top the limits lie."""
+        scale = unit_of(measure.metric).scale
+        return [HEIGHT * (1 - limit * scale / self.top) for _, limit in measure.limits]
+
     def limits(self, measure: Damage) -> list[alt.Chart]:
         """Draw from where a damage is called moderate and severe; words that would meet, one."""
         scale = unit_of(measure.metric).scale
@@ -134,11 +141,12 @@ def _points(rows: list[dict[str, Any]], frame: _Frame) -> alt.Chart:
     return encoded
 
 
-def _names(rows: list[dict[str, Any]], frame: _Frame) -> list[alt.Chart]:
+def _names(rows: list[dict[str, Any]], frame: _Frame, measure: Damage) -> list[alt.Chart]:
     """Write names beside their points where there is room; the tip has them all."""
     layers = []
-    places = [frame.place(row) for row in rows]
-    for row, where in zip(rows, _beside(places, [row["name"] for row in rows]), strict=True):
+    places, names = [frame.place(row) for row in rows], [row["name"] for row in rows]
+    beside = _beside(places, names, frame.lines(measure))
+    for row, where in zip(rows, beside, strict=True):
         if where:
             align, dx, dy = where
             label = data([row]).encode(x=frame.x, y=frame.y, text=alt.Text("name:N"))
@@ -149,9 +157,11 @@ def _names(rows: list[dict[str, Any]], frame: _Frame) -> list[alt.Chart]:
 def _beside(
     places: list[tuple[float, float]],
     names: list[str],
+    lines: list[float],
 ) -> list[tuple[Align, int, int] | None]:
-    """Find a free place for the name of each point; None where there is none."""
+    """Find a free place for the name of each point, on no line; None where there is none."""
     taken = [(x - 5, y - 5, 10.0, 10.0) for x, y in places]
+    taken += [(0.0, y, float(WIDTH), 0.0) for y in lines]
     found: list[tuple[Align, int, int] | None] = []
     for (x, y), name in zip(places, names, strict=True):
         width = LETTER * len(name)

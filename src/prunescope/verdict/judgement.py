@@ -221,6 +221,22 @@ class Judged(Frozen):
         return f", limit {size(self.metric, self.limit)}"
 
 
+def kept(criterion: Criterion) -> str | None:
+    """Say what a criterion's bounds keep, in the metric's unit; none where it limits a damage.
+
+    >>> kept(Criterion(metric="accuracy", gte=0.9, lte=1))
+    'at least 90.0% and at most 100%'
+    >>> kept(Criterion(metric="accuracy", gte=-0.01, relative=True))
+    'at least −1.0 points from dense'
+    """
+    unit = unit_of(criterion.metric)
+    write = unit.change if criterion.relative else unit.value
+    bounds = [("at least", criterion.gte), ("at most", criterion.lte)]
+    told = [f"{word} {write(bound)}" for word, bound in bounds if bound is not None]
+    change = " from dense" if criterion.relative else ""
+    return f"{' and '.join(told)}{change}" if told else None
+
+
 def shown(name: str, longest: int = LONGEST) -> str:
     r"""Make a name fit to be shown anywhere: one line, no control characters, not too long.
 
