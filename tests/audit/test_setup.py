@@ -38,7 +38,7 @@ def test_whether_dense_and_compressed_may_be_swapped(dense, compressed, asked):
 def test_who_may_be_swapped_is_named():
     (text,) = settled([TOLD], [SILENT])
     assert text.startswith(
-        "Are dense and compressed swapped? Given as dense: m0 (gmp, 0.8 of the weights removed). "
+        "Are dense and compressed swapped? Given as dense: m0 (gmp, 80% of the weights removed). "
         "Given as compressed, though its file tells of no compression: m1."
     )
 

@@ -328,7 +328,7 @@ def test_a_picked_model_stands_in_the_address_by_name(visit, path_of):
 
 def test_links_of_the_page_unfold_what_they_lead_to_and_keep_the_view(visit, path_of):
     page = visit(path_of("many"), fragment="#metric=accuracy")
-    page.get_by_role("link", name="Not estimated").click()
+    page.get_by_role("link", name="What could not be estimated").click()
     page.wait_for_url("**#gaps&metric=accuracy&folds=gaps")
     assert page.locator("#gaps .gap-list").first.is_visible()
     page.get_by_role("button", name="Fold all", exact=True).click()

@@ -150,7 +150,7 @@ def swapped(models: Sequence[Metadata], n_dense: int) -> list[str]:
     was compressed and a compressed one's says nothing of the kind.
     """
     small = [
-        f"{model.name} ({how.method}, {how.removed:.4g} of the weights removed)"
+        f"{model.name} ({how.method}, {100 * how.removed:.4g}% of the weights removed)"
         for model in models[:n_dense]
         if (how := model.compression) != Compression()
     ]
