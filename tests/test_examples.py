@@ -190,7 +190,7 @@ def test_a_lightning_loop_is_pruned_and_audited(tmp_path, capsys):
 def test_models_are_audited_from_memory(tmp_path, capsys):
     out = tmp_path / "out"
     load("memory/audit.py").main(out)
-    assert capsys.readouterr().out.endswith("Ship with care int8 and int4; not int2.\n")
+    assert capsys.readouterr().out.endswith("Ship with care: int8 and int4. Do not ship: int2.\n")
     assert "int2" in (out / "report.html").read_text()
     assert [one.name for one in Audit.load(out).info.models] == ["dense", "int8", "int4", "int2"]
 

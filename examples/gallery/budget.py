@@ -47,8 +47,8 @@ audit = ps.audit(
 )
 
 # %% [markdown]
-# The budget is two lines. It is kept where the data rule the damage out, not where it was merely
-# not seen. Of networks, `prunescope mitigate search dense --budget …` does this with few trainings.
+# The budget is two lines, in shares: 0.01 is a point. It is kept where the data rule damage out,
+# not where none was seen. Of networks, `prunescope mitigate search --budget …` needs few trainings.
 
 # %%
 budget = Policy.of(["accuracy >= -0.01", "bias_amplification[Male] <= +0.02"])

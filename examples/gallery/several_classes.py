@@ -52,5 +52,6 @@ print(ps.verdict(audit).text)
 
 # %%
 columns = ["model", "attribute", "baseline", "value", "delta_low", "delta_high"]
-worst = audit.worst("tpr", n=100).filter(pl.col("group").is_null())
+one_digit = pl.col("group").is_null() & pl.col("attribute").is_not_null()
+worst = audit.worst("tpr", n=100).filter(one_digit)
 print(worst.select(columns).head(4))

@@ -39,10 +39,12 @@ print(found)
 # %% [markdown]
 # The rule that was planted is found, to the hour, and the half that was not searched bears it out:
 # the share of answers that went from right to wrong inside and elsewhere, and how much more
-# that is, with a 95% interval. (The first condition tells how sure the dense model was.)
+# that is, in points and with a 95% interval. (The first condition tells how sure the dense model
+# was.)
 
 # %%
 for row in found.table.rows(named=True):
     print(row["rule"])
     print("inside {inside:.1%}, elsewhere {elsewhere:.1%}".format(**row), end="; ")
-    print("{damage:.1%} more ({low:.1%} to {high:.1%})".format(**row))
+    points = [f"{100 * row[name]:.1f}" for name in ("damage", "low", "high")]
+    print("{} points more ({} to {})".format(*points))

@@ -236,6 +236,43 @@ def test_bad_options_get_one_clear_error(tmp_path, answers, prunescope, options,
     assert complaint in " ".join(ran.err.replace("│", " ").split())
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--data", "no-such.csv"), "no-such.csv does not exist: expected 'synthetic'"),
+        (("--slices", "no-such"), "no-such"),
+        (("--policy", "no-such.yaml"), "no-such.yaml"),
+        (("--gain", "no-such.json"), "no-such.json"),
+        (("--format", "pdf"), "unknown report format 'pdf'"),
+        (("--figures", "gif"), "unknown kind of figure 'gif'"),
+        (("--base-model", "a/b/c"), "'a/b/c' is no name of a model"),
+    ],
+)
+def test_what_the_page_is_made_of_is_checked_first(
+    tmp_path, answers, prunescope, monkeypatch, options, complaint
+):
+    monkeypatch.setattr("prunescope.cli.files.Files.audit_in_memory", None)
+    dense, sparse = answers(tmp_path)
+    ran = prunescope("audit", dense, "--compressed", sparse, "-o", tmp_path / "out", *options)
+    assert ran.code == 2
+    assert complaint in " ".join(ran.err.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "example"),
+    [
+        (["a.csv", "b.csv"], "prunescope audit a.csv --compressed b.csv"),
+        (["a.csv"], "prunescope audit a.csv --compressed FILE"),
+    ],
+)
+def test_without_compressed_models_it_says_how_they_are_named(prunescope, given, example):
+    ran = prunescope("audit", *given)
+    assert ran.code == 2
+    assert "dense models come first, compressed ones after --compressed" in ran.err
+    assert ran.err.endswith(f"for example: {example}\n")
+
+
 def test_two_models_of_one_name(tmp_path, answers, prunescope):
     dense, _ = answers(tmp_path)
     ran = prunescope("audit", dense, "--compressed", dense, "-o", tmp_path / "out", *FAST)

@@ -71,7 +71,7 @@ def test_a_gate_that_passes_says_why_and_so_does_one_that_fails(
     assert "sparse: Ship with care (1 broken, 1 held)" in ran.out
     told = lines(ran.out)
     assert "held accuracy holds up: 98.7 → 73.7% (−28.9" in told
-    assert "limit >= -0.9" in told
+    assert "limit at least −90.0 points from dense" in told
     assert "broken, moderate answers stay sure: " in told
     assert ran.out.splitlines()[-2:] == ["Ship with care.", "gate passed by 1 model: sparse"]
     assert ET.parse(junit).getroot().get("failures") == "0"

@@ -127,11 +127,12 @@ def test_folder_with_stated_roles(faces, make_config):
 
 def test_folder_without_a_table(tmp_path, make_config):
     with pytest.raises(
-        DataError, match=r"expected labels.csv or labels.parquet, or CelebA's list_"
+        DataError,
+        match=r"has no labels: expected labels.csv or labels.parquet in it.* Write a labels.csv",
     ):
         read_folder(tmp_path, make_config(tmp_path))
     (tmp_path / "train.parquet").touch()
-    with pytest.raises(DataError, match=r"name one of its tables instead: train.parquet"):
+    with pytest.raises(DataError, match=r"or name one of its tables instead: train.parquet"):
         read_folder(tmp_path, make_config(tmp_path))
 
 

@@ -197,7 +197,7 @@ def test_the_page_bars_nobody(visit, barriers, path_of, name, width, scheme):
 def test_the_first_screen_answers(visit, path_of):
     page = visit(path_of("many"))
     assert page.locator("h1 .answer").inner_text() == (
-        "Ship with care up to 80% of weights removed; not beyond."
+        "Ship with care: at most 80% of weights removed. Do not ship: more than 80% removed."
     )
     for part in ("h1", "#verdict .answers", "#verdict .broken", "#trade-off svg >> visible=true"):
         box = page.locator(part).first.bounding_box()
@@ -328,7 +328,7 @@ def test_a_picked_model_stands_in_the_address_by_name(visit, path_of):
 
 def test_links_of_the_page_unfold_what_they_lead_to_and_keep_the_view(visit, path_of):
     page = visit(path_of("many"), fragment="#metric=accuracy")
-    page.get_by_role("link", name="Not estimated").click()
+    page.get_by_role("link", name="What could not be estimated").click()
     page.wait_for_url("**#gaps&metric=accuracy&folds=gaps")
     assert page.locator("#gaps .gap-list").first.is_visible()
     page.get_by_role("button", name="Fold all", exact=True).click()

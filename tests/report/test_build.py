@@ -54,7 +54,9 @@ def test_the_headline_says_what_is_ruled_out_and_what_is_not(unharmed):
 
 def test_the_headline_of_many_models_is_of_the_first_that_may_not_be_shipped(many):
     report = build(many)
-    assert report.verdict.text == "Ship with care up to 80% of weights removed; not beyond."
+    assert report.verdict.text == (
+        "Ship with care: at most 80% of weights removed. Do not ship: more than 80% removed."
+    )
     assert report.headline.startswith("95% of weights removed by gmp: accuracy −3.2 points, and ")
     assert report.featured == "gmp-0.95-0"
 

@@ -60,6 +60,12 @@ def test_the_axis_names_sparsities(curves):
     assert {"dense", "50%", "80%", "95%"} <= words
 
 
+def test_the_word_dense_is_clear_of_the_vertical_axis(curves):
+    (word,) = (element for element in drawn(curves).iter("text") if element.text == "dense")
+    assert word.get("text-anchor") == "middle"
+    assert float(word.get("x")) > len("dense") * 6 / 2
+
+
 def test_lines_and_bands_take_two_sparsities(curves, harmed):
     lines = [e for e in drawn(curves).iter("path") if e.get("stroke-width") == "1.8"]
     assert [line.get("stroke") for line in lines] == ["var(--s1)", "var(--s2)"]

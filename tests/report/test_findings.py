@@ -203,7 +203,7 @@ def test_other_criteria_are_told_in_the_words_of_the_judge(harmed):
     policy = Policy.of(["accuracy >= 0.99", "rare_value_ratio[attribute:Bald] >= -0.5", "fpr <= 1"])
     first, second, *rest = findings(harmed, policy)
     assert (first.severity, first.metric) == ("severe", "accuracy")
-    assert first.text == "accuracy >= 0.99: 96.8% (96.2 to 97.2%), limit >= 0.99"
+    assert first.text == "accuracy >= 0.99: 96.8% (96.2 to 97.2%), limit at least 99.0%"
     assert first.clause == "“accuracy >= 0.99” is broken"
     assert second.text.startswith("rare_value_ratio[attribute:Bald] >= -0.5: Bald: 1.00 → 0.20 (")
     assert {one.severity for one in rest} == {"note"}

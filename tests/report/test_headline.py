@@ -79,7 +79,7 @@ OPEN = judged("open", 0.08, 0.25)
         ([OPEN, other("open")], [found("moderate", "x")], "unknown",
          "these data cannot tell; accuracy may be up to 25.0 points worse; x"),
         ([HELD, other("open"), other("not judged", "Rates of answers drift")], [], "unknown",
-         "accuracy is at most 0.3 points worse, but these data cannot tell of: Scores rank worse "
+         "accuracy is at most 0.3 points worse, but these data leave open: Scores rank worse "
          "and Rates of answers drift"),
         ([judged("not judged", None, None)], [], "unknown",
          "these data cannot tell; accuracy cannot be compared"),
@@ -136,7 +136,7 @@ def test_without_a_criterion_on_accuracy_its_change_is_told():
         "top-1 accuracy −0.4 points (−0.5 to −0.3), and every damage beyond the limits is ruled out"
     )
     assert story([of(other("open"))], [], None) == (
-        "accuracy cannot be compared, but these data cannot tell of: Scores rank worse"
+        "accuracy cannot be compared, but these data leave open: Scores rank worse"
     )
 
 

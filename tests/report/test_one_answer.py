@@ -91,6 +91,19 @@ def test_all_tell_the_same_answer(world, capsys):
     assert verdict.text in report._repr_html_()
 
 
+def test_findings_count_as_the_first_screen_does(world):
+    """Of how many rows, and how many of them are at or beyond a limit."""
+    _, _, report = world
+    counts = r"(\d+) of (\d+) (?:attribute|class)[-\w]*(?: \((\d+) at or beyond a limit\))?"
+    for model in report.compressed:
+        judged = {one.criterion: one for one in report.judged(model.name).criteria}
+        for finding in report.findings_of(model.name):
+            one, found = judged.get(finding.text.split(":")[0]), re.search(counts, finding.text)
+            if one is not None and found is not None:
+                n, total, broken = found.groups()
+                assert (int(total), int(broken or n)) == (one.n_rows, one.n_broken or int(n))
+
+
 def test_all_tell_the_same_of_each_model(world, capsys):
     _, _, report = world
     out = console(report, capsys)

@@ -51,13 +51,13 @@ def test_seeds_that_disagree_say_so_and_the_worst_decides(apart):
     verdict = report.verdict
     assert verdict.text == "Do not ship."
     assert verdict.answers == {NAME: "stop", "s0": "stop", "s1": "care"}
-    told = f"The seeds of {NAME} disagree: ship with care s1; do not ship s0."
+    told = f"The seeds of {NAME} disagree. Ship with care: s1. Do not ship: s0."
     assert verdict.seeds_disagree == [told]
     assert report.judged(NAME).model == "s0"
     assert "The worst seed, s0" in to_html(report)
     assert "in 1 of 2 seeds" in report.headline
     assert told in to_html(report)
-    assert "disagree: ship with care s1; do not ship s0" in to_markdown(report)
+    assert "disagree. Ship with care: s1. Do not ship: s0." in to_markdown(report)
 
 
 def test_seeds_that_agree_say_in_how_many(seeds_of):

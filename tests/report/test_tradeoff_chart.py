@@ -36,11 +36,18 @@ def test_weights_stand_by_factors_and_lower_is_better(many):
 
 def test_names_never_meet():
     places = [(20.0, 100.0), (24.0, 100.0), (28.0, 100.0), (300.0, 100.0)]
-    found = _beside(places, ["aaaaaa", "bbbbbb", "cccccc", "dddddd"])
+    found = _beside(places, ["aaaaaa", "bbbbbb", "cccccc", "dddddd"], [])
     assert found[3] == ("end", -9, 0)  # no room on the right
     assert None not in found
     assert len(set(found[:3])) == 3
-    assert _beside([(150.0, 100.0)] * 40, ["x" * 30] * 40).count(None) > 20
+    assert _beside([(150.0, 100.0)] * 40, ["x" * 30] * 40, []).count(None) > 20
+
+
+def test_names_stand_on_no_line():
+    (free,), (moved,) = (_beside([(200.0, 198.0)], ["a" * 9], lines) for lines in ([], [198.0]))
+    assert free == ("start", 9, 0)
+    assert moved is not None
+    assert abs(moved[2]) > 11 / 2
 
 
 def test_hostile_names_are_text(hostile, planted):

@@ -10,8 +10,8 @@ def row(value, dense=1.0, metric="rare_value_ratio", attribute="Bald", **more):
     return Estimate(**fields | {"value": value, "delta": delta} | more)
 
 
-def tell(kind, rows, total=1, noun="attribute"):
-    return words.sentence(kind, rows, total, noun)
+def tell(kind, rows, total=1, noun="attribute", n_broken=0):
+    return words.sentence(kind, rows, total, noun, n_broken)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,19 @@ def test_a_long_list_names_the_worst_three():
         "on 5 of 40 attributes the rarer answer is given too seldom, and more seldom than by the "
         "dense model. Most: a1 (1.00 → 0.10), a2 (1.00 → 0.20) and a3 (1.00 → 0.30)."
     )
+
+
+@pytest.mark.parametrize(
+    ("n_broken", "told"),
+    [
+        (0, "falls on 3 of 40 attributes:"),
+        (2, "falls on 3 of 40 attributes (2 at or beyond a limit):"),
+        (3, "falls on 3 of 40 attributes:"),
+    ],
+)
+def test_how_many_are_at_a_limit_is_told_where_not_all_are_or_none(n_broken, told):
+    rows = [row(0.9, metric="accuracy", attribute=name) for name in "abc"]
+    assert told in tell(("accuracy", True, False, None), rows, 40, n_broken=n_broken)[0]
 
 
 @pytest.mark.parametrize(

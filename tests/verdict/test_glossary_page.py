@@ -12,12 +12,12 @@ from prunescope.verdict.glossary import GLOSSARY, unit_of
 from prunescope.verdict.numbers import AMPLIFICATION, GAP, ODDS, RANKING, RATIO, SHARE
 
 DOCS = Path(__file__).parents[2] / "docs"
-ENTRIES = {
-    title: " ".join(body.split())
-    for title, body in re.findall(
-        r"(?ms)^### (.*?)\n\n(.*?)(?=\n+##|\Z)", (DOCS / "glossary.md").read_text("utf-8")
-    )
-}
+FOUND = re.findall(
+    r'(?ms)^<a id="(\w+)"></a>\n\n### ([^\n]*) \(`\1`\)\n\n(.*?)(?=\n+(?:##|<a id)|\Z)',
+    (DOCS / "glossary.md").read_text("utf-8"),
+)
+ENTRIES = {metric: " ".join(body.split()) for metric, _, body in FOUND}
+NAMES = {metric: name for metric, name, _ in FOUND}
 DEFINED = set(
     re.findall(r"(?m)`(\w+)`", "".join(
         row.split("|")[1]
@@ -75,4 +75,4 @@ def test_direction_and_unit_are_those_of_the_code(metric):
 
 @pytest.mark.parametrize("metric", sorted(GLOSSARY))
 def test_the_name_is_that_of_the_report(metric):
-    assert ENTRIES[metric].startswith(f"**{GLOSSARY[metric].label}")
+    assert NAMES[metric].startswith(GLOSSARY[metric].label)

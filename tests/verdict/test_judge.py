@@ -77,7 +77,7 @@ def test_the_row_that_decides_comes_first(made):
 def test_rows_beyond_a_dozen_are_counted(made):
     found = judged(made(*[change(-0.03, attribute=f"a{i}") for i in range(40)]), attribute="*")
     assert (len(found.rows), found.n_rows, found.n_broken) == (12, 40, 40)
-    assert found.text.endswith("; and 39 more of 40")
+    assert found.text.endswith("; and 39 more of 40 at or beyond a limit")
 
 
 def test_an_unknown_metric_is_an_error_though_optional(made):

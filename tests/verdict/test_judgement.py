@@ -111,7 +111,8 @@ def test_a_row_in_words(told, place, figure):
 
 TEXTS = {
     "broken": ({"n_broken": 3, "n_rows": 18}, {"attribute": "Bald"},
-        "Bald: 95.0 → 90.0% (−6.0 to −4.0 points), limit 2.0 points; and 2 more of 18"),
+        "Bald: 95.0 → 90.0% (−6.0 to −4.0 points), limit 2.0 points; and 2 more of 18 at "
+        "or beyond a limit"),
     "broken alone": ({"n_broken": 1}, {}, "95.0 → 90.0% (−6.0 to −4.0 points), limit 2.0 points"),
     "open": ({"n_open": 1}, {"more": 1234, "state": "open"},
         "95.0 → 90.0% (−6.0 to −4.0 points); 5.8 points worse cannot be ruled out, limit 2.0 "
@@ -149,13 +150,17 @@ def test_a_criterion_in_words(request, counts, row, text):
 @pytest.mark.parametrize(
     ("told", "state", "text"),
     [
-        ({"gte": 0.89}, "open", "90.0% (88.0 to 92.0%), limit >= 0.89; about"),
-        ({"gte": 0.95}, "broken", "90.0% (88.0 to 92.0%), limit >= 0.95"),
-        ({"gte": 0.1, "lte": 0.99}, "held", "90.0% (88.0 to 92.0%), limit >= 0.1 and <= 0.99"),
+        ({"gte": 0.89}, "open", "90.0% (88.0 to 92.0%), limit at least 89.0%; about"),
+        ({"gte": 0.95}, "broken", "90.0% (88.0 to 92.0%), limit at least 95.0%"),
+        (
+            {"gte": 0.1, "lte": 0.99},
+            "held",
+            "90.0% (88.0 to 92.0%), limit at least 10.0% and at most 99.0%",
+        ),
         (
             {"gte": -0.03, "relative": True},
             "held",
-            "91.0 → 90.0% (−2.0 to ±0 points), limit >= -0.03",
+            "91.0 → 90.0% (−2.0 to ±0 points), limit at least −3.0 points from dense",
         ),
     ],
 )

@@ -101,7 +101,7 @@ def test_suites_of_several_audits_have_both_names():
 def test_a_real_verdict(made, row):
     policy = Policy(version=2, criteria=[Criterion(metric="accuracy", gte=0.95)])
     root = read(to_junit(policy.judge(made(row))))
-    assert root.find(".//failure").get("message") == "90.0% (88.0 to 92.0%), limit >= 0.95"
+    assert root.find(".//failure").get("message") == "90.0% (88.0 to 92.0%), limit at least 95.0%"
 
 
 def test_hostile_names(hostile):

@@ -35,7 +35,9 @@ def test_what_is_broken_or_open_comes_first_and_the_rest_is_folded(made, row):
     names = [line.split(" | ")[1] for line in tables(text) if "---" not in line]
     told = ["criterion", "**strict**", "careful", "unsure", "criterion", "fine", "groups"]
     assert names == told * 2
-    assert "| ❌ broken, severe | **strict** | 90.0% (88.0 to 92.0%), limit \\>= 0.95 |" in text
+    assert (
+        "| ❌ broken, severe | **strict** | 90.0% (88.0 to 92.0%), limit at least 95.0% |" in text
+    )
     assert "| ⚠️ broken, moderate | careful |" in text
     assert "| ➖ not asked | groups | no group was audited" in text
     before, after = text.split("<details>")[:2]
@@ -66,7 +68,7 @@ def test_seeds_that_disagree_are_told(made, row):
     rows[1] |= {"value": 0.5, "low": 0.4, "high": 0.6}
     audit = made(*rows, models=("s-0", "s-1"), populations=[("s", ["s-0", "s-1"])])
     text = to_markdown(judged(audit, {"gte": 0.8}))
-    assert "\nThe seeds of s disagree: ship s-0; do not ship s-1.\n" in text
+    assert "\nThe seeds of s disagree. Ship: s-0. Do not ship: s-1.\n" in text
 
 
 def test_hostile_names_break_neither_table_nor_markup_nor_mention_anybody(hostile):

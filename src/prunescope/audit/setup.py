@@ -68,7 +68,7 @@ class Setup:
         """
         values = {name: of_group for name, (of_group, _) in groups.items()}
         settings = with_trigger(settings, values)
-        warnings = check_groups(values, settings.trigger)
+        warnings = [*swapped(models, n_dense), *check_groups(values, settings.trigger)]
         slices = Slices.of_values(values, frozenset(name for name in groups if groups[name][1]))
         n_blocks = most_blocks(settings, len(slices), len(attributes), len(models), models[0].task)
         return cls(models, n_dense, attributes, settings, slices, n_blocks, warnings)
@@ -140,6 +140,27 @@ def told(models: Sequence[Metadata], n_dense: int) -> tuple[list[Metadata], list
     return named, [
         f"{shorten(model.name for model in silent)}: the file does not tell how the model was "
         f"compressed, so the method is given as {UNTOLD!r}{unknown}."
+    ]
+
+
+def swapped(models: Sequence[Metadata], n_dense: int) -> list[str]:
+    """Ask whether dense and compressed were given the wrong way round, as their files tell it.
+
+    `models` are as `told` returns them. The warning is given where a dense one's file says how it
+    was compressed and a compressed one's says nothing of the kind.
+    """
+    small = [
+        f"{model.name} ({how.method}, {100 * how.removed:.4g}% of the weights removed)"
+        for model in models[:n_dense]
+        if (how := model.compression) != Compression()
+    ]
+    whole = [m.name for m in models[n_dense:] if m.compression == Compression(method=UNTOLD)]
+    if not small or not whole:
+        return []
+    return [
+        f"Are dense and compressed swapped? Given as dense: {shorten(small)}. Given as compressed, "
+        f"though its file tells of no compression: {shorten(whole)}. Dense models come first, "
+        "compressed ones after --compressed (in Python: compressed)."
     ]
 
 

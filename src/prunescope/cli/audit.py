@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,74 +10,10 @@ import typer
 
 from prunescope.cli import options, output
 from prunescope.cli.console import progress, result, say
+from prunescope.cli.page import Given, Page
 
 if TYPE_CHECKING:
     from prunescope.audit import Audit
-
-REPORT = "Report"
-
-PolicyFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--policy",
-        metavar="FILE",
-        help="What a model has to keep to be shipped: docs/gate.md.",
-        show_default="the shipped policy",
-    ),
-]
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the report of an audit shows, and as what it is written."""
-
-    data: Annotated[
-        str | None, typer.Option(help="Data set (or its .yaml) to show images from.")
-    ] = None
-    title: Annotated[
-        str | None, typer.Option(help="Title of the page.", rich_help_panel=REPORT)
-    ] = None
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="Formats of the report, by commas: html, json, md, csv, card.",
-            rich_help_panel=REPORT,
-        ),
-    ] = "html"
-    figures: Annotated[
-        str | None,
-        typer.Option(
-            help="Write the charts to --out/figures too: svg, png, or both by a comma.",
-            rich_help_panel=REPORT,
-        ),
-    ] = None
-    gain: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="What 'prunescope gain --json' printed: sizes and times for the trade-off.",
-            rich_help_panel=REPORT,
-        ),
-    ] = None
-    policy: PolicyFile = None
-    slices: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="What 'prunescope slices' found: the report then tells where it hurts most.",
-            rich_help_panel=REPORT,
-        ),
-    ] = None
-    base_model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="OWNER/NAME",
-            help="Model on the Hugging Face hub that all were made of: for the format card.",
-            show_default="that of dense models hf:OWNER/NAME",
-            rich_help_panel=REPORT,
-        ),
-    ] = None
 
 
 def audit(
@@ -91,9 +26,14 @@ def audit(
         ),
     ],
     compressed: Annotated[
-        list[str],
-        typer.Option("--compressed", metavar="FILE...", help="Predictions of compressed models."),
-    ],
+        list[str] | None,
+        typer.Option(
+            "--compressed",
+            metavar="FILE...",
+            help="Predictions of compressed models, one at least.",
+            show_default=False,
+        ),
+    ] = None,
     out: options.Out = Path("audit"),
     train_labels: options.TrainLabels = None,
     stream: Annotated[
@@ -178,7 +118,7 @@ def audit(
         typer.Option(
             help="Boolean group that marks a planted backdoor.",
             show_default="the group backdoor, where there is one",
-            rich_help_panel=options.STATISTICS,
+            rich_help_panel=options.FILES,
         ),
     ] = None,
     seed: Annotated[
@@ -199,6 +139,8 @@ def audit(
     """
     from prunescope.predictions import train_rates_from
 
+    compressed = _compressed(dense, compressed)
+    given = page.read()
     crossed = [options.names(text) or [] for text in intersect or ()]
     files = answers.of([*dense, *compressed])
     rates = None
@@ -229,7 +171,21 @@ def audit(
     found = found.read_from(out, read)
     output.outdated(out, *output.REPORT)
     found.save(out)
-    _write(found, out, page, as_json)
+    _write(found, out, given, as_json)
+
+
+def _compressed(dense: list[str], compressed: list[str] | None) -> list[str]:
+    """Return the compressed models; of dense ones alone, say how both are named."""
+    from prunescope.errors import ConfigError
+
+    if compressed:
+        return compressed
+    first, *others = dense
+    example = " ".join(["prunescope audit", first, "--compressed", *(others or ["FILE"])])
+    raise ConfigError(
+        f"no compressed model is named: dense models come first, compressed ones after "
+        f"--compressed, for example: {example}"
+    )
 
 
 def _effects(texts: Iterable[str]) -> dict[str, float]:
@@ -269,28 +225,18 @@ def report(
 
     found, target = Audit.load(folder), out or folder
     output.pages(target)
-    _write(found, target, page, as_json)
+    _write(found, target, page.read(), as_json)
 
 
-def _write(found: Audit, out: Path, shown: Page, as_json: bool) -> None:
+def _write(found: Audit, out: Path, given: Given, as_json: bool) -> None:
     """Write the report and print its answer."""
     from prunescope.cli.tables import print_findings
-    from prunescope.report import build, read_gain, write_figures, write_report
-    from prunescope.slices import Slices
-    from prunescope.verdict import Policy
+    from prunescope.report import build, write_figures, write_report
 
-    page = build(
-        found,
-        title=shown.title,
-        gain=None if shown.gain is None else read_gain(shown.gain),
-        policy=None if shown.policy is None else Policy.load(shown.policy),
-        slices=None if shown.slices is None else Slices.load(shown.slices),
-        dataset=None if shown.data is None else options.load(options.Data(shown.data).config()),
-        base_model=shown.base_model,
-    )
-    written = write_report(page, out, formats=options.names(shown.formats) or ())
-    if shown.figures is not None:
-        written += write_figures(page, out, options.names(shown.figures) or ())
+    page = build(found, **given.shown)
+    written = write_report(page, out, formats=given.formats)
+    if given.figures:
+        written += write_figures(page, out, given.figures)
     for text in (*found.info.warnings, *found.info.notes):
         say(f"note: {text}")
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prunescope.cli import options, output
-from prunescope.cli.audit import PolicyFile
 from prunescope.cli.console import result, say
 from prunescope.cli.models import Factory
+from prunescope.cli.page import PolicyFile
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -109,9 +109,12 @@ def read_folder(folder: Path, config: DataConfig) -> Table:
     path = next((folder / name for name in TABLE_NAMES if (folder / name).is_file()), None)
     if path is None:
         tables = sorted(file.name for suffix in READERS for file in folder.glob(f"*{suffix}"))
-        hint = f"; name one of its tables instead: {shorten(tables)}" if tables else ""
+        hint = f"; or name one of its tables instead: {shorten(tables)}" if tables else ""
         raise DataError(
-            f"{folder}: expected {' or '.join(TABLE_NAMES)}, or CelebA's list_attr_celeba.txt{hint}"
+            f"{folder} has no labels: expected {' or '.join(TABLE_NAMES)} in it, or CelebA's "
+            "list_attr_celeba.txt. Write a labels.csv, a row per image, with the columns image "
+            "(its path in the folder), split (train, val or test) and one of 0 and 1 per attribute"
+            f"{hint}"
         )
     columns = config.over(read_roles(folder / ROLES_NAME))
     table = READERS[path.suffix](path, config.model_copy(update=dict(columns)))

@@ -25,10 +25,18 @@ from prunescope.report.score_page import build_score, write_score
 from prunescope.report.sensitivity_page import sensitivity_html, write_sensitivity
 from prunescope.report.slices_page import write_slices
 from prunescope.report.structure import Estimate, Finding, Report
-from prunescope.report.write import FORMATS, to_json, write_figures, write_report
+from prunescope.report.write import (
+    FORMATS,
+    KINDS,
+    check_known,
+    to_json,
+    write_figures,
+    write_report,
+)
 
 __all__ = [
     "FORMATS",
+    "KINDS",
     "TAGS",
     "Estimate",
     "Finding",
@@ -41,6 +49,7 @@ __all__ = [
     "build_hurt",
     "build_route",
     "build_score",
+    "check_known",
     "findings",
     "read_gain",
     "sample_table",

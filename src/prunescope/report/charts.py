@@ -19,6 +19,9 @@ FLAT = 96
 PADDING = {"left": 44, "right": 8, "top": 8, "bottom": 26}
 """Room for labels, the same in every chart so that they line up."""
 
+SIDE = 20
+"""Room beside the outermost points, so that the word "dense" is clear of the vertical axis."""
+
 DASHES = ("1,0", "5,3", "2,2")
 DENSE = "dense"
 
@@ -76,7 +79,7 @@ def _across(curve: Curve) -> Axis:
     """Return the axis of the weights that are left, by factors; words say what was removed."""
     kept = sorted({_left(point) for point in curve.points} | {1.0}, reverse=True)
     ticks = [(left, DENSE if left == 1 else removed(1 - left)) for left in kept]
-    return by_factors((1.0, min(*kept, 0.8)), WIDTH, ticks, room=10)
+    return by_factors((1.0, min(*kept, 0.8)), WIDTH, ticks, room=SIDE)
 
 
 def _draw_level(plot: Plot, curve: Curve, level: float | None) -> None:

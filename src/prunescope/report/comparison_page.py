@@ -63,7 +63,7 @@ def _headline(found: Comparison) -> str:
     free = [one.name for one in helpful[1:] if one.needs.startswith("nothing")]
     if first.needs.startswith("nothing"):
         return f"Of {n} measures, {told}; it needs nothing when it answers."
-    more = f" Without any need: {listing(free)}." if free else ""
+    more = f" Of those that help, these need nothing: {listing(free)}." if free else ""
     return f"Of {n} measures, {told}; it needs {first.needs}.{more}"
 
 

@@ -117,10 +117,11 @@ def _one(
         for row, n in zip(estimates_of(rows, table.alpha), rows["n_seeds"], strict=True)
     ]
     alike = len({row.seeds for row in hit}) == 1
-    places = pl.concat([one.rows for one in of_seeds]).filter(pl.col("value").is_not_null())
+    places = pl.concat([one.rows for one in of_seeds])
     told = [row.model_copy(update={"seeds": None}) for row in hit] if alike else hit
     n_places = places.select(PLACE).n_unique()
-    sentence = words.sentence(words.kind_of(criterion), told, n_places, table.noun)
+    n_broken = int(rows["state"].is_in(limits).sum())
+    sentence = words.sentence(words.kind_of(criterion), told, n_places, table.noun, n_broken)
     if sentence is None or criterion.bounded:
         if severity == "slight":
             return None

@@ -67,8 +67,8 @@ def _headline(forecast: Forecast) -> str:
         rarer = f"; {counted(len(losing), 'class')} will be named less often, most of all {names}"
     else:
         text += f", about {share} of the answers will flip"
-        rarer = f"; rarer answers become rarer still for {counted(len(losing), 'attribute')}, "
-        rarer += f"most of all {names}"
+        rarer = f"; for {counted(len(losing), 'attribute')} the rarer of yes and no will be "
+        rarer += f"answered less often than by the dense model, most of all for {names}"
     if losing:
         text += rarer
     return text + "."

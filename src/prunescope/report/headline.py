@@ -79,7 +79,7 @@ def _missing(model: ModelVerdict, told: str, accuracy: Judged | None) -> str:
     if unshared is not None:
         return f"these data cannot tell; {unshared}"
     if accuracy is None or accuracy.state in ("broken", "held"):
-        return f"{told}, but these data cannot tell of: {listing([b.criterion for b in blocking])}"
+        return f"{told}, but these data leave open: {listing([b.criterion for b in blocking])}"
     return f"these data cannot tell; {told}"
 
 

@@ -29,7 +29,8 @@ from prunescope.report.tradeoff_chart import draw_trade_off
 from prunescope.verdict import WORDS as ANSWERS
 from prunescope.verdict import Criterion, glossary, numbers
 from prunescope.verdict.damage import POWER
-from prunescope.verdict.glossary import label_of, legend, size, unit_of
+from prunescope.verdict.glossary import label_of, legend, size
+from prunescope.verdict.judgement import kept
 
 FULL_CORRELATION, FULL_CHANGE = 0.6, 0.3
 """Correlation, and change of one, from which a cell has its full colour."""
@@ -193,12 +194,7 @@ def limits(criterion: Criterion) -> str:
     if not criterion.bounded:
         told = [f"{name} from {size(criterion.metric, limit)}" for name, limit in criterion.limits]
         return ", ".join(reversed(told))
-    own = unit_of(criterion.metric)
-    write = own.change if criterion.relative else own.value
-    bounds = [("at least", criterion.gte), ("at most", criterion.lte)]
-    told = [f"{word} {write(bound)}" for word, bound in bounds if bound is not None]
-    change = " from dense" if criterion.relative else ""
-    return f"{' and '.join(told)}{change}, else {criterion.severity}"
+    return f"{kept(criterion)}, else {criterion.severity}"
 
 
 def _in_sentence(label: str) -> str:

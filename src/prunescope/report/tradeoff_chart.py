@@ -24,6 +24,8 @@ AROUND: tuple[tuple[Align, int, int], ...] = (
     ("end", -9, 0),
     ("middle", 0, -14),
     ("middle", 0, -27),
+    ("start", 9, -13),
+    ("end", -9, -13),
     ("start", 9, -20),
     ("end", -9, -20),
     ("middle", 0, -40),
@@ -46,7 +48,10 @@ def draw_trade_off(told: TradeOff, damage: int, cost: int, colours: dict[str, st
         plot.mark(place, RADIUS, row["colour"], row["tip"], square=row["dense"])
     pixels = [plot.at(place) for place in places]
     names = [row["name"] for row in rows]
-    for (left, top), words, where in zip(pixels, names, _beside(pixels, names), strict=True):
+    scale = unit_of(measure.metric).scale
+    lines = [HEIGHT - y.place(limit * scale) for _, limit in measure.limits]
+    beside = _beside(pixels, names, lines)
+    for (left, top), words, where in zip(pixels, names, beside, strict=True):
         if where:  # the tip has every name
             align, dx, dy = where
             plot.words(words, left + dx, top + dy, align, fill=INK)
@@ -101,9 +106,11 @@ def _draw_limits(plot: Plot, measure: Damage) -> None:
 def _beside(
     places: list[tuple[float, float]],
     names: list[str],
+    lines: list[float],
 ) -> list[tuple[Align, int, int] | None]:
-    """Find a free place for the name of each point; None where there is none."""
+    """Find a free place for the name of each point, on no line; None where there is none."""
     taken = [(x - 5, y - 5, 10.0, 10.0) for x, y in places]
+    taken += [(0.0, y, float(WIDTH), 0.0) for y in lines]
     found: list[tuple[Align, int, int] | None] = []
     for (x, y), name in zip(places, names, strict=True):
         width = LETTER * len(name)

@@ -9,6 +9,7 @@ from prunescope.audit import Audit
 from prunescope.report.structure import Estimate
 from prunescope.verdict import Criterion
 from prunescope.verdict.glossary import GLOSSARY
+from prunescope.verdict.judgement import AT_A_LIMIT
 from prunescope.verdict.numbers import counted, listing
 
 Words = Callable[[list[Estimate], Mapping[str, str]], tuple[str, str]]
@@ -128,16 +129,17 @@ def _are(rows: list[Estimate]) -> str:
     return "is" if len(rows) == 1 else "are"
 
 
-def _values(rows: list[Estimate], total: int, noun: str) -> dict[str, str]:
+def _values(rows: list[Estimate], total: int, noun: str, n_broken: int) -> dict[str, str]:
     """Write all that sentences are made of; of single figures, the worst one's."""
     row, classes = rows[0], noun == "class"
+    broken = f" ({n_broken:,} {AT_A_LIMIT})" if 0 < n_broken < len(rows) else ""
     unit = GLOSSARY[row.metric].unit
     group_losses = [f"{points(one.value)} for {side(one)}{_where(one)}" for one in rows]
     gaps = [f"{one.group} by {change(one)}{_where(one)}" for one in rows]
     leanings = [f"{_leaning(one)} ({_from_to(one)}){_where(one)}" for one in rows]
     return {
-        "n_of": f"{len(rows)} of {counted(total, noun)}",
-        "n_pairs": f"{len(rows)} of {counted(total, f'{noun}-and-group pair')}",
+        "n_of": f"{len(rows)} of {counted(total, noun)}{broken}",
+        "n_pairs": f"{len(rows)} of {counted(total, f'{noun}-and-group pair')}{broken}",
         "attributes": _attributes(rows),
         "names": _names(rows),
         "attribute": str(row.attribute),
@@ -284,10 +286,15 @@ def kind_of(criterion: Criterion) -> Kind:
     return criterion.metric, criterion.single, criterion.group is not None, criterion.way
 
 
-def sentence(kind: Kind, rows: list[Estimate], total: int, noun: str) -> tuple[str, str] | None:
-    """Say what happened to some rows of `total`, at length and as a clause; None without words."""
+def sentence(
+    kind: Kind, rows: list[Estimate], total: int, noun: str, n_broken: int = 0
+) -> tuple[str, str] | None:
+    """Say what happened to some rows of `total`, at length and as a clause; None without words.
+
+    `n_broken` of them are at or beyond a limit.
+    """
     words = (OF_CLASSES if noun == "class" else SENTENCES).get(kind, SENTENCES.get(kind))
-    return None if words is None else words(rows, _values(rows, total, noun))
+    return None if words is None else words(rows, _values(rows, total, noun, n_broken))
 
 
 def confusions_gained(rows: list[tuple[str, str, int, int]], n_seeds: int) -> tuple[str, str]:

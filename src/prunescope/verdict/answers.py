@@ -11,9 +11,9 @@ from prunescope.verdict.of_models import ModelVerdict, Verdict
 
 ALL: Mapping[Answer, str] = {
     "ship": "Ship any of them",
-    "care": "Ship with care, any of them",
+    "care": "Ship any of them with care",
     "stop": "Do not ship any of them",
-    "unknown": "Cannot tell of any of them",
+    "unknown": "Cannot tell for any of them",
 }
 
 
@@ -37,8 +37,7 @@ def conclude(
     if len(kinds) == 1:
         text = WORDS[kinds[0]] if len(models) == 1 else ALL[kinds[0]]
     else:
-        parts = [_part(kind, models, told) for kind in kinds]
-        text = "; ".join([f"{WORDS[kinds[0]]} {parts[0]}", *_rest(kinds[1:], parts[1:])])
+        text = ". ".join([f"{WORDS[kind]}: {_part(kind, models, told)}" for kind in kinds])
     return Verdict(
         answer=kinds[0],
         text=text + ".",
@@ -63,7 +62,7 @@ def together(verdicts: Mapping[str, Verdict]) -> Verdict:
     answers = {f"{model} ({name})": a for name, one in each for model, a in one.answers.items()}
     return Verdict(
         answer=next(kind for kind in WORDS if kind in answers.values()),
-        text=" ".join(f"{name}: {one.text}" for name, one in each),
+        text=" ".join(f"{name} – {one.text}" for name, one in each),
         answers=answers,
         models=[
             model.model_copy(update={"model": f"{model.model} ({name})"})
@@ -81,14 +80,8 @@ def _apart(population: str, answers: Mapping[str, Answer]) -> str:
     for kind, word in WORDS.items():
         chosen = [name for name, answer in answers.items() if answer == kind]
         if chosen:
-            of = "of " if kind == "unknown" else ""
-            parts.append(f"{word.lower()} {of}{listing(list(map(shown, chosen)))}")
-    return f"The seeds of {shown(population)} disagree: {'; '.join(parts)}."
-
-
-def _rest(kinds: Sequence[Answer], parts: Sequence[str]) -> list[str]:
-    words = {"care": "with care", "stop": "not", "unknown": "cannot tell of"}
-    return [f"{words[kind]} {part}" for kind, part in zip(kinds, parts, strict=True)]
+            parts.append(f"{word}: {listing(list(map(shown, chosen)))}.")
+    return f"The seeds of {shown(population)} disagree. {' '.join(parts)}"
 
 
 def _part(kind: Answer, models: Sequence[ModelInfo], answers: Mapping[str, Answer]) -> str:
@@ -104,8 +97,9 @@ def _part(kind: Answer, models: Sequence[ModelInfo], answers: Mapping[str, Answe
         most = max(shares[name] for name in chosen)
         below = [name for name in shares if 0 < shares[name] <= most]
         if most > 0 and all(places[answers[name]] <= places[kind] for name in below):
-            return listing([*map(shown, whole), f"up to {removed(most)} of weights removed"])
+            return listing([*map(shown, whole), f"at most {removed(most)} of weights removed"])
     spared = max((shares[name] for name in shares if answers[name] in ("ship", "care")), default=0)
-    if kind == "stop" and 0 < spared < min(shares[name] for name in chosen):
-        return "beyond"
+    beyond = [name for name in shares if shares[name] > spared]
+    if kind == "stop" and spared and chosen == beyond:
+        return f"more than {removed(spared)} removed"
     return listing(list(map(shown, chosen)))

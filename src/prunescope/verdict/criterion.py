@@ -248,11 +248,6 @@ class Criterion(Strict):
         return self.title
 
     @property
-    def bound(self) -> str | None:
-        """Its bounds in short: ">= -0.005"; none where it limits a damage."""
-        return " and ".join(self._bounds) or None
-
-    @property
     def _bounds(self) -> list[str]:
         bounds = [(">=", self.gte), ("<=", self.lte)]
         return [f"{sign} {self._number(x)}" for sign, x in bounds if x is not None]

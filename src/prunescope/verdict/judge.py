@@ -15,7 +15,7 @@ from prunescope.errors import ConfigError, one_of
 from prunescope.verdict.answers import conclude
 from prunescope.verdict.criterion import Criterion
 from prunescope.verdict.damage import judge_rows
-from prunescope.verdict.judgement import Judged, Row, State
+from prunescope.verdict.judgement import Judged, Row, State, kept
 from prunescope.verdict.of_models import ModelVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Judge:
             severity=severity,
             decides=criterion.decides,
             limit=None if criterion.bounded else limit,
-            bound=criterion.bound,
+            bound=kept(criterion),
             n_rows=rows.height,
             n_broken=counts["severe"] + counts["moderate"],
             n_open=counts["open"],

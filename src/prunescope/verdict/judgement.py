@@ -34,6 +34,9 @@ MOST_SHOWN = 40
 LONGEST = 80
 """Letters of a name that are shown."""
 
+AT_A_LIMIT = "at or beyond a limit"
+"""What is said of broken rows where they are counted."""
+
 
 class Frozen(BaseModel):
     """A record that does not change."""
@@ -186,7 +189,7 @@ class Judged(Frozen):
 
     def _broken(self, row: Row) -> str:
         others = self.n_broken - 1
-        more = f"; and {others:,} more of {self.n_rows:,}" if others else ""
+        more = f"; and {others:,} more of {self.n_rows:,} {AT_A_LIMIT}" if others else ""
         return f"{row.figure}{self._limit()}{more}"
 
     def _open(self, row: Row) -> str:
@@ -216,6 +219,22 @@ class Judged(Frozen):
         if self.limit is None:
             return f", limit {self.bound}" if self.bounded else ""
         return f", limit {size(self.metric, self.limit)}"
+
+
+def kept(criterion: Criterion) -> str | None:
+    """Say what a criterion's bounds keep, in the metric's unit; none where it limits a damage.
+
+    >>> kept(Criterion(metric="accuracy", gte=0.9, lte=1))
+    'at least 90.0% and at most 100%'
+    >>> kept(Criterion(metric="accuracy", gte=-0.01, relative=True))
+    'at least −1.0 points from dense'
+    """
+    unit = unit_of(criterion.metric)
+    write = unit.change if criterion.relative else unit.value
+    bounds = [("at least", criterion.gte), ("at most", criterion.lte)]
+    told = [f"{word} {write(bound)}" for word, bound in bounds if bound is not None]
+    change = " from dense" if criterion.relative else ""
+    return f"{' and '.join(told)}{change}" if told else None
 
 
 def shown(name: str, longest: int = LONGEST) -> str:

@@ -32,12 +32,13 @@ N_THRESHOLDS = 12
 
 HEADS = {
     "thresholds": {
-        "attribute": "attribute", "group": "of", "threshold_before": "before",
-        "threshold": "threshold", "before": "then", "value": "now", "target": "target",
+        "attribute": "attribute", "group": "group", "threshold_before": "old threshold",
+        "threshold": "new threshold", "before": "reached before", "value": "reached now",
+        "target": "aimed at",
     },
     "offsets": {
-        "attribute": "class", "group": "of", "offset": "offset", "before": "then", "value": "now",
-        "target": "target",
+        "attribute": "class", "group": "group", "offset": "offset", "before": "reached before",
+        "value": "reached now", "target": "aimed at",
     },
 }  # fmt: skip
 """Columns to print of each kind of adjustment, and their heads."""
