@@ -91,6 +91,7 @@ def test_every_command_and_option_is_told():
             options = [option for one in one.params for option in one.opts if option[0] == "-"]
             assert options
             assert all(option in part for option in options)
+            assert "<bool>" not in part
             assert one.help.splitlines()[0] in part
 
 

@@ -272,6 +272,14 @@ def section(text, name):
     return re.search(rf'<section id="{name}">.*?</section>', text, re.S).group(0)
 
 
+def test_a_section_has_one_name_in_the_menu_and_above_it(rendered):
+    _, page = rendered("classes")
+    menu = re.findall(r'<a href="#(\w+)">([^<]+)</a>', page.split("<nav")[1].split("</nav>")[0])
+    parts = re.findall(r'(?s)<section id="(\w+)".*?<h2>([^<]+)</h2>', page)
+    assert len(parts) > 10
+    assert menu == parts
+
+
 def test_verdicts_stand_in_words_beside_changes_and_are_explained(rendered):
     report, text = rendered("harmed")
     key = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", section(text, "figures")))
