@@ -88,7 +88,8 @@ class Counter:
             cells.sum(axis=-2, out=counts[a])
             cells[..., 1, :].sum(axis=(1, 2), out=in_band[a])
             gaps[a] = self._tabulate(place, n_bins, gap)
-        return Statistics(*map(_blocks_first, (counts, in_band, gaps)), pairs)
+        counts, in_band, gaps = map(_blocks_first, (counts, in_band, gaps))
+        return Statistics(counts, in_band, gaps, pairs)
 
     @on_one_thread
     def transitions(self, before: Answers, after: Answers) -> Transitions:
