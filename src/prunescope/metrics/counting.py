@@ -88,8 +88,7 @@ class Counter:
             cells.sum(axis=-2, out=counts[a])
             cells[..., 1, :].sum(axis=(1, 2), out=in_band[a])
             gaps[a] = self._tabulate(place, n_bins, gap)
-        counts, in_band, gaps = map(_blocks_first, (counts, in_band, gaps))
-        return Statistics(counts, in_band, gaps, pairs)
+        return Statistics(_blocks_first(counts), _blocks_first(in_band), _blocks_first(gaps), pairs)
 
     @on_one_thread
     def transitions(self, before: Answers, after: Answers) -> Transitions:
