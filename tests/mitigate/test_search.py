@@ -304,7 +304,7 @@ def test_every_trial_is_kept_and_comes_back_from_disk(tmp_path):
         (["gmp-pt"], [], "climb", "at least one method and one sparsity"),
         (["gmp-pt"], [0.5, 95], "climb", "95 percent is 0.95"),
         (["gmp-pt"], [0.0, 0.5], "climb", r"sparsity 0 is outside \(0, 1\)"),
-        (["gmp-pt"], [float("nan")], "climb", "expected a share"),
+        (["gmp-pt"], [float("nan")], "climb", "sparsity nan is outside"),
         (["gmp-pt"], [0.5], "bisect", "unknown order 'bisect': did you mean bisection"),
     ],
 )
