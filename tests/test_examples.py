@@ -67,8 +67,10 @@ def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
     import models  # the example's, which the others import by that name
 
     chosen = models.setting(str(table))
-    tiny = chosen.scratch.replace(steps=20, batch_size=8, learning_rate=0.1)
-    data = chosen.data.model_copy(update={"groups": ("Male", "Young"), "cache": tmp_path / "cache"})
+    tiny = chosen.scratch.replace(steps=10, batch_size=8, learning_rate=0.1)
+    data = chosen.data.model_copy(
+        update={"groups": ("Male", "Young"), "size": 32, "cache": tmp_path / "cache"}
+    )
     monkeypatch.setattr(models, "setting", lambda _: models.Setting(data, tiny, tiny))
     runs = [models.Run(m, 0.95, seed) for m in ("gmp-pt", "gmp-ri") for seed in (0, 1, 2)]
     monkeypatch.setattr(models, "RUNS", runs)
