@@ -67,7 +67,7 @@ def test_forecasts_are_made_and_judged(table, tmp_path, monkeypatch):
     import models  # the example's, which the others import by that name
 
     chosen = models.setting(str(table))
-    tiny = chosen.scratch.replace(steps=10, batch_size=8, learning_rate=0.1)
+    tiny = chosen.scratch.replace(steps=20, batch_size=8, learning_rate=0.1)
     data = chosen.data.model_copy(
         update={"groups": ("Male", "Young"), "size": 32, "cache": tmp_path / "cache"}
     )

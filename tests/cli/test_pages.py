@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_module, "DataConfig", lambda **how: DataConfig(**{**how, **small}))
         for name in ("demo", "demo-pt"):
-            patch.setitem(RECIPES, name, RECIPES[name].replace(steps=8, batch_size=8))
+            patch.setitem(RECIPES, name, RECIPES[name].replace(steps=20, batch_size=4))
         run_demo(folder / "demo", seed=0, tell=lambda _: None, show=silent)
     for name, file in {"dense": "dense", "pruned": "gmp-pt-95"}.items():
         shutil.copy(folder / "demo" / f"{file}.parquet", folder / f"{name}.parquet")
