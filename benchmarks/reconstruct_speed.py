@@ -1,10 +1,10 @@
-"""How long `reconstruct` takes for a network of the usual size, and how much memory.
+"""How long `reconstruct` takes for a trained network, and how much memory.
 
-    python benchmarks/reconstruct_speed.py --arch resnet18@64 --threads 2
+    python benchmarks/reconstruct_speed.py MODEL PATH/TO/celeba64.parquet --threads 2
 
-Prunes a network with fresh weights to 90% by 2,048 drawn faces of 64 pixels: the work does not hang
-on what the network has learned. Prints one line of results/reconstruct.md. Of another checkout by
-PYTHONPATH=OTHER/src.
+MODEL is the folder of a trained dense model; it is pruned to 90% by 2,048 faces of the training
+split. Of weights that have learned nothing other layers go, and it takes longer. Prints a line of
+results/reconstruct.md. Of another checkout by PYTHONPATH=OTHER/src.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -19,25 +20,26 @@ import typer
 
 from prunescope.cli.console import progress
 from prunescope.data import DataConfig, load_dataset
-from prunescope.models import build_model
+from prunescope.models import load_checkpoint
 from prunescope.pruning import prune
 from prunescope.study import note_steps
 
 
 def main(
-    arch: Annotated[str, typer.Option(help="Architecture, with the side it sees.")] = "resnet18@64",
+    model: Annotated[Path, typer.Argument(help="Folder of a trained dense model.")],
+    source: Annotated[str, typer.Argument(help="celeba64.parquet")],
     threads: Annotated[int, typer.Option(help="Of torch.")] = 2,
     sparsity: Annotated[float, typer.Option(help="Share of weights that go.")] = 0.9,
     images: Annotated[int, typer.Option(help="To calibrate on.")] = 2048,
 ) -> None:
-    """Draw faces, prune, tell."""
+    """Prune, tell."""
     torch.set_num_threads(threads)
-    faces = load_dataset(DataConfig(n_train=images, n_val=1, n_test=1)).split("train")
-    model = build_model(arch, faces.samples.attributes, image_size=64, seed=0)
+    faces = load_dataset(DataConfig(source=source, cluster="identity")).split("train")
+    dense = load_checkpoint(model).model
     began = time.perf_counter(), time.process_time()
     with progress("reconstruct") as update:
         prune(
-            model,
+            dense,
             faces,
             "reconstruct",
             sparsity,
@@ -47,9 +49,8 @@ def main(
     wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
     used = resource.getrusage(resource.RUSAGE_SELF)
     memory = used.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
-    print(
-        f"| {arch} | {threads} | {wall / 60:.1f} | {cpu:.0f} | {used.ru_stime:.0f} | {memory:.1f} |"
-    )
+    system = used.ru_stime
+    print(f"| {model} | {threads} | {wall / 60:.1f} | {cpu:.0f} | {system:.0f} | {memory:.1f} |")
 
 
 if __name__ == "__main__":
