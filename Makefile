@@ -37,7 +37,8 @@ dist: $(VENV)/dev ## build the wheel and the source distribution into dist/, che
 	$(BIN)/twine check --strict dist/*
 
 test: $(VENV)/dev ## run the tests and the doctests
-	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@# one process more than processors: some tests wait for others' processes
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-anywhere: $(VENV)/dev ## run the tests that train as other machines would (half an hour)
 	sh tests/anywhere.sh $(BIN)/python $(TESTS)
