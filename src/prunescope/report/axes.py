@@ -15,6 +15,15 @@ LEAST_SPAN = 0.02
 """Of an axis, as a share of the values: less would show rounding as if it were much."""
 
 
+def multiples(low: float, high: float, step: float) -> range:
+    """Return which multiples of a step lie between two ends, both of them included.
+
+    >>> [k * 2 for k in multiples(-3, 4, 2)]
+    [-2, 0, 2, 4]
+    """
+    return range(math.ceil(round(low / step, 9)), math.floor(round(high / step, 9)) + 1)
+
+
 def ticks(low: float, high: float, about: int = 4, span: float | None = None) -> list[float]:
     """Return round numbers between two ends, about so many in a `span`, which is all by default.
 
@@ -24,10 +33,7 @@ def ticks(low: float, high: float, about: int = 4, span: float | None = None) ->
     span = span or high - low
     power = 10.0 ** math.floor(math.log10(span / about))
     step = min((power * k for k in (1, 2, 5, 10)), key=lambda s: abs(span / s - about))
-    return [
-        round(k * step, 10)
-        for k in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)
-    ]
+    return [round(k * step, 10) for k in multiples(low, high, step)]
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prunescope.report.axes import multiples
 from prunescope.report.svg import MUTED, PAPER, RULE, add, picture, text
 from prunescope.verdict.numbers import MINUS
 
@@ -55,15 +56,6 @@ def step_of(span: float, about: int) -> float:
     power = 10.0 ** math.floor(math.log10(span / about))
     rough = span / about / power
     return power * next((step for step, least in STEPS.items() if rough >= least), 1)
-
-
-def multiples(low: float, high: float, step: float) -> range:
-    """Return which multiples of a step lie between two ends, both of them included.
-
-    >>> [k * 2 for k in multiples(-3, 4, 2)]
-    [-2, 0, 2, 4]
-    """
-    return range(math.ceil(round(low / step, 9)), math.floor(round(high / step, 9)) + 1)
 
 
 def round_ticks(low: float, high: float, about: int, suffix: str = "") -> list[Tick]:

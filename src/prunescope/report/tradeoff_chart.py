@@ -42,16 +42,13 @@ def draw_trade_off(told: TradeOff, damage: int, cost: int, colours: dict[str, st
     rows = _rows(told, damage, cost, colours)
     x, y = _axes(measure, name, rows)
     plot = Plot(x, y, PADDING, f"{measure.label} against {name}, model by model", grid=False)
-    _draw_limits(plot, measure)
+    lines = _draw_limits(plot, measure)
     places = [(row["x"], row["y"]) for row in rows]
     for row, place in zip(rows, places, strict=True):
         plot.mark(place, RADIUS, row["colour"], row["tip"], square=row["dense"])
     pixels = [plot.at(place) for place in places]
     names = [row["name"] for row in rows]
-    scale = unit_of(measure.metric).scale
-    lines = [HEIGHT - y.place(limit * scale) for _, limit in measure.limits]
-    beside = _beside(pixels, names, lines)
-    for (left, top), words, where in zip(pixels, names, beside, strict=True):
+    for (left, top), words, where in zip(pixels, names, _beside(pixels, names, lines), strict=True):
         if where:  # the tip has every name
             align, dx, dy = where
             plot.words(words, left + dx, top + dy, align, fill=INK)
@@ -92,15 +89,18 @@ def _axes(measure: Damage, cost: str, rows: list[dict[str, Any]]) -> tuple[Axis,
     return x, Axis(0, top, HEIGHT, round_ticks(0, top, TICKS), title)
 
 
-def _draw_limits(plot: Plot, measure: Damage) -> None:
-    """Draw from where a damage is called moderate and severe; words that would meet, one."""
-    levels = [(word, limit * unit_of(measure.metric).scale) for word, limit in measure.limits]
-    first, last = (plot.y.place(levels[end][1]) for end in (0, -1))
-    for word, level in levels:
+def _draw_limits(plot: Plot, measure: Damage) -> list[float]:
+    """Draw from where a damage is called moderate and severe; words that would meet, one.
+
+    Return how far from the top the lines lie.
+    """
+    levels = [limit * unit_of(measure.metric).scale for _, limit in measure.limits]
+    tops = [HEIGHT - plot.y.place(level) for level in levels]
+    for (word, limit), level, top in zip(measure.limits, levels, tops, strict=True):
         plot.level(level, opacity=0.8)
-        if last - first > LINE or level == levels[-1][1]:
-            top = HEIGHT - plot.y.place(level)
+        if tops[0] - tops[-1] > LINE or limit == measure.limits[-1][1]:
             plot.words(word, WIDTH + 4, top, font_size="10px")
+    return tops
 
 
 def _beside(

@@ -56,8 +56,8 @@ class Recipe(BaseModel):
     crop_padding : int
         Shift each image by up to so many pixels either way, repeating its edge.
     precision : {"float32", "bf16"}
-        ``bf16`` computes in bfloat16 on GPUs and processors with units for it (AMX), where it takes
-        about half the time, and in float32 elsewhere. Weights stay float32.
+        ``bf16`` computes in bfloat16 on GPUs and processors with units for it (AMX), where that is
+        faster, and in float32 elsewhere. Weights stay float32.
     channels_last : bool
         Keep the channels of a pixel together in memory; faster for convolutions.
     compile : bool

@@ -151,7 +151,7 @@ class _Work:
         """Measure how a layer's error grows with its sparsity, everything else dense."""
         weight = self.weights[name]
         before = self._matrices(name)
-        moments = [damped(own) for own, _ in self._moments(name, beside=False)]
+        moments = [damped(own) for [own] in self._moments(name, beside=False)]
         whole = sum(error(torch.zeros_like(w), w, h) for w, h in zip(before, moments, strict=True))
         errors = []
         cut = cutter(before, moments, self.pattern)
@@ -188,12 +188,13 @@ class _Work:
         return list(as_matrices(self.dense.get_parameter(name), groups_of(owner, name)))
 
     @torch.no_grad()
-    def _moments(self, name: str, *, beside: bool) -> list[tuple[Tensor, Tensor]]:
-        """Return for each group the mean of x xᵀ, and of y xᵀ with the dense model's inputs y.
+    def _moments(self, name: str, *, beside: bool) -> list[list[Tensor]]:
+        """Return for each group the mean of x xᵀ and, `beside`, of y xᵀ.
 
-        `beside`: with the inputs x of the model that is being pruned; else x = y.
+        The inputs y are the dense model's; x are those of the model that is being pruned where it
+        stands beside, else y.
         """
-        sums: list[tuple[Tensor, Tensor]] = []
+        sums: list[list[Tensor]] = []
         n = 0
         for _, pixels, _ in feed(self.job.dataset, self.batches, self.job.device):
             images = to_unit_range(pixels)
@@ -206,19 +207,17 @@ class _Work:
                 for group, (y, x) in enumerate(zip(ys, xs, strict=True)):
                     if x.dtype in (torch.float16, torch.bfloat16):  # whose products overflow
                         y, x = y.float(), x.float()
+                    found = [x @ x.t(), *([y @ x.t()] if beside else [])]
                     if group == len(sums):
-                        none = torch.zeros(len(x), len(x), dtype=torch.float64, device=x.device)
-                        sums.append((none, none.clone() if beside else none))
-                    own, other = sums[group]
-                    own += x @ x.t()  # in place: these are large, and there are many batches
-                    if beside:
-                        other += y @ x.t()
-        if not all(total.isfinite().all() for both in sums for total in both):
+                        sums.append([torch.zeros_like(one, dtype=torch.float64) for one in found])
+                    for total, one in zip(sums[group], found, strict=True):
+                        total += one  # in place: these are large, and there are many batches
+        if not all(total.isfinite().all() for totals in sums for total in totals):
             raise TrainingError(
                 f"{layer_of(name)} sees inputs that are NaN or infinite: expected a model that "
                 "answers the calibration images with numbers; train it again"
             )
-        return [(own / n, other / n) for own, other in sums]
+        return [[total.div_(n) for total in totals] for totals in sums]
 
     def _settle(self, name: str, n_kept: int, done: dict[str, Tensor]) -> float:
         """Prune one layer of the model, or take it over from a run that was stopped."""
