@@ -22,6 +22,7 @@ from prunescope.data.dataset import Dataset
 from prunescope.data.samples import Samples
 from prunescope.models import build_model
 from prunescope.training import LOSSES, Callback, Recipe, device_for, train
+from prunescope.training.devices import autocast
 from prunescope.training.optimizers import build_optimizer
 
 N_ATTRIBUTES = 40
@@ -84,15 +85,12 @@ def bare_speed(model, dataset, recipe, steps, skip, device):
     images = images.contiguous(memory_format=layout)
     labels = torch.from_numpy(dataset.samples.labels[: recipe.batch_size]).to(device)
     optimizer = build_optimizer(model, recipe)
-    on_gpu = device.type == "cuda"
-    forward = torch.compile(model) if recipe.compile and on_gpu else model
+    forward = torch.compile(model) if recipe.compile and device.type == "cuda" else model
     for step in range(skip + steps):
         if step == skip:
             wait_for(device)
             started = time.perf_counter()
-        with torch.autocast(
-            device.type, torch.bfloat16, enabled=on_gpu and recipe.precision == "bf16"
-        ):
+        with autocast(recipe, device):
             logits = forward(images)
         loss = LOSSES["multilabel"](logits.float(), labels)
         optimizer.zero_grad()
