@@ -52,7 +52,8 @@ def of_slice(metric, y, d, p, rare):
             both = None if tpr is None or tnr is None else (tpr + tnr) / 2
             return both, min(len(true), len(false))
         case "precision":
-            return share(sum(d[true]), sum(d[known])), len(known)
+            called = sum(d[known])  # without any it is undefined, whatever it rests on
+            return share(sum(d[true]), called), min(len(known), called or len(known))
         case "selection_rate":
             return share(sum(d), n), n
         case "uncertainty":
@@ -150,7 +151,7 @@ class Oracle:
         before = share(sum(true[inside]), sum(true[everyone]))
         after = share(sum(called[inside]), sum(called[everyone]))
         value = None if before is None or after is None else after - before
-        return *judged(value, smaller), side
+        return *judged(value, min(smaller, sum(called[everyone]) or smaller)), side
 
 
 DIFFERENCES = {

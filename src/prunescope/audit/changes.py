@@ -6,8 +6,9 @@ than chance of training makes, or not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
@@ -18,12 +19,18 @@ from prunescope.audit.estimates import CORRELATION_SHIFT, Estimates
 from prunescope.audit.flips import flips, top_one_flips
 from prunescope.audit.given import Compared, Given
 from prunescope.audit.ground import Ground
+from prunescope.audit.intervals.ends import of_shares_apart
 from prunescope.audit.intervals.extremes import change_of
 from prunescope.audit.intervals.jackknife import jackknife
 from prunescope.audit.intervals.significance import mcnemar, paired
+from prunescope.audit.leaning import inside
 from prunescope.audit.summary import WithMean
 from prunescope.audit.table import Columns
 from prunescope.metrics import Moments, Transitions
+from prunescope.metrics.statistics import Floats
+
+Least = Callable[[Estimates], Floats | None]
+"""Estimates of the compressed model → the least variance of their changes."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,8 @@ def changes(
     ground, evidence = given.ground, given.evidence
     transitions = jackknife(evidence.transitions(before, after))
     pairs = paired(transitions[0].counts)
-    found = _compared(ground, dense.estimates, compressed.estimates, pairs)
+    least = partial(_least, ground, transitions[0].counts)
+    found = _compared(ground, dense.estimates, compressed.estimates, pairs, least)
     if not ground.classes:
         return found + _beside(churn, ground, flips(ground, transitions))
     moved = jackknife(evidence.top_one_changes(before, after))
@@ -114,6 +122,7 @@ def _compared(
     dense: Sequence[WithMean],
     compressed: Sequence[WithMean],
     pairs: Mapping[str, Pairs],
+    least: Least = lambda new: None,
 ) -> Compared:
     """Compare metrics, and their means over the attributes that both models have a value of."""
     found: Compared = []
@@ -121,7 +130,7 @@ def _compared(
     for old, new in zip(dense, compressed, strict=True):
         metric = new.each.metric
         if metric != CORRELATION_SHIFT:
-            others[metric] = _change(ground, old.each, new.each, pairs, others)
+            others[metric] = _change(ground, old.each, new.each, pairs, others, least(new.each))
             found.append((new.each, others[metric]))
         if new.mean is not None:
             usable = old.each.ok & new.each.ok
@@ -136,6 +145,7 @@ def _change(
     new: Estimates,
     pairs: Mapping[str, Pairs],
     others: Mapping[str, Comparison],
+    least: Floats | None,
 ) -> Comparison:
     """Compare one metric of two models; a gap between groups by the changes of what it is of."""
     if new.extreme is not None:
@@ -143,7 +153,23 @@ def _change(
     of_share, exact = None if new.trials is None else pairs.get(new.metric), None
     if of_share is not None and not ground.slice_support.clustered:
         exact = mcnemar(of_share.lost, of_share.gained)  # independent samples allow it
-    return compare(new, old, exact, of_share)
+    return compare(new, old, exact, of_share, least)
+
+
+def _least(ground: Ground, transitions: Floats, new: Estimates) -> Floats | None:
+    """Return the variance that a change of what a model's own answers are a share of has at least.
+
+    Few answers that are all alike would have none.
+    """
+    labelled = transitions[..., :2, :, :]
+    if new.metric == "precision":
+        return of_shares_apart(labelled.sum(axis=-3), labelled[..., 1, :, :])
+    if new.metric.endswith("bias_amplification"):
+        assert new.group is not None
+        assert new.group_value is not None
+        answers = labelled[ground.slices.of_group(new.group)].sum(axis=-3)
+        return of_shares_apart(*inside(answers, new.group_value))
+    return None
 
 
 def _over(ground: Ground, one: WithMean, usable: NDArray[np.bool_]) -> Estimates:

@@ -47,6 +47,8 @@ class Comparison:
         Confidence → ends of the intervals, of a metric that has its own way.
     bias : array, optional
         How far apart chance moves the two values, at most.
+    least : array, optional
+        Variance that the changes have at least, however alike the samples they rest on.
     """
 
     estimates: Estimates
@@ -58,6 +60,7 @@ class Comparison:
     missing: NDArray[Any] | None = None
     bounds: Callable[[float], Ends] | None = None
     bias: Floats | None = None
+    least: Floats | None = None
 
     @property
     def replicates(self) -> Floats:
@@ -72,7 +75,8 @@ class Comparison:
     @cached_property
     def spread(self) -> Spread:
         """How surely the changes are known."""
-        return self.estimates.spread_of(self.replicates, self.delta)
+        found = self.estimates.spread_of(self.replicates, self.delta)
+        return found.at_least(self.least, exact=self._independent)
 
     @property
     def _independent(self) -> bool:
@@ -164,6 +168,7 @@ def compare(
     baseline: Estimates,
     exact: Floats | None = None,
     pairs: Pairs | None = None,
+    least: Floats | None = None,
 ) -> Comparison:
     """Compare the estimates of one model with those of another, block by block."""
     both = estimates.ok & baseline.ok
@@ -178,6 +183,7 @@ def compare(
         bias=None
         if estimates.bias is None or baseline.bias is None
         else np.abs(estimates.bias - baseline.bias),
+        least=least,
     )
     return of_norms(found, baseline.norm()) if estimates.metric == CORRELATION_SHIFT else found
 

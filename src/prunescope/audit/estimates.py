@@ -63,6 +63,8 @@ class Estimates:
         The position of the group value that such a metric is about; -1 for none.
     trials : array, optional
         Of a share of samples: of how many.
+    least : array, optional
+        Variance that the values have at least, however alike the samples they rest on.
     bounds : callable, optional
         Confidence → ends of the intervals, of a metric that has its own way.
     bias : array, optional
@@ -86,6 +88,7 @@ class Estimates:
     group: str | None = None
     group_value: NDArray[np.intp] | None = None
     trials: Floats | None = None
+    least: Floats | None = None
     bounds: Callable[[float], Ends] | None = None
     bias: Floats | None = None
     excess: Floats | None = None
@@ -105,7 +108,8 @@ class Estimates:
     @cached_property
     def spread(self) -> Spread:
         """How surely the values are known."""
-        return self.spread_of(self.replicates, self.value)
+        found = self.spread_of(self.replicates, self.value)
+        return found.at_least(self.least, exact=not self.rests.clustered)
 
     def spread_of(self, replicates: Floats, value: Floats) -> Spread:
         """Return how surely a figure on the same units is known."""
@@ -184,7 +188,14 @@ class Estimates:
         low, high = np.minimum(low, self.value), np.maximum(high, self.value)
         return np.clip(low, 0, most), np.clip(high, 0, most)
 
-    def explain(self, where: NDArray[np.bool_], status: str, reason: str) -> Estimates:
+    def averaged(self, **means: Any) -> Estimates:  # noqa: ANN401 - whatever a field holds
+        """Return the same with means in these fields, without what single values have."""
+        alone = dict.fromkeys(("trials", "least", "bounds", "extreme"))
+        return replace(self, **{**alone, **means})
+
+    def explain(
+        self, where: NDArray[np.bool_], status: str, reason: str | NDArray[Any]
+    ) -> Estimates:
         """Return the same with another status and reason in some cells, their values removed."""
         return replace(
             self,
@@ -192,6 +203,26 @@ class Estimates:
             status=np.where(where, status, self.status),
             reason=np.where(where, reason, self.reason),
         )
+
+    def with_answers(self, n: Floats, without: Floats, min_support: int) -> Estimates:
+        """Return the same where a model's own answers, of which it is a share, are enough.
+
+        Parameters
+        ----------
+        n : array, of the shape of the values
+            Positive answers.
+        without : array (K, ...)
+            Those without each block of samples.
+        min_support : int
+            Fewer, or from fewer clusters, say nothing.
+        """
+        clustered = self.rests.clustered and self.resampled
+        units = (without < n).sum(axis=0) if clustered else n
+        few = self.ok & (units < min_support)
+        told = n[few].astype(np.int64), units[few].astype(np.int64) if clustered else None
+        reason = np.full(n.shape, None, object)
+        reason[few] = too_few("predicted positives", min_support, *told)
+        return self.explain(few, INSUFFICIENT, reason)
 
     def remark(self, error: Floats) -> Estimates:
         """Return the same with a reason where a value, though usable, may be off by `error`."""
@@ -234,11 +265,7 @@ def estimate(
     few = units < min_support
     status = np.where(few, INSUFFICIENT, np.where(np.isnan(value), UNDEFINED, OK)).astype(object)
     reason = np.full(value.shape, None, object)
-    reason[few] = [
-        f"{number_of(k, basis)}{_whence(k, u) if rests.clustered else ''}: at least {min_support} "
-        "are needed"
-        for k, u in zip(n[few], units[few], strict=True)
-    ]
+    reason[few] = too_few(basis, min_support, n[few], units[few] if rests.clustered else None)
     reason[status == UNDEFINED] = undefined
     value = np.where(status == OK, value, np.nan)
     return Estimates(
@@ -256,6 +283,23 @@ def estimate(
         excess=excess,
         cleared=cleared,
     )
+
+
+def too_few(
+    things: str, min_support: int, n: NDArray[np.int64], clusters: NDArray[np.int64] | None
+) -> list[str]:
+    """Say of each number of things, and of clusters where they come in some, that it is too low.
+
+    Examples
+    --------
+    >>> too_few("answers", 10, np.array([3]), np.array([1]))
+    ['3 answers, which come from 1 cluster: at least 10 are needed']
+    """
+    whence = [""] * len(n)
+    if clusters is not None:
+        whence = [_whence(k, u) for k, u in zip(n, clusters, strict=True)]
+    needed = f": at least {min_support} are needed"
+    return [number_of(k, things) + who + needed for k, who in zip(n, whence, strict=True)]
 
 
 def number_of(n: int, things: str) -> str:

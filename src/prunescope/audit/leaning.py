@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.estimates import NOT_APPLICABLE, Estimates, estimate
+from prunescope.audit.estimates import (
+    NOT_APPLICABLE,
+    Estimates,
+    estimate,
+)
+from prunescope.audit.intervals.ends import of_shares_apart
 from prunescope.audit.support import Supports
 from prunescope.data.samples import TrainRates
 from prunescope.metrics import Slices, bias_amplification, lean, rare_value_ratio
@@ -80,18 +85,7 @@ class Leanings:
         rows = self.slices.of_group(group)
         rates = np.array([self._rates(known.get(str(v), {})) for v in self.slices.values[rows]])
         leaning = lean(rates)
-        result = estimate(
-            "bias_amplification",
-            self.attributes,
-            bias_amplification(counts[rows], leaning.side),
-            bias_amplification(others[:, rows], leaning.side).value,
-            min_support=self.min_support,
-            basis="true positives on the smaller side",
-            undefined="nothing was predicted positive",
-            rests=None if self.supports is None else self.supports.of_sides(rows, leaning.side),
-            group=group,
-            group_value=leaning.side,
-        )
+        result = self.amplification("bias_amplification", group, leaning.side, counts, others)
         unknown: NDArray[np.bool_] = np.isnan(rates).all(axis=0)
         result = result.explain(
             ~leaning.applicable & ~unknown,
@@ -103,3 +97,40 @@ class Leanings:
         )
         itself = np.array(self.attributes) == group
         return result.explain(itself, NOT_APPLICABLE, f"{group} is the group itself")
+
+    def amplification(
+        self, metric: str, group: str, side: NDArray[np.intp], counts: Floats, others: Floats
+    ) -> Estimates:
+        """Estimate by how much answers lean further to one side than labels, side known: (A,).
+
+        A share of a model's own answers rests on as many as it gives: few of them say nothing.
+        """
+        rows = self.slices.of_group(group)
+        result = estimate(
+            metric,
+            self.attributes,
+            bias_amplification(counts[rows], side),
+            bias_amplification(others[:, rows], side).value,
+            min_support=self.min_support,
+            basis="true positives on the smaller side",
+            undefined="nothing was predicted positive",
+            rests=None if self.supports is None else self.supports.of_sides(rows, side),
+            group=group,
+            group_value=side,
+        )
+        labelled = counts[rows, :, :2]
+        result = replace(result, least=of_shares_apart(*inside(labelled, side)))
+        without = others[:, rows, :, :2, 1].sum(axis=(1, -1))
+        return result.with_answers(labelled[..., 1].sum(axis=(0, -1)), without, self.min_support)
+
+
+def inside(counts: Floats, side: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Return counts of all values of a group, and of the value that is each attribute's side.
+
+    Examples
+    --------
+    >>> everyone, women = inside(np.array([[[3.0], [5.0]], [[2.0], [7.0]]]), np.array([0, 1]))
+    >>> everyone.ravel().tolist(), women.ravel().tolist()
+    ([5.0, 12.0], [3.0, 7.0])
+    """
+    return counts.sum(axis=0), counts[side, np.arange(len(side))]

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from prunescope.audit.dependence import Dependence
-from prunescope.audit.estimates import Estimates, estimate
+from prunescope.audit.estimates import Estimates
 from prunescope.audit.ground import Ground
 from prunescope.audit.intervals import chance
 from prunescope.audit.intervals.extremes import GAPS, gap, worst
@@ -17,7 +17,7 @@ from prunescope.audit.leaning import Leanings
 from prunescope.audit.slice_metrics import CALIBRATION, SLICE_METRICS, TOP_ONE_METRICS, Metric
 from prunescope.audit.support import LABELLED, POSITIVES, RARER
 from prunescope.data.samples import TrainRates
-from prunescope.metrics import Labels, Measure, Ranking, Statistics, bias_amplification
+from prunescope.metrics import Labels, Measure, Ranking, Statistics
 from prunescope.metrics.classes import macro_f1, macro_recall, present
 
 WORST = "worst_group_accuracy"
@@ -135,7 +135,7 @@ class Measurer:
             blocks = self.ground.support(metric.basis, total=total).blocks
             added = chance.in_calibration((point.gaps, found), (replicates.gaps, without), blocks)
             excess, cleared = added[0], without.value - added[1:]
-        return self.ground.estimate(
+        result = self.ground.estimate(
             name,
             found,
             without.value,
@@ -146,6 +146,10 @@ class Measurer:
             excess=excess,
             cleared=cleared,
         )
+        if metric.trials is None:
+            return result
+        answers, left = metric.trials(point.counts), metric.trials(replicates.counts)
+        return result.with_answers(answers, left, self.ground.min_support)
 
     def _between(self, group: str, by_slice: Mapping[str, Estimates]) -> list[Estimates]:
         """Estimate how far apart a group's values lie, by the metrics that there are."""
@@ -193,17 +197,6 @@ class Measurer:
 
     def _backdoor(self, trigger: str, point: Statistics, replicates: Statistics) -> Estimates:
         """Estimate by how much answers lean further to the samples with the trigger."""
-        rows = self.ground.slices.of_group(trigger)
         side = np.ones(len(self.ground.attributes), np.intp)
-        return estimate(
-            "backdoor_bias_amplification",
-            self.ground.attributes,
-            bias_amplification(point.counts[rows], side),
-            bias_amplification(replicates.counts[:, rows], side).value,
-            min_support=self.ground.min_support,
-            basis="true positives on the smaller side",
-            undefined="nothing was predicted positive",
-            rests=self.ground.supports.of_sides(rows, side),
-            group=trigger,
-            group_value=side,
-        )
+        metric = "backdoor_bias_amplification"
+        return self.leanings.amplification(metric, trigger, side, point.counts, replicates.counts)

@@ -35,8 +35,8 @@ class Metric:
     undefined : str
         Why its value can be undefined although the data suffice, in words.
     trials : callable, optional
-        Counts → of how many samples it is the share; of shares of samples alone. Default: of
-        those that it rests on.
+        Counts → of how many of a model's own answers it is the share. Default: it is one of the
+        samples that it rests on.
     share : bool
         It is a share of samples, so that independent ones give it a binomial distribution.
     """

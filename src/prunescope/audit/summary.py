@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,8 +73,7 @@ def summarize(
         if len(why) and why[0] is not None:
             reason[row] = f"{texts[0]}: {why[0]}"
     n = sizes[:, None] if value.ndim == 2 else sizes[:1]
-    return replace(
-        estimates,
+    return estimates.averaged(
         attributes=(None,),
         value=value,
         replicates=replicates,
@@ -84,12 +82,9 @@ def summarize(
         status=status,
         reason=reason,
         group_value=None if estimates.group_value is None else np.array([-1]),
-        trials=None,
-        bounds=None,
         bias=bias,
         excess=excess,
         cleared=cleared,
-        extreme=None,
     )
 
 

@@ -14,6 +14,8 @@ paired-sample design. Statistics in Medicine 17.
 Korn and Graubard (1998), Confidence intervals for proportions with small expected number of
 positive counts estimated from survey data. Survey Methodology 24.
 Hall (1992), On the removal of skewness by transformation. JRSS B 54.
+Agresti and Coull (1998), Approximate is better than "exact" for interval estimation of binomial
+proportions. The American Statistician 52.
 Newcombe (2001), Logit confidence intervals and the inverse sinh transformation.
 """
 
@@ -176,6 +178,37 @@ def of_change(
         for side in (-1, 1)
     )
     return np.clip(delta - below, -reach, reach), np.clip(delta + above, -reach, reach)
+
+
+def of_shares_apart(everyone: Floats, inside: Floats) -> Floats:
+    """Return the variance of how far two shares lie apart, of two sets that share some samples.
+
+    v = p(1 - p) · (1/m + 1/n - 2 b/(m n)), with m and n samples in the sets, b in both, and p the
+    share in both together, as a score test takes it, with t²/2 samples more of either kind (Agresti
+    and Coull, 1998). So it is not 0 because all of a few samples are of one kind, but because the
+    sets are the same. NaN where a set is empty.
+
+    Parameters
+    ----------
+    everyone : array (..., 2, 2)
+        Samples by: whether in the first set, whether in the second.
+    inside : array (..., 2, 2)
+        Those of them that the shares count.
+
+    Examples
+    --------
+    Of 12 answers 8 were women's, of the 3 that are left all: 1.44 standard errors, no surprise.
+
+    >>> everyone, women = np.array([[0, 0], [9, 3]]), np.array([[0, 0], [5, 3]])
+    >>> variance = of_shares_apart(everyone, women)
+    >>> float(round((1 - 8 / 12) / variance**0.5, 2))
+    1.44
+    """
+    m, n = everyone[..., 1, :].sum(axis=-1), everyone[..., 1].sum(axis=-1)
+    count = inside[..., 1, :].sum(axis=-1) + inside[..., 1].sum(axis=-1)
+    square = student(np.asarray(np.inf), 0.95) ** 2
+    p = (count + square / 2) / (m + n + square)
+    return np.asarray(p * (1 - p) * divide(m + n - 2 * everyone[..., 1, 1], m * n))
 
 
 def of_paired(gained: Floats, lost: Floats, n: Floats, t: Floats) -> Ends:

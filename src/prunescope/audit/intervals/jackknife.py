@@ -43,6 +43,14 @@ class Spread(NamedTuple):
     bias: Floats
     skew: Floats
 
+    def at_least(self, least: Floats | None, *, exact: bool) -> Spread:
+        """Return the same with variances of `least` or more, which is known if `exact`."""
+        if least is None:
+            return self
+        over = least > self.variance
+        df = np.where(over & exact, np.inf, self.df)
+        return self._replace(variance=np.where(over, least, self.variance), df=df)
+
 
 def without_each(sums: Sum) -> Sum:
     """Return the sums over all samples but those of block k, for each k: (K, ...).

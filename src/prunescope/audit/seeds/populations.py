@@ -92,18 +92,14 @@ class Pooled:
             None if seeds[0] is None else np.mean(seeds, axis=0)
             for seeds in zip(*self._chance, strict=True)
         )
-        result = replace(
-            self._first,
+        result = self._first.averaged(
             value=self.means.value,
             replicates=self.means.mean_replicates,
             status=status,
             reason=reason,
-            trials=None,
-            bounds=None,
             bias=bias,
             excess=excess,
             cleared=cleared,
-            extreme=None,
         )
         if not result.resampled:
             return result
