@@ -1,6 +1,7 @@
 """Few answers: how often the audit finds a leaning that is not there.
 
     OMP_NUM_THREADS=1 python benchmarks/few_answers.py [--audits 40] [--jobs 2]
+    PYTHONPATH=OLDER/src python benchmarks/few_answers.py --code "commit NAME" -o OTHER.md
 
 A seeded simulation. Of 3,000 samples a dense model answers "yes" for about 100 in each of 12
 attributes; a share `leaning` of these answers are in one group, and the same share are right. The
@@ -93,12 +94,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audits", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--code", default="this commit", help="whose it is, for the page")
     parser.add_argument("-o", type=Path, default=RESULTS / "few_answers.md")
     options = parser.parse_args()
     lines = [
         "# Few answers",
         "",
-        f"`benchmarks/few_answers.py`, {options.audits} audits of 12 attributes a row, by seed. A "
+        f"`benchmarks/few_answers.py`, {options.audits} audits of 12 attributes a row, by seed, by "
+        f"the code of {options.code}. A "
         'model that keeps k of about 100 "yes" of the dense one, drawn at random: nothing is '
         "there to be found. *Rows* have a change; *mean*: the interval of the mean change leaves "
         "out 0.",

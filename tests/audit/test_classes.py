@@ -272,8 +272,13 @@ def test_figures_of_a_class(build, seed):
                 row, rows = cells(data, "precision", model, name)[cell], inside & data.known
                 called = data.top[model][rows] == c
                 assert row["n"] == rows.sum()
-                if called.any():
+                answers = int(called.sum())
+                if answers >= 5:
                     assert row["value"] == pytest.approx(precision_score(true[rows], called))
+                elif answers:
+                    things = "predicted positive" + "s" * (answers > 1)
+                    assert row["reason"] == f"{answers} {things}: at least 5 are needed"
+                    assert row["status"] == "insufficient_support"
                 else:
                     assert row["reason"] == "nothing was predicted positive"
 
