@@ -33,7 +33,8 @@ def main(folder: Annotated[Path, typer.Argument(help="Of the study.")]) -> None:
     """Audit, print."""
     store, plan = Store.open(folder)
     split = plan.study.audit.split
-    finished = [run for run in plan.runs if store.finished(run)]
+    runs = sorted(plan.runs, key=lambda run: (run.method, run.sparsity, run.seed))
+    finished = [run for run in runs if store.finished(run)]
     dense = [store.predictions(run, split) for run in finished if run.method == DENSE]
     others = [store.predictions(run, split) for run in finished if run.method != DENSE]
     found = audit(dense, others, replicates=plan.study.audit.replicates)
