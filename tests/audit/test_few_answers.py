@@ -126,6 +126,21 @@ def test_an_attribute_of_one_answer_leaves_the_mean_as_sure_as_it_was():
     assert width[1] < 1.5 * width[0]
 
 
+@pytest.mark.parametrize(("share", "dropped", "chance"), [(0.95, 4, True), (0.6, 12, False)])
+def test_the_mean_of_few_dropped_answers(share, dropped, chance):
+    """All that are dropped are men's: of 24 such by 0.95^24 = 29%, of 72 by 0.6^72 = 1e-16."""
+
+    def few_less(rng, men, women):
+        return np.concatenate([men[dropped:], women])
+
+    table = judged(world(np.random.default_rng(7), few_less, share))
+    where = pl.col("attribute").is_null(), pl.col("group") == "man"
+    mean = table.filter(*where, metric="bias_amplification").row(0, named=True)
+    assert mean["delta"] < 0
+    assert (mean["p_value"] > 0.05) is chance
+    assert (mean["delta_high"] > 0) is chance
+
+
 def test_the_same_answers_have_not_changed():
     rows = of(judged(world(np.random.default_rng(2), any_of(DENSE))), *METRICS[0])
     assert (rows["delta"] == 0).all()

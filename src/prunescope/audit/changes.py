@@ -128,14 +128,14 @@ def _compared(
     found: Compared = []
     others: dict[str, Comparison] = {}
     for old, new in zip(dense, compressed, strict=True):
-        metric = new.each.metric
+        metric, floor = new.each.metric, least(new.each)
         if metric != CORRELATION_SHIFT:
-            others[metric] = _change(ground, old.each, new.each, pairs, others, least(new.each))
+            others[metric] = _change(ground, old.each, new.each, pairs, others, floor)
             found.append((new.each, others[metric]))
         if new.mean is not None:
             usable = old.each.ok & new.each.ok
             now, was = (_over(ground, side, usable) for side in (new, old))
-            found.append((now, compare(now, was)))
+            found.append((now, compare(now, was, least=_of_mean(floor, usable))))
     return found
 
 
@@ -170,6 +170,14 @@ def _least(ground: Ground, transitions: Floats, new: Estimates) -> Floats | None
         answers = labelled[ground.slices.of_group(new.group)].sum(axis=-3)
         return of_shares_apart(*inside(answers, new.group_value))
     return None
+
+
+def _of_mean(least: Floats | None, usable: NDArray[np.bool_]) -> Floats | None:
+    """Return the same of the mean over the usable attributes, were they independent: (..., 1)."""
+    if least is None:
+        return None
+    of_usable = np.where(usable, least, 0).sum(axis=-1, keepdims=True)
+    return np.asarray(of_usable / np.maximum(usable.sum(axis=-1, keepdims=True), 1) ** 2)
 
 
 def _over(ground: Ground, one: WithMean, usable: NDArray[np.bool_]) -> Estimates:
