@@ -273,11 +273,12 @@ def test_figures_of_a_class(build, seed):
                 called = data.top[model][rows] == c
                 assert row["n"] == rows.sum()
                 answers = int(called.sum())
-                if answers >= 5:
+                needed = SETTINGS["min_support"]
+                if answers >= needed:
                     assert row["value"] == pytest.approx(precision_score(true[rows], called))
                 elif answers:
                     things = "predicted positive" + "s" * (answers > 1)
-                    assert row["reason"] == f"{answers} {things}: at least 5 are needed"
+                    assert row["reason"] == f"{answers} {things}: at least {needed} are needed"
                     assert row["status"] == "insufficient_support"
                 else:
                     assert row["reason"] == "nothing was predicted positive"

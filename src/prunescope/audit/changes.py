@@ -27,7 +27,7 @@ from prunescope.audit.leaning import inside
 from prunescope.audit.summary import WithMean
 from prunescope.audit.table import Columns
 from prunescope.metrics import Moments, Transitions
-from prunescope.metrics.statistics import Floats
+from prunescope.metrics.statistics import Floats, divide
 
 Least = Callable[[Estimates], Floats | None]
 """Estimates of the compressed model → the least variance of their changes."""
@@ -173,11 +173,14 @@ def _least(ground: Ground, transitions: Floats, new: Estimates) -> Floats | None
 
 
 def _of_mean(least: Floats | None, usable: NDArray[np.bool_]) -> Floats | None:
-    """Return the same of the mean over the usable attributes, were they independent: (..., 1)."""
+    """Return the same of the mean over the usable attributes, were they independent.
+
+    Of shape (..., 1); NaN where none is usable.
+    """
     if least is None:
         return None
-    of_usable = np.where(usable, least, 0).sum(axis=-1, keepdims=True)
-    return np.asarray(of_usable / np.maximum(usable.sum(axis=-1, keepdims=True), 1) ** 2)
+    total = np.where(usable, least, 0).sum(axis=-1, keepdims=True)
+    return divide(total, usable.sum(axis=-1, keepdims=True) ** 2)
 
 
 def _over(ground: Ground, one: WithMean, usable: NDArray[np.bool_]) -> Estimates:
